@@ -1,0 +1,13 @@
+"""Recognise emotions in images of faces, as ordinary scikit-learn estimators.
+
+The public names are loaded on first use (`SPEC 1 <https://scientific-python.org/specs/spec-0001/>`_), so that
+``import sk_emotion`` costs no PyTorch: the list of names is ``__init__.pyi``.
+"""
+
+from importlib.metadata import version
+
+import lazy_loader
+
+__version__ = version("sk-emotion")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = ["__version__", *__all__]

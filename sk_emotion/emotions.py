@@ -1,0 +1,134 @@
+"""The vocabulary: names of emotions, their aliases, and the binary question."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .exceptions import LabelError
+
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "pain", "sadness")
+"""The six emotions of the project, in alphabetical order, as scikit-learn sorts classes."""
+
+_SPELLINGS = {
+    "anger": ("angry", "angriness", "mad", "rage", "furious"),
+    "contempt": ("contemptuous",),
+    "disgust": ("disgusted", "disgusting"),
+    "fear": ("fearful", "feared", "afraid", "scared", "fright", "frightened"),
+    "happiness": ("happy", "joy", "joyful", "smiling", "smile"),
+    "neutral": ("neutrality", "no emotion"),
+    "pain": ("painful", "pained", "in pain"),
+    "sadness": ("sad", "unhappy", "sorrow"),
+    "surprise": ("surprised", "surprising"),
+}
+_CANONICAL = {alias: name for name, aliases in _SPELLINGS.items() for alias in (name, *aliases)}
+
+
+def normalize_emotion(name: Any) -> Any:
+    """Give an emotion its standard name.
+
+    Parameters
+    ----------
+    name : str
+        The name in any case, as noun or adjective: ``"happy"``, ``"Angry"``, ``"SAD"``, ``"in_pain"``.
+
+    Returns
+    -------
+    str
+        The standard noun in lower case: one of :data:`EMOTIONS`, ``"neutral"``, ``"surprise"`` or ``"contempt"``.
+        Any other value is given back as it is.
+
+    Examples
+    --------
+    >>> from sk_emotion import normalize_emotion
+    >>> [normalize_emotion(name) for name in ["happy", "Angry", "SAD", "neutral", "Boredom"]]
+    ['happiness', 'anger', 'sadness', 'neutral', 'Boredom']
+    """
+    if not isinstance(name, str):
+        return name
+    folded = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
+    return _CANONICAL.get(folded, name)
+
+
+def normalize_emotions(y: Iterable[Any]) -> NDArray[Any]:
+    """Give each of many labels its standard name, asking once for each distinct one."""
+    labels = np.asarray(y if hasattr(y, "__len__") else list(y))
+    if labels.dtype.kind not in "OUT":
+        return labels
+    known = {label: normalize_emotion(label) for label in set(labels.tolist())}
+    return np.array([known[label] for label in labels.tolist()], dtype=object if not len(labels) else None)
+
+
+def consolidate_emotions(
+    y: ArrayLike, positive: str | Sequence[str], names: tuple[str, str] | None = None
+) -> NDArray[Any]:
+    """Make a binary question of many classes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any number of classes; names are compared by :func:`normalize_emotion`.
+    positive : str or sequence of str
+        The class or classes that answer "yes"; every other class answers "no".
+    names : tuple of (str, str), default=None
+        What to call "no" and "yes", in this order. By default 0 and 1, so that scikit-learn's ``f1``,
+        ``roc_auc`` and ``average_precision`` scorers work as they are.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        1 (or ``names[1]``) where the label is among `positive`, else 0 (or ``names[0]``).
+
+    Raises
+    ------
+    LabelError
+        If `positive` is empty or holds a name that is neither in `y` nor in the vocabulary, or if `names` is not
+        a pair of different names.
+
+    Examples
+    --------
+    Any classes against the rest:
+
+    >>> import numpy as np
+    >>> from sk_emotion import EMOTIONS, consolidate_emotions
+    >>> y = np.array(["pain", "happy", "neutral", "sadness"])
+    >>> consolidate_emotions(y, positive="pain")
+    array([1, 0, 0, 0])
+    >>> consolidate_emotions(y, positive=["pain", "sadness"], names=("well", "unwell"))
+    array(['unwell', 'well', 'well', 'unwell'], dtype='<U6')
+
+    All six emotions against neutral:
+
+    >>> consolidate_emotions(y, positive=EMOTIONS)
+    array([1, 1, 0, 1])
+
+    One against one: keep the rows of both first.
+
+    >>> both = np.isin(y, ["pain", "neutral"])
+    >>> consolidate_emotions(y[both], positive="pain")
+    array([1, 0])
+    """
+    labels = normalize_emotions(np.asarray(y))
+    if labels.ndim != 1:
+        raise LabelError(f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,).")
+    wanted = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else list(positive)
+    wanted = [normalize_emotion(name) for name in wanted]
+    if not wanted:
+        raise LabelError("consolidate_emotions: positive is empty. Name at least one class.")
+    present = set(labels.tolist())
+    unknown = [name for name in wanted if name not in present and name not in _SPELLINGS]
+    if unknown:
+        raise LabelError(
+            f"consolidate_emotions: positive={unknown} is neither in y nor a known emotion. "
+            f"y holds {sorted(present, key=str)}."
+        )
+    answer = np.array([label in wanted for label in labels.tolist()], dtype=np.int64)
+    if names is None:
+        return answer
+    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+        raise LabelError(
+            f"consolidate_emotions: names={names!r}, expected two different names, the negative one first, "
+            'as in names=("no pain", "pain").'
+        )
+    return np.asarray(names)[answer]

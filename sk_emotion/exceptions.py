@@ -1,0 +1,48 @@
+"""Errors and warnings of sk_emotion.
+
+Each error is also the built-in error that scikit-learn would raise, so that ``except ValueError`` goes on working.
+"""
+
+
+class SkEmotionError(Exception):
+    """Base class of every error that sk_emotion raises on purpose."""
+
+
+class DatasetError(SkEmotionError, ValueError):
+    """A folder, table or file does not hold a labelled set of faces."""
+
+
+class DatasetNotFoundError(DatasetError, FileNotFoundError):
+    """A folder, table or file of faces does not exist."""
+
+
+class ImageReadError(SkEmotionError, ValueError):
+    """A picture cannot be read."""
+
+
+class FaceNotFoundError(SkEmotionError, ValueError):
+    """No face was seen in a picture, and ``on_missing="raise"`` asked to be told."""
+
+
+class ImageArrayError(SkEmotionError, ValueError):
+    """An array does not hold images as sk_emotion takes them, or not those that the estimator was fitted on."""
+
+
+class ImageSizeError(ImageArrayError):
+    """A network cannot take images of this size."""
+
+
+class TrainingError(SkEmotionError, RuntimeError):
+    """A training cannot go on, because its loss is not finite, say."""
+
+
+class LabelError(SkEmotionError, ValueError):
+    """Labels cannot be used: one class alone, say, or a class that is not there."""
+
+
+class MissingDependencyError(SkEmotionError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+class DatasetWarning(UserWarning):
+    """Something in a folder or table was left out, and what."""
