@@ -4,10 +4,8 @@ The public names are loaded on first use (`SPEC 1 <https://scientific-python.org
 ``import sk_emotion`` costs no PyTorch: the list of names is ``__init__.pyi``.
 """
 
-from importlib.metadata import version
-
 import lazy_loader
 
-__version__ = version("sk-emotion")
+__version__ = "0.1.0.dev0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ = ["__version__", *__all__]

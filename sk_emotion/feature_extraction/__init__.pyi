@@ -1,0 +1,3 @@
+from ._hog import HOGTransformer
+
+__all__ = ["HOGTransformer"]

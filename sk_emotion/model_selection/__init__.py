@@ -1,0 +1,5 @@
+"""Splits and comparisons that do not leak."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,3 @@
+from ._augmentation import AugmentationOverSampler
+
+__all__ = ["AugmentationOverSampler"]

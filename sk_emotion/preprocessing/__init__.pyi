@@ -1,0 +1,3 @@
+from ._face_loader import FaceLoader
+
+__all__ = ["FaceLoader"]
