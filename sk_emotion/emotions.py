@@ -111,7 +111,9 @@ def consolidate_emotions(
     """
     labels = normalize_emotions(np.asarray(y))
     if labels.ndim != 1:
-        raise LabelError(f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,).")
+        raise LabelError(
+            f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,)."
+        )
     wanted = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else list(positive)
     wanted = [normalize_emotion(name) for name in wanted]
     if not wanted:

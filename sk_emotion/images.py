@@ -1,0 +1,188 @@
+"""The one contract for arrays of images, kept by every estimator.
+
+Grey images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``, which is
+scikit-learn's own convention for faces. ``uint8`` stays ``uint8``; floats keep their type and their range.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, validate_data
+
+from .exceptions import ImageArrayError
+
+MIN_AUGMENT_SIZE = 16
+"""Smallest side, in pixels, of an image that is augmented: flips ruin an image of two pixels."""
+
+MAX_STRIP_LENGTH = 256
+"""Most features of a flattened row that is taken as a strip of height 1 when no square holds them."""
+
+# A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
+_PLAINLY_ANOTHER_SCALE = 10.0
+
+
+def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+    """Check an array of images and give it its image shape.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``image_shape`` parameter, where it has one, tells how flattened rows are to be read. With `reset`, it
+        gets ``n_features_in_``, ``image_shape_`` and ``pixel_range_``.
+    X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+        Images, or flattened images.
+    reset : bool
+        Whether this is `fit`, which learns shape and pixel range, or a later call, which compares with them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, H, W) or (n_samples, H, W, 3)
+        ``uint8`` if the input holds integers from 0 to 255, else ``float32`` or ``float64``. No copy where none is
+        needed.
+
+    Raises
+    ------
+    ImageArrayError
+        If the array is no batch of images, or, after `fit`, not of the fitted size, channels or pixel range.
+    """
+    name = type(estimator).__name__
+    shape = getattr(X, "shape", None)
+    if not reset and shape is not None and tuple(shape) == estimator.image_shape_ and len(shape) > 1:
+        raise ImageArrayError(
+            f"{name}: X has shape {tuple(shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
+        )
+    if shape is not None and len(shape) > 2:
+        images = _check_image_batch(X, name)
+        if reset:
+            _check_declared_shape(images.shape[1:], getattr(estimator, "image_shape", None), name)
+            estimator.n_features_in_ = math.prod(images.shape[1:])
+            # Names of columns from an earlier fit do not belong to this one.
+            if hasattr(estimator, "feature_names_in_"):
+                del estimator.feature_names_in_
+    else:
+        rows = validate_data(estimator, X, reset=reset, dtype=None, ensure_min_samples=1)
+        rows = _as_pixels(rows, name)
+        image_shape = (
+            infer_image_shape(rows.shape[1], getattr(estimator, "image_shape", None), name)
+            if reset
+            else estimator.image_shape_
+        )
+        images = rows.reshape(len(rows), *image_shape)
+
+    if reset:
+        estimator.image_shape_ = tuple(int(side) for side in images.shape[1:])
+        estimator.pixel_range_ = learn_pixel_range(images)
+        return images
+    if images.shape[1:] != estimator.image_shape_:
+        raise ImageArrayError(
+            f"{name}: X holds {_describe(images.shape[1:])} images, but was fitted on "
+            f"{_describe(estimator.image_shape_)} images. Resize them, for instance with FaceLoader."
+        )
+    _check_pixel_range(images, estimator.pixel_range_, name)
+    return images
+
+
+def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
+    """Find the image that a flattened row of `n_features` numbers holds."""
+    if image_shape is not None:
+        if math.prod(image_shape) != n_features or len(image_shape) not in (2, 3):
+            raise ImageArrayError(
+                f"{name}: image_shape={tuple(image_shape)} holds {math.prod(image_shape)} values, but X has "
+                f"{n_features} features. Give (height, width) for grey or (height, width, 3) for RGB images."
+            )
+        return tuple(image_shape)
+    side = math.isqrt(n_features)
+    if side * side == n_features:
+        return (side, side)
+    if n_features <= MAX_STRIP_LENGTH:
+        return (1, n_features)
+    raise ImageArrayError(
+        f"{name}: rows of {n_features} features are no square grey image. Say what they are, for instance "
+        "image_shape=(62, 47) for grey or image_shape=(48, 48, 3) for RGB images."
+    )
+
+
+def learn_pixel_range(images: NDArray[Any]) -> tuple[float, float]:
+    """Tell the range of the pixels: (0, 255), (0, 1), or the smallest and largest value of standardised floats."""
+    if images.dtype == np.uint8:
+        return (0.0, 255.0)
+    low, high = float(images.min()), float(images.max())
+    if low >= 0 and high <= 1:
+        return (0.0, 1.0)
+    if low >= 0 and high <= 255:
+        return (0.0, 255.0)
+    return (low, high)
+
+
+def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
+    """Check an array of three or four axes."""
+    shape = tuple(X.shape)
+    if len(shape) > 4:
+        raise ImageArrayError(
+            f"{name}: X has shape {shape}, expected images as (n, H, W) or (n, H, W, 3), or rows (n, n_features)."
+        )
+    if len(shape) == 3 and shape[-1] in (3, 4) and shape[0] > 1 and shape[1] > 4:
+        raise ImageArrayError(
+            f"{name}: X has shape {shape}, which is one RGB image without the batch axis. Pass X[np.newaxis]."
+        )
+    if len(shape) == 4 and shape[-1] == 4:
+        raise ImageArrayError(f"{name}: X has shape {shape}, four channels. Drop the alpha channel: X[..., :3].")
+    if len(shape) == 4 and shape[-1] not in (1, 3):
+        hint = "Move the channels last: np.moveaxis(X, 1, -1)." if shape[1] in (1, 3) else "Expected 1 or 3 channels."
+        raise ImageArrayError(f"{name}: X has shape {shape}, expected (n, H, W) or (n, H, W, 3). {hint}")
+    if 0 in shape[1:]:
+        raise ImageArrayError(f"{name}: X has shape {shape}, images without pixels.")
+    images = check_array(X, allow_nd=True, dtype=None, estimator=name, input_name="X")
+    images = _as_pixels(images, name)
+    return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+
+
+def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
+    """Keep uint8 and floats; make uint8 of integers that fit, and floats of anything else that is a number."""
+    if X.dtype == np.uint8 or X.dtype in (np.float32, np.float64):
+        return X
+    if X.dtype.kind in "iu" and X.size and X.min() >= 0 and X.max() <= 255:
+        return X.astype(np.uint8)
+    if X.dtype.kind not in "biufO":
+        raise ImageArrayError(
+            f"{name}: X holds {X.dtype} values, expected pixels: uint8 or floats. For paths, put a FaceLoader before it."
+        )
+    return check_array(X, allow_nd=True, dtype=np.float64, estimator=name, input_name="X")
+
+
+def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] | None, name: str) -> None:
+    if image_shape is not None and tuple(image_shape) != tuple(found):
+        raise ImageArrayError(
+            f"{name}: image_shape={tuple(image_shape)}, but X holds {_describe(found)} images. Leave image_shape "
+            "out: an array with an axis a dimension tells it."
+        )
+
+
+def _check_pixel_range(images: NDArray[Any], fitted: tuple[float, float], name: str) -> None:
+    """Refuse a batch that is plainly on another scale than the images of `fit`."""
+    low, high = float(images.min()), float(images.max())
+    whole_numbers = images.dtype == np.uint8
+    if fitted == (0.0, 255.0):
+        # A dark uint8 image may well hold nothing above 1; a float image with fractions below 1 does not.
+        wrong = low < 0 or high > 255 or (not whole_numbers and 0 < high <= 1 and not _all_whole(images))
+    elif fitted == (0.0, 1.0):
+        wrong = low < 0 or high > 1 if not whole_numbers else high > 1
+        wrong = wrong and max(-low, high - 1) > 0.5
+    else:
+        limit = _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
+        wrong = max(abs(low), abs(high)) > limit
+    if wrong:
+        raise ImageArrayError(
+            f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "
+            f"{fitted[1]:g}. Bring X to the scale of the training images."
+        )
+
+
+def _all_whole(images: NDArray[Any]) -> bool:
+    return bool(np.all(images == np.floor(images)))
+
+
+def _describe(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "grey")
