@@ -147,7 +147,8 @@ def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
         return X.astype(np.uint8)
     if X.dtype.kind not in "biufO":
         raise ImageArrayError(
-            f"{name}: X holds {X.dtype} values, expected pixels: uint8 or floats. For paths, put a FaceLoader before it."
+            f"{name}: X holds {X.dtype} values, expected pixels: uint8 or floats. For paths, put a "
+            "FaceLoader before it."
         )
     return check_array(X, allow_nd=True, dtype=np.float64, estimator=name, input_name="X")
 

@@ -1,0 +1,521 @@
+"""The estimator: a convolutional network as an ordinary scikit-learn classifier."""
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, column_or_1d
+
+from .augmentation import FaceAugmentation
+from .exceptions import LabelError
+from .images import MIN_AUGMENT_SIZE, validate_images
+from .networks import ResNet
+from .training.batches import FaceDataset, as_tensor
+from .training.build import build_net, seeded
+from .training.hardware import autocast, choose_device
+from .training.split import split_validation
+
+
+class EmotionClassifier(ClassifierMixin, BaseEstimator):
+    """Convolutional network that classifies images of faces.
+
+    Parameters
+    ----------
+    network : network specification, default=None
+        Builds the module; None means ``networks.ResNet()``. Nested names such as ``network__width`` reach its
+        parameters, from None too.
+    augmentation : FaceAugmentation, "default" or None, default="default"
+        Random changes that each image undergoes, fresh in each epoch. Images under 16 pixels on a side are never
+        augmented.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
+        a grey square, and up to 256 other features are a strip of height 1.
+    max_epochs : int, default=30
+        Passes over the training images.
+    batch_size : int, default=64
+        Images in a training step, at most.
+    optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="sgd"
+        ``"sgd"`` is used with Nesterov momentum.
+    learning_rate : float, default=0.05
+        The highest rate of the schedule.
+    momentum : float, default=0.9
+        Momentum of ``"sgd"``.
+    weight_decay : float, default=5e-4
+        Decay of the weights.
+    schedule : {"onecycle", "cosine"} or None, default="onecycle"
+        Learning rate against step; None keeps it constant.
+    ema : float or None, default=None
+        Decay per step, below 1, of an exponential moving average of the weights, which is then what predicts.
+    label_smoothing : float, default=0.1
+        Share of the target that is spread over all classes.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, as in scikit-learn.
+    balance_batches : bool, default=False
+        Whether each epoch shows every class equally often. It acts after the inner validation split, so it is the
+        safe way to have balance and early stopping at once.
+    validation_fraction : float or None, default=None
+        Share of the training images set aside to validate each epoch, stratified, or whole `groups`. Do not use it
+        after over-sampling: the set would hold copies of training images.
+    early_stopping : bool, default=False
+        Whether to stop when the validation loss has not improved for `n_iter_no_change` epochs, and to keep the
+        weights of the best epoch. Needs a validation set.
+    n_iter_no_change : int, default=10
+        Patience of early stopping, in epochs.
+    tta : {"mirror", "crops"} or None, default=None
+        Views averaged in prediction: the image and its mirror image, or these shifted in four directions too.
+    device : str, default="auto"
+        ``"cuda"``, ``"mps"``, ``"cpu"`` or any PyTorch device; ``"auto"`` takes the first of them that is there.
+    precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
+        Of training; ``"auto"`` is bf16 where the hardware has it. Prediction is in fp32 unless the precision is
+        named.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last `fit`.
+    callbacks : list of skorch callbacks, default=None
+        Added to those of the net.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, order, dropout and augmentation. With an int, training is repeatable to the bit for the same
+        device and number of threads. PyTorch's global state is left as it was.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of values in an image.
+    image_shape_ : tuple of int
+        ``(height, width)`` or ``(height, width, 3)``.
+    pixel_range_ : tuple of (float, float)
+        Range of the training pixels.
+    network_ : network specification
+        The one that was built.
+    net_ : skorch.NeuralNetClassifier
+        The trained skorch net; its history is ``net_.history``.
+    history_ : list of dict
+        One entry per epoch; ``pandas.DataFrame(clf.history_)`` makes a table.
+    n_iter_ : int
+        Number of epochs run.
+    device_ : str
+        Device in use.
+
+    See Also
+    --------
+    make_hog_svm : The classic baseline to compare with.
+    AugmentationOverSampler : Makes classes equal before training.
+
+    Notes
+    -----
+    One check of scikit-learn's is not met, as for its own stochastic estimators: weighting a sample twice and
+    repeating it give equal results only in expectation.
+
+    References
+    ----------
+    He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+
+    Smith, L. N., & Topin, N. (2019). Super-convergence: very fast training of neural networks using large learning
+    rates. Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications.
+
+    Examples
+    --------
+    >>> from sk_emotion import EmotionClassifier, make_faces, networks
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> clf = EmotionClassifier(networks.ResNet(width=8), max_epochs=2, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:3]).shape
+    (3, 2)
+    """
+
+    # `groups` is used for the inner validation split alone. By default it is not asked for, since behind a sampler
+    # in a Pipeline it would no longer match the rows.
+    __metadata_request__fit = {"groups": False}  # noqa: RUF012 - scikit-learn reads a plain dict
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
+        "network": [HasMethods("build"), None],
+        "augmentation": [StrOptions({"default"}), callable, None],
+        "image_shape": [tuple, list, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions({"sgd", "adamw"}), callable],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions({"onecycle", "cosine"}), None],
+        "ema": [Interval(Real, 0, 1, closed="neither"), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "balance_batches": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tta": [StrOptions({"mirror", "crops"}), None],
+        "device": [str, torch.device],
+        "precision": [Options(str, {"auto", "fp32", "bf16", "fp16"})],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        network=None,
+        *,
+        augmentation="default",
+        image_shape=None,
+        max_epochs=30,
+        batch_size=64,
+        optimizer="sgd",
+        learning_rate=0.05,
+        momentum=0.9,
+        weight_decay=5e-4,
+        schedule="onecycle",
+        ema=None,
+        label_smoothing=0.1,
+        class_weight=None,
+        balance_batches=False,
+        validation_fraction=None,
+        early_stopping=False,
+        n_iter_no_change=10,
+        tta=None,
+        device="auto",
+        precision="auto",
+        warm_start=False,
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.network = network
+        self.augmentation = augmentation
+        self.image_shape = image_shape
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.ema = ema
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.balance_batches = balance_batches
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tta = tta
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def set_params(self, **params):
+        """Set parameters; ``network__...`` and ``augmentation__...`` reach into the defaults too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name.
+
+        Returns
+        -------
+        self : EmotionClassifier
+        """
+        defaults = {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)}
+        for name, (placeholder, default) in defaults.items():
+            value = params.get(name, getattr(self, name))
+            nested = any(key.startswith(name + "__") for key in params)
+            if nested and (value is placeholder or (isinstance(value, str) and value == placeholder)):
+                params[name] = default()
+        return super().set_params(**params)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
+        """Train a network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images: uint8, or floats.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images in the loss.
+        groups : array-like of shape (n_samples,), default=None
+            Persons, for `validation_fraction`: a person is on one side of the split.
+        X_val, y_val : array-like, default=None
+            Validation images and labels, used to score each epoch and for `early_stopping`.
+
+        Returns
+        -------
+        self : EmotionClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ImageArrayError
+            If X holds no images, or the validation images differ from them in size, channels or range.
+        LabelError
+            If y holds one class alone, or labels do not match the images.
+        ImageSizeError
+            If the network cannot take images of this size.
+        TrainingError
+            If the loss is no longer finite.
+        """
+        goes_on = self.warm_start and hasattr(self, "net_")
+        images, labels = self._check_training_data(X, y, reset=not goes_on)
+        if goes_on:
+            self._check_known(labels, "y")
+        else:
+            self.classes_ = np.unique(labels)
+            if len(self.classes_) < 2:
+                raise LabelError(
+                    f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!r}."
+                )
+        codes = np.searchsorted(self.classes_, labels)
+        weight = self._weigh(labels, sample_weight, images)
+        train, validation = self._split(images, codes, weight, groups, X_val, y_val)
+        self._train(train, validation, self.max_epochs, rebuild=not goes_on)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call, unless `y` holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images in the loss.
+
+        Returns
+        -------
+        self : EmotionClassifier
+            The classifier, fitted so far.
+        """
+        first = not hasattr(self, "net_")
+        images, labels = self._check_training_data(X, y, reset=first)
+        if first:
+            self.classes_ = np.unique(labels if classes is None else np.asarray(classes))
+            if len(self.classes_) < 2:
+                raise LabelError("EmotionClassifier.partial_fit needs at least two classes. Pass classes=[...].")
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise LabelError(
+                f"classes={list(classes)} differs from the classes of the first call: {list(self.classes_)}."
+            )
+        self._check_known(labels, "y")
+        weight = self._weigh(labels, sample_weight, images)
+        codes = np.searchsorted(self.classes_, labels)
+        self._train((images, codes, weight), None, 1, rebuild=first, schedule=None)
+        return self
+
+    def predict(self, X):
+        """Predict the label of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels from `classes_`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            float64; columns in the order of `classes_`.
+        """
+        parts = []
+        for images in self._batches(X):
+            views = [torch.softmax(logits.double(), dim=1) for logits in map(self.net_.module_, self._views(images))]
+            parts.append(torch.stack(views).mean(dim=0).cpu().numpy())
+        return np.concatenate(parts)
+
+    def embed(self, X):
+        """Give the features from which the last linear layer makes its decision.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_embedding)
+            float32 (float64 for images under 16 pixels on a side).
+        """
+        parts: list[NDArray[Any]] = []
+        batches = self._batches(X)
+        for images in batches:
+            linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
+            if not linear:
+                raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
+            handle = linear[-1].register_forward_pre_hook(
+                lambda _layer, inputs: parts.append(inputs[0].flatten(1).cpu().numpy())
+            )
+            try:
+                self.net_.module_(images)
+            finally:
+                handle.remove()
+        return np.concatenate(parts)
+
+    def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        if y is None:
+            raise ValueError("EmotionClassifier requires y to be passed, but the target y is None.")
+        images = validate_images(self, X, reset=reset)
+        labels = column_or_1d(y, warn=True)
+        if len(labels) != len(images):
+            raise LabelError(
+                f"Found input variables with inconsistent numbers of samples: {len(images)} images, but {len(labels)} "
+                "labels. Give one label per image."
+            )
+        check_classification_targets(labels)
+        return images, labels
+
+    def _check_known(self, labels: NDArray[Any], name: str) -> None:
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise LabelError(
+                f"{name} holds labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
+            )
+
+    def _weigh(self, labels, sample_weight, images) -> NDArray[np.float32]:
+        """Join weights of samples and classes, with mean 1, so that they leave the learning rate its meaning."""
+        weight = _check_sample_weight(sample_weight, images.reshape(len(images), -1), ensure_non_negative=True)
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, labels)
+        if not weight.sum() > 0:
+            raise LabelError("All sample weights are zero: there is nothing to learn from.")
+        return (weight / weight.mean()).astype(np.float32)
+
+    def _split(self, images, codes, weight, groups, X_val, y_val):
+        """Choose the validation set: the user's, a part of the training images, or none."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together, but one of them is None.")
+        if X_val is not None:
+            if self.validation_fraction is not None:
+                raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
+            val_images = validate_images(self, X_val, reset=False)
+            val_labels = column_or_1d(y_val)
+            check_consistent_length(val_images, val_labels)
+            self._check_known(val_labels, "y_val")
+            return (images, codes, weight), (val_images, np.searchsorted(self.classes_, val_labels))
+        if self.validation_fraction is None:
+            if self.early_stopping:
+                raise ValueError(
+                    "early_stopping=True needs a validation set. Pass validation_fraction=0.1, or X_val and y_val."
+                )
+            return (images, codes, weight), None
+        train, held_out = split_validation(
+            codes, self.validation_fraction, groups=groups, random_state=check_random_state(self.random_state)
+        )
+        return (images[train], codes[train], weight[train]), (images[held_out], codes[held_out])
+
+    def _train(self, train, validation, n_epochs: int, *, rebuild: bool, schedule: str | None = "as given") -> None:
+        self.device_ = choose_device(self.device)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        with seeded(seed, self.device_):
+            if rebuild:
+                self.network_ = ResNet() if self.network is None else clone(self.network)
+                self.n_iter_ = 0
+                self.history_: list[dict[str, Any]] = []
+            net = build_net(
+                self,
+                images=train[0],
+                n_epochs=n_epochs,
+                seed=seed,
+                previous=None if rebuild else self.net_,
+                schedule=self.schedule if schedule == "as given" else schedule,
+                validation=None if validation is None else FaceDataset(*validation, device=self.device_),
+            )
+            self.net_ = net
+            net.partial_fit(FaceDataset(*train, device=self.device_))
+        self.history_ = [*self.history_, *_epochs(net.history[-len(net.history) :])]
+        self.n_iter_ = len(self.history_)
+
+    def _batches(self, X) -> Iterator[torch.Tensor]:
+        """Give prepared batches, with the module ready to predict them."""
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        net, module = self.net_, self.net_.module_
+        # Doubles make the result of a tiny image the same, to 1e-7, whatever batch it is in; they cost nothing there.
+        tiny = min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE and torch.device(self.device_).type != "mps"
+        module.eval()
+        if tiny:
+            module.double()
+        try:
+            with torch.inference_mode(), autocast("fp32" if self.precision == "auto" else net.precision, self.device_):
+                size = max(self.batch_size, 256)
+                for start in range(0, len(images), size):
+                    batch = as_tensor(images[start : start + size]).to(self.device_)
+                    yield net.preparation(batch.double() if tiny else batch)
+        finally:
+            if tiny:
+                module.float()
+
+    def _views(self, images: torch.Tensor) -> Iterator[torch.Tensor]:
+        yield images
+        if self.tta is None:
+            return
+        yield images.flip(-1)
+        if self.tta == "crops":
+            distance = max(1, round(0.05 * min(images.shape[-2:])))
+            padded = torch.nn.functional.pad(images, (distance,) * 4, mode="replicate")
+            height, width = images.shape[-2:]
+            for top, left in ((0, 0), (0, 2 * distance), (2 * distance, 0), (2 * distance, 2 * distance)):
+                view = padded[..., top : top + height, left : left + width]
+                yield view
+                yield view.flip(-1)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        net = state.pop("net_", None)
+        if net is None:
+            return state
+        if self.callbacks:
+            warnings.warn("EmotionClassifier: callbacks are not kept in a saved model.", UserWarning, stacklevel=2)
+            state["callbacks"] = None
+        return {**state, "net_state": net.to_arrays()}
+
+    def __setstate__(self, state):
+        net_state = state.pop("net_state", None)
+        super().__setstate__(state)
+        if net_state is None:
+            return
+        try:
+            self.device_ = choose_device(self.device_)
+        except ValueError:
+            # A model trained on a GPU is of use where there is none.
+            self.device_ = "cpu"
+        self.net_ = build_net(self, images=None, n_epochs=self.max_epochs, seed=0, state=net_state)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

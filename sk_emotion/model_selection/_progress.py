@@ -1,0 +1,59 @@
+"""Progress of a comparison, on standard error."""
+
+import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+
+def collect_folds(
+    results: Iterable[dict[str, Any]], n_folds: int, names: list[str], verbose: int
+) -> list[dict[str, Any]]:
+    """Gather the scores of each fold as they come, and show how far it is."""
+    rows: list[dict[str, Any]] = []
+    progress, bar = _make_progress(len(names) * n_folds) if verbose else (nullcontext(), None)
+    with progress as shown:
+        if bar is not None:
+            shown.update(bar, description=f"{names[0]}, fold 1 of {n_folds}")
+        for row in results:
+            rows.append(row)
+            done = len(rows)
+            if bar is not None:
+                following = names[min(done // n_folds, len(names) - 1)]
+                shown.update(bar, advance=1, description=f"{following}, fold {done % n_folds + 1} of {n_folds}")
+            if verbose and done % n_folds == 0:
+                _print_line(rows[-n_folds:], done // n_folds, len(names), shown if bar is not None else None)
+    return rows
+
+
+def _make_progress(total: int) -> tuple[Any, Any]:
+    """Make a bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        return nullcontext(), None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    return progress, progress.add_task("", total=total)
+
+
+def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
+    metric = next(key for key in rows[0] if key not in ("estimator", "fold"))
+    mean = np.mean([row[metric] for row in rows])
+    seconds = sum(row["fit_time"] + row["score_time"] for row in rows)
+    line = (
+        f"[{position}/{n_estimators}] {rows[0]['estimator']}: {metric} {mean:.3f}, {len(rows)} folds, {seconds:.1f} s"
+    )
+    if progress is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        progress.console.print(line, markup=False, highlight=False)

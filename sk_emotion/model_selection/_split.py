@@ -1,0 +1,218 @@
+"""One split into training, validation and test set, by class and by person."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import _num_samples, column_or_1d
+
+from ..exceptions import LabelError
+
+_PARTS = ("training", "validation", "test")
+
+# Greedy assignment depends on the order of the groups; the best of several orders is kept.
+_MAX_ORDERS = 30
+_MAX_ASSIGNMENTS = 20_000
+
+
+def train_val_test_split(
+    X: Any,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    val_size: float = 0.2,
+    test_size: float = 0.2,
+    stratify: bool = True,
+    return_indices: bool = False,
+    random_state: Any = None,
+) -> list[Any]:
+    """Split images and labels into a training, a validation and a test set.
+
+    Parameters
+    ----------
+    X : list, array or DataFrame of length n_samples
+        Images, or paths of images.
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), default=None
+        Persons, say: a group is never on two sides. The sizes are then met as nearly as whole groups allow.
+    val_size, test_size : float or int, default=0.2
+        Share of all samples (a float between 0 and 1), or their number (an int).
+    stratify : bool, default=True
+        Whether each set gets its share of every class, and at least one sample of it.
+    return_indices : bool, default=False
+        Whether to append the row numbers of the three sets, to split `groups` or file names alike.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the shuffle. An int gives the same split each time.
+
+    Returns
+    -------
+    list
+        ``X_train, X_val, X_test, y_train, y_val, y_test``, in the order of
+        :func:`sklearn.model_selection.train_test_split`; with `return_indices`, then
+        ``train, val, test``, three integer arrays. The rows of each set keep a shuffled order.
+
+    Raises
+    ------
+    LabelError
+        If X, y and groups differ in length, a size is out of range, or there are too few samples of a class or too
+        few groups to fill three sets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_emotion import train_val_test_split
+    >>> X, y = np.arange(20), np.repeat(["happiness", "pain"], 10)
+    >>> X_train, X_val, X_test, y_train, y_val, y_test = train_val_test_split(X, y, random_state=0)
+    >>> len(X_train), len(X_val), len(X_test)
+    (12, 4, 4)
+    """
+    n_samples = _num_samples(X)
+    labels = column_or_1d(np.asarray(y))
+    _check_lengths(n_samples, len(labels), groups)
+    fractions = _check_sizes(n_samples, val_size, test_size)
+    rng = check_random_state(random_state)
+    classes, codes = (
+        np.unique(labels, return_inverse=True) if stratify else (np.array(["any"]), np.zeros(n_samples, dtype=int))
+    )
+    if groups is None:
+        parts = _split_samples(codes, classes, fractions, stratify, rng)
+    else:
+        parts = _split_groups(codes, classes, column_or_1d(np.asarray(groups)), fractions, rng)
+    indices = [rng.permutation(np.flatnonzero(parts == part)) for part in range(3)]
+    split = [_safe_indexing(X, rows) for rows in indices] + [_safe_indexing(y, rows) for rows in indices]
+    return split + indices if return_indices else split
+
+
+def _check_lengths(n_samples: int, n_labels: int, groups: Any) -> None:
+    if n_labels != n_samples:
+        raise LabelError(
+            f"train_val_test_split: X has {n_samples} samples, but y has {n_labels} labels. Give one label a sample."
+        )
+    if groups is not None and len(groups) != n_samples:
+        raise LabelError(
+            f"train_val_test_split: X has {n_samples} samples, but groups has {len(groups)} entries. "
+            "Give one group a sample."
+        )
+
+
+def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[np.float64]:
+    """Turn both sizes into the three shares of training, validation and test set."""
+    shares = []
+    for name, size in (("val_size", val_size), ("test_size", test_size)):
+        whole = isinstance(size, Integral) and not isinstance(size, bool)
+        valid = isinstance(size, Real) and not isinstance(size, bool) and 0 < size < (n_samples if whole else 1)
+        if not valid:
+            raise LabelError(
+                f"train_val_test_split: {name}={size!r} is out of range for {n_samples} samples. "
+                "Expected a share between 0 and 1, or a number of samples."
+            )
+        shares.append(size / n_samples if whole else float(size))
+    if sum(shares) >= 1:
+        raise LabelError(
+            f"train_val_test_split: val_size={val_size!r} and test_size={test_size!r} leave nothing to train on "
+            f"of {n_samples} samples. Make them smaller."
+        )
+    return np.array([1 - sum(shares), *shares])
+
+
+def _split_samples(
+    codes: NDArray[Any], classes: NDArray[Any], fractions: NDArray[Any], stratify: bool, rng: Any
+) -> NDArray[Any]:
+    """Give each sample a part; each class is spread in proportion."""
+    counts = np.bincount(codes, minlength=len(classes))
+    if counts.min() < 3:
+        smallest = classes[counts.argmin()]
+        what = f"class {smallest!s} has {counts.min()} sample(s)" if stratify else f"there are {counts.min()} samples"
+        raise LabelError(
+            f"train_val_test_split: {what}, too few for three sets. Add samples, drop the class, or use stratify=False."
+            if stratify
+            else f"train_val_test_split: {what}, too few for three sets."
+        )
+    held_out = [_allocate(counts, fraction) for fraction in fractions[1:]]
+    parts = np.zeros(len(codes), dtype=int)
+    for code, count in enumerate(counts):
+        n_val, n_test = int(held_out[0][code]), int(held_out[1][code])
+        # Training keeps one sample of each class, whatever the sizes ask for.
+        while n_val + n_test >= count:
+            n_val, n_test = (n_val - 1, n_test) if n_val > n_test else (n_val, n_test - 1)
+        rows = rng.permutation(np.flatnonzero(codes == code))
+        parts[rows[:n_val]] = 1
+        parts[rows[n_val : n_val + n_test]] = 2
+    return parts
+
+
+def _allocate(counts: NDArray[Any], fraction: float) -> NDArray[Any]:
+    """Share out by largest remainder, at least one sample of each class."""
+    quota = counts * fraction
+    allotted = np.floor(quota + 1e-9).astype(int)
+    # 1e-9: 0.2 * 15 is a hair below 3 in floating point.
+    missing = round(quota.sum()) - allotted.sum()
+    if missing > 0:
+        allotted[np.argsort(allotted - quota, kind="stable")[:missing]] += 1
+    return np.maximum(allotted, 1)
+
+
+def _split_groups(
+    codes: NDArray[Any], classes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[Any], rng: Any
+) -> NDArray[Any]:
+    """Give each group a part: the one that lacks its classes most, in the best of several orders."""
+    names, group_codes = np.unique(groups, return_inverse=True)
+    if len(names) < 3:
+        raise LabelError(
+            f"train_val_test_split: groups holds {len(names)} group(s), but three sets need at least three. "
+            "Leave groups out, or split finer."
+        )
+    table = np.zeros((len(names), len(classes)))
+    np.add.at(table, (group_codes, codes), 1)
+    totals = table.sum(axis=0)
+    # Shares of each class, so that a rare class weighs as much as a frequent one.
+    shares = table / totals
+    n_orders = int(np.clip(_MAX_ASSIGNMENTS // len(names), 1, _MAX_ORDERS))
+    best: tuple[float, NDArray[Any]] | None = None
+    for _ in range(n_orders):
+        order = rng.permutation(len(names))
+        order = order[np.argsort(-shares[order].max(axis=1), kind="stable")]
+        assigned, filled = _assign(shares, order, fractions)
+        # A class without training samples is worst, then a class that cannot be judged.
+        absent = filled <= 0
+        empty = np.bincount(assigned, minlength=3) == 0
+        cost = 1e6 * (absent[0].sum() + empty.sum()) + 1e3 * absent[1:].sum()
+        cost += float(((filled - fractions[:, np.newaxis]) ** 2).sum())
+        if best is None or cost < best[0]:
+            best = (cost, assigned)
+    assert best is not None
+    parts = best[1][group_codes]
+    _report_absent(codes, classes, parts, (table > 0).sum(axis=0))
+    return parts
+
+
+def _assign(shares: NDArray[Any], order: NDArray[Any], fractions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    assigned = np.empty(len(shares), dtype=int)
+    filled = np.zeros((3, shares.shape[1]))
+    targets = fractions[:, np.newaxis]
+    for group in order:
+        # The growth of the squared distance from the targets, if the group went to each part.
+        growth = ((2 * (filled - targets) + shares[group]) * shares[group]).sum(axis=1)
+        part = int(growth.argmin())
+        assigned[group] = part
+        filled[part] += shares[group]
+    return assigned, filled
+
+
+def _report_absent(codes: NDArray[Any], classes: NDArray[Any], parts: NDArray[Any], n_groups: NDArray[Any]) -> None:
+    for part, part_name in enumerate(_PARTS):
+        present = np.bincount(codes[parts == part], minlength=len(classes)) > 0
+        if present.all():
+            continue
+        code = int(present.argmin())
+        message = (
+            f"train_val_test_split: the {part_name} set has no sample of class {classes[code]!s}, which occurs in "
+            f"{n_groups[code]} group(s)."
+        )
+        if part == 0 or not present.any():
+            raise LabelError(message + " Change the sizes, or add groups.")
+        warnings.warn(message, UserWarning, stacklevel=4)

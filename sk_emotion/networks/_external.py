@@ -1,0 +1,144 @@
+"""Networks that others build: torchvision's, timm's, and the user's own."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from ..exceptions import MissingDependencyError
+from ._base import Network
+
+
+class TorchvisionNetwork(Network):
+    """A classification network of torchvision, with its input and output fitted to the faces.
+
+    Parameters
+    ----------
+    name : str, default="resnet18"
+        Name in :func:`torchvision.models.list_models`.
+    weights : str or None, default=None
+        Pretrained weights by torchvision's name, such as ``"DEFAULT"``; they are downloaded by torchvision. The
+        classification layer is new all the same.
+
+    Notes
+    -----
+    Grey images are repeated over the three channels that these networks expect.
+
+    Examples
+    --------
+    >>> from sk_emotion.networks import TorchvisionNetwork
+    >>> module = TorchvisionNetwork("resnet18").build(in_channels=1, image_size=(64, 64), n_classes=6)
+    """
+
+    def __init__(self, name: str = "resnet18", *, weights: str | None = None):
+        self.name = name
+        self.weights = weights
+
+    def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        from torchvision import models
+
+        if self.name not in models.list_models(module=models):
+            raise ValueError(
+                f"TorchvisionNetwork: name={self.name!r} is no classification network of torchvision. "
+                "torchvision.models.list_models(module=torchvision.models) lists them."
+            )
+        if self.weights is None:
+            module = models.get_model(self.name, weights=None, num_classes=n_classes)
+        else:
+            module = models.get_model(self.name, weights=self.weights)
+            _replace_last_linear(module, n_classes)
+        return _RepeatGrey(module) if in_channels == 1 else module
+
+
+class TimmNetwork(Network):
+    """A network of timm (``pip install "sk-emotion[timm]"``).
+
+    Parameters
+    ----------
+    name : str, default="resnet18"
+        Name in ``timm.list_models()``.
+    pretrained : bool, default=False
+        Whether timm downloads and loads pretrained weights.
+
+    Examples
+    --------
+    >>> from sk_emotion.networks import TimmNetwork
+    >>> TimmNetwork("resnet18")
+    TimmNetwork()
+    """
+
+    def __init__(self, name: str = "resnet18", *, pretrained: bool = False):
+        self.name = name
+        self.pretrained = pretrained
+
+    def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        try:
+            import timm
+        except ImportError as error:
+            raise MissingDependencyError(
+                'TimmNetwork needs timm, which is not installed: pip install "sk-emotion[timm]".'
+            ) from error
+        if not timm.is_model(self.name):
+            raise ValueError(f"TimmNetwork: timm knows no model {self.name!r}. timm.list_models() lists them.")
+        return timm.create_model(
+            self.name, pretrained=self.pretrained, in_chans=in_channels, num_classes=n_classes
+        )
+
+
+class TorchNetwork(Network):
+    """Your own module.
+
+    Parameters
+    ----------
+    module : callable
+        A subclass of :class:`torch.nn.Module`, or a function that returns a module. It is called with whichever of
+        ``in_channels``, ``image_size`` and ``n_classes`` its signature names, and with `module_params`.
+    module_params : dict or None, default=None
+        More keyword arguments. (They are a dict, since ``**kwargs`` would be lost by ``clone``.)
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sk_emotion.networks import TorchNetwork
+    >>> def perceptron(in_channels, image_size, n_classes, hidden=16):
+    ...     height, width = image_size
+    ...     return nn.Sequential(
+    ...         nn.Flatten(), nn.Linear(in_channels * height * width, hidden), nn.ReLU(), nn.Linear(hidden, n_classes)
+    ...     )
+    >>> module = TorchNetwork(perceptron, module_params={"hidden": 8}).build(1, (48, 48), 6)
+    """
+
+    def __init__(self, module: Callable[..., nn.Module], *, module_params: dict[str, Any] | None = None):
+        self.module = module
+        self.module_params = module_params
+
+    def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        offered = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
+        parameters = inspect.signature(self.module).parameters
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        asked_for = {name: value for name, value in offered.items() if takes_all or name in parameters}
+        module = self.module(**{**asked_for, **(self.module_params or {})})
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"TorchNetwork: module={self.module!r} gave a {type(module).__name__}, expected a torch.nn.Module."
+            )
+        return module
+
+
+class _RepeatGrey(nn.Module):
+    """Repeats one channel three times before `module`."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, images):
+        return self.module(images.expand(-1, 3, -1, -1))
+
+
+def _replace_last_linear(module: nn.Module, n_classes: int) -> None:
+    """Give a pretrained module a new classification layer."""
+    name, last = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+    parent, _, attribute = name.rpartition(".")
+    setattr(module.get_submodule(parent), attribute, nn.Linear(last.in_features, n_classes))

@@ -1,0 +1,88 @@
+"""Which device to use, and which precision pays on it."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..exceptions import ImageSizeError
+from ..images import MIN_AUGMENT_SIZE
+
+_PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(device: str | torch.device) -> str:
+    """Resolve ``"auto"`` to cuda, mps or cpu; refuse a device that is not there."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f'device={str(device)!r}, but PyTorch sees no CUDA device here. Pass device="auto" or "cpu".')
+    if wanted.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f'device={str(device)!r}, but PyTorch sees no Apple GPU here. Pass device="auto" or "cpu".')
+    return str(device)
+
+
+def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
+    """Resolve ``"auto"`` to bf16 where the hardware has it and it is safe, else fp32.
+
+    On CPU, bf16 convolutions on 1x1 maps give gradients that are not finite (measured, PyTorch 2.15).
+    """
+    if precision != "auto":
+        return precision
+    if min(image_size) < MIN_AUGMENT_SIZE:
+        return "fp32"
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+    if kind == "cpu" and smallest_map > 1:
+        has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        return "bf16" if has_bf16 else "fp32"
+    return "fp32"
+
+
+def autocast(precision: str, device: str) -> Any:
+    """Give the context in which a forward pass runs."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, dtype=_PRECISIONS[precision])
+
+
+def smallest_feature_map(module: nn.Module, in_channels: int, image_size: tuple[int, int], n_classes: int) -> int:
+    """Run two blank images through `module`; return the smallest side of what its convolutions put out.
+
+    Raises
+    ------
+    ImageSizeError
+        If the module cannot take images of this size or does not return ``(n, n_classes)``.
+    """
+    sides = [min(image_size)]
+
+    def record(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        sides.append(min(output.shape[-2:]))
+
+    handles = [layer.register_forward_hook(record) for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            output = module(torch.zeros(2, in_channels, *image_size))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ImageSizeError(
+            f"{type(module).__name__} cannot take {image_size[0]}x{image_size[1]} images with {in_channels} "
+            f"channel(s) ({reason}). Use larger images or another network."
+        ) from error
+    finally:
+        module.train(was_training)
+        for handle in handles:
+            handle.remove()
+    if tuple(getattr(output, "shape", ())) != (2, n_classes):
+        raise ImageSizeError(
+            f"{type(module).__name__} returned {tuple(getattr(output, 'shape', ()))} for 2 images, expected logits "
+            f"of shape (2, {n_classes}). Let its last layer have n_classes outputs."
+        )
+    return min(sides)

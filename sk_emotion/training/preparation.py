@@ -1,0 +1,72 @@
+"""From stored pixels to what the network sees."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_CHUNK = 1024
+
+
+class Preparation:
+    """Scales pixels to [0, 1], augments them when training, and standardises each channel.
+
+    Parameters
+    ----------
+    pixel_range : tuple of (float, float)
+        Pixel values that become 0 and 1.
+    mean, std : ndarray of shape (n_channels,)
+        Of the training images on that scale.
+    augmentation : callable or None
+        ``augmentation(images, generator)`` for images ``(n, C, H, W)`` in [0, 1].
+    generator : torch.Generator or None
+        Source of the augmentation's draws.
+    """
+
+    def __init__(
+        self,
+        pixel_range: tuple[float, float],
+        mean: NDArray[np.float32],
+        std: NDArray[np.float32],
+        augmentation: Any = None,
+        generator: torch.Generator | None = None,
+    ):
+        self.pixel_range = pixel_range
+        self.mean = mean
+        self.std = std
+        self.augmentation = augmentation
+        self.generator = generator
+
+    def __call__(self, images: torch.Tensor, *, augment: bool = False) -> torch.Tensor:
+        low, high = self.pixel_range
+        # Doubles stay doubles: tiny images are predicted in them.
+        scaled = images if images.dtype == torch.float64 else images.float()
+        if low or high != 1:
+            scaled = (scaled - low) / (high - low)
+        scaled = scaled.contiguous(memory_format=torch.channels_last)
+        if augment and self.augmentation is not None:
+            scaled = self.augmentation(scaled, self.generator)
+        return (scaled - self._per_channel(self.mean, scaled)) / self._per_channel(self.std, scaled)
+
+    @staticmethod
+    def _per_channel(values: NDArray[np.float32], like: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device).reshape(1, -1, 1, 1)
+
+
+def learn_pixel_statistics(
+    images: NDArray[Any], pixel_range: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each channel, on the scale where `pixel_range` is [0, 1]."""
+    low, high = pixel_range
+    n_channels = images.shape[3] if images.ndim == 4 else 1
+    total, squares, count = np.zeros(n_channels), np.zeros(n_channels), 0
+    for start in range(0, len(images), _CHUNK):
+        chunk = (images[start : start + _CHUNK].astype(np.float64).reshape(-1, n_channels) - low) / (high - low)
+        total += chunk.sum(axis=0)
+        squares += (chunk**2).sum(axis=0)
+        count += len(chunk)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    # Constant images have no spread to divide by.
+    return mean.astype(np.float32), np.where(std > 1e-6, std, 1.0).astype(np.float32)
