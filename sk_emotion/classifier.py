@@ -1,5 +1,6 @@
 """The estimator: a convolutional network as an ordinary scikit-learn classifier."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -19,7 +20,7 @@ from .exceptions import LabelError
 from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
-from .training.build import build_net, seeded
+from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
 from .training.hardware import autocast, choose_device
 from .training.split import split_validation
 
@@ -283,7 +284,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight, images)
         train, validation = self._split(images, codes, weight, groups, X_val, y_val)
-        self._train(train, validation, self.max_epochs, rebuild=not goes_on)
+        self._train(train, validation, self.max_epochs, goes_on=goes_on, schedule=self.schedule)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -319,7 +320,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self._check_known(labels, "y")
         weight = self._weigh(labels, sample_weight, images)
         codes = np.searchsorted(self.classes_, labels)
-        self._train((images, codes, weight), None, 1, rebuild=first, schedule=None)
+        self._train((images, codes, weight), None, 1, goes_on=not first, schedule=None)
         return self
 
     def predict(self, X):
@@ -437,26 +438,24 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         )
         return (images[train], codes[train], weight[train]), (images[held_out], codes[held_out])
 
-    def _train(self, train, validation, n_epochs: int, *, rebuild: bool, schedule: str | None = "as given") -> None:
+    def _train(self, train, validation, n_epochs: int, *, goes_on: bool, schedule: str | None) -> None:
         self.device_ = choose_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        dataset = FaceDataset(*train, device=self.device_)
+        run = {
+            "schedule": schedule,
+            "n_steps": n_epochs * math.ceil(len(dataset) / self.batch_size),
+            "validation": None if validation is None else FaceDataset(*validation, device=self.device_),
+            "seed": seed,
+        }
         with seeded(seed, self.device_):
-            if rebuild:
+            if goes_on:
+                self.net_ = rebuild_net(self, self.net_, **run)
+            else:
                 self.network_ = ResNet() if self.network is None else clone(self.network)
-                self.n_iter_ = 0
-                self.history_: list[dict[str, Any]] = []
-            net = build_net(
-                self,
-                images=train[0],
-                n_epochs=n_epochs,
-                seed=seed,
-                previous=None if rebuild else self.net_,
-                schedule=self.schedule if schedule == "as given" else schedule,
-                validation=None if validation is None else FaceDataset(*validation, device=self.device_),
-            )
-            self.net_ = net
-            net.partial_fit(FaceDataset(*train, device=self.device_))
-        self.history_ = [*self.history_, *_epochs(net.history[-len(net.history) :])]
+                self.net_ = build_net(self, train[0], **run)
+            self.net_.partial_fit(dataset, epochs=n_epochs)
+        self.history_ = self.net_.epochs()
         self.n_iter_ = len(self.history_)
 
     def _batches(self, X) -> Iterator[torch.Tensor]:
@@ -471,7 +470,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             module.double()
         try:
             with torch.inference_mode(), autocast("fp32" if self.precision == "auto" else net.precision, self.device_):
-                size = max(self.batch_size, 256)
+                size = max(self.batch_size, PREDICTION_BATCH_SIZE)
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)
                     yield net.preparation(batch.double() if tiny else batch)
@@ -494,7 +493,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 yield view.flip(-1)
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         net = state.pop("net_", None)
         if net is None:
             return state
@@ -504,8 +503,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return {**state, "net_state": net.to_arrays()}
 
     def __setstate__(self, state):
-        net_state = state.pop("net_state", None)
-        super().__setstate__(state)
+        net_state = state.get("net_state")
+        super().__setstate__({name: value for name, value in state.items() if name != "net_state"})
         if net_state is None:
             return
         try:
@@ -513,7 +512,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         except ValueError:
             # A model trained on a GPU is of use where there is none.
             self.device_ = "cpu"
-        self.net_ = build_net(self, images=None, n_epochs=self.max_epochs, seed=0, state=net_state)
+        self.net_ = restore_net(self, net_state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

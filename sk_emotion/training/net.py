@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
+
 from skorch import NeuralNetClassifier
+from torch.nn import functional
 
 from ..exceptions import TrainingError
 from .hardware import autocast
 from .preparation import Preparation
+
+
+# skorch's own entries of an epoch that say nothing of the training.
+_BOOKKEEPING = ("batches", "_best", "_batch_count")
 
 
 class FaceNet(NeuralNetClassifier):
@@ -22,8 +28,16 @@ class FaceNet(NeuralNetClassifier):
     precision = "fp32"
     label_smoothing = 0.0
     ema: float | None = None
+    _scaler: torch.amp.GradScaler | None = None
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
+
+    def initialize(self):
+        super().initialize()
+        if self.precision == "fp16":
+            # Gradients below 6e-8 would vanish in half precision.
+            self._scaler = torch.amp.GradScaler(torch.device(self.device).type)
+        return self
 
     def get_dataset(self, X, y=None):
         return X
@@ -36,14 +50,33 @@ class FaceNet(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         smoothing = self.label_smoothing if training else 0.0
-        losses = F.cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
+        losses = functional.cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
         return (losses * X["sample_weight"]).mean()
+
+    def train_step_single(self, batch, **fit_params):
+        if self._scaler is None:
+            return super().train_step_single(batch, **fit_params)
+        self._set_training(True)
+        images, codes = batch
+        logits = self.infer(images)
+        loss = self.get_loss(logits, codes, X=images, training=True)
+        self._scaler.scale(loss).backward()
+        return {"loss": loss, "y_pred": logits}
+
+    def _step_optimizer(self, step_fn):
+        if self._scaler is None:
+            return super()._step_optimizer(step_fn)
+        step_fn()
+        self._scaler.step(self.optimizer_)
+        self._scaler.update()
+        return None
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
             return
         if training:
             self._load(self._current)
+            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         losses, first_batch = [], len(self.history[-1, "batches"])
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -55,10 +88,40 @@ class FaceNet(NeuralNetClassifier):
                 self._average()
         self._record_losses(torch.stack(losses).tolist(), first_batch, prefix)
         self.history.record(prefix + "_batch_count", len(losses))
-        if training and self.ema is not None:
+        if training:
             # Between epochs the module holds the averaged weights: they are what is validated, kept and used.
-            self._current = self._snapshot()
-            self._load(self._averaged)
+            self._current = None if self.ema is None else self._snapshot()
+            self._load(self._averaged if self.ema is not None else None)
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """Give the history as plain rows, one per epoch: numbers alone, no batches."""
+        return [
+            {name: value for name, value in epoch.items() if not name.endswith(_BOOKKEEPING)} for epoch in self.history
+        ]
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Give what is needed to predict and to train on, as NumPy arrays and plain types."""
+        return {
+            "weights": _to_arrays(self.module_.state_dict()),
+            "training_weights": _to_arrays(self._current),
+            "optimizer": type(self.optimizer_).__name__,
+            "optimizer_state": _to_arrays(self.optimizer_.state_dict()["state"]),
+            "precision": self.precision,
+            "mean": self.preparation.mean,
+            "std": self.preparation.std,
+        }
+
+    def load_arrays(self, arrays: dict[str, Any]) -> None:
+        """Take up what :meth:`to_arrays` gave; the hyper-parameters of the optimiser stay those of this net."""
+        self._load(_to_tensors(arrays["weights"]))
+        if self.ema is not None:
+            self._averaged = self._snapshot()
+            current = _to_tensors(arrays["training_weights"]) or self._averaged
+            self._current = {name: value.to(self.device) for name, value in current.items()}
+        if arrays["optimizer"] == type(self.optimizer_).__name__:
+            groups = self.optimizer_.state_dict()["param_groups"]
+            state = {"state": _to_tensors(arrays["optimizer_state"]), "param_groups": groups}
+            self.optimizer_.load_state_dict(state)
 
     def _record_losses(self, losses: list[float], first_batch: int, prefix: str) -> None:
         batches = self.history[-1]["batches"]
@@ -91,3 +154,22 @@ class FaceNet(NeuralNetClassifier):
     def _load(self, state: dict[str, Any] | None) -> None:
         if state is not None:
             self.module_.load_state_dict(state)
+
+
+def _to_arrays(value: Any) -> Any:
+    """Make NumPy arrays of the tensors in nested dictionaries and lists."""
+    if isinstance(value, torch.Tensor):
+        # A copy: what is written down must not change while the training goes on.
+        return value.detach().cpu().numpy().copy()
+    if isinstance(value, dict):
+        return {name: _to_arrays(item) for name, item in value.items()}
+    return [_to_arrays(item) for item in value] if isinstance(value, list) else value
+
+
+def _to_tensors(value: Any) -> Any:
+    """Undo :func:`_to_arrays`."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    if isinstance(value, dict):
+        return {name: _to_tensors(item) for name, item in value.items()}
+    return [_to_tensors(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,159 @@
+"""Random changes of faces that leave their emotion as it is, drawn for each image on its own, in whole batches."""
+
+import math
+from numbers import Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+from torch.nn import functional
+
+# Share of the image that is erased, and height against width, as in Zhong et al. (2020), with a smaller largest area:
+# a fifth hides an eye or a mouth, but never both.
+_ERASED_AREA = (0.02, 0.2)
+_ERASED_RATIO = (0.3, 1 / 0.3)
+
+
+class FaceAugmentation(BaseEstimator):
+    """Strengths of the random changes that a face undergoes.
+
+    The object is called on a batch. Each image gets draws of its own (torchvision's transforms draw once for a whole
+    batch), and all images are changed at once, on the device where they are. The same object serves
+    :class:`EmotionClassifier`, which changes the images anew in each epoch, and :class:`AugmentationOverSampler`, which
+    makes new rows.
+
+    Parameters
+    ----------
+    flip : float, default=0.5
+        Probability of the mirror image.
+    rotation : float, default=10
+        Largest angle in degrees, to either side.
+    scale : float, default=0.1
+        Largest change of size, as a share: 0.1 is from 90 to 110 per cent.
+    translation : float, default=0.1
+        Largest shift, as a share of height and width.
+    brightness : float, default=0.2
+        Largest change of brightness, as a share.
+    contrast : float, default=0.2
+        Largest change of contrast around the image's mean, as a share.
+    erasing : float, default=0.25
+        Probability that a rectangle of 2 to 20 per cent of the image is replaced by the image's mean [1]_.
+
+    See Also
+    --------
+    EmotionClassifier : Uses it while training.
+    AugmentationOverSampler : Uses it to make classes equal.
+
+    Notes
+    -----
+    What comes in from outside when a face is turned or shifted is the image mirrored at its edge.
+
+    References
+    ----------
+    .. [1] Zhong, Z., Zheng, L., Kang, G., Li, S., & Yang, Y. (2020). Random erasing data augmentation. AAAI.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_emotion import FaceAugmentation
+    >>> faces = torch.rand(8, 1, 48, 48)
+    >>> FaceAugmentation(rotation=20)(faces, torch.Generator().manual_seed(0)).shape
+    torch.Size([8, 1, 48, 48])
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
+        "flip": [Interval(Real, 0, 1, closed="both")],
+        "rotation": [Interval(Real, 0, 180, closed="both")],
+        "scale": [Interval(Real, 0, 1, closed="left")],
+        "translation": [Interval(Real, 0, 1, closed="left")],
+        "brightness": [Interval(Real, 0, 1, closed="both")],
+        "contrast": [Interval(Real, 0, 1, closed="both")],
+        "erasing": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(
+        self, *, flip=0.5, rotation=10.0, scale=0.1, translation=0.1, brightness=0.2, contrast=0.2, erasing=0.25
+    ):
+        self.flip = flip
+        self.rotation = rotation
+        self.scale = scale
+        self.translation = translation
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erasing = erasing
+
+    def __call__(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Change each image at random.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (n, C, H, W)
+            Floats in [0, 1], on any device.
+        generator : torch.Generator, default=None
+            On the CPU, so that the draws are the same on each device. None means PyTorch's global generator.
+
+        Returns
+        -------
+        torch.Tensor of shape (n, C, H, W)
+            Changed images in [0, 1]; `images` itself is left as it is.
+        """
+        self._validate_params()
+        # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
+        draws = torch.rand(12, len(images), generator=generator).to(images.device, images.dtype)
+        chance, signed = draws[:2], draws[2:8] * 2 - 1
+        if self.flip:
+            images = torch.where(_as_column(chance[0] < self.flip), images.flip(-1), images)
+        if self.rotation or self.scale or self.translation:
+            images = move(
+                images,
+                angle=signed[0] * math.radians(self.rotation),
+                size=1 + signed[1] * self.scale,
+                shift=signed[2:4] * self.translation,
+            )
+        if self.brightness or self.contrast:
+            images = expose(images, 1 + signed[4] * self.brightness, 1 + signed[5] * self.contrast)
+        if self.erasing:
+            images = erase(images, chance[1] < self.erasing, draws[8:])
+        return images
+
+
+def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Turn by `angle` (n,) in radians, resize by `size` (n,), and shift by `shift` (2, n), a share of width and height."""
+    height, width = images.shape[-2:]
+    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
+    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes.
+    rows = [
+        torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1),
+        torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
+    """Multiply by `brightness` (n,), and spread by `contrast` (n,) around the mean of each image."""
+    bright = images * _as_column(brightness)
+    mean = bright.mean(dim=(1, 2, 3), keepdim=True)
+    return ((bright - mean) * _as_column(contrast) + mean).clamp(0, 1)
+
+
+def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) in [0, 1) give area, ratio, place."""
+    height, width = images.shape[-2:]
+    area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
+    log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
+    tall, wide = (area * log_ratio.exp()).sqrt().clamp(max=1), (area / log_ratio.exp()).sqrt().clamp(max=1)
+    down = _inside(height, draws[2] * (1 - tall), tall)
+    across = _inside(width, draws[3] * (1 - wide), wide)
+    erased = _as_column(chosen) & down[:, None, :, None] & across[:, None, None, :]
+    return torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
+
+
+def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
+    """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
+    centres = (torch.arange(length, device=start.device) + 0.5) / length
+    return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
+
+
+def _as_column(values: torch.Tensor) -> torch.Tensor:
+    return values.reshape(-1, 1, 1, 1)

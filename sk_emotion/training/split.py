@@ -1,0 +1,40 @@
+"""The inner validation split."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from ..exceptions import LabelError
+
+
+def split_validation(
+    codes: NDArray[np.int64], fraction: float, *, groups: ArrayLike | None, random_state: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the rows to train on and the rows to validate on, stratified, with each group on one side.
+
+    Raises
+    ------
+    LabelError
+        If a class or the groups are too few to be on both sides.
+    """
+    rows = np.arange(len(codes))
+    try:
+        if groups is None:
+            train, held_out = train_test_split(rows, test_size=fraction, stratify=codes, random_state=random_state)
+        else:
+            n_folds = max(2, round(1 / fraction))
+            folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
+            train, held_out = next(folds.split(rows, codes, groups))
+    except ValueError as error:
+        raise LabelError(
+            f"validation_fraction={fraction} cannot split {len(codes)} images of {len(np.unique(codes))} classes "
+            f"({error}) Add images, or pass X_val and y_val."
+        ) from error
+    if len(np.unique(codes[train])) < len(np.unique(codes)):
+        raise LabelError(
+            f"validation_fraction={fraction} leaves a class without training images, since its groups are too few. "
+            "Pass X_val and y_val."
+        )
+    return np.sort(train), np.sort(held_out)

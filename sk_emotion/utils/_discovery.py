@@ -1,0 +1,35 @@
+"""The public estimators, for the common checks."""
+
+import inspect
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+
+def all_estimators() -> list[BaseEstimator]:
+    """Give an instance of each public estimator, with default parameters and ``random_state=0``.
+
+    Returns
+    -------
+    list of estimators
+        Sorted by name. Network specifications and augmentations have no ``fit``, so they are not among them.
+
+    Examples
+    --------
+    >>> from sk_emotion.utils import all_estimators
+    >>> [type(estimator).__name__ for estimator in all_estimators()]
+    ['AugmentationOverSampler', 'EmotionClassifier', 'FaceLoader', 'HOGTransformer']
+    """
+    import sk_emotion
+
+    public = [getattr(sk_emotion, name) for name in sorted(sk_emotion.__all__)]
+    return [_make(value) for value in public if _is_estimator(value)]
+
+
+def _is_estimator(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, BaseEstimator) and hasattr(value, "fit")
+
+
+def _make(estimator: type[BaseEstimator]) -> BaseEstimator:
+    takes_seed = "random_state" in inspect.signature(estimator).parameters
+    return estimator(random_state=0) if takes_seed else estimator()
