@@ -1,11 +1,11 @@
 """Which muscles move the face in which emotion, and how strongly in each face of a sample."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[np.float32]
+Array: TypeAlias = NDArray[np.floating[Any]]
 
 # Numbers and names of the Facial Action Coding System.
 ACTION_UNITS = {

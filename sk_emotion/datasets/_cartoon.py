@@ -4,13 +4,13 @@ Each drawing function takes the subjects ``p`` (a value a subject: lengths in ha
 strengths of the action units, of both sides apart (``s``) or of one side or their mean (``au``), by number.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Array: TypeAlias = NDArray[np.float32]
+Array: TypeAlias = NDArray[np.floating[Any]]
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 

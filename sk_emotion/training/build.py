@@ -116,7 +116,7 @@ def _assemble(
         iterator_train__generator=torch.Generator().manual_seed(seed),
         iterator_valid=FaceBatches,
         iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE),
-        callbacks=_make_callbacks(clf, schedule, n_steps),
+        callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
         verbose=int(clf.verbose),
         **_describe_optimizer(clf),
     )
@@ -149,7 +149,7 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
     return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
 
 
-def _make_callbacks(clf: Any, schedule: str | None, n_steps: int) -> list[Any]:
+def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: bool) -> list[Any]:
     callbacks: list[Any] = [
         ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
     ]
@@ -160,6 +160,6 @@ def _make_callbacks(clf: Any, schedule: str | None, n_steps: int) -> list[Any]:
         )
         callbacks.append(("schedule", policy))
     callbacks += clf.callbacks or []
-    if clf.early_stopping:
+    if clf.early_stopping and validates:
         callbacks.append(("early_stopping", EarlyStopping(patience=clf.n_iter_no_change, load_best=True)))
     return callbacks

@@ -1,0 +1,92 @@
+"""What every loader gives back: one Bunch, made in one place."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ..exceptions import DatasetError
+
+_N_NAMED = 5
+
+
+def make_bunch(
+    data: NDArray[Any],
+    target: NDArray[Any],
+    groups: NDArray[Any] | None,
+    *,
+    name: str,
+    notes: Iterable[str],
+    return_X_y: bool,
+    as_frame: bool,
+) -> Bunch | tuple[Any, Any]:
+    """Make what a loader returns.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_samples,) or (n_samples, H, W)
+        Paths, or pixels.
+    target : ndarray of shape (n_samples,)
+        Labels.
+    groups : ndarray of shape (n_samples,) or None
+        What a splitter must keep together.
+    name : str
+        What the set is called in its ``DESCR``.
+    notes : iterable of str
+        Further lines of the ``DESCR``.
+    return_X_y, as_frame : bool
+        As in the loaders of scikit-learn.
+
+    Returns
+    -------
+    Bunch or tuple of (data, target)
+    """
+    X: Any = data
+    y: Any = target
+    frame = None
+    if as_frame:
+        X, y = _make_frame(data), pd.Series(target, name="label")
+        columns = [X, y] if groups is None else [X, y, pd.Series(groups, name="group")]
+        frame = pd.concat(columns, axis=1)
+    if return_X_y:
+        return X, y
+    classes, counts = np.unique(target, return_counts=True)
+    sizes = ", ".join(f"{label} {count}" for label, count in zip(classes, counts, strict=True))
+    lines = [name, "", f"{len(target)} images in {len(classes)} classes: {sizes}.", *notes, _describe_groups(groups)]
+    return Bunch(data=X, target=y, target_names=classes, groups=groups, frame=frame, DESCR="\n".join(lines) + "\n")
+
+
+def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
+    """Refuse labels of one class alone: there is nothing to tell it from."""
+    classes = np.unique(target)
+    if len(classes) == 1:
+        raise DatasetError(f"{where} holds one class alone: {classes[0]!r} ({len(target)} images). {hint}")
+
+
+def name_some(names: Sequence[Any]) -> str:
+    """Name the first few of many, and say how many more there are."""
+    shown = ", ".join(repr(str(name)) for name in names[:_N_NAMED])
+    return shown if len(names) <= _N_NAMED else f"{shown} and {len(names) - _N_NAMED} more"
+
+
+def join_path(root: str, name: str) -> str:
+    """Give the path of a file that is named relative to a folder, also if it was named on Windows."""
+    return os.path.join(root, name.replace("\\", os.sep))
+
+
+def _make_frame(data: NDArray[Any]) -> pd.DataFrame:
+    if data.ndim == 1:
+        return pd.DataFrame({"image": data})
+    rows = data.reshape(len(data), -1)
+    return pd.DataFrame(rows, columns=[f"pixel_{number}" for number in range(rows.shape[1])])
+
+
+def _describe_groups(groups: NDArray[Any] | None) -> str:
+    if groups is None:
+        return "No groups."
+    sizes = pd.Series(groups).value_counts()
+    return f"{len(sizes)} groups; {int((sizes > 1).sum())} of more than one image, the largest of {sizes.max()}."

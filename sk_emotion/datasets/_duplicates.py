@@ -1,0 +1,169 @@
+"""Pictures that are copies of each other, found by what they look like."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.utils._param_validation import Interval, validate_params
+
+from ..exceptions import DatasetError, ImageReadError
+from ._thumbnails import read_thumbnails, thumbnails_of_array
+
+# Measured on 899 stock photos and 32,298 faces of FER2013: see the Notes of find_duplicates.
+_MIN_CORRELATION = 0.9
+_N_BITS = 8
+# Below this standard deviation, in grey levels, a thumbnail shows nothing to compare.
+_BLANK = 1.0
+_DISTANCES_AT_ONCE = 2**22
+
+
+@validate_params(
+    {
+        "images": "no_validation",
+        "max_distance": [Interval(Integral, 0, 64, closed="both")],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def find_duplicates(images: Any, *, max_distance: int = 10, n_jobs: int | None = None) -> NDArray[np.int64]:
+    """Find pictures that are near copies of each other.
+
+    Copies that differ in size, file format, compression, brightness, contrast or colour against grey are found, and
+    crops that take away a few per cent. Mirrored copies are not, nor are other photos of the same person.
+
+    Parameters
+    ----------
+    images : list of paths, bytes, PIL images or arrays; or ndarray of shape (n, H, W) or (n, H, W, 3)
+        The pictures.
+    max_distance : int, default=10
+        How many of the 64 bits of the perceptual hash may differ between two copies. 0 finds little more than the same
+        picture in another size or format.
+    n_jobs : int, default=None
+        Number of threads that decode files. ``None`` means 1, -1 all processors.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype=int64
+        A number from 0 upwards for each picture, in the order of first appearance; copies share theirs. Copies of
+        copies share it as well. Give it as ``groups`` to a splitter.
+
+    Raises
+    ------
+    ImageReadError
+        If a picture cannot be read; the message names it.
+    DatasetError
+        If `images` is no collection of pictures.
+
+    Notes
+    -----
+    Two pictures are copies if the DCT-based perceptual hashes [1]_ of their grey thumbnails (32 x 32) differ in at
+    most `max_distance` bits, and the correlation of the thumbnails is above 0.9. Hashes alone merge different photos of
+    alike composition. Thumbnails without contrast are copies of each other only if they are equal: two black pictures
+    are, a black and a white one are not.
+
+    All pairs of hashes are compared, block by block, in memory that grows with n alone.
+
+    References
+    ----------
+    .. [1] C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", master's thesis, Upper
+           Austria University of Applied Sciences, Hagenberg, 2010, section 3.2.1.
+
+    Examples
+    --------
+    >>> from sk_emotion.datasets import find_duplicates, make_faces
+    >>> X, _, _ = make_faces(3, random_state=0)
+    >>> darker = (0.8 * X[0]).astype("uint8")
+    >>> find_duplicates([X[0], X[1], darker, X[2]])
+    array([0, 1, 0, 2])
+    """
+    return group_thumbnails(_collect_thumbnails(images, n_jobs), max_distance)
+
+
+def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 10) -> NDArray[np.int64]:
+    """Number thumbnails of shape (n, SIZE, SIZE) so that near copies share a number."""
+    # Equal thumbnails are joined first: thousands of blank pictures would else make millions of pairs.
+    rows = np.ascontiguousarray(thumbnails.reshape(len(thumbnails), -1))
+    distinct: dict[bytes, int] = {}
+    number = np.array([distinct.setdefault(row.tobytes(), len(distinct)) for row in rows], dtype=np.int64)
+    _, first = np.unique(number, return_index=True)
+    return number_by_appearance(_join_near_copies(thumbnails[first], max_distance)[number])
+
+
+def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Renumber groups from 0, in the order in which they first appear."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
+    if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
+        images = images.iloc[:, 0]
+    if isinstance(images, np.ndarray) and images.ndim in (3, 4) and images.dtype.kind in "biuf":
+        return thumbnails_of_array(images)
+    if isinstance(images, str | bytes) or not hasattr(images, "__len__") or getattr(images, "ndim", 1) != 1:
+        raise DatasetError(
+            f"find_duplicates: images is {type(images).__name__}, expected many pictures: a list of paths, or an array "
+            "of shape (n, H, W) or (n, H, W, 3)."
+        )
+    found = read_thumbnails(images, n_jobs)
+    for index, thumbnail in enumerate(found):
+        if isinstance(thumbnail, ImageReadError):
+            raise ImageReadError(f"find_duplicates: picture {index}: {thumbnail} Take it out.") from thumbnail
+    return np.array(found, dtype=np.uint8)
+
+
+def _join_near_copies(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
+    """Label thumbnails, all different, by connected components of near copies."""
+    n = len(thumbnails)
+    hashes = _hash(thumbnails)
+    looks = _standardize(thumbnails)
+    labels = np.arange(n)
+    step = max(1, _DISTANCES_AT_ONCE // max(n, 1))
+    for start in range(0, n, step):
+        block = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, start:])
+        a, b = np.nonzero(np.triu(block <= max_distance, k=1))
+        a, b = _keep_alike(looks, a + start, b + start)
+        if len(a):
+            # Merged at once, so that memory does not grow with the number of pairs.
+            graph = coo_array((np.ones(len(a), dtype=bool), (labels[a], labels[b])), shape=(n, n))
+            _, merged = connected_components(graph, directed=False)
+            labels = merged[labels]
+    return labels.astype(np.int64)
+
+
+def _hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Compute 64-bit perceptual hashes: which of the lowest frequencies are above their median."""
+    spectrum = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")[:, :_N_BITS, :_N_BITS]
+    lowest = spectrum.reshape(len(thumbnails), -1)
+    # The first is the mean brightness, which a copy need not keep.
+    bits = lowest > np.median(lowest[:, 1:], axis=1, keepdims=True)
+    bits[:, 0] = False
+    return np.packbits(bits, axis=1).view(np.uint64).ravel()
+
+
+def _standardize(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give each thumbnail as a vector of mean 0 and length 1, or of length 0 if it is blank."""
+    rows = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    blank = length < _BLANK * np.sqrt(rows.shape[1])
+    return np.where(blank, 0, rows / np.maximum(length, 1)).astype(np.float32)
+
+
+def _keep_alike(
+    looks: NDArray[np.float32], a: NDArray[np.int64], b: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Keep the pairs whose thumbnails are correlated."""
+    step = 2**15
+    kept = [
+        np.einsum("ij,ij->i", looks[a[at : at + step]], looks[b[at : at + step]]) > _MIN_CORRELATION
+        for at in range(0, len(a), step)
+    ]
+    alike = np.concatenate(kept) if kept else np.zeros(0, dtype=bool)
+    return a[alike], b[alike]

@@ -1,0 +1,188 @@
+"""Histograms of oriented gradients, an image a row."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from ..images import validate_images
+
+# Enough work in a task to be worth handing to another process.
+_IMAGES_PER_TASK = 256
+
+
+class HOGTransformer(TransformerMixin, BaseEstimator):
+    """Histograms of oriented gradients [1]_, as :func:`skimage.feature.hog` computes them.
+
+    Parameters
+    ----------
+    orientations : int, default=9
+        Number of bins of the direction of the gradient.
+    pixels_per_cell : tuple of (int, int), default=(8, 8)
+        Height and width of a cell in pixels. An image smaller than a cell is one cell.
+    cells_per_block : tuple of (int, int), default=(3, 3)
+        Height and width in cells of a block, within which histograms are normalised. An image of fewer cells is one
+        block.
+    block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
+        How a block is normalised.
+    transform_sqrt : bool, default=False
+        Whether to take the square root of the pixels first, against uneven light. Not for negative pixels.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
+        a grey square, and up to 256 other features are a strip of height 1.
+    n_jobs : int, default=None
+        Number of parallel jobs. None means 1 unless in a :obj:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of values in an image.
+    image_shape_ : tuple of int
+        ``(height, width)`` or ``(height, width, 3)``.
+    pixel_range_ : tuple of (float, float)
+        Range of the pixels seen in `fit`.
+    pixels_per_cell_, cells_per_block_ : tuple of (int, int)
+        The sizes in use: those asked for, clipped to the image.
+
+    See Also
+    --------
+    make_hog_svm : A pipeline with this transformer and a support vector machine.
+
+    Notes
+    -----
+    In an RGB image, each pixel counts with the channel whose gradient is the strongest, as in [1]_.
+
+    References
+    ----------
+    .. [1] Dalal, N., & Triggs, B. (2005). Histograms of oriented gradients for human detection. CVPR.
+
+    Examples
+    --------
+    >>> from sk_emotion import HOGTransformer, make_faces
+    >>> X, y, groups = make_faces(4, random_state=0)
+    >>> HOGTransformer(orientations=8, cells_per_block=(2, 2)).fit_transform(X).shape
+    (4, 800)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
+        "orientations": [Interval(Integral, 1, None, closed="left")],
+        "pixels_per_cell": [tuple, list],
+        "cells_per_block": [tuple, list],
+        "block_norm": [StrOptions({"L1", "L1-sqrt", "L2", "L2-Hys"})],
+        "transform_sqrt": ["boolean"],
+        "image_shape": [tuple, list, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        orientations=9,
+        pixels_per_cell=(8, 8),
+        cells_per_block=(3, 3),
+        *,
+        block_norm="L2-Hys",
+        transform_sqrt=False,
+        image_shape=None,
+        n_jobs=None,
+    ):
+        self.orientations = orientations
+        self.pixels_per_cell = pixels_per_cell
+        self.cells_per_block = cells_per_block
+        self.block_norm = block_norm
+        self.transform_sqrt = transform_sqrt
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the size of the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images: uint8, or floats.
+        y : Ignored
+            For pipelines.
+
+        Returns
+        -------
+        self : HOGTransformer
+            The fitted transformer.
+        """
+        validate_images(self, X, reset=True)
+        self.pixels_per_cell_ = _clip("pixels_per_cell", self.pixels_per_cell, self.image_shape_[:2])
+        n_cells = [side // cell for side, cell in zip(self.image_shape_[:2], self.pixels_per_cell_, strict=True)]
+        self.cells_per_block_ = _clip("cells_per_block", self.cells_per_block, n_cells)
+        n_blocks = [n - size + 1 for n, size in zip(n_cells, self.cells_per_block_, strict=True)]
+        self._n_features_out = int(np.prod(n_blocks) * np.prod(self.cells_per_block_) * self.orientations)
+        return self
+
+    def transform(self, X):
+        """Compute the histograms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images of the size seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_blocks * cells_per_block * orientations), dtype=float64
+            A row per image, equal to that of :func:`skimage.feature.hog`.
+        """
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        settings = {
+            "orientations": self.orientations,
+            "pixels_per_cell": self.pixels_per_cell_,
+            "cells_per_block": self.cells_per_block_,
+            "block_norm": self.block_norm,
+            "transform_sqrt": self.transform_sqrt,
+            "channel_axis": -1 if images.ndim == 4 else None,
+        }
+        starts = range(0, len(images), _IMAGES_PER_TASK)
+        parts = Parallel(n_jobs=self.n_jobs)(
+            delayed(_describe_images)(images[start : start + _IMAGES_PER_TASK], settings) for start in starts
+        )
+        return np.concatenate(parts)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features: ``hog0``, ``hog1`` and so on.
+
+        Parameters
+        ----------
+        input_features : Ignored
+            For pipelines.
+
+        Returns
+        -------
+        ndarray of str
+            One name per column of `transform`.
+        """
+        check_is_fitted(self)
+        return np.array([f"hog{i}" for i in range(self._n_features_out)], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        # float64 comes out, whatever goes in.
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _describe_images(images: NDArray[Any], settings: dict[str, Any]) -> NDArray[np.float64]:
+    from skimage.feature import hog
+
+    return np.stack([hog(image, **settings) for image in images]).astype(np.float64, copy=False)
+
+
+def _clip(name: str, wanted: Any, available: Any) -> tuple[int, int]:
+    """Cut a pair of sizes down to what a small image has."""
+    if len(wanted) != 2 or not all(isinstance(size, Integral) and size > 0 for size in wanted):
+        raise ValueError(f"HOGTransformer: {name}={wanted!r}, expected two positive integers, as in (8, 8).")
+    return (min(int(wanted[0]), int(available[0])), min(int(wanted[1]), int(available[1])))

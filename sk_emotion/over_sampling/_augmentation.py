@@ -1,0 +1,137 @@
+"""Classes made equal by augmentation."""
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import column_or_1d
+
+from ..exceptions import LabelError
+from ..images import MIN_AUGMENT_SIZE, validate_images
+
+# Images changed at once: few enough for any memory, many enough for speed.
+_CHUNK = 1024
+
+
+class AugmentationOverSampler(BaseOverSampler):
+    """Over-sample the rarer classes with changed copies of their faces.
+
+    In an :class:`imblearn.pipeline.Pipeline` it acts in `fit` alone, so that in a cross-validation no copy of a test
+    face is ever trained on, and no test face is changed.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        Which classes get how many faces, as for all samplers of imbalanced-learn: ``"auto"`` brings every class to the
+        size of the largest, a float is the wanted ratio of two classes, a dict names sizes, a callable makes such a
+        dict of y.
+    augmentation : FaceAugmentation, default=None
+        How copies are changed; None means ``FaceAugmentation()``.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
+        a grey square, and up to 256 other features are a strip of height 1.
+    random_state : int, RandomState instance or None, default=None
+        Seeds which faces are copied and how they change.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Number of copies for each class.
+    sample_indices_ : ndarray of shape (n_new_samples,)
+        The row of X that each returned row is, or is a copy of: with it, groups and weights can follow their faces.
+    n_features_in_ : int
+        Number of values in an image.
+    image_shape_ : tuple of int
+        ``(height, width)`` or ``(height, width, 3)``.
+    pixel_range_ : tuple of (float, float)
+        Range of the pixels.
+
+    See Also
+    --------
+    EmotionClassifier : With ``balance_batches=True`` it makes classes equal without new rows, after its inner
+        validation split.
+    imblearn.over_sampling.RandomOverSampler : Copies rows without changing them.
+
+    Notes
+    -----
+    Each face of a class is copied equally often, give or take once. Images under 16 pixels on a side are copied
+    unchanged, since a change would ruin them. Faces keep their type: uint8 stays uint8.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from sk_emotion import AugmentationOverSampler, make_faces
+    >>> X, y, groups = make_faces(40, emotions=["happiness", "pain"], weights=[3, 1], random_state=0)
+    >>> X_new, y_new = AugmentationOverSampler(random_state=0).fit_resample(X, y)
+    >>> sorted(Counter(y_new.tolist()).items())
+    [('happiness', 30), ('pain', 30)]
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
+        **BaseOverSampler._parameter_constraints,
+        "augmentation": [callable, None],
+        "image_shape": [tuple, list, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, *, sampling_strategy="auto", augmentation=None, image_shape=None, random_state=None):
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.augmentation = augmentation
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    def _check_X_y(self, X, y):
+        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        y = column_or_1d(y, warn=True)
+        # imbalanced-learn's own check refuses images of more than two axes.
+        images = validate_images(self, X, reset=True)
+        if len(images) != len(y):
+            raise LabelError(
+                f"AugmentationOverSampler: X has {len(images)} images, but y has {len(y)} labels. Give one label an image."
+            )
+        # Resampled faces come back in the form in which they were given: flat rows, or images.
+        return images.reshape(X.shape if hasattr(X, "shape") else (len(images), -1)), y, binarize_y
+
+    def _fit_resample(self, X, y):
+        random_state = check_random_state(self.random_state)
+        copied = [np.empty(0, dtype=np.int64)]
+        for label, n_copies in self.sampling_strategy_.items():
+            rows = np.flatnonzero(y == label)
+            # Whole rounds through the class, then a part of one: no face is copied much oftener than another.
+            rounds = [random_state.permutation(rows) for _ in range(-(-n_copies // len(rows)))]
+            copied.append(np.concatenate([np.empty(0, dtype=np.int64), *rounds])[:n_copies])
+        sources = np.concatenate(copied)
+        self.sample_indices_ = np.concatenate([np.arange(len(X)), sources])
+        if not len(sources):
+            return X.copy(), _safe_indexing(y, self.sample_indices_)
+        return np.concatenate([X, self._change(X, sources, random_state)]), _safe_indexing(y, self.sample_indices_)
+
+    def _change(self, X, sources, random_state):
+        """Copy the `sources` rows of X, and change the copies."""
+        if min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE:
+            return X[sources]
+        import torch
+
+        from ..augmentation import FaceAugmentation
+        from ..training.batches import as_tensor
+
+        augmentation = FaceAugmentation() if self.augmentation is None else self.augmentation
+        generator = torch.Generator().manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
+        low, high = self.pixel_range_
+        span = (high - low) or 1.0
+        copies = np.empty((len(sources), *X.shape[1:]), dtype=X.dtype)
+        for start in range(0, len(sources), _CHUNK):
+            rows = sources[start : start + _CHUNK]
+            images = as_tensor(X[rows].reshape(len(rows), *self.image_shape_)).float()
+            changed = augmentation((images - low) / span, generator) * span + low
+            pixels = changed.permute(0, 2, 3, 1).numpy().reshape(len(rows), *X.shape[1:])
+            copies[start : start + len(rows)] = pixels.round() if X.dtype == np.uint8 else pixels
+        return copies
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = False
+        tags.input_tags.dataframe = False
+        tags.sampler_tags.sample_indices = True
+        return tags

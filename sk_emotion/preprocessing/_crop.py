@@ -1,0 +1,76 @@
+"""Picture to crop: which part of a picture is kept, and how it becomes an image of the wanted size."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+SMALLEST_PICTURE = 16
+"""Side, in pixels, below which an image is no photo: the whole of it is kept."""
+
+
+def crop_centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Take the largest centred part of the aspect ratio of `size`, (height, width), and resize it."""
+    if min(picture.size) < SMALLEST_PICTURE:
+        return squeeze(picture, size)
+    height, width = size
+    scale = min(picture.width / width, picture.height / height)
+    crop_width, crop_height = width * scale, height * scale
+    # From a whole pixel on, so that a crop that needs no scaling keeps its pixels.
+    left, top = (picture.width - crop_width) // 2, (picture.height - crop_height) // 2
+    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
+
+
+def crop_face(picture: Image.Image, box: Sequence[float], size: tuple[int, int], margin: float) -> Image.Image:
+    """Take a face with a margin around it, in the aspect ratio of `size`, (height, width), and resize it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    box : (float, float, float, float)
+        ``(x, y, width, height)`` of the face, inside the picture.
+    size : (int, int)
+        Height and width of the result.
+    margin : float
+        Share of the side of the box that is added on each side.
+
+    Returns
+    -------
+    PIL.Image.Image
+        A crop that would reach out of the picture is shifted into it; one larger than the picture repeats its edge.
+    """
+    height, width = size
+    x, y, box_width, box_height = box
+    scale = max(box_width / width, box_height / height) * (1 + 2 * margin)
+    crop_width, crop_height = width * scale, height * scale
+    left = _shift_inside(x + (box_width - crop_width) / 2, crop_width, picture.width)
+    top = _shift_inside(y + (box_height - crop_height) / 2, crop_height, picture.height)
+    right, bottom = left + crop_width, top + crop_height
+    outside = [max(0, int(np.ceil(length))) for length in (-left, -top, right - picture.width, bottom - picture.height)]
+    if any(outside):
+        before_x, before_y, after_x, after_y = outside
+        pixels = np.asarray(picture)
+        channels = [(0, 0)] * (pixels.ndim - 2)
+        picture = Image.fromarray(np.pad(pixels, [(before_y, after_y), (before_x, after_x), *channels], mode="edge"))
+        left, right, top, bottom = left + before_x, right + before_x, top + before_y, bottom + before_y
+    return squeeze(picture, size, (left, top, right, bottom))
+
+
+def squeeze(
+    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """Resize a box of the picture, or all of it, to `size`, (height, width).
+
+    Pillow's bilinear filter is antialiased and, unlike the sharper Lanczos, never leaves the range of the pixels nor
+    draws halos around edges, which HOG would take for edges.
+    """
+    if box is not None:
+        # Sums of floats may end a hair outside, which Pillow refuses.
+        left, top, right, bottom = box
+        box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
+    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box)
+
+
+def _shift_inside(start: float, length: float, limit: float) -> float:
+    """Move an interval into [0, limit], or leave it where it is if it does not fit."""
+    return start if length > limit else min(max(start, 0.0), limit - length)

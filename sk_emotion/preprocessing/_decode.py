@@ -1,0 +1,146 @@
+"""Picture to pixels: whatever holds a picture becomes 8-bit grey or RGB, upright and opaque."""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..exceptions import ImageReadError
+
+
+def is_picture(element: Any) -> bool:
+    """Tell whether one element of X is a picture, rather than a number or a row of numbers."""
+    return isinstance(element, str | bytes | os.PathLike | Image.Image) or (
+        isinstance(element, np.ndarray) and element.ndim >= 2
+    )
+
+
+def decode_picture(source: Any, *, min_side: int | None = None) -> Image.Image:
+    """Decode a picture.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
+        A file is told by its content, not by its name. Of an animation, the first frame is taken.
+    min_side : int, default=None
+        A JPEG file much larger than this on both sides may be decoded at a half, a quarter or an eighth of its size,
+        which its format allows at a fraction of the time.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In mode ``"L"`` or ``"RGB"``, turned upright as its EXIF orientation tells, composited on white.
+
+    Raises
+    ------
+    ImageReadError
+        Saying what is wrong, as the end of a sentence that names the picture.
+    """
+    if isinstance(source, np.ndarray):
+        return _as_opaque(_from_array(source))
+    if isinstance(source, Image.Image):
+        try:
+            return _as_opaque(_turn_upright(source))
+        except ImageReadError:
+            raise
+        except Exception as error:
+            raise ImageReadError(f"cannot be decoded ({type(error).__name__}: {error})") from error
+    data = source if isinstance(source, bytes) else _read_file(source)
+    if not data:
+        raise ImageReadError("is empty")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if min_side is not None:
+                image.draft(None, (min_side, min_side))
+            return _as_opaque(_turn_upright(image))
+    except ImageReadError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageReadError("is not a picture in a format that Pillow reads") from error
+    except Image.DecompressionBombError as error:
+        raise ImageReadError(f"is too large ({error})") from error
+    except Exception as error:
+        # On damaged files, Pillow's decoders raise nearly anything.
+        what = "is truncated" if "truncated" in str(error).lower() else "is damaged"
+        raise ImageReadError(f"{what} ({type(error).__name__}: {error})") from error
+
+
+def to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bring the values of one picture to 0 to 255.
+
+    Parameters
+    ----------
+    values : ndarray
+        Whole numbers up to 255, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that holds them all
+        is taken to be theirs.
+
+    Returns
+    -------
+    ndarray of uint8
+
+    Raises
+    ------
+    ImageReadError
+        If the values are no pixels: not numbers, not finite, negative, or floats above 255.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind not in "biuf":
+        raise ImageReadError(f"holds {values.dtype} values, expected pixels")
+    low, high = float(values.min()), float(values.max())
+    ranges = (1, 255) if values.dtype.kind in "bf" else (255, 2**16 - 1, 2**32 - 1)
+    if not (low >= 0 and high <= ranges[-1]):
+        raise ImageReadError(f"has pixels from {low:g} to {high:g}, expected 0 to 1 or 0 to 255")
+    top = next(limit for limit in ranges if high <= limit)
+    return values.astype(np.uint8) if top == 255 and values.dtype.kind in "iu" else scale_to_uint8(values, top)
+
+
+def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
+    """Scale values from 0 to `top` to whole numbers from 0 to 255."""
+    return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
+
+
+def _read_file(path: Any) -> bytes:
+    if not isinstance(path, str | os.PathLike):
+        raise ImageReadError(f"is {type(path).__name__}, expected a path, bytes, a PIL image or an array")
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageReadError("does not exist") from error
+    except (OSError, ValueError) as error:
+        if Path(path).is_dir():
+            raise ImageReadError("is a folder") from error
+        raise ImageReadError(f"cannot be opened ({type(error).__name__}: {error})") from error
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if 0 in array.shape or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
+        raise ImageReadError(f"has shape {array.shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
+    return Image.fromarray(np.ascontiguousarray(to_uint8(array)))
+
+
+def _turn_upright(image: Image.Image) -> Image.Image:
+    image.load()
+    # A picture with broken EXIF data is still a picture.
+    with contextlib.suppress(Exception):
+        return ImageOps.exif_transpose(image)
+    return image.copy()
+
+
+def _as_opaque(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(to_uint8(np.asarray(image)))
+    if image.has_transparency_data:
+        # White is what a picture from the web was drawn to stand on.
+        picture = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return image.convert("L" if image.mode == "1" else "RGB")

@@ -1,0 +1,142 @@
+"""Where the face is: the bundled LBP cascade, or whatever detector the user brings."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# The settings below were measured on 899 web photos of faces, against the same photos upside down, in which every
+# box is a mistake: the cascade alone either misses half of the faces or sees one in every third upside-down photo.
+_LONG_SIDE = 160
+_WINDOW = 24
+_SCALE_FACTOR = 1.1
+_STEP_RATIO = 1.2
+_MIN_VOTES = 7
+_OVERLAP = 0.5
+
+SMALLEST_FACE = _WINDOW / _LONG_SIDE
+"""Side of the smallest face that the cascade sees, as a share of the picture's longer side."""
+
+
+def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> NDArray[np.float64]:
+    """Find the faces in a picture.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        In mode ``"L"`` or ``"RGB"``.
+    detector : {"lbp"} or callable
+        A callable takes a uint8 array of shape (H, W, 3) and returns boxes of shape (n_faces, 4), or None.
+
+    Returns
+    -------
+    ndarray of shape (n_faces, 4)
+        ``(x, y, width, height)`` in pixels, inside the picture, the largest first.
+
+    Raises
+    ------
+    ValueError
+        If the callable returns anything but boxes.
+    """
+    if callable(detector):
+        boxes = _as_boxes(detector(np.array(picture.convert("RGB"))), detector)
+    else:
+        boxes = detect_lbp(picture)
+    corners = np.clip(
+        np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 0, [picture.width, picture.height] * 2
+    )
+    boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
+    boxes = boxes[(boxes[:, 2:] >= 1).all(axis=1)]
+    return boxes[np.argsort(-boxes[:, 2] * boxes[:, 3], kind="stable")]
+
+
+def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
+    """Find frontal, upright faces with scikit-image's cascade of local binary patterns.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+
+    Returns
+    -------
+    ndarray of shape (n_faces, 4)
+        ``(x, y, width, height)`` in pixels, the surest first.
+
+    Notes
+    -----
+    The cascade [1]_ looks at the picture and at its mirror image, at 160 pixels on the longer side. Each window that
+    it takes for a face is a vote; windows that overlap by half vote together, and 7 votes make a face.
+
+    References
+    ----------
+    .. [1] Liao, S., Zhu, X., Lei, Z., Zhang, L., & Li, S. Z. (2007). Learning multi-scale block local binary patterns
+       for face recognition. International Conference on Biometrics.
+    """
+    scale = _LONG_SIDE / max(picture.size)
+    width, height = (round(side * scale) for side in picture.size)
+    if min(width, height) < _WINDOW or min(picture.size) < _WINDOW:
+        return np.empty((0, 4))
+    grey = np.asarray(picture.convert("L").resize((width, height), Image.Resampling.BILINEAR))
+    mirrored = _slide_windows(np.ascontiguousarray(grey[:, ::-1]))
+    mirrored[:, 0] = width - mirrored[:, 0] - mirrored[:, 2]
+    return _count_votes(np.r_[_slide_windows(grey), mirrored]) / scale
+
+
+@lru_cache(maxsize=1)
+def _load_cascade() -> Any:
+    from skimage.data import lbp_frontal_face_cascade_filename
+    from skimage.feature import Cascade
+
+    return Cascade(lbp_frontal_face_cascade_filename())
+
+
+def _slide_windows(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Collect every window that passes the cascade, ungrouped."""
+    side = min(grey.shape)
+    windows = _load_cascade().detect_multi_scale(
+        img=grey,
+        scale_factor=_SCALE_FACTOR,
+        step_ratio=_STEP_RATIO,
+        min_size=(_WINDOW, _WINDOW),
+        max_size=(side, side),
+        min_neighbor_number=0,
+        # No two windows overlap by more than all, so that none are merged: the votes are counted here.
+        intersection_score_threshold=2.0,
+    )
+    return np.array([(w["c"], w["r"], w["width"], w["height"]) for w in windows], dtype=float).reshape(-1, 4)
+
+
+def _count_votes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Merge overlapping windows into faces, beginning with the window that most others overlap."""
+    faces = []
+    while len(windows) >= _MIN_VOTES:
+        voters = _intersection_over_union(windows) > _OVERLAP
+        chosen = voters[voters.sum(axis=1).argmax()]
+        if chosen.sum() < _MIN_VOTES:
+            break
+        faces.append(windows[chosen].mean(axis=0))
+        windows = windows[~chosen]
+    return np.array(faces).reshape(-1, 4)
+
+
+def _intersection_over_union(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    sides = np.minimum(end[:, None], end) - np.maximum(start[:, None], start)
+    intersection = np.clip(sides, 0, None).prod(axis=-1)
+    area = boxes[:, 2] * boxes[:, 3]
+    return intersection / (area[:, None] + area - intersection)
+
+
+def _as_boxes(found: Any, detector: Callable[..., Any]) -> NDArray[np.float64]:
+    if found is None or len(found) == 0:
+        return np.empty((0, 4))
+    boxes = np.asarray(found, dtype=float)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ValueError(
+            f"FaceLoader: detector={detector!r} returned an array of shape {boxes.shape}, expected finite boxes of "
+            "shape (n_faces, 4) as (x, y, width, height), or None."
+        )
+    return boxes
