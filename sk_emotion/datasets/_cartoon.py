@@ -78,7 +78,7 @@ def render(canvas: Canvas, person: dict[str, Array], sides: dict[int, dict[int, 
     """Draw the faces from back to front."""
     p = {name: canvas.ink(value) if value.ndim == 2 else value[:, None, None] for name, value in person.items()}
     s = {side: {unit: value[:, None, None] for unit, value in units.items()} for side, units in sides.items()}
-    both = {unit: (s[-1][unit] + s[1][unit]) / 2 for unit in s[1]}
+    both: dict[int, Array] = {unit: (s[-1][unit] + s[1][unit]) / 2 for unit in s[1]}
     v = canvas.view
 
     head = _draw_head(canvas, p, both)

@@ -168,14 +168,17 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
 
 
 def _parse_pixels(text: Any, path: Path, row: Any) -> NDArray[np.int16]:
+    # Five times faster than splitting; text with anything but numbers in it warns, or raises in a later NumPy.
     with warnings.catch_warnings():
-        # Text with anything but numbers in it ends early with a DeprecationWarning; the count then tells.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pixels = np.fromstring(str(text), dtype=np.int16, sep=" ")
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            pixels = np.fromstring(str(text), dtype=np.int16, sep=" ")
+        except (DeprecationWarning, ValueError):
+            pixels = np.empty(0, dtype=np.int16)
     if len(pixels) != _SIDE * _SIDE or pixels.min() < 0 or pixels.max() > 255:
         raise DatasetError(
-            f"load_fer2013: '{path}', row {row} (the first is 0) has {len(pixels)} numbers, expected {_SIDE * _SIDE} "
-            "from 0 to 255. Get the file anew: it is cut off or was changed."
+            f"load_fer2013: '{path}', row {row} (the first is 0) has {len(pixels)} numbers, expected "
+            f"{_SIDE * _SIDE} from 0 to 255. Get the file anew: it is cut off or was changed."
         )
     return pixels.reshape(_SIDE, _SIDE)
 

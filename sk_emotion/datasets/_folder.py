@@ -126,8 +126,8 @@ def load_face_folder(
     >>> faces = load_face_folder(folder, groups=r"(?P<person>[a-z]+)_\\d+")
     >>> faces.target.tolist()
     ['happiness', 'happiness', 'happiness', 'pain', 'pain', 'pain']
-    >>> faces.groups[0]
-    'anna'
+    >>> set(faces.groups.tolist())
+    {'anna'}
     """
     root = Path(path).expanduser()
     contents = _read_photos(root, _find_class_folders(root))
@@ -146,7 +146,11 @@ def load_face_folder(
         target,
         found,
         name=f"Photos of faces from the folder '{root}'.",
-        notes=[_describe_left_out(contents).strip() or "No file left out.", _describe_grouping(groups)],
+        notes=[
+            *_describe_merged(contents),
+            _describe_left_out(contents).strip() or "No file left out.",
+            _describe_grouping(groups),
+        ],
         return_X_y=return_X_y,
         as_frame=as_frame,
     )
@@ -235,6 +239,16 @@ def _advise(root: Path, label: str) -> str:
     if inner.is_dir() and sum(entry.is_dir() and not _is_hidden(entry.name) for entry in inner.iterdir()) > 1:
         return f"Did you mean '{inner}'?"
     return "Add a folder with photos of another."
+
+
+def _describe_merged(contents: _Contents) -> list[str]:
+    """Say which folders became one class."""
+    folders: dict[str, list[str]] = {}
+    for label, name in zip(contents.labels, contents.names, strict=True):
+        known = folders.setdefault(label, [])
+        if (folder := name.split("/")[0]) not in known:
+            known.append(folder)
+    return [f"{label} is {name_some(known)} together." for label, known in folders.items() if len(known) > 1]
 
 
 def _describe_grouping(groups: Any) -> str:

@@ -59,8 +59,6 @@ class _ResidualBlock(nn.Module):
         self.second = conv_bn(out_channels, out_channels)
         same_shape = stride == 1 and in_channels == out_channels
         self.shortcut = nn.Identity() if same_shape else conv_bn(in_channels, out_channels, 1, stride)
-        # Starting as the identity steadies the first steps at a high learning rate (Goyal et al., 2017).
-        nn.init.zeros_(self.second[1].weight)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = torch.relu(self.first(images))

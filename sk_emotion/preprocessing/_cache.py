@@ -22,19 +22,19 @@ class FaceCache:
 
     Parameters
     ----------
-    folder : str or PathLike
-        Made on the first write. Its entries are spread over 256 subfolders.
+    folder : str, PathLike or None
+        Made on the first write. None keeps nothing. Its entries are spread over 256 subfolders.
     parameters : tuple
         Whatever else the pixels depend on; its ``repr`` counts.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], parameters: tuple[Any, ...]) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str] | None, parameters: tuple[Any, ...]) -> None:
+        self.folder = None if folder is None else Path(folder)
         self.parameters = parameters
 
     def locate(self, source: Any) -> Path | None:
-        """Find where the face of a file is kept; None for what is no file."""
-        if not isinstance(source, str | os.PathLike):
+        """Find where the face of a file is kept; None for what is not to be kept."""
+        if self.folder is None or not isinstance(source, str | os.PathLike):
             return None
         try:
             state = os.stat(source)
@@ -50,7 +50,7 @@ class FaceCache:
         if entry is None:
             return None
         # NumPy raises nearly anything on a damaged file; decoding the picture again mends it.
-        with contextlib.suppress(Exception), np.load(entry, allow_pickle=False) as kept:
+        with contextlib.suppress(Exception), entry.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return kept["face"], bool(kept["found"])
         return None
 

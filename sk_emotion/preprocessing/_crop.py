@@ -1,12 +1,18 @@
 """Picture to crop: which part of a picture is kept, and how it becomes an image of the wanted size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 SMALLEST_PICTURE = 16
 """Side, in pixels, below which an image is no photo: the whole of it is kept."""
+
+# Pillow's weights for grey, those of ITU-R 601-2.
+_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def crop_centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -21,7 +27,7 @@ def crop_centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
 
 
-def crop_face(picture: Image.Image, box: Sequence[float], size: tuple[int, int], margin: float) -> Image.Image:
+def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int], margin: float) -> Image.Image:
     """Take a face with a margin around it, in the aspect ratio of `size`, (height, width), and resize it.
 
     Parameters
@@ -69,6 +75,22 @@ def squeeze(
         left, top, right, bottom = box
         box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
     return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box)
+
+
+def split_floats(image: NDArray[Any], color: bool) -> list[Image.Image]:
+    """Split a float image into what Pillow can resize, which has floats of one channel only."""
+    if image.ndim == 3 and not color:
+        image = image @ _LUMA
+    channels = np.moveaxis(np.atleast_3d(image), -1, 0)
+    return [Image.fromarray(np.float32(channel)) for channel in channels]
+
+
+def as_size(image_size: Any) -> tuple[int, int]:
+    """Give height and width of an `image_size` that is one number or both."""
+    sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
+    if len(sides) != 2 or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
+        raise ValueError(f"FaceLoader: image_size={image_size!r}, expected pixels: 48 or (height, width).")
+    return (int(sides[0]), int(sides[1]))
 
 
 def _shift_inside(start: float, length: float, limit: float) -> float:

@@ -13,13 +13,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..exceptions import ImageReadError
 
 
-def is_picture(element: Any) -> bool:
-    """Tell whether one element of X is a picture, rather than a number or a row of numbers."""
-    return isinstance(element, str | bytes | os.PathLike | Image.Image) or (
-        isinstance(element, np.ndarray) and element.ndim >= 2
-    )
-
-
 def decode_picture(source: Any, *, min_side: int | None = None) -> Image.Image:
     """Decode a picture.
 
