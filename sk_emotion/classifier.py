@@ -41,7 +41,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         a grey square, and up to 256 other features are a strip of height 1.
     max_epochs : int, default=30
         Passes over the training images.
-    batch_size : int, default=64
+    batch_size : int, default=32
         Images in a training step, at most.
     optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="sgd"
         ``"sgd"`` is used with Nesterov momentum.
@@ -172,7 +172,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         augmentation="default",
         image_shape=None,
         max_epochs=30,
-        batch_size=64,
+        batch_size=32,
         optimizer="sgd",
         learning_rate=0.05,
         momentum=0.9,

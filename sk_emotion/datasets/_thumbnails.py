@@ -55,7 +55,7 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
 
 def thumbnails_of_array(X: NDArray[Any]) -> NDArray[np.uint8]:
     """Shrink a batch of shape (n, H, W) or (n, H, W, channels); numbers other than uint8 are stretched to 0..255."""
-    if X.dtype != np.uint8:
+    if X.dtype != np.uint8 and X.size:
         low, high = float(X.min()), float(X.max())
         X = ((X - low) * (255 / (high - low) if high > low else 1.0)).astype(np.float32)
     rows, columns = _averaging(X.shape[1]), _averaging(X.shape[2]).T

@@ -1,0 +1,347 @@
+"""The first step of a pipeline: pictures of any kind become face arrays of one size."""
+
+import os
+import warnings
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import gen_even_slices
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
+from ..images import validate_images
+from ._cache import FaceCache, name_detector
+from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
+from ._decode import decode_picture, scale_to_uint8
+from ._detect import SMALLEST_FACE, detect_faces
+from ._sources import abridge, list_pictures, name_picture
+
+# A JPEG is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
+_OVERSIZE = 2
+
+# More than one, so that no thread waits long for the slowest.
+_CHUNKS_PER_JOB = 4
+
+Face: TypeAlias = tuple[NDArray[np.uint8], bool]
+
+
+class FaceLoader(TransformerMixin, BaseEstimator):
+    """Turn pictures into an array of faces of one size.
+
+    It reads paths, encoded bytes, PIL images and arrays of any size, turns them upright, crops the face or the centre,
+    and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one pipeline
+    takes both.
+
+    Parameters
+    ----------
+    image_size : int or (int, int), default=48
+        Height and width of the result, in pixels.
+    color : bool, default=False
+        Whether the result is RGB rather than grey.
+    detector : {"lbp"}, callable or None, default=None
+        Finds the face. ``"lbp"`` is the cascade of local binary patterns [1]_ that scikit-image carries: frontal,
+        upright faces that take at least 15 % of the longer side. A callable takes a uint8 RGB array of shape (H, W, 3)
+        and returns boxes of shape (n_faces, 4) as (x, y, width, height) in pixels, or None; the largest is taken.
+        None looks for no face.
+    margin : float, default=0.2
+        Share of the side of the face's box that is added on each side.
+    on_missing : {"centre", "full", "raise"}, default="centre"
+        What is taken of a picture in which no face was seen: the largest centred part that has the aspect ratio of
+        `image_size`, the full picture squeezed into it, or nothing: ``"raise"`` raises an error. Without a detector,
+        this says what is taken of each picture, and ``"raise"`` is ``"centre"``.
+    on_error : {"raise", "blank"}, default="raise"
+        What a picture that cannot be read becomes: an error, or an all-zero image and a warning.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
+        a grey square, and up to 256 other features are a strip of height 1.
+    cache : str, PathLike or None, default=None
+        Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries
+        are made again. Delete the folder to empty it.
+    n_jobs : int or None, default=None
+        Number of threads, as in scikit-learn. Pillow decodes in parallel; the cascade holds Python's lock, and gains
+        from processes only: ``with joblib.parallel_config("loky"): ...``.
+
+    Attributes
+    ----------
+    face_found_ : ndarray of bool of shape (n_samples,) or None
+        Where the detector saw a face in the last batch given to `transform`; None without a detector.
+    n_features_in_ : int
+        Number of values in an image. Only when fitted on numbers, like the next three.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when fitted on a DataFrame of numbers with string names.
+    image_shape_ : tuple of int
+        ``(height, width)`` or ``(height, width, 3)`` of the images.
+    pixel_range_ : tuple of (float, float)
+        Range of their pixels. It is learned in `fit`, so that an image becomes the same in every batch.
+
+    See Also
+    --------
+    load_face_folder : Lists the photos in folders named by emotion.
+    HOGTransformer : Turns faces into gradient features.
+
+    Notes
+    -----
+    A list is one of pictures if any element is a path, bytes, a PIL image or an array with two axes or more; each may
+    have another size. A numeric array or DataFrame is a batch of images, checked as everywhere in this library.
+
+    Transparent parts become white. Of an animation, the first frame is taken. Values of 16 bits, and floats up to 1,
+    are scaled to 8 bits. Standardised floats in an array of images, which cannot be, stay ``float32``. Images with a
+    side under 16 pixels are not cropped.
+
+    Of 899 web photos of six emotions, ``detector="lbp"`` saw a face in 520, at 0.06 s a photo on
+    one core; about 3 in 100 of its crops showed no face. It misses turned, tilted and covered faces: bring a detector
+    of your own for those.
+
+    To the cache, two lambdas of one module are the same detector: give your detectors names.
+
+    References
+    ----------
+    .. [1] Liao, S., Zhu, X., Lei, Z., Zhang, L., & Li, S. Z. (2007). Learning multi-scale block local binary patterns
+       for face recognition. International Conference on Biometrics.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_emotion import FaceLoader
+    >>> photos = [np.full((120, 90, 3), 200, dtype=np.uint8), np.zeros((64, 64), dtype=np.uint8)]
+    >>> FaceLoader(image_size=48).fit_transform(photos).shape
+    (2, 48, 48)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "color": ["boolean"],
+        "detector": [StrOptions({"lbp"}), callable, None],
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "on_missing": [StrOptions({"centre", "full", "raise"})],
+        "on_error": [StrOptions({"raise", "blank"})],
+        "image_shape": [tuple, list, None],
+        "cache": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        image_size=48,
+        *,
+        color=False,
+        detector=None,
+        margin=0.2,
+        on_missing="centre",
+        on_error="raise",
+        image_shape=None,
+        cache=None,
+        n_jobs=None,
+    ):
+        self.image_size = image_size
+        self.color = color
+        self.detector = detector
+        self.margin = margin
+        self.on_missing = on_missing
+        self.on_error = on_error
+        self.image_shape = image_shape
+        self.cache = cache
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "FaceLoader":
+        """Learn whether X holds pictures or numbers, and the shape and range of numbers. Nothing is decoded.
+
+        Parameters
+        ----------
+        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+                (n_samples, n_features)
+            Pictures are paths, bytes, PIL images or arrays.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : FaceLoader
+
+        Raises
+        ------
+        ImageArrayError
+            If X is neither pictures nor a batch of images.
+        """
+        self._target_size()
+        if list_pictures(X) is None:
+            validate_images(self, X, reset=True)
+        else:
+            for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+        self.face_found_: NDArray[np.bool_] | None = None
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Make faces of pictures.
+
+        Parameters
+        ----------
+        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+                (n_samples, n_features)
+            Pictures are taken whatever `fit` has seen. So are arrays, of any size if they have an axis a dimension,
+            if their pixels are on the scale of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
+            ``uint8``, or ``float32`` for standardised floats.
+
+        Raises
+        ------
+        ImageReadError
+            If a picture cannot be read and ``on_error="raise"``. The other pictures are in the cache then.
+        FaceNotFoundError
+            If no face is seen in a picture and ``on_missing="raise"``.
+        ImageArrayError
+            If numbers are no batch of images, or not of the shape or range of `fit`.
+        """
+        check_is_fitted(self)
+        sources: Any = list_pictures(X)
+        if sources is None:
+            images, pixel_range = self._check_images(X)
+            if pixel_range not in ((0.0, 1.0), (0.0, 255.0)):
+                return self._crop_floats(images, pixel_range)
+            sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
+
+        cache = FaceCache(self.cache, self._cache_parameters())
+        slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * effective_n_jobs(self.n_jobs)))
+        with warnings.catch_warnings():
+            # Pillow warns of what it can mend; what it cannot mend is an error.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            chunks = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+                delayed(self._load_faces)(sources[part], cache) for part in slices
+            )
+        return self._gather([face for chunk in chunks for face in chunk], sources)
+
+    def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
+        """Check numbers against those of `fit`; the size may differ where it is plain to see."""
+        shape = getattr(X, "shape", ())
+        own_size = len(shape) > 2 and tuple(shape) != getattr(self, "image_shape_", None)
+        if hasattr(self, "image_shape_") and not own_size:
+            return validate_images(self, X, reset=False), self.pixel_range_
+        judge = FaceLoader(image_shape=None if own_size else self.image_shape)
+        images = validate_images(judge, X, reset=True)
+        if hasattr(self, "pixel_range_"):
+            judge.pixel_range_ = self.pixel_range_
+            validate_images(judge, images, reset=False)
+        elif judge.pixel_range_ not in ((0.0, 1.0), (0.0, 255.0)):
+            low, high = judge.pixel_range_
+            raise ImageArrayError(
+                f"FaceLoader: X has pixels from {low:g} to {high:g}, but was fitted on pictures. Bring X to 0 to 255."
+            )
+        return images, judge.pixel_range_
+
+    def _load_faces(self, sources: Any, cache: FaceCache) -> list[Face | ImageReadError]:
+        return [self._load_face(source, cache) for source in sources]
+
+    def _load_face(self, source: Any, cache: FaceCache) -> Face | ImageReadError:
+        """Make the face of one picture, and tell whether a detector saw it; an error is returned for later."""
+        entry = cache.locate(source)
+        kept = cache.read(entry)
+        if kept is not None:
+            return kept
+        try:
+            picture = decode_picture(source, min_side=self._needed_side())
+        except ImageReadError as error:
+            return error
+        box = self._find_face(picture)
+        face = np.asarray(self._crop(picture.convert("RGB" if self.color else "L"), box))
+        cache.write(entry, face, box is not None)
+        return face, box is not None
+
+    def _find_face(self, picture: Image.Image) -> NDArray[np.float64] | None:
+        if self.detector is None:
+            return None
+        boxes = detect_faces(picture, self.detector)
+        return boxes[0] if len(boxes) else None
+
+    def _crop(self, picture: Image.Image, box: NDArray[np.float64] | None) -> Image.Image:
+        if box is not None:
+            return crop_face(picture, box, self._target_size(), self.margin)
+        return (squeeze if self.on_missing == "full" else crop_centre)(picture, self._target_size())
+
+    def _crop_floats(self, images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
+        """Crop images that are not on a scale of pixels, channel by channel."""
+        low, high = pixel_range
+        faces = np.empty((len(images), *self._face_shape()), dtype=np.float32)
+        found = np.zeros(len(images), dtype=bool)
+        for index, image in enumerate(images):
+            box = self._find_face(Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0)))
+            found[index] = box is not None
+            crops = [np.asarray(self._crop(channel, box)) for channel in split_floats(image, self.color)]
+            faces[index] = np.stack(crops, axis=-1) if self.color else crops[0]
+        self._report_found(found, images)
+        return faces
+
+    def _gather(self, loaded: list[Face | ImageReadError], sources: Any) -> NDArray[np.uint8]:
+        """Put the faces into one array, and tell what went wrong."""
+        faces = np.zeros((len(loaded), *self._face_shape()), dtype=np.uint8)
+        found = np.zeros(len(loaded), dtype=bool)
+        errors = {}
+        for index, face in enumerate(loaded):
+            if isinstance(face, ImageReadError):
+                errors[index] = face
+            else:
+                faces[index], found[index] = face
+        told = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
+        if errors and self.on_error == "raise":
+            others = f", and {len(told) - 1} more cannot be read. Remove them" if len(told) > 1 else ". Remove it"
+            raise ImageReadError(f'FaceLoader: {told[0]}{others} or pass on_error="blank".') from next(
+                iter(errors.values())
+            )
+        if errors:
+            warnings.warn(
+                f"FaceLoader: {len(told)} of {len(loaded)} pictures cannot be read and are all-zero images: "
+                f"{abridge(told)}.",
+                DatasetWarning,
+                # Past scikit-learn's wrapper of `transform`.
+                stacklevel=4,
+            )
+        self._report_found(found, sources, unread=errors)
+        return faces
+
+    def _report_found(self, found: NDArray[np.bool_], sources: Any, unread: Collection[int] = ()) -> None:
+        self.face_found_ = None if self.detector is None else found
+        if self.detector is None:
+            return
+        missing = [name_picture(sources, index) for index in np.flatnonzero(~found).tolist() if index not in unread]
+        if missing and self.on_missing == "raise":
+            raise FaceNotFoundError(
+                f"FaceLoader: no face was seen in {abridge(missing)}. Remove "
+                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="centre".'
+            )
+
+    def _target_size(self) -> tuple[int, int]:
+        return as_size(self.image_size)
+
+    def _face_shape(self) -> tuple[int, ...]:
+        return (*self._target_size(), 3) if self.color else self._target_size()
+
+    def _needed_side(self) -> int | None:
+        """Say how many pixels a picture needs on a side; None is all of them, whose boxes a callable gives."""
+        if callable(self.detector):
+            return None
+        smallest_crop = 1.0 if self.detector is None else SMALLEST_FACE
+        return int(np.ceil(max(_OVERSIZE, 1 / smallest_crop) * max(self._target_size())))
+
+    def _cache_parameters(self) -> tuple[Any, ...]:
+        # "raise" raises after the crop, which is that of "centre".
+        full = self.on_missing == "full"
+        return (self._target_size(), bool(self.color), name_detector(self.detector), float(self.margin), full)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

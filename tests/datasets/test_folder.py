@@ -1,0 +1,233 @@
+import re
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.model_selection import StratifiedGroupKFold
+
+from sk_emotion.datasets import load_face_folder
+from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
+
+
+def save_photo(path, seed=0, size=(64, 48), **kwargs):
+    """Save smooth noise, so that photos of different seeds are no copies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(path, **kwargs)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(3):
+        save_photo(tmp_path / "happy" / f"anna_{number}.png", number)
+        save_photo(tmp_path / "Pain" / f"bert_{number}.png", 10 + number)
+    return tmp_path
+
+
+def test_folders_become_standard_names_in_sorted_order(folder):
+    faces = load_face_folder(folder)
+    assert faces.target.tolist() == ["happiness"] * 3 + ["pain"] * 3
+    assert faces.target_names.tolist() == ["happiness", "pain"]
+    assert faces.data.dtype == object and all(isinstance(path, str) for path in faces.data)
+    assert [path.rsplit("/", 1)[-1] for path in faces.data] == [
+        *(f"anna_{number}.png" for number in range(3)),
+        *(f"bert_{number}.png" for number in range(3)),
+    ]
+    assert "happiness 3, pain 3" in faces.DESCR
+
+
+def test_relative_str_path_is_taken(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert len(load_face_folder(folder.name).data) == 6
+
+
+def test_unknown_class_names_stay_as_they_are(folder):
+    save_photo(folder / "Boredom (mild)" / "a.png", 20)
+    assert load_face_folder(folder).target_names.tolist() == ["Boredom (mild)", "happiness", "pain"]
+
+
+def test_folders_of_one_emotion_are_merged_and_noted(folder):
+    save_photo(folder / "Happiness" / "z.png", 20)
+    faces = load_face_folder(folder)
+    assert faces.target.tolist().count("happiness") == 4
+    assert "happiness is 'Happiness', 'happy' together." in faces.DESCR
+
+
+def test_nested_folders_belong_to_their_class(folder):
+    save_photo(folder / "Pain" / "clinic [2]" / "left" / "a b (1).png", 20)
+    faces = load_face_folder(folder)
+    assert faces.target.tolist().count("pain") == 4
+    assert any(path.endswith("Pain/clinic [2]/left/a b (1).png") for path in faces.data)
+
+
+def test_photos_are_known_by_content_not_by_name(folder):
+    save_photo(folder / "Pain" / "photo.jfif", 20, format="JPEG")
+    save_photo(folder / "Pain" / "PHOTO.JPG", 21, format="JPEG")
+    save_photo(folder / "Pain" / "jpeg.png", 22, format="JPEG")
+    save_photo(folder / "Pain" / "webp.jpg", 23, format="WEBP")
+    save_photo(folder / "Pain" / "no extension", 24, format="PNG")
+    assert load_face_folder(folder).target.tolist().count("pain") == 8
+
+
+def test_hidden_files_and_folders_are_passed_over_in_silence(folder):
+    for name in (".DS_Store", "Pain/.DS_Store", "Pain/Thumbs.db", "Pain/._bert_0.png", "__MACOSX/Pain/a.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"nothing")
+    save_photo(folder / ".cache" / "a.png", 20)
+    (folder / "labels.csv").write_text("beside the class folders")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load_face_folder(folder).data) == 6
+
+
+@pytest.mark.parametrize("groups", ["duplicates", None])
+def test_what_is_no_whole_photo_is_left_out_with_one_warning(folder, groups):
+    whole = save_photo(folder / "Pain" / "cut.jpg", 20, size=(400, 400)).read_bytes()
+    (folder / "Pain" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "Pain" / "readme.txt").write_text("notes")
+    (folder / "happy" / "empty.png").write_bytes(b"")
+    (folder / "sad").mkdir()
+    with pytest.warns(DatasetWarning) as caught:
+        faces = load_face_folder(folder, groups=groups)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    message = str(caught[0].message)
+    assert "3 (" in message and all(name in message for name in ("cut.jpg", "readme.txt", "empty.png"))
+    assert "Folders without photos: 'sad'" in message and message.split("': ")[1][:8] in faces.DESCR
+    assert len(faces.data) == 6 and "sadness" not in faces.target_names
+
+
+def test_photos_in_no_class_folder_are_named(folder):
+    save_photo(folder / "stray.png", 20)
+    with pytest.warns(DatasetWarning, match=r"in no class folder: 1 \('stray\.png'\)"):
+        assert len(load_face_folder(folder).data) == 6
+
+
+def test_many_files_left_out_are_counted_and_only_some_named(folder):
+    for number in range(9):
+        (folder / "Pain" / f"notes {number}.txt").write_text("notes")
+    with pytest.warns(DatasetWarning, match=r": 9 \(.* and 4 more\)"):
+        load_face_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("RGBA", "a.png"), ("P", "a.png"), ("P", "a.gif"), ("LA", "a.png"), ("CMYK", "a.jpg")]
+)
+def test_photos_of_every_mode_are_read(folder, mode, name):
+    photo = Image.open(save_photo(folder / "other.png", 20)).convert("LA" if mode == "LA" else "RGB").convert(mode)
+    photo.save(folder / "Pain" / name, **({"transparency": b"\x00\x80"} if (mode, name) == ("P", "a.png") else {}))
+    (folder / "other.png").unlink()
+    assert len(load_face_folder(folder).data) == 7
+
+
+def test_copies_share_a_group_across_classes(folder):
+    photo = Image.open(folder / "happy" / "anna_1.png")
+    photo.resize((200, 150)).save(folder / "Pain" / "copy.jpg", quality=60)
+    faces = load_face_folder(folder)
+    assert faces.groups.tolist() == [0, 1, 2, 3, 4, 5, 1]
+    assert "6 groups" in faces.DESCR
+
+
+def test_groups_go_straight_into_a_splitter(folder):
+    faces = load_face_folder(folder)
+    assert len(list(StratifiedGroupKFold(2).split(faces.data, faces.target, faces.groups))) == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [(r"([a-z]+)_\d", "anna"), (r"(\w+)/(?P<person>[a-z]+)_", "anna"), (r"anna|bert", "anna"), (r"^[^/]+", "happy")],
+)
+def test_pattern_gives_named_part_then_first_part_then_whole_match(folder, pattern, expected):
+    faces = load_face_folder(folder, groups=pattern)
+    assert faces.groups[0] == expected and len(set(faces.groups.tolist())) == 2
+
+
+def test_photo_without_match_is_named(folder):
+    with pytest.raises(DatasetError, match=r"no group for 3 of 6 photos: 'Pain/bert_0\.png'"):
+        load_face_folder(folder, groups=r"(anna)_\d")
+
+
+def test_optional_part_without_match_is_no_group(folder):
+    with pytest.raises(DatasetError, match="no group for 3 of 6"):
+        load_face_folder(folder, groups=r"(anna)?_\d")
+
+
+def test_invalid_pattern_is_explained(folder):
+    with pytest.raises(DatasetError, match="no valid regular expression"):
+        load_face_folder(folder, groups="(anna")
+
+
+def test_mapping_takes_file_names_and_relative_paths(folder):
+    people = {f"anna_{number}.png": 7 for number in range(3)} | {f"Pain/bert_{number}.png": 8 for number in range(3)}
+    assert load_face_folder(folder, groups=people).groups.tolist() == [7, 7, 7, 8, 8, 8]
+    del people["Pain/bert_2.png"]
+    with pytest.raises(DatasetError, match=r"mapping gives no group for 1 of 6 photos: 'Pain/bert_2\.png'"):
+        load_face_folder(folder, groups=people)
+
+
+def test_no_groups_are_made_when_none_are_wanted(folder):
+    faces = load_face_folder(folder, groups=None, as_frame=True)
+    assert faces.groups is None and list(faces.frame.columns) == ["image", "label"]
+
+
+def test_as_frame_gives_one_column_of_paths(folder):
+    faces = load_face_folder(folder, as_frame=True)
+    assert list(faces.data.columns) == ["image"] and faces.target.name == "label"
+    assert list(faces.frame.columns) == ["image", "label", "group"] and len(faces.frame) == 6
+
+
+def test_data_and_target_alone_are_given(folder):
+    X, y = load_face_folder(folder, return_X_y=True)
+    faces = load_face_folder(folder)
+    assert X.tolist() == faces.data.tolist() and y.tolist() == faces.target.tolist()
+
+
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(DatasetNotFoundError, match=r"no folder .*nowhere") as caught:
+        load_face_folder(tmp_path / "nowhere")
+    assert isinstance(caught.value, FileNotFoundError) and "\n" not in str(caught.value)
+
+
+def test_file_instead_of_folder_leads_to_the_table(tmp_path):
+    (tmp_path / "faces.csv").write_text("image,label\n")
+    with pytest.raises(DatasetError, match=r"is a file, not a folder.*load_face_table"):
+        load_face_folder(tmp_path / "faces.csv")
+
+
+def test_photos_without_class_folders_are_explained(tmp_path):
+    save_photo(tmp_path / "a.png")
+    with pytest.raises(DatasetError, match=r"no folders.*folder of their own.*load_face_table"):
+        load_face_folder(tmp_path)
+
+
+def test_empty_folder_and_folders_without_photos_are_explained(tmp_path):
+    with pytest.raises(DatasetError, match="holds nothing"):
+        load_face_folder(tmp_path)
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "notes.txt").write_text("notes")
+    with pytest.raises(DatasetError, match=r"holds no photos.*notes\.txt"):
+        load_face_folder(tmp_path)
+
+
+def test_one_class_alone_is_named(tmp_path):
+    save_photo(tmp_path / "happy" / "a.png")
+    (tmp_path / "sad").mkdir()
+    with pytest.raises(DatasetError, match=r"one class alone: .*happiness.*without photos: 'sad'"):
+        load_face_folder(tmp_path)
+
+
+def test_folder_around_the_class_folders_is_seen_through(folder):
+    inner = folder.rename(folder.parent / "faces")
+    outer = folder.parent / "outer"
+    outer.mkdir()
+    inner.rename(outer / "faces")
+    with pytest.raises(DatasetError, match=re.escape(f"Did you mean '{outer / 'faces'}'?")):
+        load_face_folder(outer)
+
+
+def test_parts_of_a_split_are_not_taken_for_emotions(tmp_path):
+    save_photo(tmp_path / "train" / "happy" / "a.png")
+    save_photo(tmp_path / "test" / "happy" / "a.png", 1)
+    with pytest.raises(DatasetError, match="parts of a split"):
+        load_face_folder(tmp_path)

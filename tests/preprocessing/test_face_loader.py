@@ -1,0 +1,391 @@
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
+from sk_emotion.preprocessing import FaceLoader
+
+
+@parametrize_with_checks([FaceLoader(), FaceLoader(image_size=(7, 9), color=True)], xfail_strict=True)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A photo in which a face is seen."""
+    return astronaut()
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Ten PNG files of different sizes, each of one grey."""
+    paths = []
+    for index in range(10):
+        paths.append(str(tmp_path / f"{index}.png"))
+        Image.new("L", (50 + 7 * index, 60), 20 * index + 5).save(paths[-1])
+    return paths
+
+
+def find_corner(picture):
+    """A detector: the upper left 40 x 20 pixels, if they are bright."""
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    return [(0, 0, 10, 10), (0, 0, 40, 20)] if picture[:20, :40].mean() > 128 else []
+
+
+def find_nothing(picture):
+    return None
+
+
+def test_every_kind_of_picture_gives_the_same_face(tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)
+    path = tmp_path / "a.png"
+    Image.fromarray(array).save(path)
+    kinds = [path, str(path), path.read_bytes(), Image.fromarray(array), array, array[..., None], array / 255]
+    faces = FaceLoader(image_size=32).fit_transform([*kinds, np.stack([array] * 3, axis=-1)])
+    assert faces.shape == (8, 32, 32)
+    assert faces.dtype == np.uint8
+    assert (faces == faces[0]).all()
+
+
+@pytest.mark.parametrize(
+    "container",
+    [list, tuple, np.array, pd.Series, pd.Index, pd.DataFrame, lambda x: np.array(x, dtype=object)[:, None]],
+)
+def test_every_container_of_paths_is_taken(paths, container):
+    expected = FaceLoader().fit_transform(paths)
+    np.testing.assert_array_equal(FaceLoader().fit_transform(container(paths)), expected)
+    np.testing.assert_array_equal(expected[:, 0, 0], [20 * index + 5 for index in range(10)])
+
+
+def test_series_of_arrays_and_of_bytes_are_pictures(paths):
+    data = [Path(path).read_bytes() for path in paths[:2]]
+    with Image.open(paths[0]) as image:
+        array = np.asarray(image)
+    assert FaceLoader().fit_transform(pd.Series(data)).shape == (2, 48, 48)
+    assert FaceLoader().fit_transform(pd.Series([array, array[:30]])).shape == (2, 48, 48)
+
+
+@pytest.mark.parametrize("one", ["a.jpg", b"data", Image.new("L", (4, 4))])
+def test_one_picture_without_a_list_says_to_pass_a_list(one):
+    with pytest.raises(ImageReadError, match=r"Pass a list: \["):
+        FaceLoader().fit(one)
+
+
+@pytest.mark.parametrize("empty", [[], np.array([], dtype=object), pd.Series([], dtype=str)])
+def test_no_pictures_at_all_is_an_error(empty, paths):
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        FaceLoader().fit(empty)
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        FaceLoader().fit(paths).transform(empty)
+
+
+def test_unfitted_is_an_error(paths):
+    with pytest.raises(NotFittedError):
+        FaceLoader().transform(paths)
+
+
+def test_fit_decodes_nothing():
+    FaceLoader().fit(["nowhere.jpg"])
+
+
+@pytest.mark.parametrize(("color", "shape"), [(False, (2, 20, 30)), (True, (2, 20, 30, 3))])
+def test_size_and_colour(color, shape):
+    pictures = [np.zeros((90, 50), np.uint8), np.zeros((40, 200, 3), np.uint8)]
+    assert FaceLoader(image_size=(20, 30), color=color).fit_transform(pictures).shape == shape
+
+
+@pytest.mark.parametrize("size", [(48,), (0, 48), (48, 48, 3), (4.5, 4)])
+def test_size_that_is_none_is_an_error(size, paths):
+    with pytest.raises(ValueError, match="image_size="):
+        FaceLoader(image_size=size).fit(paths)
+
+
+def test_picture_of_the_right_size_keeps_its_pixels():
+    picture = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    wide = np.pad(picture, [(0, 0), (10, 11)])
+    faces = FaceLoader().fit_transform([picture, wide])
+    np.testing.assert_array_equal(faces[0], picture)
+    np.testing.assert_array_equal(faces[1], picture)
+
+
+def test_centre_is_cropped_or_full_picture_squeezed():
+    picture = np.zeros((60, 180), dtype=np.uint8)
+    picture[:, 60:120] = 200
+    centre = FaceLoader(on_missing="centre").fit_transform([picture])
+    # The antialiasing of the outermost pixels looks beyond the crop.
+    assert (centre[..., 1:-1] == 200).all()
+    squeezed = FaceLoader(on_missing="full").fit_transform([picture])[0]
+    assert squeezed[:, :12].max() == 0
+    assert (squeezed[:, 20:28] == 200).all()
+
+
+def test_numeric_array_is_a_batch_of_images():
+    grey = np.random.default_rng(0).integers(0, 256, (5, 60, 50), dtype=np.uint8)
+    loader = FaceLoader(image_size=24)
+    expected = loader.fit_transform(grey)
+    assert loader.image_shape_ == (60, 50)
+    assert loader.n_features_in_ == 3000
+    np.testing.assert_array_equal(loader.fit_transform(list(grey)), expected)
+    rows = FaceLoader(image_size=24, image_shape=(60, 50)).fit_transform(grey.reshape(5, -1))
+    np.testing.assert_array_equal(rows, expected)
+    assert FaceLoader(image_size=24, color=True).fit_transform(grey).shape == (5, 24, 24, 3)
+
+
+def test_lists_of_numbers_are_flattened_images():
+    rows = np.random.default_rng(0).uniform(size=(5, 16))
+    np.testing.assert_array_equal(FaceLoader().fit_transform(rows.tolist()), FaceLoader().fit_transform(rows))
+    np.testing.assert_array_equal(FaceLoader().fit_transform(list(rows)), FaceLoader().fit_transform(rows))
+
+
+def test_strip_is_squeezed_not_cropped():
+    faces = FaceLoader(image_size=6).fit_transform(np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    assert faces[0].max() > faces[0, 0, 0]
+    assert faces[1, 0, -1] == 255
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_float_array_on_the_scale_of_pixels_becomes_uint8(top):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 30, 30), dtype=np.uint8)
+    pixels[0, 0, :2] = 0, 255
+    loader = FaceLoader(image_size=30).fit(pixels / 255 * top)
+    np.testing.assert_array_equal(loader.transform(pixels / 255 * top), pixels)
+
+
+def test_dark_batch_keeps_the_scale_of_fit():
+    images = np.linspace(0, 255, 4 * 400).reshape(4, 20, 20)
+    loader = FaceLoader(image_size=20).fit(images)
+    np.testing.assert_array_equal(loader.transform(images)[:1], loader.transform(images[:1]))
+
+
+@pytest.mark.parametrize(("color", "shape"), [(False, (3, 20, 20)), (True, (3, 20, 20, 3))])
+@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.parametrize("detector", [None, "lbp"])
+def test_standardised_floats_stay_floats(color, shape, channels, detector):
+    images = np.random.default_rng(0).normal(size=(3, 40, 40, *channels))
+    faces = FaceLoader(image_size=20, color=color, detector=detector).fit_transform(images)
+    assert faces.dtype == np.float32
+    assert faces.shape == shape
+    assert faces.min() < 0
+
+
+def test_array_of_another_size_is_resized_after_fit():
+    loader = FaceLoader(image_size=24).fit(np.full((5, 60, 50), 255, dtype=np.uint8))
+    assert loader.transform(np.zeros((2, 30, 40, 3), dtype=np.uint8)).shape == (2, 24, 24)
+    assert loader.image_shape_ == (60, 50)
+    declared = FaceLoader(image_size=24, image_shape=(60, 50)).fit(np.full((5, 60, 50), 255, dtype=np.uint8))
+    assert declared.transform(np.zeros((2, 30, 40), dtype=np.uint8)).shape == (2, 24, 24)
+    with pytest.raises(ImageArrayError, match="was fitted on pixels"):
+        loader.transform(np.random.default_rng(0).uniform(size=(2, 30, 40)))
+    with pytest.raises(ValueError, match="is expecting 3000 features"):
+        FaceLoader(image_shape=(60, 50)).fit(np.zeros((5, 3000))).transform(np.zeros((5, 100)))
+
+
+def test_pictures_after_numbers_and_numbers_after_pictures(paths):
+    numbers = np.random.default_rng(0).uniform(size=(4, 30, 30))
+    loader = FaceLoader().fit(numbers)
+    assert loader.transform(paths).dtype == np.uint8
+    loader.fit(paths)
+    assert not hasattr(loader, "n_features_in_")
+    assert loader.transform(numbers).dtype == np.uint8
+    assert loader.transform((numbers * 255).astype(np.uint8)).shape == (4, 48, 48)
+    with pytest.raises(ImageArrayError, match="was fitted on pictures"):
+        loader.transform(numbers - 0.5)
+
+
+def test_errors_name_the_first_bad_picture_and_count_the_others(paths, tmp_path):
+    with open(paths[1], "r+b") as file:
+        file.truncate(60)
+    loader = FaceLoader().fit(paths)
+    with pytest.raises(ImageReadError, match=r"FaceLoader: '.*1\.png' is .*\(.*\)\. Remove it or pass on_error="):
+        loader.transform(paths)
+    with pytest.raises(ImageReadError, match=r"1\.png' is .*, and 2 more cannot be read\. Remove them or pass"):
+        loader.transform([*paths, str(tmp_path), None])
+    with pytest.raises(ImageReadError, match="picture 1 has shape"):
+        loader.transform([paths[0], np.zeros((3, 3, 7))])
+
+
+def test_blank_gives_zeros_and_one_warning(paths):
+    loader = FaceLoader(on_error="blank", detector=find_nothing).fit(paths)
+    with pytest.warns(DatasetWarning, match=r"5 of 15 pictures .*'gone 0' does not exist, .* and 2 more\.") as record:
+        faces = loader.transform([*paths, *(f"gone {index}" for index in range(5))])
+    assert len(record) == 1
+    assert record[0].filename == __file__
+    assert faces[10:].max() == 0
+    assert faces[:10].min() > 0
+    assert not loader.face_found_.any()
+
+
+def test_cascade_finds_the_face(photo):
+    loader = FaceLoader(image_size=64, detector="lbp", color=True)
+    faces = loader.fit_transform([photo, np.zeros_like(photo), photo[:20, :20]])
+    np.testing.assert_array_equal(loader.face_found_, [True, False, False])
+    # The face of the test photo is at about (220, 120), 90 pixels wide.
+    looked_at = np.asarray(Image.fromarray(photo[60:180, 165:285]).resize((64, 64)), dtype=int)
+    assert np.corrcoef(faces[0].ravel(), looked_at.ravel())[0, 1] > 0.5
+
+
+def test_numeric_array_is_looked_at_too(photo):
+    loader = FaceLoader(detector="lbp").fit(photo[np.newaxis])
+    loader.transform(photo[np.newaxis])
+    assert loader.face_found_.tolist() == [True]
+    standardised = (photo[np.newaxis] - 100.0) / 50
+    loader.fit(standardised).transform(standardised)
+    assert loader.face_found_.tolist() == [True]
+    loader.fit(np.zeros((2, 8, 8), np.uint8)).transform(np.zeros((2, 8, 8), np.uint8))
+    assert loader.face_found_.tolist() == [False, False]
+
+
+def test_largest_box_of_a_callable_is_cropped_with_margin():
+    picture = np.zeros((100, 200, 3), dtype=np.uint8)
+    picture[:20, :40] = 255
+    loader = FaceLoader(detector=find_corner, margin=0.0, image_size=(20, 40))
+    assert loader.fit_transform([picture]).min() == 255
+    assert loader.face_found_.tolist() == [True]
+    # With half a side more on each side, shifted into the picture, the box fills a quarter of the crop.
+    wider = FaceLoader(detector=find_corner, margin=0.5, image_size=(20, 40)).fit_transform([picture])
+    assert abs(wider.mean() / 255 - 0.25) < 0.02
+
+
+def test_crop_larger_than_the_picture_repeats_its_edge():
+    picture = np.full((30, 60), 200, dtype=np.uint8)
+    picture[:, 30:] = 100
+    loader = FaceLoader(detector=lambda _: [(0, 0, 60, 30)], margin=0.0, image_size=60)
+    face = loader.fit_transform([picture])[0]
+    assert (face[:, :30] == 200).all()
+    assert (face[:, 30:] == 100).all()
+
+
+@pytest.mark.parametrize("found", [None, [], np.empty((0, 4)), [(500, 500, 10, 10)], [(5, 5, 0, 0)]])
+def test_no_box_in_the_picture_is_no_face(found):
+    loader = FaceLoader(detector=lambda _: found)
+    loader.fit_transform([np.zeros((30, 30), np.uint8)])
+    assert loader.face_found_.tolist() == [False]
+
+
+@pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], [(1, 2, 3, np.nan)]])
+def test_detector_that_returns_no_boxes_is_an_error(found):
+    with pytest.raises(ValueError, match=r"expected finite boxes of shape \(n_faces, 4\)"):
+        FaceLoader(detector=lambda _: found).fit_transform([np.zeros((30, 30), np.uint8)])
+
+
+def test_without_detector_nothing_was_looked_for(paths):
+    loader = FaceLoader(on_missing="raise").fit(paths)
+    loader.transform(paths)
+    assert loader.face_found_ is None
+
+
+def test_missing_face_can_be_an_error(paths):
+    loader = FaceLoader(detector=find_corner, on_missing="raise").fit(paths)
+    with pytest.raises(FaceNotFoundError, match=r"in '.*0\.png', '.*1\.png', '.*2\.png' and 4 more\. Remove them"):
+        loader.transform(paths)
+    assert loader.face_found_.sum() == 3
+    with pytest.raises(FaceNotFoundError, match="in picture 0"):
+        loader.transform([np.zeros((30, 30), np.uint8)])
+
+
+def test_cache_gives_the_same_without_decoding_again(paths, tmp_path):
+    loader = FaceLoader(cache=tmp_path / "cache", detector=find_corner, color=True).fit(paths)
+    first, found = loader.transform(paths), loader.face_found_
+    entries = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npz")}
+    assert len(entries) == 10
+    assert {len(path.parent.name) for path in entries} == {2}
+    again = clone(loader).set_params(cache=str(tmp_path / "cache")).fit(paths)
+    np.testing.assert_array_equal(again.transform(paths), first)
+    np.testing.assert_array_equal(again.face_found_, found)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()} == entries
+
+
+def test_cache_knows_a_changed_file_and_changed_parameters(paths, tmp_path):
+    loader = FaceLoader(cache=tmp_path / "cache").fit(paths)
+    loader.transform(paths)
+    Image.new("L", (50, 60), 255).save(paths[0])
+    os.utime(paths[0], ns=(1, 1))
+    assert loader.transform(paths)[0].max() == 255
+    for parameters in ({"image_size": 20}, {"color": True}, {"on_missing": "full"}, {"detector": find_nothing}):
+        other = clone(loader).set_params(**parameters).fit(paths)
+        np.testing.assert_array_equal(other.transform(paths), clone(other).set_params(cache=None).fit_transform(paths))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no archive", b"PK\x03\x04 half an archive"])
+def test_damaged_cache_entry_is_made_again(paths, tmp_path, damage):
+    loader = FaceLoader(cache=tmp_path / "cache").fit(paths)
+    expected = loader.transform(paths)
+    for entry in (tmp_path / "cache").rglob("*.npz"):
+        entry.write_bytes(damage)
+    np.testing.assert_array_equal(loader.transform(paths), expected)
+    assert all(entry.stat().st_size > 100 for entry in (tmp_path / "cache").rglob("*.npz"))
+
+
+def test_work_before_an_error_stays_in_the_cache(paths, tmp_path):
+    with pytest.raises(ImageReadError):
+        FaceLoader(cache=tmp_path / "cache").fit_transform(["nowhere.jpg", *paths])
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 10
+
+
+def test_only_files_are_cached(tmp_path):
+    FaceLoader(cache=tmp_path / "cache").fit_transform([np.zeros((30, 30), np.uint8)])
+    assert not (tmp_path / "cache").exists()
+
+
+def test_threads_keep_the_order_and_the_result(paths, photo):
+    pictures = [*paths, photo, photo[:, ::-1], *paths]
+    one, two = FaceLoader(detector="lbp"), FaceLoader(detector="lbp", n_jobs=2)
+    np.testing.assert_array_equal(two.fit_transform(pictures), one.fit_transform(pictures))
+    np.testing.assert_array_equal(two.face_found_, one.face_found_)
+
+
+def test_pillow_warnings_do_not_leak_and_filters_are_left_alone(tmp_path):
+    picture = Image.new("P", (8, 8))
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    picture.save(tmp_path / "a.png", transparency=b"\x00\x80")
+    before = list(warnings.filters)
+    assert FaceLoader(n_jobs=2).fit_transform([tmp_path / "a.png"] * 20).shape == (20, 48, 48)
+    assert warnings.filters == before
+
+
+def test_fitted_loader_survives_pickle_and_clone(paths):
+    loader = FaceLoader(detector=find_corner, cache=None).fit(paths)
+    loader.transform(paths)
+    copy = pickle.loads(pickle.dumps(loader))
+    np.testing.assert_array_equal(copy.face_found_, loader.face_found_)
+    np.testing.assert_array_equal(copy.transform(paths), loader.transform(paths))
+    assert clone(loader).detector is find_corner
+
+
+def flatten(faces):
+    return faces.reshape(len(faces), -1)
+
+
+def test_grid_search_over_paths(paths, tmp_path):
+    labels = ["dark"] * 5 + ["bright"] * 5
+    pipeline = make_pipeline(FaceLoader(cache=tmp_path / "cache"), FunctionTransformer(flatten), LogisticRegression())
+    search = GridSearchCV(pipeline, {"faceloader__image_size": [8, 12]}, cv=2, error_score="raise")
+    assert search.fit(paths, labels).score(pd.Series(paths), labels) == 1.0
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 20
+
+
+def test_import_does_not_load_skimage_or_torch():
+    code = (
+        "import sys, numpy as np; from sk_emotion.preprocessing import FaceLoader; "
+        "FaceLoader().fit_transform([np.zeros((9, 9))]); print({'skimage', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
