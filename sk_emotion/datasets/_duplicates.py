@@ -150,7 +150,7 @@ def _join_near_copies(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArr
 def _hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Compute 64-bit perceptual hashes: which of the lowest frequencies are above their median."""
     spectrum = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")[:, :_N_BITS, :_N_BITS]
-    lowest = spectrum.reshape(len(thumbnails), -1)
+    lowest = spectrum.reshape(-1, _N_BITS**2)
     # The first is the mean brightness, which a copy need not keep.
     bits = lowest > np.median(lowest[:, 1:], axis=1, keepdims=True)
     bits[:, 0] = False

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# The settings below were measured on 899 web photos of faces, against the same photos upside down, in which every
-# box is a mistake: the cascade alone either misses half of the faces or sees one in every third upside-down photo.
+# Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a mistake: the votes
+# below see a face in 269 and make 36 mistakes; scikit-image's own grouping makes 60 for the same 269.
 _LONG_SIDE = 160
 _WINDOW = 24
 _SCALE_FACTOR = 1.1
