@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # uv installs in seconds what takes pip minutes, and installs from PyPI like everything else.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: demo test lint format clean
 

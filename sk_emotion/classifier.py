@@ -279,7 +279,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             self.classes_ = np.unique(labels)
             if len(self.classes_) < 2:
                 raise LabelError(
-                    f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!r}."
+                    f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!s}."
                 )
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight, images)

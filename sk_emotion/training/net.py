@@ -96,7 +96,12 @@ class FaceNet(NeuralNetClassifier):
     def epochs(self) -> list[dict[str, Any]]:
         """Give the history as plain rows, one per epoch: numbers alone, no batches."""
         return [
-            {name: value for name, value in epoch.items() if not name.endswith(_BOOKKEEPING)} for epoch in self.history
+            {
+                name: value.item() if isinstance(value, np.generic) else value
+                for name, value in epoch.items()
+                if not name.endswith(_BOOKKEEPING)
+            }
+            for epoch in self.history
         ]
 
     def to_arrays(self) -> dict[str, Any]:

@@ -1,0 +1,436 @@
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from imblearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+from sklearn.utils._param_validation import InvalidParameterError
+from torch import nn
+
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceAugmentation,
+    FaceLoader,
+    HOGTransformer,
+    make_faces,
+    make_hog_svm,
+    networks,
+)
+from sk_emotion.exceptions import ImageArrayError, ImageSizeError, LabelError, SkEmotionError, TrainingError
+
+
+def make_classifier(**changes):
+    settings = {"max_epochs": 2, "random_state": 0, **changes}
+    return EmotionClassifier(settings.pop("network", networks.ResNet(width=4)), **settings)
+
+
+class CountEpochs(Callback):
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs_ = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs_ += 1
+
+
+def perceptron(in_channels, image_size, n_classes):
+    height, width = image_size
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * height * width, n_classes))
+
+
+@pytest.fixture(scope="module")
+def fitted(faces):
+    X, y, _ = faces
+    return make_classifier().fit(X, y)
+
+
+def test_network_learns_to_tell_emotions_apart():
+    X, y, _ = make_faces(200, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)
+    clf = make_classifier(network=networks.ResNet(width=8), max_epochs=40).fit(X[:150], y[:150])
+    assert clf.score(X[150:], y[150:]) >= 0.8
+
+
+def test_labels_come_back_as_they_went_in(fitted, faces):
+    X, _, _ = faces
+    assert fitted.classes_.tolist() == ["happiness", "pain"]
+    assert set(fitted.predict(X)) <= {"happiness", "pain"}
+    probabilities = fitted.predict_proba(X)
+    assert probabilities.dtype == np.float64
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_history_has_a_row_per_epoch_of_plain_numbers(fitted):
+    table = pd.DataFrame(fitted.history_)
+    assert table["epoch"].tolist() == [1, 2]
+    assert {"train_loss", "lr", "dur"} <= set(table.columns)
+    assert fitted.n_iter_ == len(fitted.net_.history) == 2
+
+
+@pytest.mark.parametrize("shape", [(80, 24, 24), (80, 24, 24, 1), (80, 24, 24, 3), (80, 576)])
+def test_images_are_taken_in_each_shape(faces, shape):
+    X, y, _ = faces
+    images = np.repeat(X[..., None], 3, axis=3) if shape[-1] == 3 else X.reshape(shape)
+    clf = make_classifier(max_epochs=1).fit(images, y)
+    assert clf.n_features_in_ == np.prod(shape[1:])
+    assert clf.predict(images[:3]).shape == (3,)
+
+
+def test_flat_rows_and_images_give_the_same_network(faces):
+    X, y, _ = faces
+    flat = make_classifier().fit(X.reshape(len(X), -1), y)
+    np.testing.assert_array_equal(flat.predict_proba(X.reshape(len(X), -1)), make_classifier().fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 1.0])
+def test_floats_train_as_bytes_do(faces, fitted, scale):
+    X, y, _ = faces
+    floats = X.astype(np.float32) * np.float32(scale)
+    clf = make_classifier().fit(floats, y)
+    np.testing.assert_allclose(clf.predict_proba(floats), fitted.predict_proba(X), atol=0.05)
+
+
+def test_same_seed_gives_the_same_bits(faces, fitted):
+    X, y, _ = faces
+    np.testing.assert_array_equal(make_classifier().fit(X, y).predict_proba(X), fitted.predict_proba(X))
+    assert not np.array_equal(make_classifier(random_state=1).fit(X, y).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_global_random_state_is_left_alone(faces):
+    X, y, _ = faces
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    clf = make_classifier().fit(X, y)
+    pickle.loads(pickle.dumps(clf)).predict(X)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_prediction_does_not_depend_on_the_batch(fitted, faces):
+    X, _, _ = faces
+    alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(alone, fitted.predict_proba(X)[:5], atol=1e-5)
+
+
+@pytest.mark.parametrize("duplicate", [lambda clf: pickle.loads(pickle.dumps(clf)), copy.deepcopy])
+def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
+    X, y, _ = faces
+    original = make_classifier(ema=0.9).fit(X, y)
+    other = duplicate(original)
+    np.testing.assert_array_equal(other.predict_proba(X), original.predict_proba(X))
+    assert other.history_ == original.history_
+    np.testing.assert_array_equal(
+        other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X)
+    )
+
+
+def test_state_holds_arrays_and_plain_types_alone(fitted):
+    def kinds(value):
+        if isinstance(value, dict):
+            return set().union(*map(kinds, value.values())) if value else set()
+        if isinstance(value, list):
+            return set().union(*map(kinds, value)) if value else set()
+        return {type(value)}
+
+    state = fitted.__getstate__()
+    assert "net_" not in state
+    assert kinds(state["net_state"]) <= {np.ndarray, str, int, float, bool, type(None)}
+    assert kinds(state["history_"]) <= {int, float}
+
+
+def test_callbacks_are_used_and_dropped_with_a_warning(faces):
+    X, y, _ = faces
+    counter = CountEpochs()
+    clf = make_classifier(callbacks=[counter]).fit(X, y)
+    assert counter.n_epochs_ == 2
+    with pytest.warns(UserWarning, match="callbacks are not kept"):
+        restored = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(restored.predict(X), clf.predict(X))
+
+
+def test_partial_fit_goes_on_epoch_by_epoch(faces):
+    X, y, _ = faces
+    clf = make_classifier().partial_fit(X[:40], y[:40], classes=["pain", "happiness", "fear"])
+    clf.partial_fit(X[40:], y[40:])
+    assert clf.n_iter_ == 2
+    assert clf.classes_.tolist() == ["fear", "happiness", "pain"]
+    assert clf.predict_proba(X).shape == (80, 3)
+    with pytest.raises(LabelError, match="differs from the classes of the first call"):
+        clf.partial_fit(X, y, classes=["pain", "joy"])
+    with pytest.raises(LabelError, match=r"not in classes_: \['joy'\]"):
+        clf.partial_fit(X[:2], ["joy", "pain"])
+
+
+def test_warm_start_goes_on_and_cold_start_does_not(faces):
+    X, y, _ = faces
+    warm = make_classifier(warm_start=True).fit(X, y).fit(X, y)
+    assert warm.n_iter_ == 4
+    cold = make_classifier().fit(X, y).fit(X, y)
+    assert cold.n_iter_ == 2
+
+
+def test_validation_set_is_scored_each_epoch(faces):
+    X, y, _ = faces
+    clf = make_classifier().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert {"valid_loss", "valid_acc", "valid_f1_macro"} <= set(clf.history_[-1])
+    # The history's accuracy is that of the classifier itself.
+    assert clf.history_[-1]["valid_acc"] == pytest.approx(clf.score(X[60:], y[60:]))
+
+
+def test_validation_fraction_keeps_persons_apart(faces):
+    from sk_emotion.training.split import split_validation
+
+    _, y, groups = faces
+    codes = (y == "pain").astype(np.int64)
+    train, held_out = split_validation(codes, 0.25, groups=groups, random_state=np.random.RandomState(0))
+    assert not set(groups[train]) & set(groups[held_out])
+    assert sorted([*train, *held_out]) == list(range(len(y)))
+    assert len(held_out) == pytest.approx(20, abs=6)
+
+
+def test_early_stopping_keeps_the_best_epoch(faces):
+    X, y, _ = faces
+    settings = {"max_epochs": 12, "learning_rate": 0.5, "schedule": None, "early_stopping": True, "n_iter_no_change": 2}
+    clf = make_classifier(**settings).fit(X[:50], y[:50], X_val=X[50:], y_val=y[50:])
+    losses = [epoch["valid_loss"] for epoch in clf.history_]
+    assert len(losses) < 12
+    probabilities = clf.predict_proba(X[50:])[np.arange(30), np.searchsorted(clf.classes_, y[50:])]
+    assert -np.log(probabilities).mean() == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_weight_zero_is_as_if_the_image_were_absent(faces):
+    X, y, _ = faces
+    settings = {"network": networks.TorchNetwork(perceptron), "augmentation": None, "schedule": None, "batch_size": 80}
+    weight = (np.arange(80) % 2).astype(float)
+    poisoned = X.copy()
+    poisoned[::2] = 255 - poisoned[::2]
+    plain = make_classifier(**settings).fit(X, y, sample_weight=weight)
+    other = make_classifier(**settings).fit(X, np.where(weight == 0, y[::-1], y), sample_weight=weight)
+    np.testing.assert_allclose(plain.predict_proba(X), other.predict_proba(X), atol=1e-6)
+
+
+def test_weights_of_samples_act_as_repetition_on_average(faces):
+    # The statistical stand-in for scikit-learn's exact check, which no shuffled stochastic training can pass.
+    X, y, _ = faces
+    weight = np.where(y == "pain", 3, 1)
+    rows = np.repeat(np.arange(80), weight)
+    settings = {"network": networks.TorchNetwork(perceptron), "augmentation": None, "max_epochs": 10}
+    weighted, repeated = [], []
+    for seed in range(5):
+        weighted.append(make_classifier(random_state=seed, **settings).fit(X, y, sample_weight=weight).predict_proba(X))
+        repeated.append(make_classifier(random_state=seed, **settings).fit(X[rows], y[rows]).predict_proba(X))
+    unweighted = make_classifier(**settings).fit(X, y).predict_proba(X)
+    difference = np.mean(weighted, axis=0) - np.mean(repeated, axis=0)
+    assert abs(difference[:, 1].mean()) < 0.05
+    assert np.mean(weighted, axis=0)[:, 1].mean() > unweighted[:, 1].mean()
+
+
+def test_class_weight_and_balanced_batches_lift_the_rare_class(faces):
+    X, y, _ = faces
+    rows = np.r_[np.flatnonzero(y == "happiness"), np.flatnonzero(y == "pain")[:6]]
+    rare = {
+        name: make_classifier(max_epochs=4, augmentation=None, **settings).fit(X[rows], y[rows]).predict_proba(X)[:, 1]
+        for name, settings in {
+            "plain": {},
+            "weighted": {"class_weight": "balanced"},
+            "balanced": {"balance_batches": True},
+        }.items()
+    }
+    assert rare["weighted"].mean() > rare["plain"].mean()
+    assert rare["balanced"].mean() > rare["plain"].mean()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adamw", "learning_rate": 1e-3},
+        {"optimizer": torch.optim.RMSprop, "learning_rate": 1e-3},
+        {"schedule": "cosine"},
+        {"schedule": None},
+        {"ema": 0.9},
+        {"precision": "fp32"},
+        {"precision": "bf16"},
+        {"precision": "fp16"},
+        {"augmentation": None},
+        {"augmentation": FaceAugmentation(rotation=30)},
+        {"momentum": 0.0},
+        {"network": networks.VGG(width=4)},
+        {"network": networks.TorchNetwork(perceptron)},
+    ],
+)
+def test_every_choice_trains_and_survives_a_pickle(faces, settings):
+    X, y, _ = faces
+    clf = make_classifier(**settings).fit(X, y)
+    restored = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(restored.predict_proba(X), clf.predict_proba(X))
+    assert np.isfinite(restored.partial_fit(X, y).history_[-1]["train_loss"])
+
+
+@pytest.mark.parametrize("tta", ["mirror", "crops"])
+def test_views_of_a_face_are_averaged(faces, tta):
+    X, y, _ = faces
+    clf = make_classifier(tta=tta).fit(X, y)
+    np.testing.assert_allclose(clf.predict_proba(X[..., ::-1]), clf.predict_proba(X), atol=1e-6)
+
+
+def test_embedding_is_what_the_last_layer_sees(fitted, faces):
+    X, _, _ = faces
+    features = fitted.embed(X)
+    assert features.shape == (80, 32)
+    head = [layer for layer in fitted.net_.module_.modules() if isinstance(layer, nn.Linear)][-1]
+    logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), fitted.predict_proba(X), atol=1e-4)
+
+
+def test_nested_names_reach_into_the_defaults():
+    clf = EmotionClassifier().set_params(network__width=16, augmentation__rotation=5)
+    assert clf.network.width == 16
+    assert clf.augmentation.rotation == 5
+    assert clone(clf).network.width == 16
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        EmotionClassifier().set_params(network__depth=3)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"emotionclassifier__network": [networks.ResNet(width=4), networks.VGG(width=4)]},
+        {"emotionclassifier__network__width": [2, 4], "emotionclassifier__learning_rate": [0.01, 0.1]},
+        {"faceloader__image_size": [16, 20]},
+    ],
+)
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_pipeline_is_searched_by_several_scores(faces, grid, n_jobs):
+    X, y, groups = faces
+    y = np.where((y == "pain") & (np.arange(80) % 3 == 0), "fear", y)
+    pipeline = make_pipeline(
+        FaceLoader(image_size=24), AugmentationOverSampler(random_state=0), EmotionClassifier(max_epochs=1, random_state=0)
+    )
+    search = GridSearchCV(
+        clone(pipeline).set_params(emotionclassifier__network__width=4),
+        grid,
+        scoring=["f1_macro", "roc_auc_ovr"],
+        refit="f1_macro",
+        cv=StratifiedGroupKFold(2),
+        n_jobs=n_jobs,
+    )
+    search.fit(X, y, groups=groups)
+    assert np.isfinite(search.cv_results_["mean_test_roc_auc_ovr"]).all()
+    restored = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(restored.predict_proba(X), search.predict_proba(X))
+    assert "EmotionClassifier" in search._repr_html_()
+
+
+def test_default_estimator_is_searched_by_width(faces):
+    X, y, _ = faces
+    search = GridSearchCV(EmotionClassifier(max_epochs=1, random_state=0), {"network__width": [2, 4]}, cv=2).fit(X, y)
+    assert search.best_params_["network__width"] in (2, 4)
+
+
+def test_hog_parameters_are_searched_in_the_baseline(faces):
+    X, y, _ = faces
+    search = GridSearchCV(make_hog_svm(), {"hogtransformer__orientations": [4, 8]}, scoring="roc_auc", cv=2).fit(X, y)
+    assert search.best_score_ > 0.8
+    assert HOGTransformer.__name__ in search._repr_html_()
+
+
+def test_scikit_learn_splits_and_scores_it(faces):
+    X, y, _ = faces
+    scores = cross_val_score(make_classifier(max_epochs=1), X, y, cv=2, scoring="f1_macro")
+    assert scores.shape == (2,)
+
+
+def test_tiny_images_are_neither_augmented_nor_halved_in_precision():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = (X[:, 0] > 0).astype(int)
+    clf = EmotionClassifier(max_epochs=30, random_state=0).fit(X, y)
+    assert clf.image_shape_ == (1, 2)
+    assert clf.net_.preparation.augmentation is None
+    assert clf.net_.precision == "fp32"
+    assert clf.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y": ["pain"] * 80}, LabelError, "at least two classes, but y holds one class: pain"),
+        ({"y": ["pain"] * 79}, LabelError, "80 images, but 79 labels"),
+        ({"X": np.full((80, 24, 24), np.nan)}, ValueError, "NaN"),
+        ({"X": np.zeros((24, 24, 3))}, SkEmotionError, "one RGB image without the batch axis"),
+        ({"X": np.zeros((80, 3, 24, 24), np.uint8)}, ImageArrayError, "channels last"),
+        ({"X": np.zeros((80, 2914))}, ImageArrayError, r"image_shape=\(62, 47\)"),
+        ({"X": np.array([["a.jpg"]] * 80)}, SkEmotionError, "FaceLoader"),
+    ],
+)
+def test_data_that_cannot_be_learned_is_named(faces, change, error, message):
+    X, y, _ = faces
+    with pytest.raises(error, match=message):
+        make_classifier().fit(**{"X": X, "y": y, **change})
+
+
+def test_image_too_small_for_the_network_is_named(faces):
+    X, y, _ = faces
+    with pytest.raises(ImageSizeError, match=r"cannot take 8x8 pixels.*at least 16x16"):
+        make_classifier(network=networks.VGG(width=4)).fit(X[:, :8, :8], y)
+    shrinking = networks.TorchNetwork(lambda n_classes: nn.Sequential(nn.Conv2d(1, 2, 7), nn.Conv2d(2, 2, 7)))
+    with pytest.raises(ImageSizeError, match="cannot take 8x8 images"):
+        make_classifier(network=shrinking).fit(X[:, :8, :8], y)
+
+
+def test_other_images_at_prediction_are_refused(fitted, faces):
+    X, _, _ = faces
+    with pytest.raises(ImageArrayError, match=r"12x12 grey images, but was fitted on 24x24 grey"):
+        fitted.predict(X[:, :12, :12])
+    with pytest.raises(ImageArrayError, match="without the batch axis"):
+        fitted.predict(X[0])
+    with pytest.raises(ImageArrayError, match=r"fitted on pixels from 0 to 255"):
+        fitted.predict(X / 255)
+
+
+def test_loss_that_is_not_finite_stops_the_training(faces):
+    X, y, _ = faces
+    clf = make_classifier(learning_rate=1e20, schedule=None, precision="fp32", max_epochs=5)
+    with pytest.raises(TrainingError, match="Pass a smaller learning_rate"):
+        clf.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_epochs": 0}, "max_epochs"),
+        ({"network": "resnet"}, "network"),
+        ({"precision": "int8"}, "precision"),
+        ({"tta": "all"}, "tta"),
+    ],
+)
+def test_wrong_parameter_is_named(faces, settings, message):
+    X, y, _ = faces
+    with pytest.raises(InvalidParameterError, match=message):
+        make_classifier(**settings).fit(X, y)
+
+
+def test_early_stopping_asks_for_a_validation_set(faces):
+    X, y, _ = faces
+    with pytest.raises(ValueError, match="needs a validation set"):
+        make_classifier(early_stopping=True).fit(X, y)
+    with pytest.raises(ValueError, match="go together"):
+        make_classifier().fit(X, y, X_val=X)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_absent_device_is_named(faces):
+    X, y, _ = faces
+    with pytest.raises(ValueError, match="sees no CUDA device"):
+        make_classifier(device="cuda").fit(X, y)
+
+
+def test_verbose_prints_a_line_per_epoch(faces, capsys):
+    X, y, _ = faces
+    make_classifier(verbose=1).fit(X, y)
+    assert len(capsys.readouterr().out.splitlines()) == 4
