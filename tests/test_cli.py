@@ -1,0 +1,105 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sk_emotion import make_faces
+from sk_emotion.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small folder of faces with the mess of a real one."""
+    X, y, _ = make_faces(36, emotions=["happiness", "pain", "fear"], image_size=32, random_state=0)
+    for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
+        path = tmp_path / "my faces (1)" / emotion.upper() / f"face ({number}).jfif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face).save(path, format="PNG")
+    return tmp_path / "my faces (1)"
+
+
+def run(*arguments):
+    """Run the command in this process; give its exit code."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return stopped.value.code
+
+
+QUICK = ["--epochs", "1", "--cv", "2", "--width", "4"]
+
+
+def test_folder_is_compared_and_reported(folder, tmp_path, capsys):
+    assert run("compare", folder, "--report", tmp_path / "report.html", *QUICK) == 0
+    captured = capsys.readouterr()
+    assert "macro F1" in captured.out
+    assert "HOG+SVM" in captured.out
+    assert "chance" in captured.out
+    assert "36 images: fear 12, happiness 12, pain 12" in captured.err
+    assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_quiet_prints_the_table_alone(folder, capsys):
+    assert run("compare", folder, "--quiet", *QUICK) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "HOG+SVM" in captured.out
+
+
+def test_binary_question_is_asked(folder, capsys):
+    assert run("compare", folder, "--binary", "Pain", *QUICK) == 0
+    captured = capsys.readouterr()
+    assert "pain 12" in captured.err
+    assert "2 classes" in captured.out
+    assert "one vs rest" not in captured.out
+
+
+def test_table_is_compared_person_by_person(folder, tmp_path, capsys):
+    paths = sorted(folder.rglob("*.jfif"))
+    table = pd.DataFrame(
+        {"file": paths, "emotion": [path.parent.name for path in paths], "person": np.arange(len(paths)) % 6}
+    )
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    columns = ["--image-column", "file", "--label-column", "emotion", "--groups", "person"]
+    assert run("compare", tmp_path / "faces.csv", *columns, *QUICK) == 0
+    assert "3 classes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "no/such/folder"], "no/such/folder"),
+        (["compare", "--detector", "haar"], "haar"),
+        (["compare", "--report", "no/such/folder/report.html"], "no/such/folder"),
+        (["compare", "--binary", "boredom"], "boredom"),
+    ],
+)
+def test_what_is_wrong_is_said_in_an_error_without_traceback(arguments, message, capsys):
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_one_class_alone_is_named(folder, capsys):
+    for emotion in ("PAIN", "FEAR"):
+        for path in (folder / emotion).iterdir():
+            path.unlink()
+        (folder / emotion).rmdir()
+    assert run("compare", folder) == 2
+    error = capsys.readouterr().err
+    assert "happiness" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_help_and_version_answer_without_torch():
+    code = (
+        "import sys; from sk_emotion.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'skimage', 'matplotlib', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    version = subprocess.run([sys.executable, "-m", "sk_emotion", "--version"], capture_output=True, text=True)
+    assert version.stdout.startswith("sk-emotion 0.")
