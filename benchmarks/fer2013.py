@@ -44,9 +44,7 @@ def train(name, X, y, seed, arguments):
     else:
         model = make_hog_svm(probability=False).set_params(svc__cache_size=2000)
         if arguments.svm_rows < len(y):
-            rows, _ = train_test_split(
-                np.arange(len(y)), train_size=arguments.svm_rows, stratify=y, random_state=seed
-            )
+            rows, _ = train_test_split(np.arange(len(y)), train_size=arguments.svm_rows, stratify=y, random_state=seed)
             X, y = X[rows], y[rows]
     start = time.perf_counter()
     model.fit(X, y)

@@ -20,3 +20,36 @@ from .over_sampling import AugmentationOverSampler
 from .preprocessing import FaceLoader
 
 __version__: str
+
+__all__ = [
+    "EMOTIONS",
+    "VGG",
+    "AugmentationOverSampler",
+    "EmotionClassifier",
+    "FaceAugmentation",
+    "FaceLoader",
+    "HOGTransformer",
+    "ResNet",
+    "TimmNetwork",
+    "TorchNetwork",
+    "TorchvisionNetwork",
+    "__version__",
+    "compare_classifiers",
+    "consolidate_emotions",
+    "datasets",
+    "exceptions",
+    "feature_extraction",
+    "find_duplicates",
+    "load_face_folder",
+    "load_face_table",
+    "load_fer2013",
+    "make_faces",
+    "make_hog_svm",
+    "model_selection",
+    "networks",
+    "normalize_emotion",
+    "over_sampling",
+    "preprocessing",
+    "train_val_test_split",
+    "utils",
+]

@@ -118,7 +118,7 @@ class FaceAugmentation(BaseEstimator):
 
 
 def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Turn by `angle` (n,) in radians, resize by `size` (n,), and shift by `shift` (2, n), a share of width and height."""
+    """Turn by `angle` (n,) in radians, resize by `size` (n,), shift by `shift` (2, n) in shares of width and height."""
     height, width = images.shape[-2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes.
@@ -138,7 +138,7 @@ def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tenso
 
 
 def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) in [0, 1) give area, ratio, place."""
+    """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) say which, each from 0 to 1."""
     height, width = images.shape[-2:]
     area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
     log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])

@@ -22,6 +22,7 @@ from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
 from .training.hardware import autocast, choose_device
+from .training.net import FaceNet
 from .training.split import split_validation
 
 
@@ -441,16 +442,16 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     def _train(self, train, validation, n_epochs: int, *, goes_on: bool, schedule: str | None) -> None:
         self.device_ = choose_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        dataset = FaceDataset(*train, device=self.device_)
+        dataset = FaceDataset(*train).to(self.device_)
         run = {
             "schedule": schedule,
             "n_steps": n_epochs * math.ceil(len(dataset) / self.batch_size),
-            "validation": None if validation is None else FaceDataset(*validation, device=self.device_),
+            "validation": None if validation is None else FaceDataset(*validation).to(self.device_),
             "seed": seed,
         }
         with seeded(seed, self.device_):
             if goes_on:
-                self.net_ = rebuild_net(self, self.net_, **run)
+                self.net_: FaceNet = rebuild_net(self, self.net_, **run)
             else:
                 self.network_ = ResNet() if self.network is None else clone(self.network)
                 self.net_ = build_net(self, train[0], **run)

@@ -49,7 +49,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     """
     name = type(estimator).__name__
     shape = getattr(X, "shape", None)
-    if not reset and _is_single_image(estimator, shape):
+    if not reset and shape is not None and _is_single_image(estimator, shape):
         raise ImageArrayError(
             f"{name}: X has shape {tuple(shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
         )
@@ -189,6 +189,6 @@ def _describe(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "grey")
 
 
-def _is_single_image(estimator: Any, shape: tuple[int, ...] | None) -> bool:
+def _is_single_image(estimator: Any, shape: tuple[int, ...]) -> bool:
     # A strip of height 1 has the shape of one flattened row.
-    return shape is not None and tuple(shape) == estimator.image_shape_ and shape[-1] != estimator.n_features_in_
+    return tuple(shape) == estimator.image_shape_ and shape[-1] != estimator.n_features_in_

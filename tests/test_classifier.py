@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 from imblearn.pipeline import make_pipeline
-from skorch.callbacks import Callback
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.utils._param_validation import InvalidParameterError
+from skorch.callbacks import Callback
 from torch import nn
 
 from sk_emotion import (
@@ -83,7 +83,9 @@ def test_images_are_taken_in_each_shape(faces, shape):
 def test_flat_rows_and_images_give_the_same_network(faces):
     X, y, _ = faces
     flat = make_classifier().fit(X.reshape(len(X), -1), y)
-    np.testing.assert_array_equal(flat.predict_proba(X.reshape(len(X), -1)), make_classifier().fit(X, y).predict_proba(X))
+    np.testing.assert_array_equal(
+        flat.predict_proba(X.reshape(len(X), -1)), make_classifier().fit(X, y).predict_proba(X)
+    )
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])
@@ -123,9 +125,7 @@ def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
     other = duplicate(original)
     np.testing.assert_array_equal(other.predict_proba(X), original.predict_proba(X))
     assert other.history_ == original.history_
-    np.testing.assert_array_equal(
-        other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X)
-    )
+    np.testing.assert_array_equal(other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X))
 
 
 def test_state_holds_arrays_and_plain_types_alone(fitted):
@@ -309,7 +309,9 @@ def test_pipeline_is_searched_by_several_scores(faces, grid, n_jobs):
     X, y, groups = faces
     y = np.where((y == "pain") & (np.arange(80) % 3 == 0), "fear", y)
     pipeline = make_pipeline(
-        FaceLoader(image_size=24), AugmentationOverSampler(random_state=0), EmotionClassifier(max_epochs=1, random_state=0)
+        FaceLoader(image_size=24),
+        AugmentationOverSampler(random_state=0),
+        EmotionClassifier(max_epochs=1, random_state=0),
     )
     search = GridSearchCV(
         clone(pipeline).set_params(emotionclassifier__network__width=4),

@@ -183,6 +183,6 @@ def _describe_images(images: NDArray[Any], settings: dict[str, Any]) -> NDArray[
 
 def _clip(name: str, wanted: Any, available: Any) -> tuple[int, int]:
     """Cut a pair of sizes down to what a small image has."""
-    if len(wanted) != 2 or not all(isinstance(size, Integral) and size > 0 for size in wanted):
+    if len(wanted) != 2 or not all(isinstance(size, Integral) and int(size) > 0 for size in wanted):
         raise ValueError(f"HOGTransformer: {name}={wanted!r}, expected two positive integers, as in (8, 8).")
     return (min(int(wanted[0]), int(available[0])), min(int(wanted[1]), int(available[1])))

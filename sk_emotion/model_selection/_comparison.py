@@ -174,8 +174,9 @@ def _draw_splits(
     """Draw the folds once, and see to it that each can be learned."""
     classes, counts = np.unique(y, return_counts=True)
     if isinstance(cv, Integral):
-        if cv < 2:
+        if int(cv) < 2:
             raise LabelError(f"compare_classifiers: cv={cv} folds, expected at least 2.")
+        cv = int(cv)
         if counts.min() < cv:
             raise LabelError(
                 f"compare_classifiers: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
@@ -187,7 +188,7 @@ def _draw_splits(
                 "Use a smaller cv."
             )
         splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-        cv = splitter(int(cv), shuffle=True, random_state=random_state)
+        cv = splitter(cv, shuffle=True, random_state=random_state)
     splits = [
         (np.asarray(train), np.asarray(test)) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)
     ]

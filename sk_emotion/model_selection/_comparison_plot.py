@@ -30,7 +30,7 @@ def plot_folds(comparison: "Comparison", ax: Any, metric: str) -> Any:
             f"{values.mean():.3f}", (values.mean(), row - 0.36), ha="center", va="bottom", color=color, weight="bold"
         )
     if "chance" in comparison.reference_.index:
-        chance = float(comparison.reference_.loc["chance", metric])
+        chance = comparison.reference_[metric].to_dict()["chance"]
         ax.axvline(chance, color="0.5", linestyle="--", linewidth=1, zorder=1)
         ax.annotate(
             "chance", (chance, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points",

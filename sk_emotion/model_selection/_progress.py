@@ -13,6 +13,7 @@ def collect_folds(
 ) -> list[dict[str, Any]]:
     """Gather the scores of each fold as they come, and show how far it is."""
     rows: list[dict[str, Any]] = []
+    progress: Any
     progress, bar = _make_progress(len(names) * n_folds) if verbose else (nullcontext(), None)
     with progress as shown:
         if bar is not None:

@@ -44,6 +44,4 @@ def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3, stride: i
 
 def pooled_head(in_features: int, n_classes: int, dropout: float) -> nn.Sequential:
     """Global average pooling, dropout, and one linear layer."""
-    return nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(in_features, n_classes)
-    )
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(in_features, n_classes))

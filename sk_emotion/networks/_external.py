@@ -81,9 +81,7 @@ class TimmNetwork(Network):
             ) from error
         if not timm.is_model(self.name):
             raise ValueError(f"TimmNetwork: timm knows no model {self.name!r}. timm.list_models() lists them.")
-        return timm.create_model(
-            self.name, pretrained=self.pretrained, in_chans=in_channels, num_classes=n_classes
-        )
+        return timm.create_model(self.name, pretrained=self.pretrained, in_chans=in_channels, num_classes=n_classes)
 
 
 class TorchNetwork(Network):

@@ -80,14 +80,15 @@ class AugmentationOverSampler(BaseOverSampler):
         self.image_shape = image_shape
         self.random_state = random_state
 
-    def _check_X_y(self, X, y):
+    def _check_X_y(self, X, y):  # noqa: N802 - the name is imbalanced-learn's
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         y = column_or_1d(y, warn=True)
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
         if len(images) != len(y):
             raise LabelError(
-                f"AugmentationOverSampler: X has {len(images)} images, but y has {len(y)} labels. Give one label an image."
+                f"AugmentationOverSampler: X has {len(images)} images, but y has {len(y)} labels. "
+                "Give one label an image."
             )
         # Resampled faces come back in the form in which they were given: flat rows, or images.
         return images.reshape(X.shape if hasattr(X, "shape") else (len(images), -1)), y, binarize_y

@@ -20,12 +20,18 @@ class FaceDataset(Dataset):
         images: NDArray[Any],
         codes: NDArray[np.int64],
         sample_weight: NDArray[np.float32] | None = None,
-        device: str | torch.device = "cpu",
     ):
-        self.images = as_tensor(images).to(device)
-        self.codes = torch.as_tensor(codes, dtype=torch.int64, device=device)
-        weight = np.ones(len(codes)) if sample_weight is None else sample_weight
-        self.sample_weight = torch.as_tensor(np.asarray(weight), dtype=torch.float32, device=device)
+        self.images = as_tensor(images)
+        self.codes = torch.as_tensor(codes, dtype=torch.int64)
+        weight = np.ones(len(codes), dtype=np.float32) if sample_weight is None else sample_weight
+        self.sample_weight = torch.as_tensor(weight, dtype=torch.float32)
+
+    def to(self, device: str | torch.device) -> "FaceDataset":
+        """Move everything to `device`."""
+        self.images = self.images.to(device)
+        self.codes = self.codes.to(device)
+        self.sample_weight = self.sample_weight.to(device)
+        return self
 
     def __len__(self) -> int:
         return len(self.codes)

@@ -78,9 +78,7 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
 
 def _build_module(clf: Any) -> nn.Module:
     in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
-    module = clf.network_.build(
-        in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_)
-    )
+    module = clf.network_.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
     return module.to(memory_format=torch.channels_last)
 
 

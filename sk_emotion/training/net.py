@@ -4,14 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from skorch import NeuralNetClassifier
 from torch.nn import functional
 
 from ..exceptions import TrainingError
 from .hardware import autocast
 from .preparation import Preparation
-
 
 # skorch's own entries of an epoch that say nothing of the training.
 _BOOKKEEPING = ("batches", "_best", "_batch_count")

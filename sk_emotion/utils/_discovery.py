@@ -22,7 +22,7 @@ def all_estimators() -> list[BaseEstimator]:
     """
     import sk_emotion
 
-    public = [getattr(sk_emotion, name) for name in sorted(sk_emotion.__all__)]
+    public = [getattr(sk_emotion, name) for name in sorted(dir(sk_emotion))]
     return [_make(value) for value in public if _is_estimator(value)]
 
 
