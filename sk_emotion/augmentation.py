@@ -118,7 +118,10 @@ class FaceAugmentation(BaseEstimator):
 
 
 def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Turn by `angle` (n,) in radians, resize by `size` (n,), shift by `shift` (2, n) in shares of width and height."""
+    """Turn clockwise by `angle` (n,) in radians, resize by `size` (n,), and shift by `shift` (2, n).
+
+    The shift is a share of width and of height, to the left and upwards, of the image before it is turned.
+    """
     height, width = images.shape[-2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes.
@@ -127,7 +130,8 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
         torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1),
     ]
     grid = functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False).clamp_(0, 1)
 
 
 def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
@@ -142,7 +146,7 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
     height, width = images.shape[-2:]
     area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
     log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
-    tall, wide = (area * log_ratio.exp()).sqrt().clamp(max=1), (area / log_ratio.exp()).sqrt().clamp(max=1)
+    tall, wide = (area * log_ratio.exp()).sqrt(), (area / log_ratio.exp()).sqrt()
     down = _inside(height, draws[2] * (1 - tall), tall)
     across = _inside(width, draws[3] * (1 - wide), wide)
     erased = _as_column(chosen) & down[:, None, :, None] & across[:, None, None, :]

@@ -57,7 +57,9 @@ def normalize_emotions(y: Iterable[Any]) -> NDArray[Any]:
     if labels.dtype.kind not in "OUT":
         return labels
     known = {label: normalize_emotion(label) for label in set(labels.tolist())}
-    return np.array([known[label] for label in labels.tolist()], dtype=object if not len(labels) else None)
+    all_text = len(known) > 0 and all(isinstance(name, str) for name in known.values())
+    # NumPy would make text of numbers and missing values that stand among names.
+    return np.array([known[label] for label in labels.tolist()], dtype=None if all_text else object)
 
 
 def consolidate_emotions(
@@ -83,8 +85,8 @@ def consolidate_emotions(
     Raises
     ------
     LabelError
-        If `positive` is empty or holds a name that is neither in `y` nor in the vocabulary, or if `names` is not
-        a pair of different names.
+        If a label is missing, if `positive` is empty or holds a name that is neither in `y` nor in the vocabulary,
+        or if `names` is not a pair of different names.
 
     Examples
     --------
@@ -109,11 +111,16 @@ def consolidate_emotions(
     >>> consolidate_emotions(y[both], positive="pain")
     array([1, 0])
     """
-    labels = normalize_emotions(np.asarray(y))
+    labels = np.asarray(y)
     if labels.ndim != 1:
         raise LabelError(
             f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,)."
         )
+    # Nothing else differs from itself than NaN.
+    missing = sum(label is None or label != label for label in labels.tolist())  # noqa: PLR0124
+    if missing:
+        raise LabelError(f"consolidate_emotions: {missing} labels of y are missing. Drop these samples.")
+    labels = normalize_emotions(labels)
     wanted = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else list(positive)
     wanted = [normalize_emotion(name) for name in wanted]
     if not wanted:

@@ -5,6 +5,8 @@ scikit-learn's own convention for faces. ``uint8`` stays ``uint8``; floats keep 
 """
 
 import math
+import os
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ MIN_AUGMENT_SIZE = 16
 MAX_STRIP_LENGTH = 256
 """Most features of a flattened row that is taken as a strip of height 1 when no square holds them."""
 
+# What an image that was resized by a cubic spline may overstep [0, 1] or [0, 255] by.
+_OVERSHOOT = 0.5
+
 # A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
 _PLAINLY_ANOTHER_SCALE = 10.0
 
@@ -32,7 +37,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         Its ``image_shape`` parameter, where it has one, tells how flattened rows are to be read. With `reset`, it
         gets ``n_features_in_``, ``image_shape_`` and ``pixel_range_``.
     X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
-        Images, or flattened images.
+        Images, or flattened images; a list of equally large images too.
     reset : bool
         Whether this is `fit`, which learns shape and pixel range, or a later call, which compares with them.
 
@@ -48,12 +53,13 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         If the array is no batch of images, or, after `fit`, not of the fitted size, channels or pixel range.
     """
     name = type(estimator).__name__
-    shape = getattr(X, "shape", None)
-    if not reset and shape is not None and _is_single_image(estimator, shape):
+    if not hasattr(X, "shape"):
+        X = _stack(X, name)
+    if not reset and _is_single_image(X.shape, estimator):
         raise ImageArrayError(
-            f"{name}: X has shape {tuple(shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
+            f"{name}: X has shape {tuple(X.shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
         )
-    if shape is not None and len(shape) > 2:
+    if len(X.shape) > 2:
         images = _check_image_batch(X, name)
         if reset:
             _check_declared_shape(images.shape[1:], getattr(estimator, "image_shape", None), name)
@@ -62,13 +68,11 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
     else:
-        rows = validate_data(estimator, X, reset=reset, dtype=None, ensure_min_samples=1)
-        rows = _as_pixels(rows, name)
-        image_shape = (
-            infer_image_shape(rows.shape[1], getattr(estimator, "image_shape", None), name)
-            if reset
-            else estimator.image_shape_
-        )
+        if len(X.shape) == 1:
+            _refuse_paths(np.asarray(X), name)
+        rows = _as_pixels(validate_data(estimator, X, reset=reset, dtype=None), name)
+        declared = getattr(estimator, "image_shape", None)
+        image_shape = infer_image_shape(rows.shape[1], declared, name) if reset else estimator.image_shape_
         images = rows.reshape(len(rows), *image_shape)
 
     if reset:
@@ -87,12 +91,13 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
 def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
     """Find the image that a flattened row of `n_features` numbers holds."""
     if image_shape is not None:
-        if math.prod(image_shape) != n_features or len(image_shape) not in (2, 3):
+        declared = _check_image_shape(image_shape, name)
+        if math.prod(declared) != n_features:
             raise ImageArrayError(
-                f"{name}: image_shape={tuple(image_shape)} holds {math.prod(image_shape)} values, but X has "
+                f"{name}: image_shape={tuple(image_shape)} holds {math.prod(declared)} values, but X has "
                 f"{n_features} features. Give (height, width) for grey or (height, width, 3) for RGB images."
             )
-        return tuple(image_shape)
+        return declared
     side = math.isqrt(n_features)
     if side * side == n_features:
         return (side, side)
@@ -109,11 +114,27 @@ def learn_pixel_range(images: NDArray[Any]) -> tuple[float, float]:
     if images.dtype == np.uint8:
         return (0.0, 255.0)
     low, high = float(images.min()), float(images.max())
-    if low >= 0 and high <= 1:
+    if low >= 0 and high <= 1 + _OVERSHOOT:
         return (0.0, 1.0)
     if low >= 0 and high <= 255:
         return (0.0, 255.0)
-    return (low, high)
+    # A range that is divided by cannot be empty.
+    return (low, high if high > low else low + 1)
+
+
+def _stack(X: Any, name: str) -> NDArray[Any]:
+    """Make one array of a list."""
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ImageArrayError(
+            f"{name}: X is a list of images of different sizes ({error}). Resize them, for instance with FaceLoader."
+        ) from error
+
+
+def _is_single_image(shape: tuple[int, ...], estimator: Any) -> bool:
+    # A strip of height 1 has the shape of one flattened row.
+    return tuple(shape) == estimator.image_shape_ and shape[-1] != estimator.n_features_in_
 
 
 def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
@@ -145,16 +166,33 @@ def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
         return X
     if X.dtype.kind in "iu" and X.size and X.min() >= 0 and X.max() <= 255:
         return X.astype(np.uint8)
-    if X.dtype.kind not in "biufO":
-        raise ImageArrayError(
-            f"{name}: X holds {X.dtype} values, expected pixels: uint8 or floats. For paths, put a "
-            "FaceLoader before it."
-        )
+    _refuse_paths(X, name)
     return check_array(X, allow_nd=True, dtype=np.float64, estimator=name, input_name="X")
 
 
+def _refuse_paths(X: NDArray[Any], name: str) -> None:
+    first = X.flat[0] if X.size else None
+    if X.dtype.kind in "SUT" or isinstance(first, str | bytes | os.PathLike):
+        raise ImageArrayError(
+            f"{name}: X holds {type(first).__name__} values, expected pixels: uint8 or floats. For paths, put a "
+            "FaceLoader before it."
+        )
+
+
+def _check_image_shape(image_shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Check an image_shape parameter; one channel is no axis."""
+    shape = tuple(image_shape)
+    sides, channels = shape[:2], shape[2:]
+    whole = all(isinstance(side, Integral) and side > 0 for side in sides)
+    if len(sides) != 2 or not whole or channels not in ((), (1,), (3,)):
+        raise ImageArrayError(
+            f"{name}: image_shape={shape}, expected (height, width) for grey or (height, width, 3) for RGB images."
+        )
+    return shape if channels == (3,) else sides
+
+
 def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] | None, name: str) -> None:
-    if image_shape is not None and tuple(image_shape) != tuple(found):
+    if image_shape is not None and _check_image_shape(image_shape, name) != found:
         raise ImageArrayError(
             f"{name}: image_shape={tuple(image_shape)}, but X holds {_describe(found)} images. Leave image_shape "
             "out: an array with an axis a dimension tells it."
@@ -163,17 +201,15 @@ def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] |
 
 def _check_pixel_range(images: NDArray[Any], fitted: tuple[float, float], name: str) -> None:
     """Refuse a batch that is plainly on another scale than the images of `fit`."""
+    if images.dtype == np.uint8 and fitted == (0.0, 255.0):
+        return
     low, high = float(images.min()), float(images.max())
-    whole_numbers = images.dtype == np.uint8
-    if fitted == (0.0, 255.0):
-        # A dark uint8 image may well hold nothing above 1; a float image with fractions below 1 does not.
-        wrong = low < 0 or high > 255 or (not whole_numbers and 0 < high <= 1 and not _all_whole(images))
-    elif fitted == (0.0, 1.0):
-        wrong = low < 0 or high > 1 if not whole_numbers else high > 1
-        wrong = wrong and max(-low, high - 1) > 0.5
+    if fitted in ((0.0, 1.0), (0.0, 255.0)):
+        wrong = low < -_OVERSHOOT or high > fitted[1] + _OVERSHOOT
+        # Images from 0 to 255 may be black, but their pixels are not all fractions of 1.
+        wrong = wrong or (fitted[1] == 255 and high <= 1 and not _all_whole(images))
     else:
-        limit = _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
-        wrong = max(abs(low), abs(high)) > limit
+        wrong = max(-low, high) > _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
     if wrong:
         raise ImageArrayError(
             f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "
@@ -187,8 +223,3 @@ def _all_whole(images: NDArray[Any]) -> bool:
 
 def _describe(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "grey")
-
-
-def _is_single_image(estimator: Any, shape: tuple[int, ...]) -> bool:
-    # A strip of height 1 has the shape of one flattened row.
-    return tuple(shape) == estimator.image_shape_ and shape[-1] != estimator.n_features_in_

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from ..exceptions import ImageArrayError
 from ..images import validate_images
 
 # Enough work in a task to be worth handing to another process.
@@ -134,9 +135,19 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_blocks * cells_per_block * orientations), dtype=float64
             A row per image, equal to that of :func:`skimage.feature.hog`.
+
+        Raises
+        ------
+        ImageArrayError
+            If the images are not like those of `fit`, or if a square root is to be taken of negative pixels.
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
+        if self.transform_sqrt and images.min() < 0:
+            raise ImageArrayError(
+                "HOGTransformer: transform_sqrt=True, but X holds negative pixels. Pass images from 0 to 1 or 0 to 255, "
+                "or transform_sqrt=False."
+            )
         settings = {
             "orientations": self.orientations,
             "pixels_per_cell": self.pixels_per_cell_,

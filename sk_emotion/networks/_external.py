@@ -47,7 +47,8 @@ class TorchvisionNetwork(Network):
             module = models.get_model(self.name, weights=None, num_classes=n_classes)
         else:
             module = models.get_model(self.name, weights=self.weights)
-            _replace_last_linear(module, n_classes)
+            _replace_last_linear(module, n_classes, self.name)
+        _drop_auxiliary_heads(module)
         return _RepeatGrey(module) if in_channels == 1 else module
 
 
@@ -112,6 +113,11 @@ class TorchNetwork(Network):
         self.module_params = module_params
 
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        if isinstance(self.module, nn.Module):
+            raise TypeError(
+                f"TorchNetwork: module is a {type(self.module).__name__} that is built already, expected its class or "
+                "a function that builds it, since each fit trains new weights."
+            )
         offered = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
         parameters = inspect.signature(self.module).parameters
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -135,8 +141,22 @@ class _RepeatGrey(nn.Module):
         return self.module(images.expand(-1, 3, -1, -1))
 
 
-def _replace_last_linear(module: nn.Module, n_classes: int) -> None:
+def _drop_auxiliary_heads(module: nn.Module) -> None:
+    """Leave one output: Inception and GoogLeNet give more while training."""
+    for name in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(module, name):
+            setattr(module, name, None)
+            module.aux_logits = False
+
+
+def _replace_last_linear(module: nn.Module, n_classes: int, model: str) -> None:
     """Give a pretrained module a new classification layer."""
-    name, last = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+    linear = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise ValueError(
+            f"TorchvisionNetwork: {model!r} has no linear classification layer to replace. Pass weights=None or "
+            "another name."
+        )
+    name, last = linear[-1]
     parent, _, attribute = name.rpartition(".")
     setattr(module.get_submodule(parent), attribute, nn.Linear(last.in_features, n_classes))

@@ -91,7 +91,7 @@ class AugmentationOverSampler(BaseOverSampler):
                 "Give one label an image."
             )
         # Resampled faces come back in the form in which they were given: flat rows, or images.
-        return images.reshape(X.shape if hasattr(X, "shape") else (len(images), -1)), y, binarize_y
+        return images.reshape(np.shape(X)), y, binarize_y
 
     def _fit_resample(self, X, y):
         random_state = check_random_state(self.random_state)
@@ -119,12 +119,12 @@ class AugmentationOverSampler(BaseOverSampler):
         augmentation = FaceAugmentation() if self.augmentation is None else self.augmentation
         generator = torch.Generator().manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
         low, high = self.pixel_range_
-        span = (high - low) or 1.0
+        span = high - low
         copies = np.empty((len(sources), *X.shape[1:]), dtype=X.dtype)
         for start in range(0, len(sources), _CHUNK):
             rows = sources[start : start + _CHUNK]
             images = as_tensor(X[rows].reshape(len(rows), *self.image_shape_)).float()
-            changed = augmentation((images - low) / span, generator) * span + low
+            changed = augmentation((images - low) / span, generator).clamp(0, 1) * span + low
             pixels = changed.permute(0, 2, 3, 1).numpy().reshape(len(rows), *X.shape[1:])
             copies[start : start + len(rows)] = pixels.round() if X.dtype == np.uint8 else pixels
         return copies
