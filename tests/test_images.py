@@ -135,7 +135,7 @@ def test_what_is_no_batch_of_images_is_refused(X, message):
 
 @pytest.mark.parametrize("X", [np.full((2, 6, 5), np.nan), np.full((2, 30), np.inf)])
 def test_what_is_not_finite_is_refused(X):
-    with pytest.raises(ValueError, match="NaN|infinity"):
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
         fit(X)
 
 

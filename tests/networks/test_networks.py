@@ -77,7 +77,7 @@ def test_own_module_gets_its_parameters():
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(TypeError, match="expected a torch.nn.Module"):
+    with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"):
         networks.TorchNetwork(lambda: 3).build(1, (4, 4), 2)
 
 
