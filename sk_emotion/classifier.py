@@ -457,7 +457,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             else:
                 self.network_ = ResNet() if self.network is None else clone(self.network)
                 self.net_ = build_net(self, train[0], **run)
-            self.net_.partial_fit(dataset, epochs=n_epochs)
+            self.net_.train_for(n_epochs, dataset)
         self.history_ = self.net_.epochs()
         self.n_iter_ = len(self.history_)
 

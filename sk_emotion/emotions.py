@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from .exceptions import LabelError
@@ -116,8 +117,7 @@ def consolidate_emotions(
         raise LabelError(
             f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,)."
         )
-    # Nothing else differs from itself than NaN.
-    missing = sum(label is None or label != label for label in labels.tolist())  # noqa: PLR0124
+    missing = int(pd.isna(labels).sum())
     if missing:
         raise LabelError(f"consolidate_emotions: {missing} labels of y are missing. Drop these samples.")
     labels = normalize_emotions(labels)

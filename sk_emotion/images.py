@@ -21,7 +21,7 @@ MIN_AUGMENT_SIZE = 16
 MAX_STRIP_LENGTH = 256
 """Most features of a flattened row that is taken as a strip of height 1 when no square holds them."""
 
-# What an image that was resized by a cubic spline may overstep [0, 1] or [0, 255] by.
+# How far resizing may overstep [0, 1] or [0, 255].
 _OVERSHOOT = 0.5
 
 # A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
@@ -172,7 +172,7 @@ def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
 
 def _refuse_paths(X: NDArray[Any], name: str) -> None:
     first = X.flat[0] if X.size else None
-    if X.dtype.kind in "SUT" or isinstance(first, str | bytes | os.PathLike):
+    if X.dtype.kind not in "biufO" or isinstance(first, str | bytes | os.PathLike):
         raise ImageArrayError(
             f"{name}: X holds {type(first).__name__} values, expected pixels: uint8 or floats. For paths, put a "
             "FaceLoader before it."

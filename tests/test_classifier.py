@@ -152,6 +152,25 @@ def test_callbacks_are_used_and_dropped_with_a_warning(faces):
     np.testing.assert_array_equal(restored.predict(X), clf.predict(X))
 
 
+class Interrupt(nn.Module):
+    """Stands in for a user who presses Ctrl-C while a network trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = perceptron(1, (24, 24), 2)
+
+    def forward(self, images):
+        if self.training:
+            raise KeyboardInterrupt
+        return self.layers(images)
+
+
+def test_interrupt_of_the_user_ends_a_search(faces):
+    X, y, _ = faces
+    with pytest.raises(KeyboardInterrupt):
+        cross_val_score(make_classifier(network=networks.TorchNetwork(Interrupt)), X, y, cv=2)
+
+
 def test_partial_fit_goes_on_epoch_by_epoch(faces):
     X, y, _ = faces
     clf = make_classifier().partial_fit(X[:40], y[:40], classes=["pain", "happiness", "fear"])

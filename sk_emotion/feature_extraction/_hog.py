@@ -145,8 +145,8 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         images = validate_images(self, X, reset=False)
         if self.transform_sqrt and images.min() < 0:
             raise ImageArrayError(
-                "HOGTransformer: transform_sqrt=True, but X holds negative pixels. Pass images from 0 to 1 or 0 to 255, "
-                "or transform_sqrt=False."
+                "HOGTransformer: transform_sqrt=True, but X holds negative pixels. Pass pixels from 0 up, or "
+                "transform_sqrt=False."
             )
         settings = {
             "orientations": self.orientations,

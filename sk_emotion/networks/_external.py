@@ -143,10 +143,9 @@ class _RepeatGrey(nn.Module):
 
 def _drop_auxiliary_heads(module: nn.Module) -> None:
     """Leave one output: Inception and GoogLeNet give more while training."""
-    for name in ("aux1", "aux2", "AuxLogits"):
+    for name, value in {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}.items():
         if hasattr(module, name):
-            setattr(module, name, None)
-            module.aux_logits = False
+            setattr(module, name, value)
 
 
 def _replace_last_linear(module: nn.Module, n_classes: int, model: str) -> None:

@@ -28,10 +28,9 @@ PREDICTION_BATCH_SIZE = 256
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
     """Seed PyTorch inside the context, and leave its global state as it was."""
-    kind = torch.device(device).type
-    # Without a CUDA device of its own, fork_rng would look for all of them.
-    devices = [] if kind == "cpu" else [torch.device(device).index or 0]
-    with torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind):
+    # Without being told, fork_rng would look for all CUDA devices.
+    devices = [torch.device(device).index or 0] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
 

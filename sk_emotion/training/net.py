@@ -1,5 +1,6 @@
 """The skorch net that trains on staged batches."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,16 @@ from skorch import NeuralNetClassifier
 from torch.nn import functional
 
 from ..exceptions import TrainingError
+from .batches import FaceDataset
 from .hardware import autocast
 from .preparation import Preparation
 
 # skorch's own entries of an epoch that say nothing of the training.
 _BOOKKEEPING = ("batches", "_best", "_batch_count")
+
+
+class _StopTrainingError(KeyboardInterrupt):
+    """A callback asks for the training to end, as skorch's EarlyStopping does by a KeyboardInterrupt."""
 
 
 class FaceNet(NeuralNetClassifier):
@@ -36,6 +42,19 @@ class FaceNet(NeuralNetClassifier):
             # Gradients below 6e-8 would vanish in half precision.
             self._scaler = torch.amp.GradScaler(torch.device(self.device).type)
         return self
+
+    def train_for(self, n_epochs: int, dataset: FaceDataset) -> None:
+        """Train as skorch's `partial_fit` does, but let the user's own Ctrl-C through: a search must end on it."""
+        self.notify("on_train_begin", X=dataset, y=None)
+        with suppress(_StopTrainingError):
+            self.fit_loop(dataset, epochs=n_epochs)
+        self.notify("on_train_end", X=dataset, y=None)
+
+    def notify(self, method_name, **cb_kwargs):
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as request:
+            raise _StopTrainingError from request
 
     def get_dataset(self, X, y=None):
         return X
