@@ -3,21 +3,42 @@ import inspect
 import pytest
 
 from sk_emotion import exceptions
+from sk_emotion.exceptions import SkEmotionError
 
+BUILT_IN = {
+    "DatasetError": ValueError,
+    "DatasetNotFoundError": FileNotFoundError,
+    "FaceNotFoundError": ValueError,
+    "ImageArrayError": ValueError,
+    "ImageReadError": ValueError,
+    "ImageSizeError": ValueError,
+    "LabelError": ValueError,
+    "MissingDependencyError": ImportError,
+    "TrainingError": RuntimeError,
+}
 ERRORS = [
     value
-    for value in vars(exceptions).values()
-    if inspect.isclass(value)
-    and issubclass(value, exceptions.SkEmotionError)
-    and value is not exceptions.SkEmotionError
+    for _, value in inspect.getmembers(exceptions, inspect.isclass)
+    if issubclass(value, SkEmotionError) and value is not SkEmotionError
 ]
 
 
+def test_every_error_has_its_built_in_kind_listed_here():
+    assert [error.__name__ for error in ERRORS] == sorted(BUILT_IN)
+
+
 @pytest.mark.parametrize("error", ERRORS)
-def test_each_error_is_a_built_in_kind_too(error):
-    assert issubclass(error, ValueError | RuntimeError | ImportError)
-    assert inspect.getdoc(error)
+@pytest.mark.parametrize("by", ["own name", "base class", "built-in kind"])
+def test_error_is_caught_as_its_built_in_kind_too(error, by):
+    kind = {"own name": error, "base class": SkEmotionError, "built-in kind": BUILT_IN[error.__name__]}[by]
+    with pytest.raises(kind, match="what to do"):
+        raise error("what to do")
 
 
-def test_what_is_missing_is_also_a_file_not_found_error():
-    assert issubclass(exceptions.DatasetNotFoundError, FileNotFoundError)
+@pytest.mark.parametrize("error", [SkEmotionError, *ERRORS, exceptions.DatasetWarning])
+def test_docstring_says_when_it_is_raised(error):
+    assert error.__doc__
+
+
+def test_warning_is_a_user_warning():
+    assert issubclass(exceptions.DatasetWarning, UserWarning)

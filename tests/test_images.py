@@ -227,7 +227,7 @@ def test_pixels_that_are_not_finite_are_refused(shape, value):
     looker = Looker().fit(X)
     X[0, 0] = value
     for call in (looker.fit, looker.see):
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             call(X)
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5;
+body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5;
        font-family: system-ui, sans-serif; color: light-dark(#1c1c1e, #ececf0);
        background: light-dark(#ffffff, #17181b); }
 """
 _FRAGMENT_STYLE = """
 .ske table { border-collapse: collapse; margin: 0 0 1.5rem; font-variant-numeric: tabular-nums; }
-.ske th, .ske td { padding: .35rem .8rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
+.ske th, .ske td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
 .ske th:first-child, .ske td:first-child { text-align: left; }
 .ske tr.best td { font-weight: 600; }
 .ske tr.reference td { opacity: .7; font-style: italic; }

@@ -2,99 +2,207 @@ import sys
 
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from torch import nn
 
-from sk_emotion import networks
 from sk_emotion.exceptions import ImageSizeError, MissingDependencyError
+from sk_emotion.networks import VGG, Network, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 
 
-class Linear(nn.Module):
-    def __init__(self, n_classes, image_size, hidden=3):
+def perceptron(in_channels, image_size, n_classes, hidden=4):
+    height, width = image_size
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * height * width, hidden), nn.Linear(hidden, n_classes))
+
+
+class Pooled(nn.Module):
+    def __init__(self, n_classes):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Flatten(), nn.Linear(image_size[0] * image_size[1], hidden), nn.Linear(hidden, n_classes)
-        )
+        self.head = nn.Linear(1, n_classes)
 
     def forward(self, images):
-        return self.layers(images)
+        return self.head(images.mean(dim=(1, 2, 3))[:, None])
 
 
-def takes_anything(**settings):
-    return Linear(settings["n_classes"], settings["image_size"])
+SPECS = [
+    ResNet(width=4),
+    ResNet(width=2, blocks_per_stage=2, dropout=0),
+    VGG(width=4),
+    TorchvisionNetwork("squeezenet1_1"),
+    TorchNetwork(perceptron),
+    TorchNetwork(Pooled),
+]
+
+
+def count_weights(module):
+    return sum(weight.numel() for weight in module.parameters())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=repr)
+@pytest.mark.parametrize("in_channels", [1, 3])
+@pytest.mark.parametrize("image_size", [(48, 48), (33, 20)])
+def test_network_gives_a_logit_per_class(spec, in_channels, image_size):
+    module = spec.build(in_channels=in_channels, image_size=image_size, n_classes=5)
+    assert isinstance(module, nn.Module)
+    logits = module(torch.rand(2, in_channels, *image_size))
+    assert logits.shape == (2, 5)
+    logits.sum().backward()
+    assert all(weight.grad is not None for weight in module.parameters())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=repr)
+def test_spec_is_a_light_object_that_clones_and_compares(spec):
+    assert isinstance(spec, Network) and isinstance(spec, BaseEstimator)
+    assert not hasattr(spec, "fit")
+    copy = clone(spec)
+    assert copy is not spec and copy.get_params() == spec.get_params() and repr(copy) == repr(spec)
+    before = dict(vars(spec))
+    spec.build(1, (32, 32), 2)
+    assert vars(spec) == before
+
+
+def test_spec_prints_what_differs_from_the_defaults():
+    assert repr(ResNet(16, dropout=0.5)) == "ResNet(dropout=0.5, width=16)"
+    assert repr(VGG()) == "VGG()"
+    assert ResNet().set_params(width=8).width == 8
+
+
+def test_each_build_draws_new_weights():
+    spec = ResNet(width=2)
+    first, second = (next(spec.build(1, (32, 32), 2).parameters()) for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def test_network_itself_is_only_a_promise():
+    with pytest.raises(TypeError, match="abstract"):
+        Network()
+
+
+@pytest.mark.parametrize(("width", "millions"), [(32, 1.2), (16, 0.3)])
+def test_resnet_has_as_many_weights_as_its_docstring_says(width, millions):
+    assert count_weights(ResNet(width).build(1, (48, 48), 6)) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_resnet_grows_with_blocks_and_width():
+    sizes = [
+        count_weights(spec.build(1, (48, 48), 6)) for spec in (ResNet(4), ResNet(4, blocks_per_stage=2), ResNet(8))
+    ]
+    assert sizes[0] < sizes[1] and sizes[0] < sizes[2]
+    dropouts = [
+        layer.p for layer in ResNet(4, dropout=0.3).build(1, (48, 48), 6).modules() if isinstance(layer, nn.Dropout)
+    ]
+    assert dropouts == [0.3]
+
+
+@pytest.mark.parametrize("image_size", [(1, 1), (1, 2), (2, 1), (3, 5)])
+def test_resnet_takes_images_of_a_few_pixels(image_size):
+    module = ResNet(width=2).build(1, image_size, 3)
+    assert module(torch.rand(4, 1, *image_size)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("image_size", [(15, 16), (48, 8)])
+def test_vgg_refuses_images_that_it_cannot_halve(image_size):
+    with pytest.raises(ImageSizeError, match=f"{image_size[0]}x{image_size[1]} pixels. Use images of at least 16x16"):
+        VGG(width=2).build(1, image_size, 2)
+    assert VGG(width=2).build(1, (16, 16), 2)(torch.rand(2, 1, 16, 16)).shape == (2, 2)
+
+
+def test_torchvision_network_repeats_grey_images():
+    module = TorchvisionNetwork("squeezenet1_1").build(1, (48, 48), 4).eval()
+    grey = torch.rand(2, 1, 48, 48)
+    assert torch.equal(module(grey), module.module(grey.repeat(1, 3, 1, 1)))
+
+
+@pytest.mark.parametrize("name", ["resnet999", "ssd300_vgg16", "fcn_resnet50"])
+def test_torchvision_network_that_classifies_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=f"name='{name}' is no classification network"):
+        TorchvisionNetwork(name).build(3, (64, 64), 2)
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
+def test_network_with_auxiliary_heads_has_one_output_while_training():
+    module = TorchvisionNetwork("googlenet").build(3, (64, 64), 4).train()
+    assert module(torch.rand(2, 3, 64, 64)).shape == (2, 4)
+
+
+def offer_untrained(monkeypatch, name):
+    """Let torchvision give `name` with weights without a download: they are random."""
+    from torchvision import models
+
+    get_model = models.get_model
+    monkeypatch.setattr(models, "get_model", lambda model, weights: get_model(model, weights=None))
+    return TorchvisionNetwork(name, weights="DEFAULT")
+
+
+def test_pretrained_network_gets_a_new_last_layer(monkeypatch):
+    module = offer_untrained(monkeypatch, "resnet18").build(3, (32, 32), 4)
+    assert module.fc.out_features == 4
+    assert module(torch.rand(2, 3, 32, 32)).shape == (2, 4)
+
+
+def test_pretrained_network_without_a_linear_layer_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="'squeezenet1_1' has no linear classification layer"):
+        offer_untrained(monkeypatch, "squeezenet1_1").build(3, (32, 32), 4)
 
 
 @pytest.mark.parametrize("in_channels", [1, 3])
-@pytest.mark.parametrize("image_size", [(48, 48), (30, 62)])
-@pytest.mark.parametrize(
-    "network",
-    [
-        networks.ResNet(width=4),
-        networks.ResNet(width=4, blocks_per_stage=2, dropout=0),
-        networks.VGG(width=4),
-        networks.TorchvisionNetwork("squeezenet1_1"),
-    ],
-    ids=repr,
-)
-def test_images_become_logits(network, image_size, in_channels):
-    module = network.build(in_channels=in_channels, image_size=image_size, n_classes=5).eval()
-    assert module(torch.rand(2, in_channels, *image_size)).shape == (2, 5)
-
-
-def test_width_scales_the_number_of_weights():
-    counts = [
-        sum(weight.numel() for weight in networks.ResNet(width=width).build(1, (48, 48), 6).parameters())
-        for width in (16, 32)
-    ]
-    assert 1.0e6 < counts[1] < 1.4e6
-    assert counts[1] / counts[0] == pytest.approx(4, rel=0.05)
-
-
-def test_resnet_takes_the_smallest_image():
-    assert networks.ResNet(width=4).build(1, (1, 2), 3).eval()(torch.rand(2, 1, 1, 2)).shape == (2, 3)
-
-
-def test_vgg_says_which_size_it_needs():
-    with pytest.raises(ImageSizeError, match=r"12x48 pixels. Use images of at least 16x16"):
-        networks.VGG().build(1, (12, 48), 6)
-
-
-def test_specifications_are_cloned_printed_and_set():
-    network = clone(networks.ResNet(width=8)).set_params(dropout=0.5)
-    assert repr(network) == "ResNet(dropout=0.5, width=8)"
-    assert networks.TorchNetwork(Linear, module_params={"hidden": 4}).get_params()["module_params"] == {"hidden": 4}
-
-
-@pytest.mark.parametrize("module", [Linear, takes_anything])
-def test_own_module_gets_what_its_signature_names(module):
-    built = networks.TorchNetwork(module).build(in_channels=1, image_size=(4, 5), n_classes=2)
-    assert built(torch.rand(3, 1, 4, 5)).shape == (3, 2)
-
-
-def test_own_module_gets_its_parameters():
-    built = networks.TorchNetwork(Linear, module_params={"hidden": 7}).build(1, (4, 5), 2)
-    assert built.layers[1].out_features == 7
-
-
-def test_what_is_no_module_is_refused():
-    with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"):
-        networks.TorchNetwork(lambda: 3).build(1, (4, 4), 2)
-
-
-def test_unknown_network_of_torchvision_is_named():
-    with pytest.raises(ValueError, match=r"name='resnet19' is no classification network of torchvision"):
-        networks.TorchvisionNetwork("resnet19").build(1, (48, 48), 6)
-
-
-def test_timm_network_is_built_where_timm_is_installed():
+def test_timm_network_builds_for_grey_and_colour(in_channels):
     pytest.importorskip("timm")
-    module = networks.TimmNetwork("resnet10t").build(in_channels=1, image_size=(48, 48), n_classes=4).eval()
-    assert module(torch.rand(2, 1, 48, 48)).shape == (2, 4)
-    with pytest.raises(ValueError, match="timm knows no model"):
-        networks.TimmNetwork("resnet19").build(1, (48, 48), 6)
+    module = TimmNetwork("mobilenetv3_small_050").build(in_channels, (48, 48), 4)
+    assert module(torch.rand(2, in_channels, 48, 48)).shape == (2, 4)
+
+
+def test_unknown_timm_network_is_refused():
+    pytest.importorskip("timm")
+    with pytest.raises(ValueError, match="timm knows no model 'resnet999'"):
+        TimmNetwork("resnet999").build(1, (48, 48), 4)
 
 
 def test_absent_timm_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingDependencyError, match=r"sk-emotion\[timm\]"):
-        networks.TimmNetwork().build(1, (48, 48), 6)
+    with pytest.raises(MissingDependencyError, match=r'pip install "sk-emotion\[timm\]"'):
+        TimmNetwork().build(1, (48, 48), 4)
+
+
+def test_own_module_is_given_what_its_signature_names():
+    def build_nothing():
+        given.append({})
+        return nn.Identity()
+
+    def build_by_size(image_size, *, depth=1):
+        given.append({"image_size": image_size, "depth": depth})
+        return nn.Identity()
+
+    def build_by_anything(**settings):
+        given.append(settings)
+        return nn.Identity()
+
+    given = []
+    TorchNetwork(build_nothing).build(1, (8, 9), 2)
+    TorchNetwork(build_by_size, module_params={"depth": 3}).build(1, (8, 9), 2)
+    TorchNetwork(build_by_anything, module_params={"depth": 3}).build(1, (8, 9), 2)
+    assert given == [
+        {},
+        {"image_size": (8, 9), "depth": 3},
+        {"in_channels": 1, "image_size": (8, 9), "n_classes": 2, "depth": 3},
+    ]
+
+
+def test_module_params_have_the_last_word():
+    module = TorchNetwork(perceptron, module_params={"hidden": 7, "n_classes": 9}).build(1, (8, 8), 2)
+    assert module[1].out_features == 7 and module[2].out_features == 9
+    with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
+        TorchNetwork(perceptron, module_params={"depth": 7}).build(1, (8, 8), 2)
+
+
+def test_module_params_survive_a_clone():
+    assert clone(TorchNetwork(perceptron, module_params={"hidden": 7})).module_params == {"hidden": 7}
+
+
+def test_function_that_builds_no_module_is_refused():
+    with pytest.raises(TypeError, match=r"gave a list, expected a torch.nn.Module"):
+        TorchNetwork(lambda n_classes: [n_classes]).build(1, (8, 8), 2)
+
+
+def test_module_that_is_built_already_is_refused():
+    with pytest.raises(TypeError, match="Pooled that is built already, expected its class"):
+        TorchNetwork(Pooled(2)).build(1, (8, 8), 2)

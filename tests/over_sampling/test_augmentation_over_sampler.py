@@ -3,156 +3,297 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imblearn.pipeline import make_pipeline
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.utils._param_validation import InvalidParameterError
 
-from sk_emotion import AugmentationOverSampler, FaceAugmentation, HOGTransformer, make_faces
+from sk_emotion import AugmentationOverSampler, FaceAugmentation
 from sk_emotion.exceptions import ImageArrayError, LabelError
 
+Y = np.array(["pain"] * 3 + ["happiness"] * 9 + ["fear"] * 6)
+MIRROR = FaceAugmentation(flip=1, rotation=0, scale=0, translation=0, brightness=0, contrast=0, erasing=0)
+MOVES = FaceAugmentation(brightness=0, contrast=0)
 
-@pytest.fixture(scope="module")
-def rare():
-    """Eighteen happy, eight sad and four pained faces."""
-    X, y, _ = make_faces(
-        30, emotions=["happiness", "pain", "sadness"], weights=[18, 4, 8], image_size=16, random_state=0
-    )
-    return X, y
+
+def make_images(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def resample(X, y=Y, **settings):
+    sampler = AugmentationOverSampler(**{"random_state": 0, **settings})
+    return *sampler.fit_resample(X, y), sampler
+
+
+X = make_images(len(Y), 16, 20)
 
 
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
-        ("auto", [18, 18, 18]),
-        ("not majority", [18, 18, 18]),
-        ("all", [18, 18, 18]),
-        ("minority", [18, 18, 8]),
-        ({"pain": 10, "sadness": 8}, [18, 10, 8]),
-        (lambda y: {"sadness": 12}, [18, 4, 12]),
+        ("auto", {"fear": 9, "happiness": 9, "pain": 9}),
+        ("not majority", {"fear": 9, "happiness": 9, "pain": 9}),
+        ("all", {"fear": 9, "happiness": 9, "pain": 9}),
+        ("not minority", {"fear": 9, "happiness": 9, "pain": 3}),
+        ("minority", {"fear": 6, "happiness": 9, "pain": 9}),
+        ({"pain": 5}, {"fear": 6, "happiness": 9, "pain": 5}),
+        ({"pain": 3, "happiness": 20}, {"fear": 6, "happiness": 20, "pain": 3}),
+        (lambda y: {"pain": 2 * int((y == "pain").sum())}, {"fear": 6, "happiness": 9, "pain": 6}),
     ],
 )
-def test_classes_grow_as_asked(rare, strategy, expected):
-    X, y = rare
-    _, resampled = AugmentationOverSampler(sampling_strategy=strategy, random_state=0).fit_resample(X, y)
-    counts = Counter(resampled.tolist())
-    assert [counts[name] for name in ("happiness", "pain", "sadness")] == expected
+def test_sampling_strategy_sets_the_size_of_classes(strategy, expected):
+    X_new, y_new, sampler = resample(X, sampling_strategy=strategy)
+    assert Counter(y_new.tolist()) == expected
+    assert len(X_new) == len(y_new) == len(sampler.sample_indices_)
+    assert Counter(sampler.sampling_strategy_) == Counter(expected) - Counter(Y.tolist())
 
 
-def test_float_is_the_ratio_of_two_classes(rare):
-    X, y = rare
-    two = y != "sadness"
-    _, resampled = AugmentationOverSampler(sampling_strategy=0.5, random_state=0).fit_resample(X[two], y[two])
-    assert Counter(resampled.tolist()) == {"happiness": 18, "pain": 9}
-
-
-@pytest.mark.parametrize("form", ["grey", "one channel", "rgb", "flat"])
-def test_originals_come_first_and_unchanged_in_their_own_form(rare, form):
-    X, y = rare
-    X = {
-        "grey": X,
-        "one channel": X[..., None],
-        "rgb": np.repeat(X[..., None], 3, axis=3),
-        "flat": X.reshape(30, -1),
-    }[form]
-    resampled, labels = AugmentationOverSampler(random_state=0).fit_resample(X, y)
-    assert resampled.dtype == np.uint8
-    assert resampled.shape == (54, *X.shape[1:])
-    np.testing.assert_array_equal(resampled[:30], X)
-    np.testing.assert_array_equal(labels[:30], y)
-
-
-def test_flat_rows_and_images_grow_alike(rare):
-    X, y = rare
-    images, _ = AugmentationOverSampler(random_state=0).fit_resample(X, y)
-    rows, _ = AugmentationOverSampler(random_state=0).fit_resample(X.reshape(30, -1), y)
-    np.testing.assert_array_equal(images.reshape(54, -1), rows)
-
-
-def test_indices_say_whose_copy_each_row_is(rare):
-    X, y = rare
-    sampler = AugmentationOverSampler(augmentation=FaceAugmentation(flip=0, rotation=0, scale=0, translation=0,
-                                      brightness=0, contrast=0, erasing=0), random_state=0)  # fmt: skip
-    resampled, labels = sampler.fit_resample(X, y)
-    np.testing.assert_array_equal(resampled, X[sampler.sample_indices_])
-    np.testing.assert_array_equal(labels, y[sampler.sample_indices_])
-    # Each of the four pained faces is copied as often as the others, give or take once.
-    copies = Counter(sampler.sample_indices_[30:][labels[30:] == "pain"].tolist())
-    assert set(copies.values()) == {3, 4}
-
-
-def test_copies_are_changed_and_repeat_with_the_seed(rare):
-    X, y = rare
-    sampler = AugmentationOverSampler(random_state=0)
-    first, _ = sampler.fit_resample(X, y)
-    again, _ = clone(sampler).fit_resample(X, y)
-    np.testing.assert_array_equal(first, again)
-    assert not (first[30:] == X[sampler.sample_indices_[30:]]).all(axis=(1, 2)).any()
-    other, _ = AugmentationOverSampler(random_state=1).fit_resample(X, y)
-    assert not np.array_equal(first, other)
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 255), (-2, 2)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_floats_keep_their_type_and_range(rare, low, high, dtype):
-    X, y = rare
-    X = ((X - X.min()) / (X.max() - X.min()) * (high - low) + low).astype(dtype)
-    resampled, _ = AugmentationOverSampler(random_state=0).fit_resample(X, y)
-    assert resampled.dtype == dtype
-    assert resampled.min() >= low - 1e-4
-    assert resampled.max() <= high + 1e-4
-    # The copies are as bright as the originals, not on another scale.
-    assert resampled[30:].mean() == pytest.approx(X.mean(), abs=0.2 * (high - low))
-
-
-def test_tiny_images_are_copied_as_they_are():
-    X = np.arange(40.0).reshape(10, 4)
-    sampler = AugmentationOverSampler(random_state=0)
-    resampled, y = sampler.fit_resample(X, [0] * 7 + [1] * 3)
-    np.testing.assert_array_equal(resampled, X[sampler.sample_indices_])
-    assert Counter(np.asarray(y).tolist()) == {0: 7, 1: 7}
-
-
-def test_series_of_labels_comes_back_as_a_series(rare):
-    X, y = rare
-    _, labels = AugmentationOverSampler(random_state=0).fit_resample(X, pd.Series(y, name="emotion"))
-    assert isinstance(labels, pd.Series)
-    assert labels.name == "emotion"
-
-
-def test_balanced_classes_stay_as_they_are(rare):
-    X, y = rare
-    rows = np.r_[np.flatnonzero(y == "pain"), np.flatnonzero(y == "sadness")[:4]]
-    resampled, _ = AugmentationOverSampler(random_state=0).fit_resample(X[rows], y[rows])
-    np.testing.assert_array_equal(resampled, X[rows])
-
-
-def test_pipeline_grows_the_training_set_alone(rare):
-    X, y = rare
-    pipeline = make_pipeline(AugmentationOverSampler(random_state=0), HOGTransformer(cells_per_block=(1, 1)))
-    assert len(pipeline.fit_transform(X, y)) == 54
-    assert len(pipeline.transform(X)) == 30
-
-
-def test_global_random_state_of_torch_is_left_alone(rare):
-    import torch
-
-    X, y = rare
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    AugmentationOverSampler(random_state=1).fit_resample(X, y)
-    assert torch.equal(torch.rand(3), expected)
+def test_float_strategy_is_the_ratio_of_two_classes():
+    rows = Y != "fear"
+    _, y_new, _ = resample(X[rows], Y[rows], sampling_strategy=2 / 3)
+    assert Counter(y_new.tolist()) == {"happiness": 9, "pain": 6}
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
+    ("strategy", "error", "message"),
     [
-        ({"y": ["pain"] * 29}, LabelError, "X has 30 images, but y has 29 labels"),
-        ({"y": ["pain"] * 30}, ValueError, "more than 1 class"),
-        ({"X": np.zeros((30, 2914))}, ImageArrayError, "image_shape"),
-        ({"X": np.full((30, 16, 16), np.nan)}, ValueError, "NaN"),
+        ("majority", ValueError, "majority"),
+        ("most", InvalidParameterError, "sampling_strategy"),
+        (0.5, ValueError, "multi-class"),
+        ({"pain": 1}, ValueError, "should be greater or equal"),
+        ({"boredom": 9}, ValueError, "boredom"),
+        (["pain"], InvalidParameterError, "sampling_strategy"),
     ],
 )
-def test_what_cannot_be_resampled_is_named(rare, change, error, message):
-    X, y = rare
+def test_wrong_strategy_is_refused_as_imbalanced_learn_does(strategy, error, message):
     with pytest.raises(error, match=message):
-        AugmentationOverSampler().fit_resample(**{"X": X, "y": y, **change})
+        resample(X, sampling_strategy=strategy)
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (16, 20, 3), (16, 20, 1), (256,)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_originals_come_first_and_unchanged(shape, dtype):
+    images = make_images(len(Y), *shape).astype(dtype)
+    before = images.copy()
+    X_new, y_new, sampler = resample(images)
+    assert X_new.shape == (27, *shape) and X_new.dtype == dtype
+    np.testing.assert_array_equal(X_new[: len(Y)], before)
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(y_new[: len(Y)], Y)
+    np.testing.assert_array_equal(sampler.sample_indices_[: len(Y)], np.arange(len(Y)))
+
+
+@pytest.mark.parametrize("strategy", ["auto", {"pain": 3}])
+def test_result_shares_no_memory_with_the_images_given(strategy):
+    X_new, _, _ = resample(X, sampling_strategy=strategy)
+    assert not np.shares_memory(X_new, X)
+
+
+def test_sample_indices_tell_whose_copy_a_row_is():
+    _, y_new, sampler = resample(X)
+    np.testing.assert_array_equal(y_new, Y[sampler.sample_indices_])
+    X_new, _, sampler = resample(X, augmentation=MIRROR)
+    n = len(Y)
+    np.testing.assert_array_equal(X_new[n:], X[sampler.sample_indices_[n:]][:, :, ::-1])
+
+
+def test_each_face_of_a_class_is_copied_equally_often():
+    _, _, sampler = resample(X, sampling_strategy={"pain": 10, "fear": 20, "happiness": 9})
+    copies = np.bincount(sampler.sample_indices_[len(Y) :], minlength=len(Y))
+    assert sorted(copies[Y == "pain"]) == [2, 2, 3]
+    assert sorted(copies[Y == "fear"]) == [2, 2, 2, 2, 3, 3]
+    assert not copies[Y == "happiness"].any()
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (16, 20, 3)])
+def test_copies_differ_from_their_face_and_from_each_other(shape):
+    X_new, _, _ = resample(make_images(len(Y), *shape))
+    assert len(np.unique(X_new.reshape(len(X_new), -1), axis=0)) == len(X_new)
+
+
+def test_flat_rows_and_images_get_the_same_copies():
+    faces = make_images(len(Y), 16, 16)
+    X_new, _, _ = resample(faces)
+    np.testing.assert_array_equal(resample(faces.reshape(len(Y), -1))[0], X_new.reshape(len(X_new), -1))
+    X_new, _, _ = resample(X)
+    rows, _, sampler = resample(X.reshape(len(Y), -1), image_shape=(16, 20))
+    np.testing.assert_array_equal(rows, X_new.reshape(len(X_new), -1))
+    assert sampler.image_shape_ == (16, 20) and sampler.n_features_in_ == 320
+
+
+@pytest.mark.parametrize("scale", ["[0, 1]", "[0, 255]", "standardised"])
+def test_floats_keep_their_range(scale):
+    factor, offset = {"[0, 1]": (1 / 255, 0), "[0, 255]": (1, 0), "standardised": (1 / 64, -2)}[scale]
+    floats = X.astype(np.float32) * np.float32(factor) + np.float32(offset)
+    X_new, _, sampler = resample(floats)
+    low, high = sampler.pixel_range_
+    copies = X_new[len(Y) :]
+    assert low - 1e-6 <= copies.min() and copies.max() <= high + 1e-6
+    assert AugmentationOverSampler().fit(X_new, resample(floats)[1]).pixel_range_ == pytest.approx((low, high))
+    as_bytes = (copies - offset) / factor
+    assert np.abs(as_bytes - resample(X)[0][len(Y) :]).max() < 3
+
+
+def test_copies_of_an_augmentation_of_ones_own_stay_bytes():
+    too_bright, _, _ = resample(X, augmentation=lambda images, generator: images + 2)
+    assert (too_bright[len(Y) :] == 255).all()
+    black, _, _ = resample(X, augmentation=lambda images, generator: images - 2)
+    assert not black[len(Y) :].any()
+
+
+@pytest.mark.parametrize("random_state", [0, np.random.RandomState])
+def test_same_seed_gives_the_same_copies(random_state):
+    def draw(seed):
+        return resample(X, random_state=seed if random_state == 0 else random_state(seed))[0]
+
+    np.testing.assert_array_equal(draw(3), draw(3))
+    assert not np.array_equal(draw(3), draw(4))
+
+
+def test_global_random_states_are_left_alone():
+    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    resample(X)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("shape", [(15, 15), (15, 40), (40, 15, 3), (2,), (100,)])
+def test_tiny_images_are_copied_unchanged(shape):
+    tiny = make_images(len(Y), *shape)
+    X_new, _, sampler = resample(tiny)
+    np.testing.assert_array_equal(X_new, tiny[sampler.sample_indices_])
+
+
+def test_equal_classes_stay_as_they_are():
+    X_new, y_new, _ = resample(X, np.repeat(["fear", "happiness", "pain"], 6))
+    np.testing.assert_array_equal(X_new, X)
+    assert Counter(y_new.tolist()) == {"fear": 6, "happiness": 6, "pain": 6}
+
+
+def test_many_copies_are_made_in_parts():
+    _, y_new, _ = resample(X, sampling_strategy={"pain": 1500})
+    assert Counter(y_new.tolist())["pain"] == 1500
+
+
+def test_labels_come_back_in_their_form():
+    series = pd.Series(Y, name="emotion", index=np.arange(100, 100 + len(Y)))
+    _, y_new, _ = resample(X, series)
+    assert isinstance(y_new, pd.Series) and y_new.name == "emotion"
+    assert Counter(y_new) == {"fear": 9, "happiness": 9, "pain": 9}
+    _, y_new, _ = resample(X, pd.Series(Y).astype("category"))
+    assert y_new.dtype == "category"
+    _, y_new, _ = resample(X, Y.tolist())
+    assert isinstance(y_new, list)
+    _, y_new, _ = resample(X, (Y == "pain").astype(np.int32))
+    assert y_new.dtype == np.int32
+
+
+def test_table_of_pixels_comes_back_as_a_table():
+    table = pd.DataFrame(make_images(len(Y), 256)).add_prefix("pixel")
+    X_new, _, _ = resample(table)
+    assert X_new.columns.tolist() == table.columns.tolist()
+    assert (X_new.dtypes == np.uint8).all() and len(X_new) == 27
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (256,)])
+def test_list_of_images_comes_back_as_a_list(shape):
+    images = make_images(len(Y), *shape)
+    X_new, _, _ = resample(list(images))
+    assert isinstance(X_new, list)
+    np.testing.assert_array_equal(X_new, resample(images)[0])
+
+
+def test_what_cannot_be_resampled_is_named():
+    with pytest.raises(LabelError, match="18 images, but y has 17 labels"):
+        resample(X, Y[:-1])
+    with pytest.raises(ValueError, match="class"):
+        resample(X, np.full(len(Y), "pain"))
+    with pytest.raises(ImageArrayError, match=r"image_shape=\(62, 47\)"):
+        resample(make_images(len(Y), 2914))
+    with pytest.raises(ValueError, match="NaN"):
+        resample(np.full(X.shape, np.nan))
+    with pytest.raises(ImageArrayError, match="Drop the alpha channel"):
+        resample(make_images(len(Y), 16, 16, 4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"augmentation": "strong"}, "augmentation"),
+        ({"image_shape": 16}, "image_shape"),
+        ({"random_state": "a"}, "random"),
+    ],
+)
+def test_wrong_parameter_is_named(settings, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        resample(X, **settings)
+
+
+def test_sampler_clones_with_its_augmentation():
+    sampler = AugmentationOverSampler(augmentation=FaceAugmentation(flip=0), random_state=0)
+    copy = clone(sampler).set_params(augmentation__rotation=45)
+    assert copy.augmentation.get_params() == {**sampler.augmentation.get_params(), "rotation": 45}
+    assert sampler.augmentation.rotation == 10
+
+
+class Witness(ClassifierMixin, BaseEstimator):
+    """Writes down what it is given, and answers at random."""
+
+    seen: list = []  # noqa: RUF012 - shared by all clones on purpose
+
+    def __init__(self, tag=0):
+        self.tag = tag
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.seen.append(("fit", X.copy(), np.asarray(y)))
+        return self
+
+    def predict(self, X):
+        self.seen.append(("predict", X.copy(), None))
+        return np.full(len(X), self.classes_[0])
+
+
+def levels(images):
+    """The one grey level of each image."""
+    assert (images == images[:, :1, :1]).all()
+    return set(images[:, 0, 0].tolist())
+
+
+@pytest.fixture
+def witness():
+    Witness.seen.clear()
+    yield Witness()
+    Witness.seen.clear()
+
+
+def test_no_test_face_and_no_copy_of_one_is_trained_on(witness):
+    # Each face is of one grey level, by which its copies are known however they are turned, shifted or erased.
+    y = np.array(["happiness"] * 24 + ["pain"] * 6)
+    X = np.repeat(np.arange(30, dtype=np.uint8) * 8, 256).reshape(30, 16, 16)
+    search = GridSearchCV(
+        make_pipeline(AugmentationOverSampler(augmentation=MOVES, random_state=0), witness),
+        {"witness__tag": [0, 1], "augmentationoversampler__sampling_strategy": ["auto", 0.75]},
+        scoring="accuracy",
+        cv=StratifiedKFold(3),
+    )
+    search.fit(X, y)
+
+    *rounds, refit = Witness.seen
+    assert [call for call, _, _ in rounds] == ["fit", "predict"] * 12
+    for (_, trained, labels), (_, tested, _) in zip(rounds[::2], rounds[1::2], strict=True):
+        assert levels(trained).isdisjoint(levels(tested))
+        assert levels(trained) | levels(tested) == levels(X)
+        assert len(trained) > 20 and (labels == "pain").sum() > 4
+        np.testing.assert_array_equal(tested, X[np.isin(X[:, 0, 0], list(levels(tested)))])
+    assert refit[0] == "fit" and levels(refit[1]) == levels(X)
+
+
+def test_predict_sees_faces_as_they_are(witness):
+    pipeline = make_pipeline(AugmentationOverSampler(random_state=0), witness).fit(X, Y)
+    pipeline.predict(X)
+    (_, trained, labels), (_, tested, _) = Witness.seen
+    assert Counter(labels.tolist()) == {"fear": 9, "happiness": 9, "pain": 9}
+    np.testing.assert_array_equal(trained[: len(Y)], X)
+    np.testing.assert_array_equal(tested, X)

@@ -5,28 +5,59 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import sk_emotion
-from sk_emotion import networks
+from sk_emotion import FaceAugmentation, networks
 from sk_emotion.utils import all_estimators
 
-SPECIFICATIONS = [getattr(networks, name) for name in networks.__all__ if name != "Network"]
-DOCUMENTED = [type(estimator) for estimator in all_estimators()] + [sk_emotion.FaceAugmentation, *SPECIFICATIONS]
+PUBLIC = [getattr(sk_emotion, name) for name in sk_emotion.__all__]
+ESTIMATORS = [value for value in PUBLIC if inspect.isclass(value) and hasattr(value, "fit")]
+SPECS = [getattr(networks, name) for name in networks.__all__ if name != "Network"]
 
 
-def test_every_public_estimator_is_listed():
-    public = [getattr(sk_emotion, name) for name in sk_emotion.__all__]
-    estimators = {value for value in public if inspect.isclass(value) and issubclass(value, BaseEstimator)}
-    expected = estimators - set(SPECIFICATIONS) - {sk_emotion.FaceAugmentation}
-    assert {type(estimator) for estimator in all_estimators()} == expected
+def list_parameters(kind):
+    return list(inspect.signature(kind).parameters)
 
 
-@pytest.mark.parametrize("estimator", DOCUMENTED, ids=lambda estimator: estimator.__name__)
-def test_every_parameter_is_documented(estimator):
-    section = inspect.getdoc(estimator).split("Parameters\n----------\n")[1].split("\n\n")
-    documented = set(re.findall(r"^(\w[\w, ]*) :", "\n\n".join(section), flags=re.MULTILINE))
-    names = {name for group in documented for name in group.split(", ")}
-    assert set(inspect.signature(estimator).parameters) <= names
+def list_documented_parameters(kind):
+    section = re.search(r"^Parameters\n-+\n(.*?)\n\n(?=\S[^\n]*\n-+\n|\Z)", inspect.getdoc(kind) + "\n\n", re.S | re.M)
+    entries = re.findall(r"^(\S[^:\n]*?)(?: : .*)?$", section[1], re.M)
+    return [name for entry in entries for name in entry.split(", ")]
 
 
-@pytest.mark.parametrize("estimator", all_estimators(), ids=lambda estimator: type(estimator).__name__)
-def test_every_parameter_has_a_constraint(estimator):
-    assert set(estimator.get_params(deep=False)) == set(estimator._parameter_constraints)
+def test_every_public_estimator_is_found():
+    assert {type(estimator) for estimator in all_estimators()} == set(ESTIMATORS)
+    assert len(ESTIMATORS) >= 4
+
+
+def test_estimators_are_sorted_and_seeded():
+    estimators = all_estimators()
+    names = [type(estimator).__name__ for estimator in estimators]
+    assert names == sorted(names)
+    for estimator in estimators:
+        changed = {} if "random_state" not in estimator.get_params() else {"random_state": 0}
+        assert repr(estimator) == repr(type(estimator)(**changed))
+
+
+def test_specs_and_augmentations_are_no_estimators():
+    assert not {type(estimator) for estimator in all_estimators()} & {*SPECS, FaceAugmentation}
+
+
+@pytest.mark.parametrize("kind", [*ESTIMATORS, *SPECS, FaceAugmentation])
+def test_every_parameter_is_documented_in_order(kind):
+    assert issubclass(kind, BaseEstimator)
+    assert list_documented_parameters(kind) == list_parameters(kind)
+
+
+@pytest.mark.parametrize("kind", [*ESTIMATORS, FaceAugmentation])
+def test_every_parameter_has_a_constraint(kind):
+    assert set(kind._parameter_constraints) == set(list_parameters(kind))
+
+
+@pytest.mark.parametrize("kind", [*ESTIMATORS, *SPECS, FaceAugmentation])
+def test_documented_default_is_the_default(kind):
+    doc = inspect.getdoc(kind)
+    for name, parameter in inspect.signature(kind).parameters.items():
+        told = re.search(rf"^{name}\b[^\n]*default=(.+)$", doc, re.M)
+        if told:
+            assert eval(told[1], {}) == parameter.default, name
+        else:
+            assert parameter.default in (inspect.Parameter.empty, None), f"{name} has an undocumented default"

@@ -1,0 +1,54 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import sk_emotion
+
+HEAVY = ("torch", "torchvision", "matplotlib", "skimage")
+ROOMS = ["datasets", "feature_extraction", "model_selection", "networks", "over_sampling", "preprocessing", "utils"]
+
+
+def run(code):
+    """Run Python afresh, and list which of the heavy packages are loaded in the end."""
+    report = f"import sys; print('loaded', *[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+def test_import_of_the_package_loads_nothing_heavy():
+    rooms = "\n".join(f"import sk_emotion.{room}" for room in ROOMS)
+    assert run(f"import sk_emotion\n{rooms}\nassert 'EmotionClassifier' in dir(sk_emotion)") == []
+
+
+def test_help_of_the_shell_command_loads_nothing_heavy():
+    code = """
+import runpy, sys
+sys.argv = ["sk-emotion", "--help"]
+try:
+    runpy.run_module("sk_emotion", run_name="__main__")
+except SystemExit as end:
+    assert not end.code
+"""
+    assert run(code) == []
+
+
+def test_name_is_loaded_when_it_is_used():
+    assert "torch" in run("import sk_emotion; sk_emotion.networks.ResNet")
+
+
+@pytest.mark.parametrize("name", sk_emotion.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(sk_emotion, name) is not None
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_of_a_room_is_there(room):
+    module = importlib.import_module(f"sk_emotion.{room}")
+    assert module.__all__ and all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="Boredom"):
+        _ = sk_emotion.Boredom
