@@ -17,6 +17,9 @@ _PARTS = ("training", "validation", "test")
 _MAX_ORDERS = 30
 _MAX_ASSIGNMENTS = 20_000
 
+# Beyond any growth of squared distances between shares.
+_SCARCITY = 100.0
+
 
 def train_val_test_split(
     X: Any,
@@ -194,10 +197,16 @@ def _assign(shares: NDArray[Any], order: NDArray[Any], fractions: NDArray[Any]) 
     assigned = np.empty(len(shares), dtype=int)
     filled = np.zeros((3, shares.shape[1]))
     targets = fractions[:, np.newaxis]
+    n_left = (shares > 0).sum(axis=0)
     for group in order:
         # The growth of the squared distance from the targets, if the group went to each part.
         growth = ((2 * (filled - targets) + shares[group]) * shares[group]).sum(axis=1)
+        # When a class has no more groups left than sets without it, each of them goes to one of these sets.
+        missing = filled == 0
+        scarce = n_left <= missing.sum(axis=0)
+        growth -= _SCARCITY * (missing & scarce & (shares[group] > 0)).sum(axis=1)
         part = int(growth.argmin())
+        n_left -= shares[group] > 0
         assigned[group] = part
         filled[part] += shares[group]
     return assigned, filled
