@@ -24,7 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("path", help="fer2013.csv, .npz, or a folder with train and test")
     parser.add_argument("--models", nargs="+", choices=["HOG+SVM", "CNN"], default=["HOG+SVM", "CNN"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--svm-rows", type=int, default=20_000)
     return parser.parse_args()

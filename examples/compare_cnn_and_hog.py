@@ -25,7 +25,7 @@ from sk_emotion import (
 )
 
 # Pain is rare, as in life: the over-sampler makes the classes equal, in the training part of each fold alone.
-X, y, people = make_faces(600, weights={**dict.fromkeys(EMOTIONS, 1.0), "pain": 0.5}, random_state=0)
+X, y, people = make_faces(900, weights={**dict.fromkeys(EMOTIONS, 1.0), "pain": 0.5}, random_state=0)
 
 cnn = make_pipeline(
     FaceLoader(image_size=48),

@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 _EXIT_ERROR = 2
-_N_FACES = 600
+_N_FACES = 900
 
 
 def main(args: list[str] | None = None) -> None:
