@@ -70,11 +70,12 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     else:
         if len(X.shape) == 1:
             _refuse_paths(np.asarray(X), name)
-        rows = _as_pixels(validate_data(estimator, X, reset=reset, dtype=None), name)
+        rows = _as_pixels(validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False), name)
         declared = getattr(estimator, "image_shape", None)
         image_shape = infer_image_shape(rows.shape[1], declared, name) if reset else estimator.image_shape_
         images = rows.reshape(len(rows), *image_shape)
 
+    _check_finite(images, name)
     if reset:
         estimator.image_shape_ = tuple(int(side) for side in images.shape[1:])
         estimator.pixel_range_ = learn_pixel_range(images)
@@ -155,7 +156,7 @@ def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
         raise ImageArrayError(f"{name}: X has shape {shape}, expected (n, H, W) or (n, H, W, 3). {hint}")
     if 0 in shape[1:]:
         raise ImageArrayError(f"{name}: X has shape {shape}, images without pixels.")
-    images = check_array(X, allow_nd=True, dtype=None, estimator=name, input_name="X")
+    images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
     images = _as_pixels(images, name)
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
 
@@ -167,7 +168,7 @@ def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
     if X.dtype.kind in "iu" and X.size and X.min() >= 0 and X.max() <= 255:
         return X.astype(np.uint8)
     _refuse_paths(X, name)
-    return check_array(X, allow_nd=True, dtype=np.float64, estimator=name, input_name="X")
+    return check_array(X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, estimator=name, input_name="X")
 
 
 def _refuse_paths(X: NDArray[Any], name: str) -> None:
@@ -176,6 +177,22 @@ def _refuse_paths(X: NDArray[Any], name: str) -> None:
         raise ImageArrayError(
             f"{name}: X holds {type(first).__name__} values, expected pixels: uint8 or floats. For paths, put a "
             "FaceLoader before it."
+        )
+
+
+def _check_finite(images: NDArray[Any], name: str) -> None:
+    # A sum is finite unless one of its parts is not, and takes no memory.
+    if images.dtype == np.uint8:
+        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(images.sum(dtype=np.float64)):
+            return
+    rows = np.flatnonzero(~np.isfinite(images.reshape(len(images), -1)).all(axis=1))
+    if len(rows):
+        what = "NaN" if np.isnan(images[rows]).any() else "infinity"
+        raise ImageArrayError(
+            f"{name}: Input X contains {what} in {len(rows)} of {len(images)} images, first in X[{rows[0]}]. "
+            "Drop these images, or mend their pixels."
         )
 
 

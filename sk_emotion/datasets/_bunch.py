@@ -64,7 +64,7 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
     """Refuse labels of one class alone: there is nothing to tell it from."""
     classes = np.unique(target)
     if len(classes) == 1:
-        raise DatasetError(f"{where} holds one class alone: {classes[0]!r} ({len(target)} images). {hint}")
+        raise DatasetError(f"{where} holds one class alone: {classes[0]!s} ({len(target)} images). {hint}")
 
 
 def name_some(names: Sequence[Any]) -> str:

@@ -83,7 +83,9 @@ def _build_module(clf: Any) -> nn.Module:
 
 def _choose_precision(clf: Any, module: nn.Module) -> str:
     in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
-    smallest = smallest_feature_map(module, in_channels, clf.image_shape_[:2], len(clf.classes_))
+    smallest = smallest_feature_map(
+        module, in_channels, clf.image_shape_[:2], len(clf.classes_), name=" ".join(repr(clf.network_).split())
+    )
     return choose_precision(clf.precision, clf.device_, clf.image_shape_[:2], smallest)
 
 

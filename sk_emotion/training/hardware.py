@@ -51,8 +51,12 @@ def autocast(precision: str, device: str) -> Any:
     return torch.autocast(torch.device(device).type, dtype=_PRECISIONS[precision])
 
 
-def smallest_feature_map(module: nn.Module, in_channels: int, image_size: tuple[int, int], n_classes: int) -> int:
+def smallest_feature_map(
+    module: nn.Module, in_channels: int, image_size: tuple[int, int], n_classes: int, *, name: str
+) -> int:
     """Run two blank images through `module`; return the smallest side of what its convolutions put out.
+
+    `name` is what an error calls the module.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def smallest_feature_map(module: nn.Module, in_channels: int, image_size: tuple[
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ImageSizeError(
-            f"{type(module).__name__} cannot take {image_size[0]}x{image_size[1]} images with {in_channels} "
+            f"{name} cannot take {image_size[0]}x{image_size[1]} images with {in_channels} "
             f"channel(s) ({reason}). Use larger images or another network."
         ) from error
     finally:
@@ -82,7 +86,7 @@ def smallest_feature_map(module: nn.Module, in_channels: int, image_size: tuple[
             handle.remove()
     if tuple(getattr(output, "shape", ())) != (2, n_classes):
         raise ImageSizeError(
-            f"{type(module).__name__} returned {tuple(getattr(output, 'shape', ()))} for 2 images, expected logits "
+            f"{name} returned {tuple(getattr(output, 'shape', ()))} for 2 images, expected logits "
             f"of shape (2, {n_classes}). Let its last layer have n_classes outputs."
         )
     return min(sides)

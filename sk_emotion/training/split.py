@@ -1,16 +1,17 @@
 """The inner validation split."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from ..exceptions import LabelError
 
 
 def split_validation(
-    codes: NDArray[np.int64], fraction: float, *, groups: ArrayLike | None, random_state: Any
+    codes: NDArray[np.int64], fraction: float, *, groups: Sequence[Any] | NDArray[Any] | None, random_state: Any
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the rows to train on and the rows to validate on, stratified, with each group on one side.
 
@@ -20,6 +21,8 @@ def split_validation(
         If a class or the groups are too few to be on both sides.
     """
     rows = np.arange(len(codes))
+    if groups is not None and len(groups) != len(codes):
+        raise LabelError(f"{len(codes)} images, but groups has {len(groups)} entries. Give one group per image.")
     try:
         if groups is None:
             train, held_out = train_test_split(rows, test_size=fraction, stratify=codes, random_state=random_state)
@@ -30,7 +33,7 @@ def split_validation(
     except ValueError as error:
         raise LabelError(
             f"validation_fraction={fraction} cannot split {len(codes)} images of {len(np.unique(codes))} classes "
-            f"({error}) Add images, or pass X_val and y_val."
+            f"({error}). Add images, or pass X_val and y_val."
         ) from error
     if len(np.unique(codes[train])) < len(np.unique(codes)):
         raise LabelError(

@@ -1,0 +1,104 @@
+"""What is commonly wrong is one line that names the thing and says what to do; the rest of the work is kept."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceLoader,
+    HOGTransformer,
+    load_face_folder,
+    make_faces,
+    networks,
+)
+from sk_emotion.exceptions import DatasetWarning, SkEmotionError
+
+X, Y, _ = make_faces(12, emotions=["fear", "pain"], image_size=32, random_state=0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number, (face, emotion) in enumerate(zip(X, Y, strict=True)):
+        (tmp_path / emotion).mkdir(exist_ok=True)
+        Image.fromarray(face).save(tmp_path / emotion / f"{number}.jpg")
+    return tmp_path
+
+
+def one_line(action, *mentioned):
+    with pytest.raises(SkEmotionError) as caught:
+        action()
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    for text in mentioned:
+        assert text in message
+
+
+def damage(path):
+    picture = io.BytesIO()
+    Image.fromarray(X[0]).resize((200, 200)).save(picture, "JPEG")
+    contents = {"truncated.jpg": picture.getvalue()[:1500], "text.jpg": b"no picture", "empty.jpg": b""}
+    for name, content in contents.items():
+        (path / name).write_bytes(content)
+    return [str(path / name) for name in contents]
+
+
+def test_missing_folder(tmp_path):
+    one_line(lambda: load_face_folder(tmp_path / "absent"), "absent", "Give a folder")
+
+
+def test_folder_with_one_class(folder):
+    for path in (folder / "pain").iterdir():
+        path.unlink()
+    (folder / "pain").rmdir()
+    one_line(lambda: load_face_folder(folder), "fear", "Add a folder")
+
+
+def test_damaged_files_are_left_out_of_a_folder_and_named(folder):
+    damage(folder / "pain")
+    with pytest.warns(DatasetWarning, match=r"empty\.jpg.*text\.jpg.*truncated\.jpg"):
+        faces = load_face_folder(folder)
+    assert len(faces.data) == 12
+
+
+def test_damaged_files_are_named_by_the_loader(tmp_path, folder):
+    for path in damage(tmp_path):
+        one_line(lambda path=path: FaceLoader().fit_transform([path]), path, "Remove it", "on_error")
+
+
+def test_one_damaged_file_costs_the_others_nothing(tmp_path, folder):
+    photos = [*damage(tmp_path), *sorted(str(path) for path in folder.rglob("[0-9]*.jpg"))]
+    with pytest.warns(DatasetWarning, match="3 of 15 pictures"):
+        faces = FaceLoader(on_error="blank").fit_transform(photos)
+    assert (faces[:3] == 0).all()
+    assert (faces[3:].max(axis=(1, 2)) > 0).all()
+    one_line(lambda: FaceLoader(cache=tmp_path / "cache").fit_transform(photos), "2 more")
+    assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 12
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda images: EmotionClassifier().fit(images, Y),
+        lambda images: HOGTransformer().fit(images),
+        lambda images: FaceLoader().fit_transform(images),
+        lambda images: AugmentationOverSampler().fit_resample(images, Y),
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers(action, value):
+    images = X.astype(float)
+    images[3, 0, 0] = value
+    one_line(lambda: action(images), "1 of 12 images", "X[3]")
+
+
+def test_labels_shorter_than_images():
+    one_line(lambda: EmotionClassifier().fit(X, Y[:-1]), "12 images, but 11 labels")
+    one_line(lambda: AugmentationOverSampler().fit_resample(X, Y[:-1]), "12 images, but y has 11 labels")
+
+
+def test_image_size_that_the_network_cannot_take():
+    one_line(lambda: EmotionClassifier(networks.VGG()).fit(X[:, :8, :8], Y), "8x8", "at least 16x16")
