@@ -24,6 +24,7 @@ from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, resto
 from .training.hardware import autocast, choose_device
 from .training.net import FaceNet
 from .training.split import split_validation
+from .utils._defaults import put_defaults
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -231,12 +232,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : EmotionClassifier
         """
-        defaults = {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)}
-        for name, (placeholder, default) in defaults.items():
-            value = params.get(name, getattr(self, name))
-            nested = any(key.startswith(name + "__") for key in params)
-            if nested and (value is placeholder or (isinstance(value, str) and value == placeholder)):
-                params[name] = default()
+        params = put_defaults(self, params, {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)})
         return super().set_params(**params)
 
     @_fit_context(prefer_skip_nested_validation=True)

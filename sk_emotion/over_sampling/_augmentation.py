@@ -4,10 +4,12 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import LabelError
 from ..images import MIN_AUGMENT_SIZE, validate_images
+from ..utils._defaults import put_defaults
 
 # Images changed at once: few enough for any memory, many enough for speed.
 _CHUNK = 1024
@@ -25,8 +27,9 @@ class AugmentationOverSampler(BaseOverSampler):
         Which classes get how many faces, as for all samplers of imbalanced-learn: ``"auto"`` brings every class to the
         size of the largest, a float is the wanted ratio of two classes, a dict names sizes, a callable makes such a
         dict of y.
-    augmentation : FaceAugmentation, default=None
-        How copies are changed; None means ``FaceAugmentation()``.
+    augmentation : FaceAugmentation, "default" or None, default="default"
+        How copies are changed: as by ``FaceAugmentation()``, as by your own, or not at all. Nested names such as
+        ``augmentation__rotation`` reach into the default too.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
@@ -69,16 +72,32 @@ class AugmentationOverSampler(BaseOverSampler):
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
         **BaseOverSampler._parameter_constraints,
-        "augmentation": [callable, None],
+        "augmentation": [StrOptions({"default"}), callable, None],
         "image_shape": [tuple, list, None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, sampling_strategy="auto", augmentation=None, image_shape=None, random_state=None):
+    def __init__(self, *, sampling_strategy="auto", augmentation="default", image_shape=None, random_state=None):
         super().__init__(sampling_strategy=sampling_strategy)
         self.augmentation = augmentation
         self.image_shape = image_shape
         self.random_state = random_state
+
+    def set_params(self, **params):
+        """Set parameters; ``augmentation__...`` reaches into the default too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name.
+
+        Returns
+        -------
+        self : AugmentationOverSampler
+        """
+        from ..augmentation import FaceAugmentation
+
+        return super().set_params(**put_defaults(self, params, {"augmentation": ("default", FaceAugmentation)}))
 
     def _check_X_y(self, X, y):  # noqa: N802 - the name is imbalanced-learn's
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
@@ -109,14 +128,14 @@ class AugmentationOverSampler(BaseOverSampler):
 
     def _change(self, X, sources, random_state):
         """Copy the `sources` rows of X, and change the copies."""
-        if min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE:
+        if self.augmentation is None or min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE:
             return X[sources]
         import torch
 
         from ..augmentation import FaceAugmentation
         from ..training.batches import as_tensor
 
-        augmentation = FaceAugmentation() if self.augmentation is None else self.augmentation
+        augmentation = FaceAugmentation() if isinstance(self.augmentation, str) else self.augmentation
         generator = torch.Generator().manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
         low, high = self.pixel_range_
         span = high - low

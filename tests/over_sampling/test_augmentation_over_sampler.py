@@ -297,3 +297,13 @@ def test_predict_sees_faces_as_they_are(witness):
     assert Counter(labels.tolist()) == {"fear": 9, "happiness": 9, "pain": 9}
     np.testing.assert_array_equal(trained[: len(Y)], X)
     np.testing.assert_array_equal(tested, X)
+
+
+def test_none_copies_without_a_change():
+    X_new, _, sampler = resample(X, augmentation=None)
+    np.testing.assert_array_equal(X_new, X[sampler.sample_indices_])
+
+
+def test_nested_name_reaches_into_the_default():
+    sampler = AugmentationOverSampler().set_params(augmentation__rotation=45)
+    assert sampler.augmentation.rotation == 45
