@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.utils import assert_all_finite, check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError
@@ -25,6 +25,7 @@ from .training.hardware import autocast, choose_device
 from .training.net import FaceNet
 from .training.split import split_validation
 from .utils._defaults import put_defaults
+from .utils._labels import check_labels
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -248,7 +249,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the images in the loss.
         groups : array-like of shape (n_samples,), default=None
-            Persons, for `validation_fraction`: a person is on one side of the split.
+            Persons, for `validation_fraction`: a person is on one side of the split. A search or pipeline passes them
+            on only after ``sklearn.set_config(enable_metadata_routing=True)`` and
+            ``clf.set_fit_request(groups=True)``, and a sampler before the classifier must not change the rows.
         X_val, y_val : array-like, default=None
             Validation images and labels, used to score each epoch and for `early_stopping`.
 
@@ -269,6 +272,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             If the loss is no longer finite.
         """
         goes_on = self.warm_start and hasattr(self, "net_")
+        if not goes_on and hasattr(self, "net_"):
+            # A fit that fails leaves no old network behind under new names of classes.
+            del self.net_, self.history_, self.n_iter_
         images, labels = self._check_training_data(X, y, reset=not goes_on)
         if goes_on:
             self._check_known(labels, "y")
@@ -349,11 +355,13 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             float64; columns in the order of `classes_`.
         """
-        parts = []
-        for images in self._batches(X):
-            views = [torch.softmax(logits.double(), dim=1) for logits in map(self.net_.module_, self._views(images))]
-            parts.append(torch.stack(views).mean(dim=0).cpu().numpy())
-        return np.concatenate(parts)
+
+        def average_views(images: torch.Tensor) -> torch.Tensor:
+            # Not every device has doubles.
+            logits = [self.net_.module_(view).cpu().double() for view in self._views(images)]
+            return torch.stack([torch.softmax(part, dim=1) for part in logits]).mean(dim=0)
+
+        return self._map(average_views, X)
 
     def embed(self, X):
         """Give the features from which the last linear layer makes its decision.
@@ -368,33 +376,33 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_embedding)
             float32 (float64 for images under 16 pixels on a side).
         """
-        parts: list[NDArray[Any]] = []
-        batches = self._batches(X)
-        for images in batches:
-            linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
-            if not linear:
-                raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
-            handle = linear[-1].register_forward_pre_hook(
-                lambda _layer, inputs: parts.append(inputs[0].flatten(1).cpu().numpy())
-            )
-            try:
-                self.net_.module_(images)
-            finally:
-                handle.remove()
-        return np.concatenate(parts)
+        check_is_fitted(self, "net_")
+        linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
+        if not linear:
+            raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
+        seen: list[torch.Tensor] = []
+        handle = linear[-1].register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0].flatten(1)))
+
+        def last_features(images: torch.Tensor) -> torch.Tensor:
+            seen.clear()
+            self.net_.module_(images)
+            return seen[-1].cpu() if seen[-1].dtype == torch.float64 else seen[-1].float().cpu()
+
+        try:
+            return self._map(last_features, X)
+        finally:
+            handle.remove()
 
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         if y is None:
             raise ValueError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset)
-        labels = column_or_1d(y, warn=True)
+        labels = check_labels(y, "EmotionClassifier")
         if len(labels) != len(images):
             raise LabelError(
-                f"Found input variables with inconsistent numbers of samples: {len(images)} images, but {len(labels)} "
-                "labels. Give one label per image."
+                f"EmotionClassifier: X has {len(images)} images, but y has {len(labels)} labels. Give one label per "
+                "image."
             )
-        if labels.dtype.kind == "f":
-            assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         return images, labels
 
@@ -410,6 +418,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         weight = _check_sample_weight(sample_weight, images.reshape(len(images), -1), ensure_non_negative=True)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, labels)
+            if not (np.isfinite(weight).all() and weight.min() >= 0):
+                raise LabelError(f"class_weight={self.class_weight!r}, expected finite weights of at least 0.")
         if not weight.sum() > 0:
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
         return (weight / weight.mean()).astype(np.float32)
@@ -422,7 +432,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             if self.validation_fraction is not None:
                 raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
             val_images = validate_images(self, X_val, reset=False)
-            val_labels = column_or_1d(y_val)
+            val_labels = check_labels(y_val, "EmotionClassifier", "y_val")
             check_consistent_length(val_images, val_labels)
             self._check_known(val_labels, "y_val")
             return (images, codes, weight), (val_images, np.searchsorted(self.classes_, val_labels))
@@ -439,7 +449,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
     def _train(self, train, validation, n_epochs: int, *, goes_on: bool, schedule: str | None) -> None:
         self.device_ = choose_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        # A training that goes on sees other orders and other augmentations than before.
+        seed = int(np.random.SeedSequence([drawn, self.n_iter_ if goes_on else 0]).generate_state(1)[0])
         dataset = FaceDataset(*train).to(self.device_)
         run = {
             "schedule": schedule,
@@ -449,17 +461,28 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         }
         with seeded(seed, self.device_):
             if goes_on:
-                self.net_: FaceNet = rebuild_net(self, self.net_, **run)
+                net = rebuild_net(self, self.net_, **run)
             else:
                 self.network_ = ResNet() if self.network is None else clone(self.network)
-                self.net_ = build_net(self, train[0], **run)
-            self.net_.train_for(n_epochs, dataset)
-        self.history_ = self.net_.epochs()
+                net = build_net(self, train[0], **run)
+            try:
+                net.train_for(n_epochs, dataset)
+            except KeyboardInterrupt:
+                # What was learned so far is kept; another failure leaves the classifier as it was.
+                self._keep(net)
+                raise
+        self._keep(net)
+
+    def _keep(self, net: FaceNet) -> None:
+        # The net would hold on to the validation images.
+        net.train_split = None
+        self.net_ = net
+        self.history_ = net.epochs()
         self.n_iter_ = len(self.history_)
 
-    def _batches(self, X) -> Iterator[torch.Tensor]:
-        """Give prepared batches, with the module ready to predict them."""
-        check_is_fitted(self)
+    def _map(self, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> NDArray[Any]:
+        """Apply a function to prepared batches, with the module ready to predict."""
+        check_is_fitted(self, "net_")
         images = validate_images(self, X, reset=False)
         net, module = self.net_, self.net_.module_
         # Doubles make the result of a tiny image the same, to 1e-7, whatever batch it is in; they cost nothing there.
@@ -467,15 +490,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         module.eval()
         if tiny:
             module.double()
+        results = []
         try:
             with torch.inference_mode(), autocast("fp32" if self.precision == "auto" else net.precision, self.device_):
                 size = max(self.batch_size, PREDICTION_BATCH_SIZE)
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)
-                    yield net.preparation(batch.double() if tiny else batch)
+                    results.append(function(net.preparation(batch.double() if tiny else batch)).numpy())
         finally:
             if tiny:
                 module.float()
+        return np.concatenate(results)
 
     def _views(self, images: torch.Tensor) -> Iterator[torch.Tensor]:
         yield images

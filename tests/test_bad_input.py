@@ -96,7 +96,7 @@ def test_pixels_that_are_no_numbers(action, value):
 
 
 def test_labels_shorter_than_images():
-    one_line(lambda: EmotionClassifier().fit(X, Y[:-1]), "12 images, but 11 labels")
+    one_line(lambda: EmotionClassifier().fit(X, Y[:-1]), "12 images, but y has 11 labels")
     one_line(lambda: AugmentationOverSampler().fit_resample(X, Y[:-1]), "12 images, but y has 11 labels")
 
 

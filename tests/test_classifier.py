@@ -7,9 +7,10 @@ import pytest
 import torch
 from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.utils._param_validation import InvalidParameterError
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
 from torch import nn
 
 from sk_emotion import (
@@ -381,7 +382,7 @@ def test_tiny_images_are_neither_augmented_nor_halved_in_precision():
     ("change", "error", "message"),
     [
         ({"y": ["pain"] * 80}, LabelError, "at least two classes, but y holds one class: pain"),
-        ({"y": ["pain"] * 79}, LabelError, "80 images, but 79 labels"),
+        ({"y": ["pain"] * 79}, LabelError, "80 images, but y has 79 labels"),
         ({"X": np.full((80, 24, 24), np.nan)}, ValueError, "NaN"),
         ({"X": np.zeros((24, 24, 3))}, SkEmotionError, "one RGB image without the batch axis"),
         ({"X": np.zeros((80, 3, 24, 24), np.uint8)}, ImageArrayError, "channels last"),
@@ -455,3 +456,87 @@ def test_verbose_prints_a_line_per_epoch(faces, capsys):
     X, y, _ = faces
     make_classifier(verbose=1).fit(X, y)
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_training_that_goes_on_sees_other_augmentations(faces):
+    X, y, _ = faces
+    seen = []
+
+    def record(images, generator):
+        changed = FaceAugmentation()(images, generator)
+        seen.append(changed.clone())
+        return changed
+
+    clf = make_classifier(augmentation=record, batch_size=80).partial_fit(X, y).partial_fit(X, y)
+    assert clf.n_iter_ == 2
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_failed_refit_leaves_no_classifier_of_other_names(faces):
+    X, y, _ = faces
+    clf = make_classifier().fit(X, y)
+    with pytest.raises(LabelError):
+        clf.fit(X, ["fear"] * 80)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+
+
+def test_failed_training_that_goes_on_leaves_the_weights_as_they_were(faces):
+    X, y, _ = faces
+    clf = make_classifier(warm_start=True, precision="fp32").fit(X, y)
+    before = clf.predict_proba(X)
+    with pytest.raises(TrainingError):
+        clf.set_params(learning_rate=1e20, schedule=None).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert clf.set_params(learning_rate=0.01).fit(X, y).n_iter_ == 4
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_embedding_is_single_precision_and_leaves_torch_as_it_was(faces, precision):
+    X, y, _ = faces
+    clf = make_classifier(precision=precision).fit(X, y)
+    assert clf.embed(X).dtype == np.float32
+    with pytest.raises(ImageArrayError):
+        clf.embed(X[0])
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_clipped_gradients_train_in_half_precision(faces):
+    X, y, _ = faces
+    settings = {"callbacks": [GradientNormClipping(1.0)], "augmentation": None, "max_epochs": 4}
+    losses = {
+        precision: make_classifier(precision=precision, **settings).fit(X, y).history_[-1]["train_loss"]
+        for precision in ("fp32", "fp16")
+    }
+    assert losses["fp16"] == pytest.approx(losses["fp32"], abs=0.1)
+
+
+def test_scoring_callbacks_of_skorch_find_images_and_labels(faces):
+    X, y, _ = faces
+    score = EpochScoring("accuracy", name="own", use_caching=False, lower_is_better=False)
+    clf = make_classifier(callbacks=[score]).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert clf.history_[-1]["own"] == pytest.approx(clf.score(X[60:], y[60:]))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_counted(faces, missing):
+    X, y, _ = faces
+    labels = y.astype(object)
+    labels[5] = missing
+    with pytest.raises(LabelError, match=r"in 1 of 80 places, first in y\[5\]"):
+        make_classifier().fit(X, labels)
+
+
+def test_negative_class_weight_is_refused(faces):
+    X, y, _ = faces
+    with pytest.raises(LabelError, match="finite weights of at least 0"):
+        make_classifier(class_weight={"pain": -1, "happiness": 1}).fit(X, y)
+
+
+@pytest.mark.parametrize(("fraction", "share"), [(0.05, 1 / 6), (0.25, 0.25), (0.75, 0.75)])
+def test_validation_fraction_is_met_as_nearly_as_whole_groups_allow(fraction, share):
+    from sk_emotion.training.split import split_validation
+
+    codes, groups = np.tile([0, 1], 24), np.repeat(np.arange(6), 8)
+    _, held_out = split_validation(codes, fraction, groups=groups, random_state=np.random.RandomState(0))
+    assert len(held_out) / 48 == pytest.approx(share, abs=0.1)

@@ -17,9 +17,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, column_or_1d
+from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError, TrainingError
+from ..utils._labels import check_labels
 from ._comparison_result import Comparison
 from ._progress import collect_folds
 
@@ -146,7 +147,7 @@ def _describe(estimator: Any) -> str:
 
 
 def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    labels = column_or_1d(np.asarray(y))
+    labels = check_labels(y, "compare_classifiers")
     n_samples = _num_samples(X)
     if len(labels) != n_samples:
         raise LabelError(
@@ -165,7 +166,7 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
     if len(classes) < 2:
         found = f"one class: {classes[0]!s}" if len(classes) else "no label"
         raise LabelError(f"compare_classifiers needs at least two classes, but y holds {found}.")
-    return labels, None if groups is None else column_or_1d(np.asarray(groups))
+    return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
 
 
 def _draw_splits(
@@ -173,6 +174,7 @@ def _draw_splits(
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Draw the folds once, and see to it that each can be learned."""
     classes, counts = np.unique(y, return_counts=True)
+    cv = 5 if cv is None else cv
     if isinstance(cv, Integral):
         if int(cv) < 2:
             raise LabelError(f"compare_classifiers: cv={cv} folds, expected at least 2.")
@@ -189,9 +191,7 @@ def _draw_splits(
             )
         splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
         cv = splitter(cv, shuffle=True, random_state=random_state)
-    splits = [
-        (np.asarray(train), np.asarray(test)) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)
-    ]
+    splits = [(_as_rows(train), _as_rows(test)) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)]
     for fold, (train, test) in enumerate(splits):
         absent = np.setdiff1d(classes, np.unique(y[train]))
         if len(absent) or not len(test):
@@ -201,6 +201,12 @@ def _draw_splits(
                 "more often."
             )
     return splits
+
+
+def _as_rows(part: Any) -> NDArray[Any]:
+    """Make row numbers of a mask."""
+    rows = np.asarray(part)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
 
 
 def _default_scoring(y: NDArray[Any]) -> dict[str, Any]:

@@ -186,7 +186,10 @@ class Comparison:
         for name in self.scores_["estimator"].unique():
             if name == self.best_ or len(table) < 2:
                 continue
-            difference = (table[self.best_] - table[name]).to_numpy()
+            # A fold without a score, for want of a class say, is no pair.
+            difference = (table[self.best_] - table[name]).dropna().to_numpy()
+            if len(difference) < 2:
+                continue
             t, p = corrected_t_test(difference, ratio)
             tests[name] = {"difference": difference.mean(), "t": t, "df": len(difference) - 1, "p": p}
         return pd.DataFrame(tests, index=["difference", "t", "df", "p"]).T

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import _num_samples, column_or_1d
+from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError
+from ..utils._labels import check_labels
 
 _PARTS = ("training", "validation", "test")
 
@@ -74,7 +75,7 @@ def train_val_test_split(
     (12, 4, 4)
     """
     n_samples = _num_samples(X)
-    labels = column_or_1d(np.asarray(y))
+    labels = check_labels(y, "train_val_test_split")
     _check_lengths(n_samples, len(labels), groups)
     fractions = _check_sizes(n_samples, val_size, test_size)
     rng = check_random_state(random_state)
@@ -84,7 +85,7 @@ def train_val_test_split(
     if groups is None:
         parts = _split_samples(codes, classes, fractions, stratify, rng)
     else:
-        parts = _split_groups(codes, classes, column_or_1d(np.asarray(groups)), fractions, rng)
+        parts = _split_groups(codes, classes, check_labels(groups, "train_val_test_split", "groups"), fractions, rng)
     indices = [rng.permutation(np.flatnonzero(parts == part)) for part in range(3)]
     split = [_safe_indexing(X, rows) for rows in indices] + [_safe_indexing(y, rows) for rows in indices]
     return split + indices if return_indices else split

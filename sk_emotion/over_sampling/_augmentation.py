@@ -5,11 +5,11 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import LabelError
 from ..images import MIN_AUGMENT_SIZE, validate_images
 from ..utils._defaults import put_defaults
+from ..utils._labels import check_labels
 
 # Images changed at once: few enough for any memory, many enough for speed.
 _CHUNK = 1024
@@ -101,7 +101,7 @@ class AugmentationOverSampler(BaseOverSampler):
 
     def _check_X_y(self, X, y):  # noqa: N802 - the name is imbalanced-learn's
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        y = column_or_1d(y, warn=True)
+        y = check_labels(y, "AugmentationOverSampler")
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
         if len(images) != len(y):

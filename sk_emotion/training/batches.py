@@ -17,11 +17,11 @@ class FaceDataset(Dataset):
 
     def __init__(
         self,
-        images: NDArray[Any],
+        images: NDArray[Any] | torch.Tensor,
         codes: NDArray[np.int64],
         sample_weight: NDArray[np.float32] | None = None,
     ):
-        self.images = as_tensor(images)
+        self.images = images if isinstance(images, torch.Tensor) else as_tensor(images)
         self.codes = torch.as_tensor(codes, dtype=torch.int64)
         weight = np.ones(len(codes), dtype=np.float32) if sample_weight is None else sample_weight
         self.sample_weight = torch.as_tensor(weight, dtype=torch.float32)
@@ -32,6 +32,16 @@ class FaceDataset(Dataset):
         self.codes = self.codes.to(device)
         self.sample_weight = self.sample_weight.to(device)
         return self
+
+    @property
+    def X(self) -> torch.Tensor:  # noqa: N802 - the name is skorch's
+        """Images, under the name by which skorch's callbacks ask for them."""
+        return self.images
+
+    @property
+    def y(self) -> torch.Tensor:
+        """Codes of the classes, under skorch's name."""
+        return self.codes
 
     def __len__(self) -> int:
         return len(self.codes)

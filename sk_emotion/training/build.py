@@ -1,5 +1,6 @@
 """From the parameters of an EmotionClassifier to a net that is ready to train or to predict."""
 
+import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,9 +57,10 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
 def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     """Build a net that goes on from where `previous` stopped, with the parameters that `clf` has now."""
     statistics = (previous.preparation.mean, previous.preparation.std)
-    net = _assemble(clf, previous.module_, previous.precision, statistics, **run)
+    # A copy, so that a training that fails leaves the previous net as it was.
+    net = _assemble(clf, copy.deepcopy(previous.module_), previous.precision, statistics, **run)
     net.load_arrays(previous.to_arrays())
-    net.history = previous.history
+    net.history = copy.deepcopy(previous.history)
     return net
 
 

@@ -54,10 +54,13 @@ class FaceNet(NeuralNetClassifier):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as request:
+            if method_name != "on_epoch_end":
+                raise
             raise _StopTrainingError from request
 
     def get_dataset(self, X, y=None):
-        return X
+        # Callbacks of skorch hand over images alone.
+        return X if isinstance(X, FaceDataset) else FaceDataset(X, np.zeros(len(X), dtype=np.int64))
 
     def infer(self, x, **fit_params):
         images = x["images"] if isinstance(x, dict) else x
@@ -78,6 +81,8 @@ class FaceNet(NeuralNetClassifier):
         logits = self.infer(images)
         loss = self.get_loss(logits, codes, X=images, training=True)
         self._scaler.scale(loss).backward()
+        # So that callbacks, such as one that clips, see gradients of their true size.
+        self._scaler.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": logits}
 
     def _step_optimizer(self, step_fn):

@@ -27,9 +27,13 @@ def split_validation(
         if groups is None:
             train, held_out = train_test_split(rows, test_size=fraction, stratify=codes, random_state=random_state)
         else:
-            n_folds = max(2, round(1 / fraction))
+            # One of k folds is held out, or all but one; no fold can be smaller than a group.
+            smaller = min(fraction, 1 - fraction)
+            n_folds = min(max(2, round(1 / smaller)), len(np.unique(np.asarray(groups))))
             folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
             train, held_out = next(folds.split(rows, codes, groups))
+            if fraction > 0.5:
+                train, held_out = held_out, train
     except ValueError as error:
         raise LabelError(
             f"validation_fraction={fraction} cannot split {len(codes)} images of {len(np.unique(codes))} classes "
