@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset
 
 
 class FaceDataset(Dataset):
