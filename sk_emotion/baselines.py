@@ -61,6 +61,11 @@ def make_hog_svm(
     --------
     compare_classifiers : Compare it with a network, fold by fold.
 
+    Notes
+    -----
+    The thirds of the calibration are stratified, but do not follow groups: scikit-learn hands none on to them. This
+    bears on the probabilities, not on the SVM, which is trained on the whole training set.
+
     References
     ----------
     .. [1] Dalal, N., & Triggs, B. (2005). Histograms of oriented gradients for human detection. CVPR.

@@ -23,12 +23,12 @@ _N_FACES = 900
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command; an error of sk_emotion is one line on standard error, and exit code 2."""
+    """Run the command; what is wrong with data or files is one line on standard error, and exit code 2."""
     from .exceptions import SkEmotionError
 
     try:
         app(args)
-    except SkEmotionError as error:
+    except (SkEmotionError, OSError) as error:
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(_EXIT_ERROR)
 
@@ -56,7 +56,7 @@ def compare(
         Path | None,
         typer.Argument(help="Folder with one sub-folder a class, or a CSV file. Without it, faces are drawn."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    report: Annotated[Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write.")] = None,
     cv: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")] = 30,
     width: Annotated[int, typer.Option(min=1, help="Width of the network: channels of its first stage.")] = 32,
@@ -74,7 +74,7 @@ def compare(
     image_column: Annotated[str, typer.Option(help="Column of a CSV file with the paths.")] = "image",
     label_column: Annotated[str, typer.Option(help="Column of a CSV file with the labels.")] = "label",
     image_size: Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")] = 48,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of folds, weights and order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of folds, weights and order.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Cross-validate a convolutional network and HOG+SVM on the same folds."""
@@ -95,9 +95,11 @@ def compare(
     if data is not None:
         # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
         say("Reading the images ...")
-        images = FaceLoader(image_size=image_size, detector=None if detector == "none" else detector).fit_transform(
-            images
-        )
+        loader = FaceLoader(image_size=image_size, detector=None if detector == "none" else detector, on_error="blank")
+        images = loader.fit_transform(images)
+        readable = images.any(axis=(1, 2))
+        images, labels = images[readable], labels[readable]
+        people = None if people is None else people[readable]
     if binary is not None:
         positive = [name.strip() for name in binary.split(",") if name.strip()]
         name = " or ".join(positive)

@@ -103,3 +103,18 @@ def test_help_and_version_answer_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     version = subprocess.run([sys.executable, "-m", "sk_emotion", "--version"], capture_output=True, text=True)
     assert version.stdout.startswith("sk-emotion 0.")
+
+
+def test_damaged_photo_of_a_table_is_named_and_left_out(folder, tmp_path, capsys):
+    paths = sorted(folder.rglob("*.jfif"))
+    paths[0].write_bytes(b"no picture")
+    table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths]})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.warns(UserWarning, match="1 of 36 pictures cannot be read"):
+        assert run("compare", tmp_path / "faces.csv", *QUICK) == 0
+    assert "HOG+SVM" in capsys.readouterr().out
+
+
+def test_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
+    assert run("compare", "--report", tmp_path) == 2
+    assert "--report" in capsys.readouterr().err

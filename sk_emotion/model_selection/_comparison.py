@@ -9,9 +9,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv, cross_validate
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    check_cv,
+    cross_validate,
+)
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._metadata_requests import get_routing_for_object
@@ -55,7 +62,7 @@ def compare_classifiers(
         Labels of two classes or more.
     groups : array-like of shape (n_samples,), default=None
         Persons, say: a group is never in training and test set at once. They reach the splitters of nested searches
-        too; a search with an integer `cv` gets a StratifiedGroupKFold of as many folds.
+        too; a search, calibration or threshold with an integer `cv` gets a StratifiedGroupKFold of as many folds.
     cv : int, splitter or iterable of (train, test), default=5
         An int means shuffled ``StratifiedGroupKFold`` with `groups`, shuffled ``StratifiedKFold`` without. The
         splits are drawn once, and all estimators get the same ones.
@@ -103,7 +110,7 @@ def compare_classifiers(
     metrics = _default_scoring(labels) if scoring is None else scoring
     # Groups reach nested searches by metadata routing alone.
     with config_context(enable_metadata_routing=True):
-        prepared = {name: _prepare(estimator, group_labels) for name, estimator in named.items()}
+        prepared = {name: _prepare(estimator, group_labels, splits) for name, estimator in named.items()}
         tasks = [(name, fold) for name in prepared for fold in range(len(splits))]
         results = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_score_fold)(name, prepared[name], X, labels, group_labels, splits[fold], fold, metrics)
@@ -227,14 +234,23 @@ def _score_roc_auc_ovr(estimator: Any, X: Any, y: Any) -> float:
     return float(np.mean(areas)) if areas else float("nan")
 
 
-def _prepare(estimator: BaseEstimator, groups: NDArray[Any] | None) -> BaseEstimator:
-    """Clone, and make every nested search split by groups."""
+def _prepare(
+    estimator: BaseEstimator, groups: NDArray[Any] | None, splits: Sequence[tuple[NDArray[Any], NDArray[Any]]]
+) -> BaseEstimator:
+    """Clone, and make every nested search and calibration split by groups."""
     estimator = clone(estimator)
     if groups is None:
         return estimator
+    fewest = min(len(np.unique(groups[train])) for train, _ in splits)
     for part in [estimator, *estimator.get_params(deep=True).values()]:
-        if isinstance(part, BaseSearchCV) and (part.cv is None or isinstance(part.cv, Integral)):
-            part.cv = StratifiedGroupKFold(5 if part.cv is None else int(part.cv))
+        if isinstance(part, BaseSearchCV):
+            part.cv = _split_by_groups(part.cv)
+        elif isinstance(part, CalibratedClassifierCV | TunedThresholdClassifierCV):
+            if getattr(part, "ensemble", True) is False:
+                # scikit-learn hands no groups on to the splits of a calibration without an ensemble.
+                continue
+            # Inside a search they see half of the groups at least.
+            part.cv = _split_by_groups(part.cv, at_most=max(2, fewest // 2))
         if hasattr(part, "set_fit_request") and not isinstance(part, type):
             request = get_routing_for_object(part)
             requests = getattr(getattr(request, "fit", None), "requests", {})
@@ -242,6 +258,14 @@ def _prepare(estimator: BaseEstimator, groups: NDArray[Any] | None) -> BaseEstim
             if "groups" in requests and requests["groups"] is None:
                 part.set_fit_request(groups=False)
     return estimator
+
+
+def _split_by_groups(cv: Any, at_most: int | None = None) -> Any:
+    """Let a number of stratified folds mean as many folds of whole groups; leave other splitters as they are."""
+    if cv is not None and not isinstance(cv, Integral):
+        return cv
+    n_splits = 5 if cv is None else int(cv)
+    return StratifiedGroupKFold(min(n_splits, at_most or n_splits))
 
 
 def _score_fold(

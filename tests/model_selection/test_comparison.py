@@ -5,6 +5,7 @@ from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from scipy import stats
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -13,6 +14,7 @@ from sklearn.model_selection import (
     LeaveOneGroupOut,
     StratifiedGroupKFold,
     StratifiedKFold,
+    TunedThresholdClassifierCV,
     cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
@@ -281,3 +283,34 @@ def test_what_is_no_classifier_is_refused(iris, estimators):
 def test_single_estimator_needs_no_list(iris):
     result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2)
     assert result.best_ == "LogisticRegression"
+
+
+@pytest.mark.parametrize("wrap", [CalibratedClassifierCV, TunedThresholdClassifierCV])
+def test_calibration_and_threshold_split_by_group(groups, wrap):
+    seen = []
+
+    class Spy(GaussianNB):
+        def fit(self, X, y):
+            seen.append(set(X[:, -1]))
+            return super().fit(X, y)
+
+    X = np.column_stack([np.random.default_rng(0).normal(size=150), groups])
+    y = np.where(np.random.default_rng(1).random(150) < 0.5, "fear", "pain")
+    compare_classifiers([wrap(Spy(), cv=2)], X, y, groups=groups, cv=2, scoring="accuracy")
+    n_groups = len(set(groups))
+    # Inner fits see about half of the groups of a training set, which has half of all.
+    assert min(map(len, seen)) <= n_groups / 4 + 1
+
+
+@pytest.mark.filterwarnings("ignore:Only one class is present")
+def test_fold_without_a_score_is_left_out_of_the_test(iris):
+    y = np.where(iris[1] == "pain", "pain", "fear")
+    people = np.repeat(np.arange(15), 10)
+    result = compare_classifiers(MODELS, iris[0], y, groups=people, cv=LeaveOneGroupOut(), scoring=["roc_auc"])
+    assert "nan" not in str(result)
+
+
+def test_masks_are_splits_too(iris):
+    mask = np.arange(150) % 3 == 0
+    result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)])
+    assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [100, 50]
