@@ -1,24 +1,18 @@
 """Several classifiers, judged on the same folds."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.dummy import DummyClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import (
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    TunedThresholdClassifierCV,
-    check_cv,
-    cross_validate,
-)
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import StratifiedGroupKFold, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._metadata_requests import get_routing_for_object
@@ -26,15 +20,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
-from ..exceptions import LabelError, TrainingError
+from ..exceptions import LabelError
 from ..utils._labels import check_labels
+from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
+from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
 from ._progress import collect_folds
 
 __all__ = ["Comparison", "compare_classifiers"]
-
-# Random guessing is scored this many times, since one guess over a small fold is noise.
-_N_GUESSES = 10
 
 
 def compare_classifiers(
@@ -44,7 +37,9 @@ def compare_classifiers(
     *,
     groups: ArrayLike | None = None,
     cv: Any = 5,
+    n_repeats: int = 1,
     scoring: Any = None,
+    error_score: Any = np.nan,
     n_jobs: int | None = None,
     random_state: Any = 0,
     verbose: int = 0,
@@ -66,13 +61,23 @@ def compare_classifiers(
     cv : int, splitter or iterable of (train, test), default=5
         An int means shuffled ``StratifiedGroupKFold`` with `groups`, shuffled ``StratifiedKFold`` without. The
         splits are drawn once, and all estimators get the same ones.
+    n_repeats : int, default=1
+        How often an integer `cv` is repeated with other folds, as in
+        :class:`~sklearn.model_selection.RepeatedStratifiedKFold`, which may be given as `cv` as well. With `groups`
+        the repeats deal whole groups out in another order, so that each has folds of its own.
     scoring : str, callable, list or dict, default=None
         As in :func:`sklearn.model_selection.cross_validate`. By default macro-F1, accuracy and the area under the
         ROC curve: for more than two classes the mean of each class against the rest, over the classes in the fold.
+        The first metric ranks and is tested.
+    error_score : "raise" or float, default=np.nan
+        What an estimator scores in a fold where its fit or scoring fails, as in
+        :func:`sklearn.model_selection.cross_validate`; of several metrics, one may fail alone. With NaN it has no mean,
+        since one over its other folds could not be compared, and is neither ranked nor tested. Failures are in
+        ``failures_`` of the result, and are warned of once at the end. "raise" stops at the first.
     n_jobs : int, default=None
         Folds fitted at once. None means 1 unless in a :obj:`joblib.parallel_config` context.
     random_state : int, RandomState instance or None, default=0
-        Seeds the folds of an integer `cv`.
+        Seeds the folds of an integer `cv`, and their repeats.
     verbose : int, default=0
         1 shows progress on standard error: a bar in a terminal, else a line for each estimator.
 
@@ -84,14 +89,21 @@ def compare_classifiers(
     Raises
     ------
     LabelError
-        If X, y and groups differ in length, y holds one class, a class or the groups are too few for the folds, or
-        a training set lacks a class.
+        If X, y and groups differ in length, y holds one class, a class or the groups are too few for the folds or
+        their repeats, or a training set lacks a class.
     TrainingError
+        If every estimator fails in every fold or, with ``error_score="raise"``, one of them in one; the message
+        names it.
+
+    Warns
+    -----
+    FitFailedWarning
         If an estimator fails in a fold; the message names it.
 
     See Also
     --------
     sklearn.model_selection.cross_validate : One estimator.
+    Comparison : What it gives, and how the differences are tested.
 
     Examples
     --------
@@ -104,21 +116,43 @@ def compare_classifiers(
     >>> list(result.summary().index)
     ['linear', 'Bayes']
     """
+    _check_parameters(n_repeats, error_score)
     named = _name_estimators(estimators)
     labels, group_labels = _check_labels(X, y, groups)
-    splits = _draw_splits(X, labels, group_labels, cv, random_state)
-    metrics = _default_scoring(labels) if scoring is None else scoring
+    splits, n_repeats = draw_splits(X, labels, group_labels, cv, n_repeats, random_state)
+    metrics = default_scoring(labels) if scoring is None else scoring
     # Groups reach nested searches by metadata routing alone.
     with config_context(enable_metadata_routing=True):
         prepared = {name: _prepare(estimator, group_labels, splits) for name, estimator in named.items()}
+        # A metric that does not exist is found out before anything is fitted.
+        check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [(name, fold) for name in prepared for fold in range(len(splits))]
         results = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_score_fold)(name, prepared[name], X, labels, group_labels, splits[fold], fold, metrics)
+            delayed(score_fold)(name, prepared[name], X, labels, group_labels, splits[fold], fold, metrics, error_score)
             for name, fold in tasks
         )
         rows = collect_folds(results, len(splits), list(prepared), verbose)
-        reference = _score_references(labels, splits, metrics)
-    return Comparison(pd.DataFrame(rows), reference, n_classes=len(np.unique(labels)))
+        scores, failures = gather_scores(rows, error_score)
+        reference = score_references(labels, splits, metrics)
+    n_classes = len(np.unique(labels))
+    result = Comparison(scores, reference, n_classes=n_classes, n_repeats=n_repeats, failures=failures)
+    if len(failures):
+        warnings.warn(
+            f"compare_classifiers: {' '.join(result.describe_failures())} All errors are in failures_ of the result; "
+            "error_score='raise' stops at the first one, with its traceback.",
+            FitFailedWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def _check_parameters(n_repeats: Any, error_score: Any) -> None:
+    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
+        raise ValueError(f"compare_classifiers: n_repeats={n_repeats!r}, expected an integer of at least 1.")
+    if error_score != "raise" and (not isinstance(error_score, Real) or isinstance(error_score, bool)):
+        raise ValueError(
+            f"compare_classifiers: error_score={error_score!r}, expected 'raise' or a number, such as np.nan."
+        )
 
 
 def _name_estimators(estimators: Any) -> dict[str, Any]:
@@ -176,64 +210,6 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
 
 
-def _draw_splits(
-    X: Any, y: NDArray[Any], groups: NDArray[Any] | None, cv: Any, random_state: Any
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Draw the folds once, and see to it that each can be learned."""
-    classes, counts = np.unique(y, return_counts=True)
-    cv = 5 if cv is None else cv
-    if isinstance(cv, Integral):
-        if int(cv) < 2:
-            raise LabelError(f"compare_classifiers: cv={cv} folds, expected at least 2.")
-        cv = int(cv)
-        if counts.min() < cv:
-            raise LabelError(
-                f"compare_classifiers: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
-                f"the {cv} folds. Use a smaller cv, or add samples."
-            )
-        if groups is not None and len(np.unique(groups)) < cv:
-            raise LabelError(
-                f"compare_classifiers: groups holds {len(np.unique(groups))} group(s), fewer than the {cv} folds. "
-                "Use a smaller cv."
-            )
-        splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-        cv = splitter(cv, shuffle=True, random_state=random_state)
-    splits = [(_as_rows(train), _as_rows(test)) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)]
-    for fold, (train, test) in enumerate(splits):
-        absent = np.setdiff1d(classes, np.unique(y[train]))
-        if len(absent) or not len(test):
-            what = f"trains without class {absent[0]!s}" if len(absent) else "has an empty test set"
-            raise LabelError(
-                f"compare_classifiers: fold {fold} {what}. Use a smaller cv, or groups in which each class occurs "
-                "more often."
-            )
-    return splits
-
-
-def _as_rows(part: Any) -> NDArray[Any]:
-    """Make row numbers of a mask."""
-    rows = np.asarray(part)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
-
-
-def _default_scoring(y: NDArray[Any]) -> dict[str, Any]:
-    auc = {"roc_auc": "roc_auc"} if len(np.unique(y)) == 2 else {}
-    auc = auc or {"roc_auc_ovr": _score_roc_auc_ovr}  # type: ignore[dict-item]
-    return {"f1_macro": "f1_macro", "accuracy": "accuracy", **auc}
-
-
-def _score_roc_auc_ovr(estimator: Any, X: Any, y: Any) -> float:
-    """Score as ``"roc_auc_ovr"`` does, over the classes in y: a person need not show every emotion."""
-    method = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.decision_function
-    scores = method(X)
-    areas = [
-        roc_auc_score(y == label, scores[:, column])
-        for column, label in enumerate(estimator.classes_)
-        if 0 < np.sum(y == label) < len(y)
-    ]
-    return float(np.mean(areas)) if areas else float("nan")
-
-
 def _prepare(
     estimator: BaseEstimator, groups: NDArray[Any] | None, splits: Sequence[tuple[NDArray[Any], NDArray[Any]]]
 ) -> BaseEstimator:
@@ -266,42 +242,3 @@ def _split_by_groups(cv: Any, at_most: int | None = None) -> Any:
         return cv
     n_splits = 5 if cv is None else int(cv)
     return StratifiedGroupKFold(min(n_splits, at_most or n_splits))
-
-
-def _score_fold(
-    name: str, estimator: Any, X: Any, y: Any, groups: Any, split: tuple[Any, Any], fold: int, scoring: Any
-) -> dict[str, Any]:
-    takes_groups = groups is not None and get_routing_for_object(estimator).consumes("fit", ["groups"])
-    params = {"groups": groups} if takes_groups else None
-    try:
-        scores = cross_validate(estimator, X, y, cv=[split], scoring=scoring, params=params, error_score="raise")
-    except Exception as error:
-        raise TrainingError(
-            f"compare_classifiers: {name!r} failed in fold {fold} ({type(error).__name__}: {error})"
-        ) from error
-    metrics = {key.removeprefix("test_"): values[0] for key, values in scores.items() if key.startswith("test_")}
-    if isinstance(scoring, str):
-        metrics = {scoring: metrics["score"]}
-    times = {"fit_time": scores["fit_time"][0], "score_time": scores["score_time"][0]}
-    sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
-    return {"estimator": name, "fold": fold, **metrics, **times, **sizes}
-
-
-def _score_references(y: NDArray[Any], splits: Any, scoring: Any) -> pd.DataFrame:
-    """Score the majority class and random guessing on the same folds."""
-    pixels = np.zeros((len(y), 1))
-    majority = [DummyClassifier(strategy="most_frequent")]
-    guesses = [DummyClassifier(strategy="uniform", random_state=seed) for seed in range(_N_GUESSES)]
-    means = {}
-    for name, dummies in (("chance", guesses), ("majority class", majority)):
-        try:
-            folds = [
-                _score_fold(name, dummy, pixels, y, None, split, fold, scoring)
-                for dummy in dummies
-                for fold, split in enumerate(splits)
-            ]
-        except TrainingError:
-            # A scorer of the user's own need not work on a dummy.
-            continue
-        means[name] = pd.DataFrame(folds).drop(columns=["estimator", "fold", "n_train", "n_test"]).mean()
-    return pd.DataFrame(means).T

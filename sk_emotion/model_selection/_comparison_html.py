@@ -3,7 +3,9 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from ._comparison_plot import COLORS
+from ..utils._palette import pick_color
+from ..utils._text import number
+from ._comparison_plot import count_failures, spread
 from ._comparison_result import title_of
 
 if TYPE_CHECKING:
@@ -19,10 +21,13 @@ _FRAGMENT_STYLE = """
 .ske table { border-collapse: collapse; margin: 0 0 1.5rem; font-variant-numeric: tabular-nums; }
 .ske th, .ske td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
 .ske th:first-child, .ske td:first-child { text-align: left; }
+.ske td:first-child { white-space: normal; min-width: 8rem; max-width: 22rem; overflow-wrap: anywhere; }
+.ske pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1rem; }
 .ske tr.best td { font-weight: 600; }
 .ske tr.reference td { opacity: .7; font-style: italic; }
 .ske .wide { overflow-x: auto; }
 .ske svg { width: 100%; max-width: 46rem; height: auto; }
+.ske .failed { border-left: 4px solid #D55E00; padding-left: .6rem; }
 .ske .note { opacity: .75; font-size: .9em; }
 """
 
@@ -34,16 +39,17 @@ def render_page(comparison: "Comparison") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Comparison of classifiers</title><style>{_STYLE}</style></head>\n<body>"
         f"<h1>Comparison of classifiers</h1>\n{render_fragment(comparison)}"
-        f"<h2>Folds</h2>\n{_render_folds(comparison)}</body></html>\n"
+        f"{_render_errors(comparison)}<h2>Folds</h2>\n{_render_folds(comparison)}</body></html>\n"
     )
 
 
 def render_fragment(comparison: "Comparison") -> str:
     """Give summary and plot, to be put into a page or notebook."""
+    failures = "".join(f'<p class="failed">{escape(line)}</p>\n' for line in comparison.describe_failures())
     tests = "".join(f"<p>{escape(line.strip())}</p>" for line in comparison.describe_tests())
     return (
         f'<style>{_FRAGMENT_STYLE}</style><div class="ske"><p>{escape(comparison.describe_folds())}</p>\n'
-        f"{_render_summary(comparison)}\n{_render_plot(comparison)}\n"
+        f"{_render_summary(comparison)}\n{failures}{_render_plot(comparison)}\n"
         f'<div class="note">{tests}</div></div>\n'
     )
 
@@ -61,9 +67,21 @@ def _render_folds(comparison: "Comparison") -> str:
     header = [title_of(column) for column in frame.columns]
     body = []
     for values in frame.itertuples(index=False):
-        cells = [f"{value:.3f}" if isinstance(value, float) else str(value) for value in values]
+        cells = [number(value) if isinstance(value, float) else str(value) for value in values]
         body.append(_render_row(cells, ""))
     return f'<div class="ske">{_render_table(header, body)}</div>'
+
+
+def _render_errors(comparison: "Comparison") -> str:
+    """List every failure, with all that its error says."""
+    if comparison.failures_.empty:
+        return ""
+    items = []
+    for (name, error), failures in comparison.failures_.groupby(["estimator", "error"], sort=False):
+        folds = ", ".join(map(str, failures["fold"]))
+        where = f"{name}, fold{'s' if len(failures) > 1 else ''} {folds}"
+        items.append(f"<dt>{escape(where)}</dt><dd><pre>{escape(str(error))}</pre></dd>\n")
+    return f'<h2>Failures</h2>\n<dl class="ske">{"".join(items)}</dl>\n'
 
 
 def _render_table(header: list[str], body: list[str]) -> str:
@@ -82,14 +100,15 @@ def _render_plot(comparison: "Comparison") -> str:
     """Draw the folds of the first metric as inline SVG, in the colours of the page's text."""
     metric = comparison.metrics_[0]
     frame = comparison.scores_
-    names = list(frame["estimator"].unique())
+    means = {str(name): mean for name, mean in comparison.summary()[(metric, "mean")].items()}
+    names = list(means)
     values = frame[metric].dropna()
     if values.empty:
         return ""
     chance = comparison.reference_[metric].get("chance") if metric in comparison.reference_ else None
     known = [*values, *([] if chance is None else [chance])]
     low, high = min(*known, 0.0), max(*known, 1.0)
-    left, width, top, row_height = 190, 720, 14, 46
+    left, width, top, row_height = 215, 745, 14, 46
     bottom = top + row_height * len(names)
 
     def at(value: float) -> float:
@@ -109,22 +128,31 @@ def _render_plot(comparison: "Comparison") -> str:
         )
     for row, name in enumerate(names):
         y = top + row_height * (row + 0.5)
-        color = COLORS[row % len(COLORS)]
-        scores = frame.loc[frame["estimator"] == name, metric].dropna()
+        color = pick_color(row)
+        n_failed = count_failures(comparison, name)
         marks.append(
-            f'<text x="{left - 12}" y="{y + 5:.1f}" text-anchor="end" fill="currentColor">'
-            f"{escape(_shorten(name))}</text>"
+            f'<text x="{left - 12}" y="{y + (-2 if n_failed else 5):.1f}" text-anchor="end" fill="currentColor">'
+            f"{escape(_shorten(name))}<title>{escape(name)}</title></text>"
         )
+        if n_failed:
+            marks.append(
+                f'<text x="{left - 12}" y="{y + 14:.1f}" text-anchor="end" fill="currentColor" font-size="12">'
+                f"failed in {n_failed} fold{'s' if n_failed > 1 else ''}</text>"
+            )
+        scores = frame.loc[frame["estimator"] == name, metric]
+        radius, opacity = (5.5, 0.65) if len(scores) <= 15 else (4, 0.5)
         marks += [
-            f'<circle cx="{at(score):.1f}" cy="{y:.1f}" r="5.5" fill="{color}" fill-opacity=".65">'
-            f"<title>{score:.3f}</title></circle>"
-            for score in scores
+            f'<circle cx="{at(score):.1f}" cy="{y + 11 * offset:.1f}" r="{radius}" fill="{color}" '
+            f'fill-opacity="{opacity}"><title>fold {fold}: {score:.3f}</title></circle>'
+            for fold, (score, offset) in enumerate(zip(scores, spread(len(scores)), strict=True))
+            if score == score
         ]
-        mean = at(float(scores.mean()))
-        marks.append(
-            f'<line x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 15:.1f}" y2="{y + 15:.1f}" stroke="{color}" '
-            'stroke-width="3.5" stroke-linecap="round"/>'
-        )
+        if means[name] == means[name]:
+            mean = at(means[name])
+            marks.append(
+                f'<line x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 17:.1f}" y2="{y + 17:.1f}" stroke="{color}" '
+                'stroke-width="3.5" stroke-linecap="round"/>'
+            )
     title = f"{title_of(metric)}: one point per fold, a bar at the mean, chance dashed"
     marks.append(
         f'<text x="{(left + width) / 2}" y="{bottom + 40}" text-anchor="middle" fill="currentColor">'

@@ -1,14 +1,16 @@
 """What a comparison found, as a frame, a table, a plot or a page."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-_NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
+from ..utils._text import align, number
+from ._comparison_tests import compare_pairs
+
+NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
 _TITLES = {
     "f1_macro": "macro F1",
     "accuracy": "accuracy",
@@ -31,40 +33,67 @@ class Comparison:
         Mean scores of chance and of the majority class, one row each.
     n_classes : int
         Number of classes.
+    n_repeats : int, default=1
+        How often all samples were tested: the number of repeats of a k-fold.
+    failures : DataFrame, default=None
+        What becomes ``failures_``.
 
     Attributes
     ----------
     scores_ : DataFrame
-        One row per estimator and fold: ``estimator``, ``fold``, each metric, ``fit_time`` and ``score_time`` in
-        seconds (the latter of predicting labels and probabilities of the test fold), ``n_train`` and ``n_test``.
+        One row per estimator and fold: ``estimator``, ``fold`` (counted on over the repeats), each metric, ``fit_time``
+        and ``score_time`` in seconds (the latter of predicting labels and probabilities of the test fold), ``n_train``
+        and ``n_test``. Times of a failed fold are NaN.
+    failures_ : DataFrame
+        One row per estimator and fold in which it failed, with the ``error`` as in ``"ValueError: why"``.
     reference_ : DataFrame
         Mean scores of ``"chance"`` (uniform guessing) and ``"majority class"`` on the same folds.
     metrics_ : list of str
         Names of the metrics; the first one ranks.
-    best_ : str
-        Name of the estimator with the highest mean of the first metric.
+    best_ : str or None
+        Name of the estimator with the highest mean of the first metric; None if no estimator has one.
     tests_ : DataFrame
-        The best estimator against each other one: ``difference``, ``t``, ``df`` and two-sided ``p``.
+        One row per pair of estimators that have a mean of the first metric: ``better`` and ``other`` (their names),
+        mean ``difference`` over the folds (never negative), ``t``, ``df``, two-sided ``p``, and ``p_holm``, which is
+        adjusted for the number of pairs. Pairs with the best estimator come first, then by p.
 
     Notes
     -----
     Folds share training samples, so that a plain paired t-test finds too many differences. The corrected resampled
-    test scales the variance by ``1/k + n_test/n_train`` in place of ``1/k`` [1]_. The p-values are not adjusted for the
-    number of estimators, nor for having chosen the best one first.
+    test scales the variance by ``1/k + n_test/n_train`` in place of ``1/k``, for k folds [1]_; over the folds of a
+    repeated k-fold its verdict depends least on how the folds happened to fall [2]_. ``p_holm`` keeps the chance of any
+    false finding among all pairs below the level chosen [3]_. Since every pair counts, it also covers that the best
+    estimator was picked after looking.
 
     References
     ----------
     .. [1] Nadeau, C., & Bengio, Y. (2003). Inference for the generalization error. Machine Learning, 52, 239-281.
+    .. [2] Bouckaert, R. R., & Frank, E. (2004). Evaluating the replicability of significance tests for comparing
+       learning algorithms. Advances in Knowledge Discovery and Data Mining, LNCS 3056, 3-12.
+    .. [3] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of
+       Statistics, 6, 65-70.
     """
 
-    def __init__(self, scores: pd.DataFrame, reference: pd.DataFrame, *, n_classes: int):
+    def __init__(
+        self,
+        scores: pd.DataFrame,
+        reference: pd.DataFrame,
+        *,
+        n_classes: int,
+        n_repeats: int = 1,
+        failures: pd.DataFrame | None = None,
+    ):
         self.scores_ = scores
+        self.failures_ = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
         self.reference_ = reference
         self.n_classes_ = n_classes
-        self.metrics_ = [column for column in scores.columns if column not in _NOT_METRICS]
-        means = scores.groupby("estimator", sort=False)[self.metrics_[0]].mean()
-        self.best_ = str(means.idxmax()) if means.notna().any() else str(means.index[0])
-        self.tests_ = self._test_against_best()
+        self.n_repeats_ = n_repeats
+        self.metrics_ = [column for column in scores.columns if column not in NOT_METRICS]
+        means = self.summary()[(self.metrics_[0], "mean")].dropna()
+        self.best_ = None if means.empty else str(means.idxmax())
+        # The stable sort leaves equal ones in the order given, as idxmax does.
+        ranked = means.sort_values(ascending=False, kind="stable")
+        self.tests_ = compare_pairs(scores, self.metrics_[0], [str(name) for name in ranked.index])
 
     def to_frame(self) -> pd.DataFrame:
         """Give the scores as a tidy table.
@@ -83,10 +112,16 @@ class Comparison:
         -------
         DataFrame
             One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"`` (over folds, with
-            ``ddof=1``).
+            ``ddof=1``). Both are NaN where a fold failed and is NaN.
         """
         columns = [*self.metrics_, "fit_time", "score_time"]
-        return self.scores_.groupby("estimator", sort=False)[columns].agg(["mean", "std"])
+        table = self.scores_.groupby("estimator", sort=False)[columns].agg(["mean", "std"])
+        failed = self.scores_.merge(self.failures_[["estimator", "fold"]])
+        lacking = failed[columns].isna().groupby(failed["estimator"]).any()
+        for name, column in itertools.product(lacking.index, columns):
+            if lacking.loc[name, column]:
+                table.loc[name, column] = math.nan
+        return table
 
     def plot(self, ax: Any = None, *, metric: str | None = None) -> Any:
         """Draw the scores of each fold, and their means.
@@ -128,14 +163,15 @@ class Comparison:
 
     def __str__(self) -> str:
         header, rows, references = self.table()
-        lines = _align([header, *rows, *references])
+        lines = align([header, *rows, *references])
         body = lines[: 1 + len(rows)]
         rule = "─" * max(map(len, lines))
         parts = [self.describe_folds(), "", body[0], rule, *body[1:]]
         if references:
             parts += [rule, *lines[1 + len(rows) :]]
-        tests = self.describe_tests()
-        return "\n".join([*parts, *(["", *tests] if tests else [])])
+        for notes in (self.describe_failures(), self.describe_tests()):
+            parts += ["", *notes] if notes else []
+        return "\n".join(parts)
 
     def __repr__(self) -> str:
         return str(self)
@@ -155,7 +191,7 @@ class Comparison:
             times = [_seconds(row[(time, "mean")]) for time in ("fit_time", "score_time")]
             rows.append([str(name), *cells, *times])
         references = [
-            [str(name), *(_number(row[metric]) for metric in self.metrics_), "", ""]
+            [str(name), *(number(row[metric]) for metric in self.metrics_), "", ""]
             for name, row in self.reference_.iterrows()
         ]
         return header, rows, references
@@ -164,46 +200,50 @@ class Comparison:
         """Say in a line what was cross-validated."""
         first = self.scores_[self.scores_["estimator"] == self.scores_["estimator"].iloc[0]]
         sizes = f"about {first['n_train'].mean():.0f} training and {first['n_test'].mean():.0f} test images each"
-        return f"{len(first)} folds, {sizes}, {self.n_classes_} classes; mean ± standard deviation over folds"
+        repeats = f"{self.n_repeats_} x " if self.n_repeats_ > 1 else ""
+        return (
+            f"{repeats}{len(first) // self.n_repeats_} folds, {sizes}, {self.n_classes_} classes; "
+            "mean ± standard deviation over folds"
+        )
 
-    def describe_tests(self) -> list[str]:
-        """Say in a line each how far the best estimator is ahead."""
-        if self.tests_.empty:
-            return []
-        lines = [f"Corrected resampled paired t-test on {title_of(self.metrics_[0])} (Nadeau & Bengio 2003):"]
-        for name, row in self.tests_.iterrows():
-            p = f"p = {row['p']:.3f}" if row["p"] >= 0.001 else "p < 0.001"
+    def describe_failures(self) -> list[str]:
+        """Say in a line each which estimator failed, and what comes of it."""
+        n_folds = self.scores_["fold"].nunique()
+        summary = self.summary()
+        lines = []
+        for name, failures in self.failures_.groupby("estimator", sort=False):
+            lacking = [metric for metric in self.metrics_ if math.isnan(summary[(metric, "mean")].to_dict()[name])]
+            if not lacking:
+                outcome = "these folds count with the error_score given"
+            else:
+                what = "" if lacking == self.metrics_ else f" of {', '.join(map(title_of, lacking))}"
+                outcome = f"it has no mean{what}"
+            if self.metrics_[0] in lacking:
+                outcome += ", and is neither ranked nor tested"
+            first = failures.iloc[0]
             lines.append(
-                f"  {self.best_} over {name}: {row['difference']:+.3f}, t({row['df']:.0f}) = {row['t']:.2f}, {p}"
+                f"{name} failed in {len(failures)} of {n_folds} folds, first in fold {first['fold']} "
+                f"({_shorten(first['error'])}); {outcome}."
             )
         return lines
 
-    def _test_against_best(self) -> pd.DataFrame:
-        metric = self.metrics_[0]
-        table = self.scores_.pivot(index="fold", columns="estimator", values=metric)
-        ratio = self.scores_["n_test"].mean() / self.scores_["n_train"].mean()
-        tests = {}
-        for name in self.scores_["estimator"].unique():
-            if name == self.best_ or len(table) < 2:
-                continue
-            # A fold without a score, for want of a class say, is no pair.
-            difference = (table[self.best_] - table[name]).dropna().to_numpy()
-            if len(difference) < 2:
-                continue
-            t, p = corrected_t_test(difference, ratio)
-            tests[name] = {"difference": difference.mean(), "t": t, "df": len(difference) - 1, "p": p}
-        return pd.DataFrame(tests, index=["difference", "t", "df", "p"]).T
-
-
-def corrected_t_test(difference: np.ndarray, test_train_ratio: float) -> tuple[float, float]:
-    """Test paired differences of k folds with the variance of Nadeau & Bengio (2003); gives t and two-sided p."""
-    k = len(difference)
-    mean, variance = float(difference.mean()), float(difference.var(ddof=1))
-    scale = math.sqrt((1 / k + test_train_ratio) * variance)
-    if scale == 0:
-        return (0.0, 1.0) if mean == 0 else (math.copysign(math.inf, mean), 0.0)
-    t = mean / scale
-    return t, float(2 * stats.t.sf(abs(t), df=k - 1))
+    def describe_tests(self) -> list[str]:
+        """Say in a line each how far one estimator is ahead of another."""
+        n_pairs = len(self.tests_)
+        if not n_pairs:
+            return []
+        shown = self.tests_
+        if len({*shown["better"], *shown["other"]}) > 3:
+            shown = shown[(shown["better"] == self.best_) | (shown["other"] == self.best_)]
+        adjusted = f", p Holm-adjusted for the {n_pairs} pairs" if n_pairs > 1 else ""
+        lines = [f"Corrected resampled paired t-test on {title_of(self.metrics_[0])} (Nadeau & Bengio 2003){adjusted}:"]
+        for row in shown.to_dict("records"):
+            p = f"p = {row['p_holm']:.3f}" if row["p_holm"] >= 0.001 else "p < 0.001"
+            lines.append(
+                f"  {row['better']} over {row['other']}: {row['difference']:+.3f}, "
+                f"t({row['df']:.0f}) = {row['t']:.2f}, {p}"
+            )
+        return lines
 
 
 def title_of(metric: str) -> str:
@@ -212,21 +252,16 @@ def title_of(metric: str) -> str:
 
 
 def _pm(mean: float, std: float) -> str:
-    return _number(mean) if math.isnan(std) else f"{_number(mean)} ± {std:.3f}"
+    return number(mean) if math.isnan(std) else f"{number(mean)} ± {std:.3f}"
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"  # noqa: RUF001 - an en dash for "none"
+def _shorten(error: str, length: int = 160) -> str:
+    """Put an error on one line."""
+    line = " ".join(error.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def _seconds(value: float) -> str:
+    if math.isnan(value):
+        return number(value)
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _align(rows: list[list[str]]) -> list[str]:
-    """Pad columns: names to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "   ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-    ]

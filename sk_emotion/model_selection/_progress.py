@@ -1,11 +1,14 @@
 """Progress of a comparison, on standard error."""
 
+import math
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
+
+from ._comparison_result import NOT_METRICS
 
 
 def collect_folds(
@@ -48,12 +51,20 @@ def _make_progress(total: int) -> tuple[Any, Any]:
 
 
 def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
-    metric = next(key for key in rows[0] if key not in ("estimator", "fold"))
-    mean = np.mean([row[metric] for row in rows])
-    seconds = sum(row["fit_time"] + row["score_time"] for row in rows)
-    line = (
-        f"[{position}/{n_estimators}] {rows[0]['estimator']}: {metric} {mean:.3f}, {len(rows)} folds, {seconds:.1f} s"
-    )
+    n_failed = sum(bool(row["error"]) for row in rows)
+    metric = next((key for row in rows for key in row if key not in (*NOT_METRICS, "error")), "")
+    scores = [row[metric] for row in rows if metric in row]
+    known = [score for score in scores if not math.isnan(score)]
+    parts = []
+    # As in the summary, there is no mean over the folds that a failure left.
+    if known and (not n_failed or len(known) == len(rows)):
+        parts.append(f"{metric} {np.mean(known):.3f}")
+    if n_failed:
+        parts.append(f"failed in {n_failed} of {len(rows)} folds")
+    else:
+        parts.append(f"{len(rows)} folds")
+    seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
+    line = f"[{position}/{n_estimators}] {rows[0]['estimator']}: {', '.join(parts)}, {seconds:.1f} s"
     if progress is None:
         print(line, file=sys.stderr, flush=True)
     else:

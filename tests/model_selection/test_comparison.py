@@ -1,4 +1,7 @@
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
@@ -7,11 +10,14 @@ from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_classification
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     LeaveOneGroupOut,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
     StratifiedGroupKFold,
     StratifiedKFold,
     TunedThresholdClassifierCV,
@@ -24,8 +30,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sk_emotion.exceptions import LabelError, TrainingError
-from sk_emotion.model_selection import compare_classifiers
-from sk_emotion.model_selection._comparison_result import corrected_t_test
+from sk_emotion.model_selection import Comparison, compare_classifiers
+from sk_emotion.model_selection._comparison_folds import draw_splits
+from sk_emotion.model_selection._comparison_tests import adjust_holm, corrected_t_test
 
 MODELS = {"Bayes": GaussianNB(), "neighbours": KNeighborsClassifier(3)}
 
@@ -65,6 +72,55 @@ class GroupRecorder(ClassifierMixin, BaseEstimator):
 class Failing(GroupRecorder):
     def fit(self, X, y):
         raise RuntimeError("no convergence")
+
+
+class FailingOnce(GaussianNB):
+    """Fails where row 0 is in the training set, or in `method` where it is in the test set."""
+
+    def __init__(self, method="fit"):
+        super().__init__()
+        self.method = method
+
+    def fit(self, X, y):
+        self._check(X, "fit")
+        return super().fit(X, y)
+
+    def predict(self, X):
+        self._check(X, "predict")
+        return super().predict(X)
+
+    def predict_proba(self, X):
+        self._check(X, "predict_proba")
+        return super().predict_proba(X)
+
+    def _check(self, X, method):
+        if self.method == method and (X[:, -1] == 0).any():
+            raise np.linalg.LinAlgError("no <convergence>\nin row 0")
+
+
+@pytest.fixture(scope="module")
+def numbered(iris):
+    """Rows that can be told by their last column."""
+    return np.column_stack([iris[0], np.arange(150)]), iris[1]
+
+
+@pytest.fixture(scope="module")
+def partly_failed(numbered):
+    models = {"broken": FailingOnce("predict_proba"), **MODELS}
+    with pytest.warns(FitFailedWarning, match="broken failed in 1 of 3 folds"):
+        return compare_classifiers(models, *numbered, cv=3, scoring="roc_auc_ovr")
+
+
+def make_comparison(scores, n_train=120, n_test=30):
+    """Build a comparison of these scores per estimator."""
+    rows = [
+        {"estimator": name, "fold": fold, "f1_macro": score, "fit_time": 1.0, "score_time": 0.1}
+        for name, values in scores.items()
+        for fold, score in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows).assign(n_train=n_train, n_test=n_test)
+    reference = pd.DataFrame({"f1_macro": [0.2]}, index=["chance"])
+    return Comparison(frame, reference, n_classes=3)
 
 
 def test_scores_are_those_of_scikit_learn_on_the_same_folds(iris, result):
@@ -203,7 +259,67 @@ def test_corrected_test_is_nadeau_and_bengio():
 
 def test_equal_classifiers_do_not_differ(iris):
     tests = compare_classifiers({"one": GaussianNB(), "same": GaussianNB()}, *iris, cv=3).tests_
-    assert tests.loc["same", "p"] == 1
+    assert list(tests["p"]) == list(tests["p_holm"]) == [1]
+    assert list(tests[["better", "other"]].iloc[0]) == ["one", "same"]
+
+
+def test_corrected_test_agrees_with_one_worked_out_by_hand():
+    # Nadeau & Bengio (2003): t = mean / sqrt((1/k + n_test/n_train) * variance), k - 1 degrees of freedom.
+    # Differences 0.10, 0.05, 0.08, 0.02, 0.05 have the mean 0.06 and the squared deviations below; 120 train, 30 test.
+    variance = (0.0016 + 0.0001 + 0.0004 + 0.0016 + 0.0001) / 4
+    t = 0.06 / math.sqrt((1 / 5 + 30 / 120) * variance)
+    assert t == pytest.approx(2.9019, abs=1e-4)
+    # Student's distribution with four degrees of freedom has a closed form.
+    scaled = 1 + t**2 / 4
+    p = 1 - 0.75 * t / math.sqrt(scaled) * (1 - t**2 / scaled / 12)
+    assert p == pytest.approx(0.0440, abs=1e-4)
+    result = make_comparison({"low": [0.50, 0.60, 0.55, 0.70, 0.65], "high": [0.60, 0.65, 0.63, 0.72, 0.70]})
+    (test,) = result.tests_.to_dict("records")
+    assert (test["better"], test["other"], test["df"]) == ("high", "low", 4)
+    assert test["difference"] == pytest.approx(0.06)
+    assert test["t"] == pytest.approx(t)
+    assert test["p"] == test["p_holm"] == pytest.approx(p)
+    assert "  high over low: +0.060, t(4) = 2.90, p = 0.044" in str(result).splitlines()
+    assert "Holm" not in str(result)
+
+
+def test_holm_adjustment_agrees_with_one_worked_out_by_hand():
+    # Holm (1979), section 2: the smallest of four p times 4, the next times 3, 2 and 1, and never below one before.
+    # In order 4 x 0.005 = 0.02, 3 x 0.01 = 0.03, 2 x 0.03 = 0.06, and 0.04, which becomes 0.06.
+    np.testing.assert_allclose(adjust_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(adjust_holm([0.7, 0.6]), [1, 1])
+    assert adjust_holm([0.3]) == [0.3]
+
+
+def test_every_pair_is_tested_and_those_of_the_best_come_first():
+    rng = np.random.default_rng(0)
+    level = rng.normal(size=10) / 20
+    means = {"third": 0.5, "best": 0.7, "fourth": 0.45, "second": 0.68}
+    scores = {name: mean + level + rng.normal(size=10) / 100 for name, mean in means.items()}
+    result = make_comparison(scores)
+    tests = result.tests_
+    assert list(tests.columns) == ["better", "other", "difference", "t", "df", "p", "p_holm"]
+    pairs = list(zip(tests["better"], tests["other"], strict=True))
+    assert result.best_ == "best"
+    assert [better for better, _ in pairs[:3]] == ["best"] * 3
+    assert set(pairs[3:]) == {("second", "third"), ("second", "fourth"), ("third", "fourth")}
+    assert tests["p"][:3].is_monotonic_increasing
+    assert tests["p"][3:].is_monotonic_increasing
+    assert (tests["difference"] > 0).all()
+    np.testing.assert_allclose(tests["p_holm"], adjust_holm(tests["p"]))
+    # Of four estimators, the page shows the best one's pairs.
+    lines = result.describe_tests()
+    assert lines[0].endswith("p Holm-adjusted for the 6 pairs:")
+    assert [line.split(" over ")[0] for line in lines[1:]] == ["  best"] * 3
+
+
+def test_all_pairs_of_three_are_shown_with_their_adjusted_p():
+    a = np.array([0.50, 0.60, 0.55, 0.70, 0.65])
+    result = make_comparison({"a": a, "b": a[::-1] + 0.02, "c": a[[1, 0, 3, 2, 4]] + 0.01})
+    lines = result.describe_tests()
+    assert len(lines) == 4
+    assert lines[0].endswith("p Holm-adjusted for the 3 pairs:")
+    assert all(f"p = {p:.3f}" in line for line, p in zip(lines[1:], result.tests_["p_holm"], strict=True))
 
 
 def test_table_shows_every_row_aligned(result):
@@ -243,9 +359,255 @@ def test_plot_shows_each_fold(result):
     plt.close("all")
 
 
-def test_failure_names_the_estimator(iris):
+def test_plot_takes_failures_many_folds_and_any_name(numbered):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    models = {
+        "$a$ $b": GaussianNB(),
+        "a search over a great many things, in a pipeline with a scaler": Failing(),
+        "broken": FailingOnce("predict"),
+    }
+    with pytest.warns(FitFailedWarning):
+        result = compare_classifiers(models, *numbered, cv=5, n_repeats=4, scoring="accuracy")
+    ax = result.plot()
+    ax.figure.canvas.draw()
+    points = [np.ma.compressed(points.get_offsets()[:, 0]) for points in ax.collections]
+    assert [len(xs) for xs in points] == [20, 0, 16]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[0] == r"\$a\$ \$b"
+    assert labels[1].splitlines()[-1] == "(failed in 20 folds)"
+    assert max(map(len, labels[1].splitlines())) <= 26
+    assert "nan" not in "".join(text.get_text() for text in ax.texts)
+    assert len(ax.texts) == 2  # one mean, and chance
+    plt.close("all")
+    page = result.to_html()
+    assert page.count("<circle") == 36
+    assert "nan" not in page
+
+
+def test_failure_that_raises_names_the_estimator(iris):
     with pytest.raises(TrainingError, match=r"'broken' failed in fold 0 \(RuntimeError: no convergence"):
-        compare_classifiers({"fine": GaussianNB(), "broken": Failing()}, *iris, cv=2)
+        compare_classifiers({"fine": GaussianNB(), "broken": Failing()}, *iris, cv=2, error_score="raise")
+
+
+@pytest.mark.parametrize("scoring", [None, "roc_auc_ovr"])
+def test_failure_in_scoring_raises_too(numbered, scoring):
+    with pytest.raises(TrainingError, match=r"'broken' failed in fold \d \(LinAlgError"):
+        compare_classifiers(
+            {"broken": FailingOnce("predict_proba")}, *numbered, cv=2, scoring=scoring, error_score="raise"
+        )
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_failure_leaves_the_work_of_the_others(iris, n_jobs):
+    models = {"broken": make_pipeline(StandardScaler(), KNeighborsClassifier(120)), **MODELS}
+    with pytest.warns(FitFailedWarning, match=r"broken failed in 3 of 3 folds, first in fold 0 \(.*ValueError: "):
+        result = compare_classifiers(models, *iris, cv=3, n_jobs=n_jobs)
+    alone = compare_classifiers(MODELS, *iris, cv=3)
+    assert list(result.failures_["fold"]) == [0, 1, 2]
+    metrics = ["f1_macro", "accuracy", "roc_auc_ovr"]
+    assert list(result.scores_.columns) == list(alone.scores_.columns)
+    others = result.scores_.query("estimator != 'broken'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(others[metrics], alone.scores_[metrics])
+    pd.testing.assert_frame_equal(result.reference_[metrics], alone.reference_[metrics])
+    pd.testing.assert_frame_equal(result.tests_, alone.tests_)
+    assert result.best_ == alone.best_
+
+
+def test_failed_fold_is_reported_wherever_the_result_is_shown(partly_failed, tmp_path):
+    result = partly_failed
+    assert list(result.failures_.columns) == ["estimator", "fold", "error"]
+    ((name, fold, error),) = result.failures_.to_numpy()
+    assert (name, error) == ("broken", "LinAlgError: no <convergence>\nin row 0")
+    said = f"broken failed in 1 of 3 folds, first in fold {fold} (LinAlgError: no <convergence> in row 0)"
+    assert any(line.startswith(said) and "neither ranked nor tested" in line for line in str(result).splitlines())
+    escaped = said.replace("<", "&lt;").replace(">", "&gt;")
+    assert escaped in result._repr_html_()
+    page = result.to_html(tmp_path / "report.html")
+    assert escaped in page
+    assert "failed in 1 fold</text>" in page
+    for text in (str(result), page):
+        assert "nan" not in text
+
+
+def test_failed_estimator_keeps_its_other_folds_but_has_no_mean(partly_failed):
+    scores = partly_failed.to_frame().set_index(["estimator", "fold"])["roc_auc_ovr"]
+    assert scores["broken"].notna().sum() == 2
+    assert scores["Bayes"].notna().all()
+    summary = partly_failed.summary()
+    assert summary.loc["broken"].isna().all()
+    assert summary.drop("broken").notna().all(axis=None)
+    assert partly_failed.best_ in MODELS
+    assert set(partly_failed.tests_[["better", "other"]].to_numpy().ravel()) == set(MODELS)
+    row = next(line for line in str(partly_failed).splitlines() if line.startswith("broken  "))
+    assert row.split() == ["broken", "–", "–", "–"]  # noqa: RUF001
+
+
+def test_metric_may_fail_alone(numbered):
+    models = {"broken": FailingOnce("predict_proba"), "Bayes": GaussianNB()}
+    with pytest.warns(FitFailedWarning, match=r"no mean of ROC AUC \(one vs rest\)\."):
+        result = compare_classifiers(models, *numbered, cv=3, scoring=["f1_macro", "roc_auc_ovr"])
+    (error,) = result.failures_["error"]
+    assert error == "roc_auc_ovr: LinAlgError: no <convergence>\nin row 0"
+    assert result.scores_["f1_macro"].notna().all()
+    assert result.scores_["roc_auc_ovr"].isna().sum() == 1
+    means = result.summary().loc["broken"].xs("mean", level=1)
+    assert means.isna().to_dict() == {"f1_macro": False, "roc_auc_ovr": True, "fit_time": False, "score_time": False}
+    assert len(result.tests_) == 1
+
+
+def test_error_score_may_be_a_number(numbered):
+    models = {"broken": FailingOnce(), "Bayes": GaussianNB()}
+    with pytest.warns(FitFailedWarning, match="count with the error_score given"):
+        result = compare_classifiers(models, *numbered, cv=3, error_score=0)
+    failed = result.scores_.query("estimator == 'broken' and accuracy == 0")
+    assert len(failed) == 2
+    assert (failed[["f1_macro", "roc_auc_ovr"]] == 0).all(axis=None)
+    assert result.summary().loc["broken", ("accuracy", "mean")] < 0.4
+    assert list(result.tests_["other"]) == ["broken"]
+    assert "nan" not in str(result)
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", ["accuracy", "f1_macro"], lambda estimator, X, y: 1 / 0])
+def test_nothing_but_failures_is_an_error(iris, scoring):
+    model = GaussianNB() if callable(scoring) else Failing()
+    with pytest.raises(
+        TrainingError, match=r"every estimator failed in every fold, first 'one' in fold 0 \(\w+Error: "
+    ):
+        compare_classifiers({"one": model, "two": model}, *iris, cv=2, scoring=scoring)
+
+
+def test_every_metric_failing_is_an_error(iris):
+    scoring = {"one": lambda estimator, X, y: 1 / 0, "two": lambda estimator, X, y: 1 / 0}
+    with pytest.raises(TrainingError, match=r"first 'Bayes' in fold 0 .*one: ZeroDivisionError: division by zero"):
+        compare_classifiers({"Bayes": GaussianNB()}, *iris, cv=2, scoring=scoring)
+
+
+def test_no_estimator_without_a_failure_means_no_best_one(numbered):
+    with pytest.warns(FitFailedWarning, match=r"one failed in 2 of 3 folds.* two failed in 1 of 3 folds"):
+        result = compare_classifiers(
+            {"one": FailingOnce(), "two": FailingOnce("predict")}, *numbered, cv=3, scoring="accuracy"
+        )
+    assert result.best_ is None
+    assert result.tests_.empty
+    assert 'class="best"' not in result.to_html()
+    assert "nan" not in str(result)
+
+
+def test_metric_that_does_not_exist_is_found_before_any_fit(iris):
+    with pytest.raises(ValueError, match="'f2_macro' is not a valid scoring value"):
+        compare_classifiers({"broken": Failing()}, *iris, scoring=["accuracy", "f2_macro"])
+
+
+def test_progress_says_how_many_folds_failed(numbered, capsys):
+    models = {"broken": FailingOnce(), "Bayes": GaussianNB(), "halves": FailingOnce("predict_proba")}
+    with pytest.warns(FitFailedWarning):
+        compare_classifiers(models, *numbered, cv=3, verbose=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("[1/3] broken: failed in 2 of 3 folds, ")
+    assert lines[1].startswith("[2/3] Bayes: f1_macro 0.")
+    assert lines[2].startswith("[3/3] halves: f1_macro 0.")
+    assert "failed in 1 of 3 folds" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_repeats": 0}, "n_repeats=0, expected an integer of at least 1"),
+        ({"n_repeats": 2.0}, "n_repeats=2.0, expected"),
+        ({"n_repeats": True}, "n_repeats=True, expected"),
+        ({"n_repeats": 3, "cv": StratifiedKFold(2)}, r"only an integer cv is repeated.*n_repeats=3\)"),
+        ({"error_score": "rise"}, "error_score='rise', expected 'raise' or a number"),
+        ({"error_score": None}, "error_score=None, expected"),
+    ],
+)
+def test_parameters_out_of_range_are_named(iris, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        compare_classifiers(MODELS, *iris, **arguments)
+
+
+def test_repeated_folds_are_those_of_scikit_learn(iris):
+    repeated = compare_classifiers(MODELS, *iris, cv=3, n_repeats=2, random_state=4)
+    given = compare_classifiers(MODELS, *iris, cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=4))
+    once = compare_classifiers(MODELS, *iris, cv=3, random_state=4)
+    metrics = ["estimator", "fold", "f1_macro", "accuracy", "roc_auc_ovr"]
+    pd.testing.assert_frame_equal(repeated.scores_[metrics], given.scores_[metrics])
+    first = repeated.scores_[repeated.scores_["fold"] < 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first[metrics], once.scores_[metrics])
+    assert list(repeated.scores_["fold"]) == [0, 1, 2, 3, 4, 5] * 2
+    assert list(repeated.tests_["df"]) == [5]
+    for result in (repeated, given):
+        assert str(result).startswith("2 x 3 folds, about 100 training and 50 test images each")
+    assert str(once).startswith("3 folds, ")
+    other = compare_classifiers(MODELS, *iris, cv=RepeatedKFold(n_splits=3, n_repeats=2, random_state=0))
+    assert str(other).startswith("2 x 3 folds, ")
+
+
+def test_repeats_deal_groups_out_anew():
+    # Many samples a person, of which no two persons have alike numbers per class: the shuffle of
+    # StratifiedGroupKFold does nothing to these.
+    rng = np.random.default_rng(0)
+    y, people = rng.integers(0, 4, 600), rng.integers(0, 30, 600)
+    splits, n_repeats = draw_splits(people, y, people, 5, 4, 0)
+    assert n_repeats == 4
+    assert len(splits) == 20
+    today = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)
+    for (train, test), (train_today, test_today) in zip(splits, today, strict=False):
+        np.testing.assert_array_equal(train, train_today)
+        np.testing.assert_array_equal(test, test_today)
+    folds = np.empty((4, 600), dtype=int)
+    unevenness = np.zeros(4)
+    for number, (train, test) in enumerate(splits):
+        assert not set(people[train]) & set(people[test])
+        assert sorted([*train, *test]) == list(range(600))
+        folds[number // 5, test] = number % 5
+        shares = np.bincount(y[test], minlength=4) / np.bincount(y)
+        unevenness[number // 5] += ((shares - 1 / 5) ** 2).sum()
+    # Classes are as even as in scikit-learn's folds, which are the first ones.
+    assert unevenness.max() < 1.5 * unevenness[0]
+    together = folds[:, :, np.newaxis] == folds[:, np.newaxis]
+    for one in range(4):
+        for other in range(one):
+            assert (together[one] & together[other]).sum() < 0.6 * together[one].sum()
+
+
+def test_repeats_are_reproducible(iris, groups):
+    results = [compare_classifiers(MODELS, *iris, groups=groups, cv=2, n_repeats=3).scores_ for _ in range(2)]
+    pd.testing.assert_series_equal(results[0]["f1_macro"], results[1]["f1_macro"])
+    assert results[0]["f1_macro"].nunique() > 6
+
+
+def test_repeats_that_cannot_differ_are_refused(iris):
+    people = np.arange(150) % 3
+    with pytest.raises(LabelError, match=r"n_repeats=2, but 1 different way\(s\) to make 3 folds"):
+        compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2)
+
+
+@pytest.mark.parametrize(
+    "scoring", [["f1_macro", "roc_auc_ovr"], {"f1_macro": "f1_macro", "roc_auc_ovr": "roc_auc_ovr"}]
+)
+def test_several_scorers_go_with_nested_searches_and_groups(iris, groups, scoring):
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), KNeighborsClassifier()),
+        {"kneighborsclassifier__n_neighbors": [1, 9]},
+        scoring=["f1_macro", "roc_auc_ovr"],
+        refit="f1_macro",
+        cv=GroupKFold(3),
+    )
+    models = {"tuned": search, "Bayes": GaussianNB()}
+    result = compare_classifiers(models, *iris, groups=groups, cv=3, scoring=scoring, n_jobs=2)
+    assert result.metrics_ == ["f1_macro", "roc_auc_ovr"]
+    assert result.failures_.empty
+    assert result.scores_[result.metrics_].notna().all(axis=None)
+    folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+    expected = cross_validate(GaussianNB(), *iris, groups=groups, cv=folds, scoring=["f1_macro", "roc_auc_ovr"])
+    bayes = result.scores_.query("estimator == 'Bayes'")
+    for metric in result.metrics_:
+        np.testing.assert_allclose(bayes[metric], expected[f"test_{metric}"])
+    with pytest.raises(ValueError, match="metric='accuracy'"):
+        result.plot(metric="accuracy")
 
 
 def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):

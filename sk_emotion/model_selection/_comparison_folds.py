@@ -1,0 +1,131 @@
+"""The folds that all classifiers of a comparison get."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import check_random_state
+
+from ..exceptions import LabelError
+
+Split = tuple[NDArray[Any], NDArray[Any]]
+
+# A repeat is drawn anew this often at most, if it comes out as an earlier one did or trains without a class.
+_N_TRIES = 20
+
+
+def draw_splits(
+    X: Any, y: NDArray[Any], groups: NDArray[Any] | None, cv: Any, n_repeats: int, random_state: Any
+) -> tuple[list[Split], int]:
+    """Draw the folds once, and see to it that each can be learned; gives them, and how often all of it is repeated."""
+    cv = 5 if cv is None else cv
+    if isinstance(cv, Integral):
+        _check_number(y, groups, int(cv))
+        splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state))
+    elif n_repeats != 1:
+        raise ValueError(
+            f"compare_classifiers: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv is repeated. Give an "
+            f"int, or cv=RepeatedStratifiedKFold(n_splits=5, n_repeats={n_repeats})."
+        )
+    else:
+        drawn = check_cv(cv, y, classifier=True).split(X, y, groups)
+        splits = [(_as_rows(train), _as_rows(test)) for train, test in drawn]
+        n_repeats = getattr(cv, "n_repeats", 1)
+        if not isinstance(n_repeats, Integral) or len(splits) % n_repeats:
+            n_repeats = 1
+    _check_splits(y, splits)
+    return splits, n_repeats
+
+
+def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int) -> None:
+    if n_splits < 2:
+        raise LabelError(f"compare_classifiers: cv={n_splits} folds, expected at least 2.")
+    classes, counts = np.unique(y, return_counts=True)
+    if counts.min() < n_splits:
+        raise LabelError(
+            f"compare_classifiers: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
+            f"the {n_splits} folds. Use a smaller cv, or add samples."
+        )
+    if groups is not None and len(np.unique(groups)) < n_splits:
+        raise LabelError(
+            f"compare_classifiers: groups holds {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
+            "Use a smaller cv."
+        )
+
+
+def _check_splits(y: NDArray[Any], splits: Sequence[Split]) -> None:
+    for fold, (train, test) in enumerate(splits):
+        absent = np.setdiff1d(y, y[train])
+        if len(absent) or not len(test):
+            what = f"trains without class {absent[0]!s}" if len(absent) else "has an empty test set"
+            raise LabelError(
+                f"compare_classifiers: fold {fold} {what}. Use a smaller cv, or groups in which each class occurs "
+                "more often."
+            )
+
+
+def _as_rows(part: Any) -> NDArray[Any]:
+    """Make row numbers of a mask."""
+    rows = np.asarray(part)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def _repeat_folds(
+    y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, n_repeats: int, rng: np.random.RandomState
+) -> list[Split]:
+    """Draw stratified folds again and again, each time other ones."""
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    once = splitter(n_splits, shuffle=True, random_state=rng)
+    splits = list(once.split(y, y, groups))
+    seen = {_identify(splits)}
+    for repeat in range(1, n_repeats):
+        for _ in range(_N_TRIES):
+            folds = list(once.split(y, y)) if groups is None else _deal_groups(y, groups, n_splits, rng)
+            learnable = all(not len(np.setdiff1d(y, y[train])) for train, _ in folds)
+            if learnable and _identify(folds) not in seen:
+                break
+        else:
+            raise LabelError(
+                f"compare_classifiers: n_repeats={n_repeats}, but {repeat} different way(s) to make {n_splits} folds "
+                f"are all that was found in {_N_TRIES} draws. Use fewer repeats or a smaller cv."
+            )
+        seen.add(_identify(folds))
+        splits += folds
+    return splits
+
+
+def _identify(folds: Sequence[Split]) -> frozenset[bytes]:
+    """Tell one way of making folds from another, in whatever order they come."""
+    return frozenset(test.tobytes() for _, test in folds)
+
+
+def _deal_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np.random.RandomState) -> list[Split]:
+    """Deal whole groups out to folds with alike classes, in another order each time.
+
+    StratifiedGroupKFold shuffles only groups whose numbers of samples per class vary alike. Persons with many
+    photos each do not, and get the very same folds from every seed.
+    """
+    _, codes = np.unique(y, return_inverse=True)
+    _, members = np.unique(groups, return_inverse=True)
+    counts = np.zeros((members.max() + 1, codes.max() + 1))
+    np.add.at(counts, (members, codes), 1)
+    # Large and one-sided groups first, as StratifiedGroupKFold has it, since small ones can still even them out;
+    # but only roughly so.
+    order = np.argsort(-counts.std(axis=1) * rng.uniform(0.5, 1.5, len(counts)))
+    shares = counts / counts.sum(axis=0)
+    filled = np.zeros((n_splits, counts.shape[1]))
+    sizes = np.zeros(n_splits)
+    dealt = np.empty(len(counts), dtype=int)
+    for group in order:
+        # The growth of the squared shares of the classes, which is least where they lack most.
+        growth = ((2 * filled + shares[group]) * shares[group]).sum(axis=1)
+        nearest = np.flatnonzero(growth <= growth.min() + 1e-12)
+        fold = nearest[sizes[nearest].argmin()]
+        dealt[group] = fold
+        filled[fold] += shares[group]
+        sizes[fold] += counts[group].sum()
+    folds = dealt[members]
+    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_splits)]

@@ -1,0 +1,141 @@
+"""One classifier or one guess, fitted and scored in one fold."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from itertools import dropwhile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import check_scoring, roc_auc_score
+from sklearn.model_selection import cross_validate
+from sklearn.utils._metadata_requests import get_routing_for_object
+
+from ..exceptions import TrainingError
+from ._comparison_result import NOT_METRICS
+
+# Random guessing is scored this many times, since one guess over a small fold is noise.
+_N_GUESSES = 10
+
+
+def default_scoring(y: NDArray[Any]) -> dict[str, Any]:
+    """Give macro-F1, accuracy and the area under the ROC curve that fits the number of classes."""
+    auc: dict[str, Any] = {"roc_auc": "roc_auc"} if len(np.unique(y)) == 2 else {"roc_auc_ovr": _score_roc_auc_ovr}
+    return {"f1_macro": "f1_macro", "accuracy": "accuracy", **auc}
+
+
+def _score_roc_auc_ovr(estimator: Any, X: Any, y: Any) -> float:
+    """Score as ``"roc_auc_ovr"`` does, over the classes in y: a person need not show every emotion."""
+    method = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.decision_function
+    scores = method(X)
+    areas = [
+        roc_auc_score(y == label, scores[:, column])
+        for column, label in enumerate(estimator.classes_)
+        if 0 < np.sum(y == label) < len(y)
+    ]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def score_fold(
+    name: str,
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    split: tuple[NDArray[Any], NDArray[Any]],
+    fold: int,
+    scoring: Any,
+    error_score: Any,
+) -> dict[str, Any]:
+    """Give the scores of a fold; ``"error"`` says what went wrong, and without any score only the sizes stand there."""
+    failed: dict[str, str] = {}
+    scorer = scoring
+    if error_score != "raise" and isinstance(scoring, list | tuple | set | dict):
+        scorer = partial(_score_each, scoring=scoring, failed=failed, error_score=error_score)
+    takes_groups = groups is not None and get_routing_for_object(estimator).consumes("fit", ["groups"])
+    params = {"groups": groups} if takes_groups else None
+    row = {"estimator": name, "fold": fold, "error": ""}
+    sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
+    try:
+        # In this process, since what failed is noted in `failed`.
+        scores = cross_validate(
+            estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
+        )
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        if error_score == "raise":
+            raise TrainingError(f"compare_classifiers: {name!r} failed in fold {fold} ({what})") from error
+        return {**row, "error": what, **sizes}
+    metrics = {key.removeprefix("test_"): values[0] for key, values in scores.items() if key.startswith("test_")}
+    if isinstance(scoring, str):
+        metrics = {scoring: metrics["score"]}
+    row["error"] = "; ".join(f"{metric}: {what}" for metric, what in failed.items())
+    if len(failed) == len(metrics):
+        return {**row, **sizes}
+    times = {"fit_time": scores["fit_time"][0], "score_time": scores["score_time"][0]}
+    return {**row, **metrics, **times, **sizes}
+
+
+def _score_each(
+    estimator: Any, X: Any, y: Any, *, scoring: Any, failed: dict[str, str], error_score: float
+) -> dict[str, float]:
+    """Score by several metrics, of which one may fail and the others stay, as scikit-learn has it."""
+    scores = check_scoring(estimator, scoring=scoring, raise_exc=False)(estimator, X, y)
+    failed |= {metric: _read_traceback(score) for metric, score in scores.items() if isinstance(score, str)}
+    return {metric: error_score if metric in failed else score for metric, score in scores.items()}
+
+
+def _read_traceback(trace: str) -> str:
+    """Give the error that a traceback ends in, as ``"ValueError: why"``."""
+    lines = trace.strip().rsplit('\n  File "', 1)[-1].splitlines()[1:]
+    error = "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
+    return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", error)
+
+
+def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the rows of all folds into scores and failures.
+
+    Raises
+    ------
+    TrainingError
+        If no fold has a score.
+    """
+    columns = next(([key for key in row if key != "error"] for row in rows if "fit_time" in row), None)
+    if columns is None:
+        first = rows[0]
+        raise TrainingError(
+            f"compare_classifiers: every estimator failed in every fold, first {first['estimator']!r} in fold "
+            f"{first['fold']} ({first['error']})"
+        )
+    table = pd.DataFrame(rows)
+    scores = table[columns].copy()
+    if error_score != "raise":
+        metrics = [column for column in columns if column not in NOT_METRICS]
+        scores.loc[table["fit_time"].isna(), metrics] = error_score
+    failures = table.loc[table["error"] != "", ["estimator", "fold", "error"]].reset_index(drop=True)
+    return scores, failures
+
+
+def score_references(
+    y: NDArray[Any], splits: Sequence[tuple[NDArray[Any], NDArray[Any]]], scoring: Any
+) -> pd.DataFrame:
+    """Score the majority class and random guessing on the same folds."""
+    pixels = np.zeros((len(y), 1))
+    majority = [DummyClassifier(strategy="most_frequent")]
+    guesses = [DummyClassifier(strategy="uniform", random_state=seed) for seed in range(_N_GUESSES)]
+    means = {}
+    for name, dummies in (("chance", guesses), ("majority class", majority)):
+        try:
+            folds = [
+                score_fold(name, dummy, pixels, y, None, split, fold, scoring, "raise")
+                for dummy in dummies
+                for fold, split in enumerate(splits)
+            ]
+        except TrainingError:
+            # A scorer of the user's own need not work on a dummy.
+            continue
+        means[name] = pd.DataFrame(folds).drop(columns=["estimator", "fold", "error", "n_train", "n_test"]).mean()
+    return pd.DataFrame(means).T

@@ -1,0 +1,52 @@
+"""Whether the differences between classifiers are more than noise."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+_COLUMNS = ["better", "other", "difference", "t", "df", "p", "p_holm"]
+
+
+def compare_pairs(scores: pd.DataFrame, metric: str, names: list[str]) -> pd.DataFrame:
+    """Test each pair of the estimators named, the best one first."""
+    table = scores.pivot(index="fold", columns="estimator", values=metric)
+    rows = []
+    for pair in combinations(names, 2):
+        # A fold without a score, for want of a class say, is no pair.
+        folds = table[list(pair)].dropna()
+        if len(folds) < 2:
+            continue
+        better, other = pair if folds[pair[0]].mean() >= folds[pair[1]].mean() else pair[::-1]
+        difference = (folds[better] - folds[other]).to_numpy()
+        sizes = scores.loc[(scores["estimator"] == better) & scores["fold"].isin(folds.index), ["n_train", "n_test"]]
+        t, p = corrected_t_test(difference, sizes["n_test"].mean() / sizes["n_train"].mean())
+        rows.append([better, other, difference.mean(), t, len(difference) - 1, p])
+    # A stable sort, for pairs whose p is the same.
+    rows.sort(key=lambda row: (names[0] not in row[:2], row[-1]))
+    adjusted = adjust_holm([row[-1] for row in rows])
+    return pd.DataFrame([[*row, p] for row, p in zip(rows, adjusted, strict=True)], columns=_COLUMNS)
+
+
+def corrected_t_test(difference: NDArray[np.floating], test_train_ratio: float) -> tuple[float, float]:
+    """Test paired differences of k folds with the variance of Nadeau & Bengio (2003); gives t and two-sided p."""
+    k = len(difference)
+    mean, variance = float(difference.mean()), float(difference.var(ddof=1))
+    scale = math.sqrt((1 / k + test_train_ratio) * variance)
+    if scale == 0:
+        return (0.0, 1.0) if mean == 0 else (math.copysign(math.inf, mean), 0.0)
+    t = mean / scale
+    return t, float(2 * stats.t.sf(abs(t), df=k - 1))
+
+
+def adjust_holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values of several tests by Holm's (1979) step-down procedure."""
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted
