@@ -2,6 +2,7 @@ from . import (
     datasets,
     exceptions,
     feature_extraction,
+    metrics,
     model_selection,
     networks,
     over_sampling,
@@ -14,9 +15,20 @@ from .classifier import EmotionClassifier
 from .datasets import find_duplicates, load_face_folder, load_face_table, load_fer2013, make_faces
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
 from .feature_extraction import HOGTransformer
+from .metrics import (
+    EmotionReport,
+    MulticlassPrecisionRecallDisplay,
+    MulticlassRocCurveDisplay,
+    OperatingPoint,
+    TrainingCurves,
+    find_operating_point,
+    make_sensitivity_scorer,
+)
 from .model_selection import compare_classifiers, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
+from .persistence import load_model, save_model
+from .prediction import predict_faces
 from .preprocessing import FaceLoader
 
 __version__: str
@@ -26,13 +38,18 @@ __all__ = [
     "VGG",
     "AugmentationOverSampler",
     "EmotionClassifier",
+    "EmotionReport",
     "FaceAugmentation",
     "FaceLoader",
     "HOGTransformer",
+    "MulticlassPrecisionRecallDisplay",
+    "MulticlassRocCurveDisplay",
+    "OperatingPoint",
     "ResNet",
     "TimmNetwork",
     "TorchNetwork",
     "TorchvisionNetwork",
+    "TrainingCurves",
     "__version__",
     "compare_classifiers",
     "consolidate_emotions",
@@ -40,16 +57,22 @@ __all__ = [
     "exceptions",
     "feature_extraction",
     "find_duplicates",
+    "find_operating_point",
     "load_face_folder",
     "load_face_table",
     "load_fer2013",
+    "load_model",
     "make_faces",
     "make_hog_svm",
+    "make_sensitivity_scorer",
+    "metrics",
     "model_selection",
     "networks",
     "normalize_emotion",
     "over_sampling",
+    "predict_faces",
     "preprocessing",
+    "save_model",
     "train_val_test_split",
     "utils",
 ]

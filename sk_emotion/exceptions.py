@@ -40,6 +40,14 @@ class LabelError(SkEmotionError, ValueError):
     """Labels cannot be used: one class alone, say, or a class that is not there."""
 
 
+class ModelFileError(SkEmotionError, ValueError):
+    """A model cannot be written to a file, or a file holds no model that may be loaded."""
+
+
+class ModelNotFoundError(ModelFileError, FileNotFoundError):
+    """A model file, or the folder where it is to be written, does not exist."""
+
+
 class MissingDependencyError(SkEmotionError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 

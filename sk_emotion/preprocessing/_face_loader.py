@@ -73,6 +73,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     ----------
     face_found_ : ndarray of bool of shape (n_samples,) or None
         Where the detector saw a face in the last batch given to `transform`; None without a detector.
+    unread_ : dict of int to str
+        With ``on_error="blank"``, the pictures of the last batch that cannot be read, and why.
     n_features_in_ : int
         Number of values in an image. Only when fitted on numbers, like the next three.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -180,6 +182,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 if hasattr(self, name):
                     delattr(self, name)
         self.face_found_: NDArray[np.bool_] | None = None
+        self.unread_: dict[int, str] = {}
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -207,6 +210,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
             If numbers are no batch of images, or not of the shape or range of `fit`.
         """
         check_is_fitted(self)
+        self.unread_ = {}
         sources: Any = list_pictures(X)
         if sources is None:
             images, pixel_range = self._check_images(X)
@@ -294,6 +298,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 errors[index] = face
             else:
                 faces[index], found[index] = face
+        self.unread_ = {index: str(error) for index, error in errors.items()}
         told = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
         if errors and self.on_error == "raise":
             others = f", and {len(told) - 1} more cannot be read. Remove them" if len(told) > 1 else ". Remove it"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
 from torch.nn import functional
 
@@ -100,10 +101,14 @@ class FaceNet(NeuralNetClassifier):
             self._load(self._current)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
         losses, first_batch = [], len(self.history[-1, "batches"])
+        predicted, true = [], []
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
+            if training:
+                predicted.append(step["y_pred"].detach().argmax(dim=1))
+                true.append(batch[1])
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training:
@@ -111,6 +116,7 @@ class FaceNet(NeuralNetClassifier):
         self._record_losses(torch.stack(losses).tolist(), first_batch, prefix)
         self.history.record(prefix + "_batch_count", len(losses))
         if training:
+            self._record_training_scores(torch.cat(true), torch.cat(predicted))
             # Between epochs the module holds the averaged weights: they are what is validated, kept and used.
             self._current = None if self.ema is None else self._snapshot()
             self._load(self._averaged if self.ema is not None else None)
@@ -160,6 +166,12 @@ class FaceNet(NeuralNetClassifier):
                     f"The {prefix} loss became {loss} in epoch {len(self.history)}, batch {number + 1}, at a learning "
                     f'rate of {rate:.3g}. Pass a smaller learning_rate, or precision="fp32".'
                 )
+
+    def _record_training_scores(self, true: torch.Tensor, predicted: torch.Tensor) -> None:
+        """Record how well the augmented images were told while the weights changed: no pass of its own is needed."""
+        codes = [part.cpu().numpy() for part in (true, predicted)]
+        self.history.record("train_acc", accuracy_score(*codes))
+        self.history.record("train_f1_macro", f1_score(*codes, average="macro"))
 
     def _average(self) -> None:
         """Fold the weights of this step into their exponential moving average."""

@@ -1,37 +1,15 @@
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
-
-from sk_emotion import make_faces
-from sk_emotion.cli import main
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A small folder of faces with the mess of a real one."""
-    X, y, _ = make_faces(36, emotions=["happiness", "pain", "fear"], image_size=32, random_state=0)
-    for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
-        path = tmp_path / "my faces (1)" / emotion.upper() / f"face ({number}).jfif"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(face).save(path, format="PNG")
-    return tmp_path / "my faces (1)"
-
-
-def run(*arguments):
-    """Run the command in this process; give its exit code."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    return stopped.value.code
-
 
 QUICK = ["--epochs", "1", "--cv", "2", "--width", "4"]
 
 
-def test_folder_is_compared_and_reported(folder, tmp_path, capsys):
+def test_folder_is_compared_and_reported(folder, tmp_path, capsys, run):
     assert run("compare", folder, "--report", tmp_path / "report.html", *QUICK) == 0
     captured = capsys.readouterr()
     assert "macro F1" in captured.out
@@ -41,14 +19,14 @@ def test_folder_is_compared_and_reported(folder, tmp_path, capsys):
     assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_quiet_prints_the_table_alone(folder, capsys):
+def test_quiet_prints_the_table_alone(folder, capsys, run):
     assert run("compare", folder, "--quiet", *QUICK) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert "HOG+SVM" in captured.out
 
 
-def test_binary_question_is_asked(folder, capsys):
+def test_binary_question_is_asked(folder, capsys, run):
     assert run("compare", folder, "--binary", "Pain", *QUICK) == 0
     captured = capsys.readouterr()
     assert "pain 12" in captured.err
@@ -56,7 +34,7 @@ def test_binary_question_is_asked(folder, capsys):
     assert "one vs rest" not in captured.out
 
 
-def test_table_is_compared_person_by_person(folder, tmp_path, capsys):
+def test_table_is_compared_person_by_person(folder, tmp_path, capsys, run):
     paths = sorted(folder.rglob("*.jfif"))
     table = pd.DataFrame(
         {"file": paths, "emotion": [path.parent.name for path in paths], "person": np.arange(len(paths)) % 6}
@@ -76,14 +54,14 @@ def test_table_is_compared_person_by_person(folder, tmp_path, capsys):
         (["compare", "--binary", "boredom"], "boredom"),
     ],
 )
-def test_what_is_wrong_is_said_in_an_error_without_traceback(arguments, message, capsys):
+def test_what_is_wrong_is_said_in_an_error_without_traceback(arguments, message, capsys, run):
     assert run(*arguments) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err
 
 
-def test_one_class_alone_is_named(folder, capsys):
+def test_one_class_alone_is_named(folder, capsys, run):
     for emotion in ("PAIN", "FEAR"):
         for path in (folder / emotion).iterdir():
             path.unlink()
@@ -94,7 +72,7 @@ def test_one_class_alone_is_named(folder, capsys):
     assert len(error.strip().splitlines()) == 1
 
 
-def test_help_and_version_answer_without_torch():
+def test_help_and_version_answer_without_torch(run):
     code = (
         "import sys; from sk_emotion.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
@@ -105,16 +83,34 @@ def test_help_and_version_answer_without_torch():
     assert version.stdout.startswith("sk-emotion 0.")
 
 
-def test_damaged_photo_of_a_table_is_named_and_left_out(folder, tmp_path, capsys):
+def test_damaged_photo_of_a_table_is_named_and_left_out(folder, tmp_path, capsys, run):
     paths = sorted(folder.rglob("*.jfif"))
     paths[0].write_bytes(b"no picture")
     table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths]})
     table.to_csv(tmp_path / "faces.csv", index=False)
-    with pytest.warns(UserWarning, match="1 of 36 pictures cannot be read"):
-        assert run("compare", tmp_path / "faces.csv", *QUICK) == 0
-    assert "HOG+SVM" in capsys.readouterr().out
+    assert run("compare", tmp_path / "faces.csv", "--quiet", *QUICK) == 0
+    captured = capsys.readouterr()
+    assert "Warning: 1 of 36 pictures cannot be read" in captured.err
+    assert paths[0].name in captured.err
+    assert "HOG+SVM" in captured.out
 
 
-def test_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
+def test_json_is_for_machines(folder, capsys, run):
+    assert run("compare", folder, "--json", "--quiet", *QUICK) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {row["estimator"] for row in result["folds"]} == {"CNN", "HOG+SVM"}
+    assert result["tests"][0]["p"] == result["tests"][0]["p_holm"]
+
+
+def test_warnings_are_told_without_code(folder, run):
+    (folder / "PAIN" / "damaged.jpg").write_bytes(b"no picture")
+    command = [sys.executable, "-m", "sk_emotion", "compare", str(folder), *QUICK]
+    told = subprocess.run(command, capture_output=True, text=True).stderr
+    line = next(line for line in told.splitlines() if "damaged.jpg" in line)
+    assert line.startswith("Warning: load_face_folder")
+    assert "stacklevel" not in told
+
+
+def test_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys, run):
     assert run("compare", "--report", tmp_path) == 2
     assert "--report" in capsys.readouterr().err

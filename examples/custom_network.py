@@ -1,0 +1,59 @@
+"""A network of your own in PyTorch, trained, compared, saved and loaded like those that come with the library.
+
+    python examples/custom_network.py [FOLDER]
+
+FOLDER holds one folder of photos for each emotion; without it, faces are drawn.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from torch import nn
+
+import sk_emotion as ske
+
+
+class SeparableNetwork(nn.Module):
+    """Depthwise separable convolutions: few weights, for small machines.
+
+    The names of the first three arguments are filled in by the library, when it knows the images.
+    """
+
+    def __init__(self, in_channels, image_size, n_classes, width=24, n_blocks=3):
+        super().__init__()
+        layers = [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU()]
+        for _ in range(n_blocks):
+            layers += [
+                nn.Conv2d(width, width, 3, stride=2, padding=1, groups=width, bias=False),
+                nn.Conv2d(width, 2 * width, 1, bias=False),
+                nn.BatchNorm2d(2 * width),
+                nn.ReLU(),
+            ]
+            width *= 2
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(width, n_classes)
+
+    def forward(self, images):
+        return self.head(self.body(images))
+
+
+if len(sys.argv) > 1:
+    photos = ske.load_face_folder(sys.argv[1])
+    X, y, groups = ske.FaceLoader(image_size=48).fit_transform(photos.data), photos.target, photos.groups
+else:
+    X, y, groups = ske.make_faces(400, emotions=["anger", "happiness", "pain"], random_state=0)
+
+own = ske.networks.TorchNetwork(SeparableNetwork, module_params={"width": 24})
+classifiers = {
+    "separable": ske.EmotionClassifier(own, max_epochs=15, random_state=0),
+    "ResNet": ske.EmotionClassifier(ske.networks.ResNet(width=8), max_epochs=15, random_state=0),
+}
+print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1))
+
+# A model file never runs code, so that whoever loads it must name the class that is not the library's.
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "separable.skops"
+    ske.save_model(classifiers["separable"].fit(X, y), path)
+    model = ske.load_model(path, trusted=[SeparableNetwork])
+    print(f"\nLoaded: {model.predict(X[:3])}, {path.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,59 @@
+"""The course's final project as a binary question, pain or not: equalised sets, F1, ROC, a threshold, a new photo.
+
+    python examples/final_project_binary.py [FOLDER [NEW_PHOTO]]
+
+FOLDER holds one folder of photos for each emotion; without it, faces are drawn. Results are written to ``results/``.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from PIL import Image
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline
+
+import sk_emotion as ske
+
+results = Path("results")
+results.mkdir(exist_ok=True)
+
+# 1. Faces of all emotions, and the question: 1 is pain, 0 is any other.
+loader = ske.FaceLoader(image_size=48)
+if len(sys.argv) > 1:
+    photos = ske.load_face_folder(sys.argv[1])
+    X, emotions, groups = loader.fit_transform(photos.data), photos.target, photos.groups
+else:
+    X, emotions, groups = ske.make_faces(700, random_state=0)
+y = ske.consolidate_emotions(emotions, positive="pain")
+
+# 2. A training, a validation and a test set; then equal classes by augmentation, in the training set alone.
+X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_split(
+    X, y, groups=groups, return_indices=True, random_state=0
+)
+X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
+
+# 3. A convolutional network, and its curves.
+network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=15, random_state=0, verbose=1)
+network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
+ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "binary_training_curves.png", dpi=100)
+
+# 4. The threshold that leaves 80 % of the faces without pain alone, chosen on the validation set.
+point = ske.find_operating_point(y_val, network.predict_proba(X_val)[:, 1], specificity=0.8)
+print(f"\nOn the validation set: {point}")
+clinic = FixedThresholdClassifier(FrozenEstimator(network), threshold=point.threshold).fit(X_val, y_val)
+
+# 5. F1 and ROC on the test set as it is, and equalised by augmentation of its own images.
+report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True)
+print(f"\n{report}\n")
+report.plot().figure_.savefig(results / "binary_report.png", dpi=100)
+
+# 6. Keep the model, and use it on a photo that it has not seen.
+ske.save_model(make_pipeline(loader.fit(X), clinic), results / "binary_model.skops")
+new_photo = sys.argv[2] if len(sys.argv) > 2 else results / "new_photo.png"
+if len(sys.argv) <= 2:
+    Image.fromarray(X_test[0]).save(new_photo)
+print(ske.predict_faces(ske.load_model(results / "binary_model.skops"), [new_photo]).T.to_string(header=False))

@@ -1,0 +1,45 @@
+"""Why nobody may be in training and test set at once: the same classifiers, judged with and without known faces.
+
+    python examples/subject_wise_evaluation.py [TABLE]
+
+TABLE is a CSV file with the columns image, label and person; without it, faces of a few people are drawn.
+"""
+
+import sys
+
+import pandas as pd
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
+import sk_emotion as ske
+
+if len(sys.argv) > 1:
+    photos = ske.load_face_table(sys.argv[1], group="person")
+    X, y, people = ske.FaceLoader(image_size=48).fit_transform(photos.data), photos.target, photos.groups
+else:
+    X, y, people = ske.make_faces(300, n_subjects=10, noise=4, random_state=0)
+
+classifiers = {
+    "CNN": ske.EmotionClassifier(ske.networks.ResNet(width=8), max_epochs=15, random_state=0),
+    "HOG+SVM": ske.make_hog_svm(),
+}
+
+# Folds of images: other pictures of the person that is tested were trained on.
+known = ske.compare_classifiers(classifiers, X, y, cv=3, verbose=1)
+# Folds of people: the person that is tested is new, as in life.
+new = ske.compare_classifiers(classifiers, X, y, groups=people, cv=3, verbose=1)
+scores = {
+    "people known": known.summary()[("f1_macro", "mean")],
+    "people new": new.summary()[("f1_macro", "mean")],
+}
+print(f"\nMacro F1\n{pd.DataFrame(scores).to_string(float_format='{:.3f}'.format)}\n")
+
+# How much it depends on the person: leave out one after the other.
+predicted = cross_val_predict(classifiers["HOG+SVM"], X, y, groups=people, cv=LeaveOneGroupOut())
+right = pd.Series(predicted == y).groupby(people).mean()
+print(f"HOG+SVM, accuracy for each person: {right.min():.2f} to {right.max():.2f}, median {right.median():.2f}\n")
+
+# A confidence interval that knows of people is wider, and honest.
+for name, groups in (("images", None), ("people", people)):
+    report = ske.EmotionReport.from_predictions(y, predicted, groups=groups)
+    low, high = report.scores_.loc["f1_macro", ["low", "high"]]
+    print(f"HOG+SVM, macro F1, 95 % interval by {name}: {low:.3f} to {high:.3f}")

@@ -1,0 +1,91 @@
+"""From what the user names to faces, labels and persons."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._output import Progress, describe_classes, describe_unread
+
+_N_DRAWN = 900
+
+
+class Faces(NamedTuple):
+    """Faces read, with what is known of them.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, H, W)
+    labels : ndarray of shape (n,)
+    people : ndarray of shape (n,) or None
+    unread : dict of int to str
+        Pictures that were left out, and why.
+    """
+
+    images: Any
+    labels: Any
+    people: Any
+    unread: dict[int, str]
+
+
+def load_data(
+    data: Path | None, groups: str | None, image_column: str, label_column: str, image_size: int, seed: int
+) -> tuple[Any, Any, Any]:
+    """Load images or paths, labels and persons from wherever they are."""
+    from .. import datasets
+
+    if data is None:
+        return datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
+    if data.suffix.lower() in (".csv", ".tsv"):
+        faces = datasets.load_face_table(data, image=image_column, label=label_column, group=groups)
+    elif groups is None:
+        faces = datasets.load_face_folder(data)
+    else:
+        faces = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
+    return faces.data, faces.target, faces.get("groups")
+
+
+def read_images(sources: Any, labels: Any, people: Any, loader: Any, progress: Progress) -> Faces:
+    """Turn pictures into faces by a fitted loader, and leave out what cannot be read."""
+    from ..prediction import load_in_chunks
+
+    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
+    with progress.track("Reading the images", len(sources)) as advance:
+        images, found, unread = load_in_chunks(loader, sources, advance)
+    return keep_readable(Faces(images, np.asarray(labels), people, unread), sources, found, progress)
+
+
+def keep_readable(faces: Faces, sources: Any, found: Any, progress: Progress) -> Faces:
+    """Leave out what could not be read, and say so."""
+    if found is not None:
+        progress.say(f"A face was seen in {int(found.sum())} of {len(found)} images.")
+    if not faces.unread:
+        return faces
+    progress.warn(describe_unread(sources, faces.unread))
+    kept = np.setdiff1d(np.arange(len(faces.labels)), list(faces.unread))
+    people = None if faces.people is None else np.asarray(faces.people)[kept]
+    return Faces(faces.images[kept], faces.labels[kept], people, faces.unread)
+
+
+def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any, str | None]:
+    """Make a binary question of many classes; give the labels and the positive one."""
+    if binary is None:
+        return labels, None
+    from ..emotions import consolidate_emotions, normalize_emotion
+
+    # The name of the answer is a question too: a model keeps no other trace of it.
+    positive = [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
+    name = " or ".join(positive)
+    labels = consolidate_emotions(labels, positive=positive, names=(f"not {name}", name))
+    progress.say(f"Question: {describe_classes(labels)}")
+    return labels, name
+
+
+def find_question(classes: Any) -> str | None:
+    """Find the binary question that a model with these classes was trained on, if it was one of :func:`ask_binary`."""
+    names = [str(label) for label in classes]
+    if len(names) != 2:
+        return None
+    asked = [name for name in names if f"not {name}" in names]
+    return asked[0] if asked else None

@@ -1,0 +1,75 @@
+"""``sk-emotion evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import _options as options
+from ._data import Faces, ask_binary, find_question, keep_readable, load_data
+from ._output import Progress, describe_classes, print_json
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model file, as train writes it.")],
+    data: options.Data,
+    binary: options.Binary = None,
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Judge on equalised classes too, made equal by augmented copies.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = None,
+    groups: options.Groups = None,
+    image_column: options.ImageColumn = "image",
+    label_column: options.LabelColumn = "label",
+    trusted: options.Trusted = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Judge a model on labelled images that it was not trained on.
+
+    A model of a binary question asks it of these images too. Groups are drawn as a whole for the confidence intervals.
+    """
+    options.check_picture(plot, "--plot")
+    from .. import EmotionReport, load_model
+    from ..prediction import read_faces
+
+    progress = Progress(quiet)
+    classifier = load_model(model, trusted=trusted or ())
+    sources, labels, people = load_data(data, groups, image_column, label_column, image_size=48, seed=0)
+    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
+    with progress.track("Reading the images", len(sources)) as advance:
+        read = read_faces(classifier, list(sources), advance)
+    faces = keep_readable(Faces(read.faces, labels, people, read.unread), sources, read.found, progress)
+    known = read.classifier.classes_
+    asked = find_question(known)
+    labels, pos_label = ask_binary(faces.labels, binary or (None if set(labels) <= set(known) else asked), progress)
+    report = EmotionReport.from_estimator(
+        read.classifier,
+        faces.images,
+        labels,
+        groups=faces.people,
+        equalize=equalize,
+        pos_label=pos_label or asked,
+    )
+    if plot is not None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        report.plot().figure_.savefig(plot, dpi=120)
+        progress.say(f"Picture: {plot}")
+    if json:
+        equalized = report.equalized_
+        print_json(
+            {
+                "model": str(model),
+                "n": report.n_samples_,
+                "unread": len(faces.unread),
+                "scores": report.scores_.to_dict(orient="index"),
+                "equalized_scores": None if equalized is None else equalized.scores_.to_dict(orient="index"),
+                "per_class": report.per_class_.to_dict(orient="index"),
+                "confusion_matrix": report.confusion_matrix_.to_numpy(),
+                "classes": report.classes_,
+            }
+        )
+    else:
+        typer.echo(str(report))

@@ -1,0 +1,54 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DATA_HELP = "Folder with one sub-folder a class, or a CSV file."
+
+Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
+OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
+Binary = Annotated[str | None, typer.Option(help="Emotion, or several with commas, to tell from all others: pain.")]
+Detector = Annotated[str, typer.Option(help="Face detector: none or lbp.")]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        help="Who is who, so that nobody is in training and test set at once: the column of a CSV file; for a folder "
+        "'duplicates', 'none', or a regular expression for file names."
+    ),
+]
+ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels.")]
+ImageSize = Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
+Width = Annotated[int, typer.Option(min=1, help="Width of the network: channels of its first stage.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]
+Trusted = Annotated[
+    list[str] | None,
+    typer.Option(help="Type of a module of your own in the model file, such as mymodule.MyNet; may be repeated."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def check_detector(detector: str) -> str | None:
+    """Give the detector as :class:`FaceLoader` takes it."""
+    if detector not in ("none", "lbp"):
+        raise typer.BadParameter(f"{detector!r}, expected none or lbp.", param_hint="--detector")
+    return None if detector == "none" else detector
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Refuse a file that cannot be written before hours of work are put into it."""
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.", param_hint=option)
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{str(path)!r} is a folder, expected a file.", param_hint=option)
+
+
+def check_picture(path: Path | None, option: str) -> None:
+    """Refuse what Matplotlib cannot write."""
+    check_writable(path, option)
+    if path is not None and path.suffix.lower() not in (".png", ".pdf", ".svg", ".jpg"):
+        raise typer.BadParameter(f"{path.name!r}, expected a name that ends in .png, .svg or .pdf.", param_hint=option)

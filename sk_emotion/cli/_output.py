@@ -1,0 +1,82 @@
+"""What a command says: results on standard output, progress on standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+
+class Progress:
+    """Lines and bars on standard error; nothing if quiet, no bars where that is no terminal."""
+
+    def __init__(self, quiet: bool):
+        self.quiet = quiet
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        if not self.quiet:
+            typer.echo(line, err=True)
+
+    def warn(self, line: str) -> None:
+        """Print what must be known, however quiet."""
+        typer.echo(f"Warning: {line}", err=True)
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
+        """Show a bar; the context gives a function that moves it on by so many steps, and may describe them anew."""
+        if self.quiet or not sys.stderr.isatty():
+            self.say(f"{description} ...")
+            yield lambda steps=1, description=None: None
+            return
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            bar = bars.add_task(description, total=total)
+
+            def advance(steps: int = 1, description: str | None = None) -> None:
+                bars.update(bar, advance=steps, description=description)
+
+            yield advance
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; what is not a number becomes null, since JSON knows no nan."""
+    typer.echo(json.dumps(_as_plain(value), indent=2, ensure_ascii=False))
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _as_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _as_plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe_classes(labels: Any) -> str:
+    """Count each class."""
+    from collections import Counter
+
+    counts = Counter(str(label) for label in labels)
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+def describe_unread(sources: Any, unread: dict[int, str]) -> str:
+    """Name pictures that cannot be read, in one line."""
+    from ..prediction import name_source
+    from ..preprocessing._sources import abridge
+
+    told = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]
+    return f"{len(told)} of {len(sources)} pictures cannot be read and are left out: {abridge(told)}."

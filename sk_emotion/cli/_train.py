@@ -1,0 +1,201 @@
+"""``sk-emotion train``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import _options as options
+from ._data import Faces, ask_binary, load_data, read_images
+from ._output import Progress, print_json
+
+
+def train(
+    data: options.OptionalData = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("model.skops"),
+    model: Annotated[str, typer.Option(help="What to train: cnn or hog-svm.")] = "cnn",
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the images to validate on, whole groups; 0 trains on all.")
+    ] = 0.2,
+    equalize: Annotated[
+        bool, typer.Option(help="Make the classes of the training images equal, by augmented copies.")
+    ] = True,
+    specificity: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="With --binary: choose the threshold for this specificity, on the validation."),
+    ] = None,
+    curves: Annotated[Path | None, typer.Option(help="Picture of the training to write: .png, .svg or .pdf.")] = None,
+    epochs: options.Epochs = 30,
+    width: options.Width = 32,
+    binary: options.Binary = None,
+    detector: options.Detector = "none",
+    groups: options.Groups = None,
+    image_column: options.ImageColumn = "image",
+    label_column: options.LabelColumn = "label",
+    image_size: options.ImageSize = 48,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a model on labelled images, and keep it in a file.
+
+    Example: sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
+    """
+    chosen = options.check_detector(detector)
+    options.check_writable(out, "--out")
+    options.check_picture(curves, "--curves")
+    if model not in ("cnn", "hog-svm"):
+        raise typer.BadParameter(f"{model!r}, expected cnn or hog-svm.", param_hint="--model")
+    if curves is not None and model != "cnn":
+        raise typer.BadParameter("only a cnn has them.", param_hint="--curves")
+    if specificity is not None and (binary is None or not validation):
+        raise typer.BadParameter("it needs --binary, and a --validation above 0.", param_hint="--specificity")
+
+    from sklearn.pipeline import Pipeline
+
+    from .. import FaceLoader, save_model
+
+    progress = Progress(quiet)
+    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
+    faces = read_images(sources, labels, people, loader, progress)
+    labels, pos_label = ask_binary(faces.labels, binary, progress)
+    fit_part, held_out = _split(faces._replace(labels=labels), validation, seed)
+    n_held_out = 0 if held_out is None else len(held_out.labels)
+    progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
+    if model == "cnn":
+        steps = _train_network(fit_part, held_out, equalize, width, epochs, seed, progress)
+    else:
+        steps = _train_hog_svm(fit_part, equalize, image_size, seed, progress)
+
+    result: dict[str, Any] = {"model": str(out), "classes": steps[-1][1].classes_, "n_train": len(fit_part.labels)}
+    if held_out is not None:
+        if specificity is not None:
+            steps = _choose_threshold(steps, held_out, pos_label, specificity, result)
+        _judge(steps, held_out, pos_label, result, None if json else progress)
+    pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise")), *steps])
+    save_model(pipeline, out)
+    if curves is not None:
+        _draw_curves(pipeline, curves)
+        result["curves"] = str(curves)
+    if json:
+        print_json(result | {"unread": len(faces.unread)})
+    else:
+        typer.echo(f"Model: {out}")
+
+
+def _split(faces: Faces, fraction: float, seed: int) -> tuple[Faces, Faces | None]:
+    """Part faces into those to train on and those to validate on, whole groups each."""
+    if not fraction:
+        return faces, None
+    import numpy as np
+
+    from ..training.split import split_validation
+
+    codes = np.unique(faces.labels, return_inverse=True)[1]
+    parts = split_validation(codes, fraction, groups=faces.people, random_state=seed)
+    people = faces.people
+    first, second = (
+        Faces(faces.images[rows], faces.labels[rows], None if people is None else np.asarray(people)[rows], {})
+        for rows in parts
+    )
+    return first, second
+
+
+def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:
+    from .. import AugmentationOverSampler
+
+    if not equalize:
+        return faces.images, faces.labels
+    return AugmentationOverSampler(random_state=seed).fit_resample(faces.images, faces.labels)
+
+
+def _train_network(
+    faces: Faces, held_out: Faces | None, equalize: bool, width: int, epochs: int, seed: int, progress: Progress
+) -> list[tuple[str, Any]]:
+    from skorch.callbacks import Callback
+
+    from .. import EmotionClassifier
+    from ..networks import ResNet
+
+    class ShowEpochs(Callback):
+        """Moves the bar on after each epoch."""
+
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            last = net.history[-1]
+            scores = {"loss": last["train_loss"], "validation F1": last.get("valid_f1_macro")}
+            told = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
+            advance(1, f"Training: {told}")
+
+    validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
+    with progress.track("Training", epochs) as advance:
+        classifier = EmotionClassifier(
+            ResNet(width=width), max_epochs=epochs, callbacks=[ShowEpochs()], random_state=seed
+        )
+        classifier.fit(*_equalize(faces, equalize, seed), **validation)
+    # A callback belongs to this run, not to the model.
+    return [("emotionclassifier", classifier.set_params(callbacks=None))]
+
+
+def _train_hog_svm(
+    faces: Faces, equalize: bool, image_size: int, seed: int, progress: Progress
+) -> list[tuple[str, Any]]:
+    from .. import make_hog_svm
+
+    pipeline = make_hog_svm(image_size=image_size, random_state=seed)[1:]
+    progress.say("Training ...")
+    pipeline.fit(*_equalize(faces, equalize, seed))
+    return list(pipeline.steps)
+
+
+def _choose_threshold(
+    steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, specificity: float, result: dict[str, Any]
+) -> list[tuple[str, Any]]:
+    """Let the last step answer yes from the threshold on that gives the wanted specificity."""
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.model_selection import FixedThresholdClassifier
+    from sklearn.pipeline import Pipeline
+
+    from .. import find_operating_point
+
+    pipeline = Pipeline(steps)
+    column = pipeline.classes_.tolist().index(pos_label)
+    scores = pipeline.predict_proba(held_out.images)[:, column]
+    point = find_operating_point(held_out.labels, scores, specificity=specificity, pos_label=pos_label)
+    result["threshold"] = point.threshold
+    name, classifier = steps[-1]
+    fixed = FixedThresholdClassifier(
+        FrozenEstimator(classifier), threshold=point.threshold, pos_label=pos_label, response_method="predict_proba"
+    )
+    # Fitting a frozen estimator fits nothing.
+    features = held_out.images if len(steps) == 1 else Pipeline(steps[:-1]).transform(held_out.images)
+    return [*steps[:-1], (name, fixed.fit(features, held_out.labels))]
+
+
+def _judge(
+    steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, result: dict[str, Any], progress: Progress | None
+) -> None:
+    from sklearn.pipeline import Pipeline
+
+    from .. import EmotionReport
+
+    report = EmotionReport.from_estimator(
+        Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
+    )
+    result["validation"] = report.scores_["value"].to_dict() | {"n": report.n_samples_}
+    if progress is not None:
+        typer.echo("On the validation images, which were not trained on:\n")
+        typer.echo(f"{report}\n")
+    if "threshold" in result and progress is not None:
+        progress.say(
+            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate."
+        )
+
+
+def _draw_curves(pipeline: Any, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from .. import TrainingCurves
+
+    TrainingCurves.from_estimator(pipeline).figure_.savefig(path, dpi=120)

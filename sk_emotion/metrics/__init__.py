@@ -1,0 +1,5 @@
+"""Judging predictions: reports, curves, and the choice of an operating point."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,14 @@
+from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
+from ._operating_point import OperatingPoint, find_operating_point, make_sensitivity_scorer
+from ._report import EmotionReport
+from ._training_curves import TrainingCurves
+
+__all__ = [
+    "EmotionReport",
+    "MulticlassPrecisionRecallDisplay",
+    "MulticlassRocCurveDisplay",
+    "OperatingPoint",
+    "TrainingCurves",
+    "find_operating_point",
+    "make_sensitivity_scorer",
+]

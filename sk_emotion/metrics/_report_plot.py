@@ -1,0 +1,71 @@
+"""A report as one picture."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..utils._palette import COLORS
+from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
+
+if TYPE_CHECKING:
+    from ._report import EmotionReport
+
+
+def draw_report(report: "EmotionReport", axes: Any) -> Any:
+    """Draw the confusion matrix, F1 of each class and, with scores, both curves; give the axes."""
+    ranked = report.y_score_ is not None
+    n_panels = 4 if ranked else 2
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        rows = 2 if ranked else 1
+        _, axes = plt.subplots(rows, 2, figsize=(12, 5 * rows), layout="constrained")
+    axes = np.ravel(axes)
+    if len(axes) != n_panels:
+        raise ValueError(f"EmotionReport.plot: {len(axes)} axes, expected {n_panels}.")
+    _draw_confusions(report, axes[0])
+    _draw_f1(report, axes[1])
+    if ranked:
+        options = {"classes": report.classes_, "pos_label": report.pos_label_}
+        for display, ax in ((MulticlassRocCurveDisplay, axes[2]), (MulticlassPrecisionRecallDisplay, axes[3])):
+            display.from_predictions(report.y_true_, report.y_score_, ax=ax, **options)
+        question = "each class against the rest" if report.pos_label_ is None else str(report.pos_label_)
+        axes[2].set_title(f"ROC: {question}")
+        axes[3].set_title(f"Precision and recall: {question}")
+    return axes
+
+
+def _draw_confusions(report: "EmotionReport", ax: Any) -> None:
+    counts = report.confusion_matrix_.to_numpy()
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        color = "white" if shares[row, column] > 0.55 else "black"
+        ax.text(column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=color, fontsize=8)
+    names = [str(label) for label in report.classes_]
+    turned: Any = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
+    ax.set_xticks(range(len(names)), names, **turned)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="predicted", ylabel="true", title="Images, and share of the true class")
+
+
+def _draw_f1(report: "EmotionReport", ax: Any) -> None:
+    table = report.per_class_
+    positions = np.arange(len(table))
+    f1 = table["f1"].to_numpy()
+    ax.barh(positions, f1, color=COLORS[0], alpha=0.75, height=0.6)
+    if report.n_resamples_:
+        # A percentile interval need not hold the score itself.
+        lengths = np.clip([f1 - table["f1_low"], table["f1_high"] - f1], 0, None)
+        ax.errorbar(f1, positions, xerr=lengths, fmt="none", ecolor="0.25", capsize=3)
+    macro = report.scores_["value"].to_dict()["f1_macro"]
+    ax.axvline(macro, color=COLORS[1], linestyle="--", linewidth=1.2)
+    names = [str(label) for label in report.classes_]
+    ax.set_yticks(positions, [f"{name} ({n:.0f})" for name, n in zip(names, table["support"], strict=True)])
+    ax.invert_yaxis()
+    level = f" with {report.confidence_level_:.0%} intervals" if report.n_resamples_ else ""
+    ax.set(xlim=(0, 1), xlabel=f"F1{level}; dashed: macro F1 {macro:.3f}", title="F1 of each class (images)")
+    ax.grid(axis="x", color="0.93")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)

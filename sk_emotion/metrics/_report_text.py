@@ -1,0 +1,114 @@
+"""A report as text for a terminal."""
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from ..utils._text import align, number
+
+if TYPE_CHECKING:
+    from ._report import EmotionReport
+
+_WIDTH = 100
+
+_TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "macro F1",
+    "f1_weighted": "weighted F1",
+    "roc_auc_ovr": "ROC AUC (one vs rest, macro)",
+    "average_precision_macro": "average precision (macro)",
+    "f1": "F1",
+    "precision": "precision",
+    "sensitivity": "sensitivity (recall)",
+    "specificity": "specificity",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+}
+
+
+def describe_report(report: "EmotionReport") -> str:
+    """Write all of a report."""
+    parts = [_describe_set(report), "", *_table_of_scores(report)]
+    parts += ["", _describe_majority(report)]
+    why = explain_difference(report)
+    if why:
+        parts += ["", *textwrap.wrap(why, _WIDTH), "", "The untouched test set, class by class:"]
+    parts += ["", *_table_of_classes(report), "", *_table_of_confusions(report)]
+    return "\n".join(parts)
+
+
+def explain_difference(report: "EmotionReport") -> str:
+    """Say why the scores on the equalised set differ from those on the untouched one; nothing without one."""
+    equalized = report.equalized_
+    if equalized is None:
+        return ""
+    label: Any = report.pos_label_
+    if label is None:
+        label = report.per_class_["support"].idxmin()
+    shares = [part.per_class_["support"][label] / part.n_samples_ for part in (report, equalized)]
+    n_copies = equalized.n_samples_ - report.n_samples_
+    return (
+        f"Why they differ: {label} is {shares[0]:.0%} of the untouched images and {shares[1]:.0%} of the equalised "
+        "ones, and accuracy, precision and F1 depend on that share. Balanced accuracy and ROC AUC do not: what "
+        f"differs there comes from the {n_copies} augmented copies, which are changed images, but no new people."
+    )
+
+
+def _describe_set(report: "EmotionReport") -> str:
+    groups = "" if report.n_groups_ is None else f" in {report.n_groups_} groups"
+    size = f"{report.n_samples_} images{groups}, {len(report.classes_)} classes"
+    if not report.n_resamples_:
+        return size
+    unit = "images" if report.n_groups_ is None else "groups"
+    return (
+        f"{size}; {report.confidence_level_:.0%} confidence intervals by bootstrap of {unit} "
+        f"({report.n_resamples_} resamples)"
+    )
+
+
+def _describe_majority(report: "EmotionReport") -> str:
+    """Say what is reached without looking at the images."""
+    support = report.per_class_["support"]
+    share = support.max() / report.n_samples_
+    n_classes = (support > 0).sum()
+    return (
+        f"Always answering {support.idxmax()!s} would give accuracy {share:.3f}, balanced accuracy {1 / n_classes:.3f} "
+        f"and macro F1 {2 * share / (1 + share) / n_classes:.3f}."
+    )
+
+
+def _table_of_scores(report: "EmotionReport") -> list[str]:
+    parts = [report] if report.equalized_ is None else [report, report.equalized_]
+    rows = [["", "untouched test set", "equalised test set"]] if len(parts) == 2 else []
+    for name in report.scores_.index:
+        question = f" ({report.pos_label_})" if name in ("f1", "precision") else ""
+        rows.append([_TITLES[name] + question, *(_cell(part, *part.scores_.loc[name]) for part in parts)])
+    return align(rows)
+
+
+def _table_of_classes(report: "EmotionReport") -> list[str]:
+    ranked = ["roc_auc"] if report.y_score_ is not None else []
+    rows = [["", "precision", "recall", "F1", *(_TITLES[name] for name in ranked), "images"]]
+    for name, row in report.to_frame().iterrows():
+        f1 = _cell(report, row["f1"], row["f1_low"], row["f1_high"])
+        cells = [number(row["precision"]), number(row["recall"]), f1, *(number(row[score]) for score in ranked)]
+        rows.append([_name_row(name), *cells, f"{row['support']:.0f}"])
+    lines = align(rows)
+    return [*lines[:-2], "─" * max(map(len, lines)), *lines[-2:]]
+
+
+def _cell(report: "EmotionReport", value: float, low: float, high: float) -> str:
+    """Write a score with its interval."""
+    return number(value) + (f" [{number(low)}, {number(high)}]" if report.n_resamples_ else "")
+
+
+def _name_row(name: Any) -> str:
+    return {"macro avg": "macro average", "weighted avg": "weighted average"}.get(str(name), str(name))
+
+
+def _table_of_confusions(report: "EmotionReport") -> list[str]:
+    table = report.confusion_matrix_
+    header = ["true \\ predicted", *(str(label) for label in table.columns)]
+    return align(
+        [header, *([str(label), *map(str, row)] for label, row in zip(table.index, table.to_numpy(), strict=True))]
+    )

@@ -1,0 +1,154 @@
+"""Scores of weighted predictions, for many sets of weights at once.
+
+With weights of one, they are the scores of scikit-learn's functions of the same names; with weights that say how often
+each image was drawn, those of a resample.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = dict[str, NDArray[np.float64]]
+
+
+def score_predictions(
+    weight: NDArray[np.float64],
+    true: NDArray[Any],
+    predicted: NDArray[Any],
+    score: NDArray[np.float64] | None,
+    n_classes: int,
+    positive: int | None,
+) -> tuple[Scores, Scores]:
+    """Score all classes together, and each.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_resamples, n_samples)
+    true, predicted : ndarray of int of shape (n_samples,)
+        Codes of the classes.
+    score : ndarray of shape (n_samples, n_classes) or None
+    n_classes : int
+    positive : int or None
+        Code of the positive one of two classes.
+
+    Returns
+    -------
+    overall : dict of ndarray of shape (n_resamples,)
+    per_class : dict of ndarray of shape (n_resamples, n_classes)
+    """
+    confusions = count_confusions(weight, true, predicted, n_classes)
+    per_class = score_classes(confusions)
+    overall = average_classes(confusions, per_class)
+    if score is not None:
+        per_class |= rank_classes(weight, true, score)
+    if positive is not None:
+        overall |= {name: per_class[name][:, positive] for name in ("f1", "precision")}
+        recall = per_class["recall"]
+        overall |= {"sensitivity": recall[:, positive], "specificity": recall[:, 1 - positive]}
+        if score is not None:
+            overall |= {name: per_class[name][:, positive] for name in ("roc_auc", "average_precision")}
+    elif score is not None:
+        overall["roc_auc_ovr"] = mean_known(per_class["roc_auc"])
+        overall["average_precision_macro"] = mean_known(per_class["average_precision"])
+    return overall, per_class
+
+
+def count_confusions(
+    weight: NDArray[np.float64], true: NDArray[Any], predicted: NDArray[Any], n_classes: int
+) -> NDArray[np.float64]:
+    """Count true against predicted classes.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_resamples, n_samples)
+    true, predicted : ndarray of int of shape (n_samples,)
+        Codes of the classes.
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of shape (n_resamples, n_classes, n_classes)
+        True classes in rows.
+    """
+    cell = true * n_classes + predicted
+    counts = [np.bincount(cell, weights=row, minlength=n_classes**2) for row in weight]
+    return np.array(counts, dtype=np.float64).reshape(-1, n_classes, n_classes)
+
+
+def score_classes(confusions: NDArray[np.float64]) -> Scores:
+    """Score each class; each value has shape (n_resamples, n_classes), nan for a class that is not there at all."""
+    hits = np.diagonal(confusions, axis1=1, axis2=2)
+    support, predicted = confusions.sum(axis=2), confusions.sum(axis=1)
+    absent = (support == 0) & (predicted == 0)
+    return {
+        "precision": np.where(absent, np.nan, _divide(hits, predicted)),
+        "recall": np.where(absent, np.nan, _divide(hits, support)),
+        "f1": np.where(absent, np.nan, _divide(2 * hits, support + predicted)),
+        "support": support,
+    }
+
+
+def average_classes(confusions: NDArray[np.float64], scores: Scores) -> Scores:
+    """Average the scores of the classes; each value has shape (n_resamples,)."""
+    support = scores["support"]
+    total = support.sum(axis=1)
+    hits = np.trace(confusions, axis1=1, axis2=2)
+    return {
+        "accuracy": hits / total,
+        "balanced_accuracy": mean_known(np.where(support > 0, scores["recall"], np.nan)),
+        "f1_macro": mean_known(scores["f1"]),
+        "f1_weighted": np.nansum(scores["f1"] * support, axis=1) / total,
+    }
+
+
+def rank_classes(weight: NDArray[np.float64], true: NDArray[Any], score: NDArray[np.float64]) -> Scores:
+    """Give the area under the ROC curve and the average precision of each class against the rest.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_resamples, n_samples)
+    true : ndarray of int of shape (n_samples,)
+        Codes of the classes.
+    score : ndarray of shape (n_samples, n_classes)
+        Higher for images that are more likely of a class.
+
+    Returns
+    -------
+    dict of ndarray of shape (n_resamples, n_classes)
+        ``"roc_auc"`` and ``"average_precision"``; nan where a class, or the rest, is not there.
+    """
+    columns = [_rank(weight, true == code, score[:, code]) for code in range(score.shape[1])]
+    areas, precisions = zip(*columns, strict=True)
+    return {"roc_auc": np.stack(areas, axis=1), "average_precision": np.stack(precisions, axis=1)}
+
+
+def _rank(weight: Any, positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any]:
+    order = np.argsort(-score, kind="stable")
+    sorted_score = score[order]
+    # Images of equal score are passed by a threshold together.
+    steps = np.flatnonzero(np.r_[True, sorted_score[1:] != sorted_score[:-1]])
+    sorted_weight = weight[:, order]
+    positives = np.add.reduceat(sorted_weight * positive[order], steps, axis=1)
+    negatives = np.add.reduceat(sorted_weight * ~positive[order], steps, axis=1)
+    hits, false_alarms = positives.cumsum(axis=1), negatives.cumsum(axis=1)
+    n_positive, n_negative = hits[:, -1], false_alarms[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Pairs of a positive and a negative image in the right order; equal scores count half.
+        pairs = (negatives * (hits - positives / 2)).sum(axis=1)
+        area = pairs / (n_positive * n_negative)
+        precision = _divide(hits, hits + false_alarms)
+        average_precision = (positives * precision).sum(axis=1) / n_positive
+    return area, np.where(n_negative > 0, average_precision, np.nan)
+
+
+def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average each row over what is not nan; nan if nothing is."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
+
+
+def _divide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide; nothing of nothing is 0, as with ``zero_division=0`` in scikit-learn."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)

@@ -1,0 +1,170 @@
+"""Loss and scores against epoch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from ..utils._palette import COLORS
+from ..utils._pipelines import find_last_step
+
+# What is drawn together: the title, and the end of the names of its columns.
+_PANELS = {"loss": "loss", "accuracy": "acc", "macro F1": "f1_macro"}
+_PARTS = {"train": ("training", COLORS[0], "-"), "valid": ("validation", COLORS[1], "--")}
+
+
+class TrainingCurves:
+    """Loss, accuracy, macro-F1 and learning rate of a network against epoch.
+
+    Use :meth:`from_estimator` or :meth:`from_history`.
+
+    Parameters
+    ----------
+    history : sequence of dict
+        One entry per epoch, as in ``EmotionClassifier.history_``.
+
+    Attributes
+    ----------
+    history : DataFrame
+        One row per epoch, with ``epoch`` counted from 1.
+    best_epoch : int or None
+        Epoch of the lowest validation loss; None without a validation set.
+    axes_ : ndarray of matplotlib Axes of shape (4,)
+        After :meth:`plot`: loss, accuracy, macro-F1, learning rate.
+    figure_ : matplotlib Figure
+        After :meth:`plot`.
+
+    See Also
+    --------
+    EmotionReport : Scores on a test set.
+
+    Notes
+    -----
+    Training scores are those of augmented images, with dropout, while the weights still change in the epoch; the
+    training loss has label smoothing in it. So the validation curve may well be the better one: it is its turning
+    point, not the distance between the two, that shows over-fitting.
+
+    Examples
+    --------
+    >>> from sk_emotion import EmotionClassifier, TrainingCurves, make_faces, networks
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], image_size=24, random_state=0)
+    >>> clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=2, validation_fraction=0.2, random_state=0)
+    >>> curves = TrainingCurves.from_estimator(clf.fit(X, y))
+    >>> len(curves.history)
+    2
+    """
+
+    def __init__(self, history: Sequence[dict[str, Any]]):
+        if not len(history):
+            raise ValueError("TrainingCurves: history is empty. Give clf.history_ of a classifier that was trained.")
+        self.history = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1))
+        losses = self.history.get("valid_loss")
+        self.best_epoch = None if losses is None else int(self.history["epoch"][losses.argmin()])
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, axes: Any = None) -> "TrainingCurves":
+        """Draw the training of a classifier.
+
+        Parameters
+        ----------
+        estimator : EmotionClassifier, Pipeline or search
+            Fitted; its last step is an EmotionClassifier.
+        axes : sequence of 4 matplotlib Axes, default=None
+            Where to draw; by default on a new figure.
+
+        Returns
+        -------
+        TrainingCurves
+
+        Raises
+        ------
+        TypeError
+            If the classifier keeps no history.
+        """
+        classifier = find_last_step(estimator)
+        check_is_fitted(classifier)
+        if not hasattr(classifier, "history_"):
+            raise TypeError(
+                f"TrainingCurves: {type(classifier).__name__} keeps no history_ of its training, expected an "
+                "EmotionClassifier, or a pipeline or search that ends in one."
+            )
+        return cls(classifier.history_).plot(axes)
+
+    @classmethod
+    def from_history(cls, history: Sequence[dict[str, Any]], *, axes: Any = None) -> "TrainingCurves":
+        """Draw the history of a training.
+
+        Parameters
+        ----------
+        history : sequence of dict
+            One entry per epoch, as in ``EmotionClassifier.history_``.
+        axes : sequence of 4 matplotlib Axes, default=None
+            Where to draw; by default on a new figure.
+
+        Returns
+        -------
+        TrainingCurves
+        """
+        return cls(history).plot(axes)
+
+    def plot(self, axes: Any = None) -> "TrainingCurves":
+        """Draw the curves.
+
+        Parameters
+        ----------
+        axes : sequence of 4 matplotlib Axes, default=None
+            Where to draw; by default on a new figure.
+
+        Returns
+        -------
+        self : TrainingCurves
+        """
+        import numpy as np
+
+        if axes is None:
+            import matplotlib.pyplot as plt
+
+            _, axes = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
+        self.axes_ = np.ravel(axes)
+        if len(self.axes_) != 4:
+            raise ValueError(f"TrainingCurves.plot: {len(self.axes_)} axes, expected 4.")
+        self.figure_ = self.axes_[0].figure
+        for ax, (title, ending) in zip(self.axes_, _PANELS.items(), strict=False):
+            self._draw_scores(ax, title, ending)
+        if "lr" in self.history:
+            self.axes_[3].plot(self.history["epoch"], self.history["lr"], color=COLORS[2], **self._markers())
+        self.axes_[3].set_title("learning rate")
+        for ax in self.axes_:
+            ax.set_xlabel("epoch")
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.grid(color="0.9")
+            ax.set_axisbelow(True)
+            ax.spines[["top", "right"]].set_visible(False)
+        return self
+
+    def _draw_scores(self, ax: Any, title: str, ending: str) -> None:
+        for part, (label, color, style) in _PARTS.items():
+            column = f"{part}_{ending}"
+            if column in self.history:
+                ax.plot(
+                    self.history["epoch"],
+                    self.history[column],
+                    color=color,
+                    linestyle=style,
+                    label=label,
+                    **self._markers(),
+                )
+        if title == "loss" and self.best_epoch is not None:
+            ax.axvline(
+                self.best_epoch, color="0.6", linewidth=1, linestyle=":", label=f"lowest: epoch {self.best_epoch}"
+            )
+        if title != "loss":
+            ax.set_ylim(0, 1.02)
+        ax.set_title(title)
+        if ax.has_data():
+            ax.legend(frameon=False, fontsize="small")
+
+    def _markers(self) -> dict[str, Any]:
+        """A line through one epoch alone would not be seen."""
+        return {"marker": "o", "markersize": 3} if len(self.history) < 12 else {}

@@ -1,0 +1,181 @@
+"""Predictions for people: a table of pictures, labels and confidence, in which the doubtful ones are rejected."""
+
+import copy
+import os
+import warnings
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .exceptions import DatasetWarning
+from .preprocessing import FaceLoader
+from .preprocessing._sources import list_pictures
+from .utils._pipelines import split_loader
+
+# Pictures read between two signs of progress.
+_CHUNK = 32
+
+
+def predict_faces(
+    model: Any, X: Any, *, min_confidence: float = 0.0, require_face: bool = True, progress: Any = None
+) -> pd.DataFrame:
+    """Predict the emotion in each picture, and reject what is doubtful.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted: a pipeline that begins with a :class:`FaceLoader`, a search over one, an :class:`EmotionClassifier`
+        alone, or any other classifier of what `X` holds.
+    X : list, array or DataFrame of length n_samples
+        Paths, bytes, PIL images or arrays.
+    min_confidence : float, default=0.0
+        A prediction whose probability is below this, from 0 to 1, is rejected.
+    require_face : bool, default=True
+        Whether a picture in which the detector of the model's FaceLoader saw no face is rejected. A model without a
+        detector looks for no face.
+    progress : callable, default=None
+        Called with the number of pictures just read, as often as some are.
+
+    Returns
+    -------
+    DataFrame
+        One row per picture:
+
+        - ``picture``: str, its path, or ``"picture 0"`` and so on;
+        - ``label``: the predicted label, or None where it is rejected;
+        - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
+          the picture cannot be read;
+        - ``rejected``: str, why there is no label: ``"no face seen"``, ``"not confident"`` or
+          ``"cannot be read: ..."``; empty where there is one;
+        - ``face_found``: bool, or None if it was not looked for;
+        - ``probability_...``: float, one column per class.
+
+    Raises
+    ------
+    ValueError
+        If `min_confidence` is out of range, or the model gives no probabilities to compare it with.
+
+    See Also
+    --------
+    FaceLoader : Its `detector` says what a face is.
+    find_operating_point : The choice of a threshold for two classes.
+
+    Examples
+    --------
+    >>> from sk_emotion import make_faces, make_hog_svm, predict_faces
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> table = predict_faces(make_hog_svm().fit(X[:50], y[:50]), X[50:], min_confidence=0.6)
+    >>> len(table), table.columns[:4].tolist()
+    (10, ['picture', 'label', 'confidence', 'rejected'])
+    """
+    if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
+        raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a share from 0 to 1.")
+    check_is_fitted(model)
+    read = read_faces(model, X, progress)
+    classifier = read.classifier
+    if min_confidence > 0 and not hasattr(classifier, "predict_proba"):
+        raise ValueError(
+            f"predict_faces: {type(classifier).__name__} has no predict_proba to compare min_confidence with. Train "
+            "make_hog_svm(probability=True), say."
+        )
+    labels, probabilities = _predict(classifier, read)
+    n_pictures = len(labels)
+    rejected = np.full(n_pictures, "", dtype=object)
+    positions = np.searchsorted(classifier.classes_, labels)
+    confidence = probabilities[np.arange(n_pictures), positions]
+    rejected[confidence < min_confidence] = "not confident"
+    if read.found is not None and require_face:
+        rejected[~read.found] = "no face seen"
+    for index, reason in read.unread.items():
+        rejected[index] = f"cannot be read: {reason}"
+        confidence[index], probabilities[index] = np.nan, np.nan
+    shown = labels.astype(object)
+    shown[rejected != ""] = None
+    table = {
+        "picture": [name_source(source, index) for index, source in enumerate(read.sources)],
+        # As objects: pandas would make nan of None among text.
+        "label": pd.Series(shown, dtype=object),
+        "confidence": confidence,
+        "rejected": rejected.astype(str),
+        "face_found": [None] * n_pictures if read.found is None else read.found,
+    }
+    columns = {f"probability_{label}": probabilities[:, code] for code, label in enumerate(classifier.classes_)}
+    return pd.DataFrame({**table, **columns})
+
+
+class ReadFaces(NamedTuple):
+    """Faces read once, and the classifier that takes them.
+
+    Attributes
+    ----------
+    classifier : classifier
+        What comes after the FaceLoader.
+    sources : sequence
+        The pictures as they were given.
+    faces : array or sequence
+        What the classifier takes. A picture that cannot be read is black.
+    found : ndarray of bool or None
+        Where a face was seen; None if it was not looked for.
+    unread : dict of int to str
+        Pictures that cannot be read, and why.
+    """
+
+    classifier: Any
+    sources: Any
+    faces: Any
+    found: NDArray[np.bool_] | None
+    unread: dict[int, str]
+
+
+def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None) -> ReadFaces:
+    """Let the FaceLoader of a model read pictures; damaged ones are told, not raised."""
+    pictures = list_pictures(X)
+    sources = X if pictures is None else pictures
+    loader, classifier = split_loader(model)
+    if loader is None and hasattr(model, "image_shape_") and pictures is not None:
+        # A network alone takes arrays: its faces are brought to their size.
+        color = len(model.image_shape_) == 3
+        loader = FaceLoader(image_size=model.image_shape_[:2], color=color).fit(sources)
+    if loader is None:
+        return ReadFaces(model, sources, X, None, {})
+    # A copy, so that the model's own loader goes on raising errors.
+    tolerant = copy.copy(loader).set_params(on_error="blank")
+    return ReadFaces(classifier, sources, *load_in_chunks(tolerant, sources, progress))
+
+
+def load_in_chunks(
+    loader: Any, sources: Any, progress: Callable[[int], Any] | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[int, str]]:
+    """Transform pictures by a fitted FaceLoader, telling how far it is; give faces, where one was seen, and errors."""
+    faces, found = [], []
+    unread: dict[int, str] = {}
+    for start in range(0, len(sources), _CHUNK):
+        part = sources[start : start + _CHUNK]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DatasetWarning)
+            faces.append(loader.transform(part))
+        found.append(loader.face_found_)
+        unread |= {start + index: reason for index, reason in loader.unread_.items()}
+        if progress is not None:
+            progress(len(part))
+    if not faces:
+        # The loader's own error for no pictures at all.
+        loader.transform(sources)
+    return np.concatenate(faces), None if found[0] is None else np.concatenate(found), unread
+
+
+def name_source(source: Any, index: int) -> str:
+    """Name a picture by its path, or else by its position."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
+
+
+def _predict(classifier: Any, read: ReadFaces) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    labels = np.asarray(classifier.predict(read.faces))
+    if hasattr(classifier, "predict_proba"):
+        return labels, np.array(classifier.predict_proba(read.faces), dtype=np.float64)
+    return labels, np.full((len(labels), len(classifier.classes_)), np.nan)

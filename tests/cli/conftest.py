@@ -1,0 +1,28 @@
+import pytest
+from PIL import Image
+
+from sk_emotion import make_faces
+from sk_emotion.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A small folder of faces with the mess of a real one."""
+    X, y, _ = make_faces(36, emotions=["happiness", "pain", "fear"], image_size=32, random_state=0)
+    for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
+        path = tmp_path / "my faces (1)" / emotion.upper() / f"face ({number}).jfif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(face).save(path, format="PNG")
+    return tmp_path / "my faces (1)"
+
+
+@pytest.fixture
+def run():
+    """Run the command in this process; give its exit code."""
+
+    def run_command(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        return stopped.value.code
+
+    return run_command

@@ -1,0 +1,229 @@
+"""From a folder to a model file, in another process to predictions and scores."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sk_emotion import FaceLoader, consolidate_emotions, load_face_folder, load_model, make_faces
+from sk_emotion.cli import _data
+
+QUICK = ["--epochs", "2", "--width", "4", "--image-size", "24"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Faces of nine people in folders, with one damaged file."""
+    path = tmp_path_factory.mktemp("photos")
+    X, y, people = make_faces(
+        90, emotions=["happiness", "fear", "pain"], image_size=32, n_subjects=9, noise=2, random_state=0
+    )
+    for number, (face, emotion, person) in enumerate(zip(X, y, people, strict=True)):
+        (path / emotion).mkdir(exist_ok=True)
+        Image.fromarray(face).save(path / emotion / f"person{person} ({number}).png")
+    return path
+
+
+def ask_json(*arguments):
+    """Run the command in a new process; give its exit code and what it printed."""
+    command = [sys.executable, "-m", "sk_emotion", *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("kind", "question"), [("cnn", []), ("cnn", ["--binary", "pain"]), ("hog-svm", ["--binary", "pain"])]
+)
+def test_probabilities_are_the_same_in_another_process(photos, tmp_path, run, capsys, kind, question):
+    file = tmp_path / "model.skops"
+    groups = ["--groups", r"person(\d+)"]
+    assert run("train", photos, "--out", file, "--model", kind, *question, *groups, *QUICK, "--json") == 0
+    trained = json.loads(capsys.readouterr().out)
+    model = load_model(file)
+    assert trained["classes"] == model.classes_.tolist()
+    faces = load_face_folder(photos)
+    code, predictions = ask_json("predict", photos, "--model", file)
+    assert code == 0
+    assert [row["picture"] for row in predictions] == faces.data.tolist()
+    here = model.predict_proba(faces.data)
+    told = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
+    np.testing.assert_array_equal(told, here)
+
+    assert run("evaluate", file, photos, *groups, "--json") == 0
+    judged = json.loads(capsys.readouterr().out)
+    truth = consolidate_emotions(faces.target, "pain", names=("not pain", "pain")) if question else faces.target
+    assert judged["scores"]["accuracy"]["value"] == pytest.approx(np.mean(model.predict(faces.data) == truth))
+    assert judged["n"] == 90
+    assert ("roc_auc" if question else "roc_auc_ovr") in judged["scores"]
+
+
+def test_train_shows_scores_of_people_that_it_was_not_trained_on(photos, tmp_path, run, capsys):
+    arguments = ["train", photos, "--out", tmp_path / "m.skops", "--groups", r"person(\d+)", *QUICK]
+    assert run(*arguments, "--curves", tmp_path / "curves.png") == 0
+    captured = capsys.readouterr()
+    assert "macro F1" in captured.out
+    assert "groups" in captured.out
+    assert "90 images: fear 30, happiness 30, pain 30" in captured.err
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_without_validation_all_images_are_trained_on(photos, tmp_path, run, capsys):
+    assert run("train", photos, "--out", tmp_path / "m.skops", "--validation", 0, *QUICK, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["n_train"] == 90
+    assert "validation" not in result
+
+
+def test_threshold_is_chosen_for_a_specificity_and_kept(photos, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    arguments = ["train", photos, "--out", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--json"]
+    assert run(*arguments, "--specificity", "0.9") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["validation"]["specificity"] >= 0.9
+    model = load_model(file)
+    faces = load_face_folder(photos)
+    answers = model.predict_proba(faces.data)[:, 1] >= result["threshold"]
+    np.testing.assert_array_equal(model.predict(faces.data), np.where(answers, "pain", "not pain"))
+
+
+def test_network_with_a_threshold_survives_too(photos, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    assert run("train", photos, "--out", file, "--binary", "fear,pain", "--specificity", 0.5, *QUICK) == 0
+    assert "judge it on others" in capsys.readouterr().err
+    assert run("evaluate", file, photos, "--quiet") == 0
+    assert "F1 (fear or pain)" in capsys.readouterr().out
+
+
+def test_positive_class_is_the_one_that_was_asked_for_whatever_its_place_in_the_alphabet(photos, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    assert run("train", photos, "--out", file, "--model", "hog-svm", "--binary", "fear", *QUICK, "--quiet") == 0
+    assert run("evaluate", file, photos, "--quiet") == 0
+    assert capsys.readouterr().out.count("F1 (fear)") == 2
+
+
+def test_evaluate_equalizes_and_draws(photos, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    run("train", photos, "--out", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet")
+    capsys.readouterr()
+    assert run("evaluate", file, photos, "--equalize", "--plot", tmp_path / "report.png") == 0
+    assert "Why they differ: pain is 33% of the untouched images and 50%" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+
+
+class TestPredict:
+    @pytest.fixture
+    def file(self, photos, tmp_path, run):
+        run("train", photos, "--out", tmp_path / "m.skops", "--model", "hog-svm", *QUICK, "--quiet")
+        return tmp_path / "m.skops"
+
+    def test_damaged_photo_is_named_and_the_others_are_told(self, photos, tmp_path, run, capsys, file):
+        damaged = tmp_path / "damaged.jpg"
+        damaged.write_bytes(b"no picture")
+        whole = next((photos / "pain").iterdir())
+        capsys.readouterr()
+        assert run("predict", damaged, whole, "--model", file) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert "cannot be read" in lines[1]
+        assert any(emotion in lines[2] for emotion in ("fear", "happiness", "pain"))
+
+    def test_doubtful_and_faceless_photos_get_no_label(self, photos, tmp_path, run, capsys, file):
+        capsys.readouterr()
+        assert run("predict", photos, "--model", file, "--min-confidence", 0.999, "--json") == 0
+        rows = json.loads(capsys.readouterr().out)
+        assert {row["rejected"] for row in rows} >= {"not confident"}
+        assert all((row["label"] is None) == (row["rejected"] is not None) for row in rows)
+
+    def test_photo_in_which_no_face_is_seen(self, tmp_path, photos, run, capsys):
+        file = tmp_path / "lbp.skops"
+        options = ["--model", "hog-svm", "--detector", "lbp", "--image-size", 24]
+        run("train", photos, "--out", file, *options)
+        assert "A face was seen in" in capsys.readouterr().err
+        Image.new("L", (60, 60), 128).save(tmp_path / "wall.png")
+        assert run("predict", tmp_path / "wall.png", "--model", file) == 0
+        assert "no face seen" in capsys.readouterr().out
+        assert run("predict", tmp_path / "wall.png", "--model", file, "--accept-missing", "--json") == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert row["label"] is not None
+        assert row["face_found"] is False
+
+    def test_without_a_model_it_says_how_to_train_one(self, tmp_path, run, capsys):
+        assert run("predict", tmp_path, "--model", tmp_path / "none.skops") == 2
+        error = capsys.readouterr().err
+        assert "none.skops" in error
+        assert "sk-emotion train" in error
+
+
+def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, capsys):
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    labels = [path.split("/")[-2] for path in paths]
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    table = pd.DataFrame({"image": [*paths, str(tmp_path / "damaged.png")], "label": [*labels, "pain"]})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    file = tmp_path / "m.skops"
+    assert run("train", tmp_path / "faces.csv", "--out", file, "--model", "hog-svm", *QUICK) == 0
+    assert "1 of 91 pictures cannot be read and are left out" in capsys.readouterr().err
+    assert run("evaluate", file, tmp_path / "faces.csv", "--json", "--quiet") == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert (judged["n"], judged["unread"]) == (90, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{photos}", "--out", "no/such/folder/m.skops"], "no/such/folder"),
+        (["train", "{photos}", "--out", "{photos}"], "is a folder"),
+        (["train", "{photos}", "--model", "svm"], "expected cnn or hog-svm"),
+        (["train", "{photos}", "--curves", "curves.txt"], "ends in .png"),
+        (["train", "{photos}", "--curves", "curves.png", "--model", "hog-svm"], "only a cnn"),
+        (["train", "{photos}", "--specificity", "0.9"], "it needs --binary"),
+        (["train", "no/such/photos"], "no/such/photos"),
+        (["evaluate", "none.skops", "{photos}"], "none.skops"),
+        (["evaluate", "{photos}/fear", "{photos}"], "fear"),
+        (["predict", "{photos}", "--min-confidence", "60"], "--min-confidence"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(photos, run, capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert run(*(argument.format(photos=photos) for argument in arguments)) == 2
+    # Messages of the shell's own stand in a box, with line breaks.
+    error = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_model_of_other_labels_is_refused(photos, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    run("train", photos, "--out", file, "--model", "hog-svm", *QUICK, "--quiet")
+    (tmp_path / "other").mkdir()
+    for name in ("boredom", "pain"):
+        (tmp_path / "other" / name).symlink_to(photos / "pain")
+    assert run("evaluate", file, tmp_path / "other", "--quiet") == 2
+    assert "boredom" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("classes", "question"),
+    [
+        (["not pain", "pain"], "pain"),
+        (["anger", "not anger"], "anger"),
+        (["fear or pain", "not fear or pain"], "fear or pain"),
+        (["fear", "pain"], None),
+        (["fear", "not pain", "pain"], None),
+        ([0, 1], None),
+    ],
+)
+def test_question_is_found_in_the_names_of_the_classes(classes, question):
+    assert _data.find_question(classes) == question
+
+
+def test_loader_of_a_trained_model_still_raises(photos, tmp_path, run):
+    file = tmp_path / "m.skops"
+    run("train", photos, "--out", file, "--model", "hog-svm", *QUICK, "--quiet")
+    loader = load_model(file)[0]
+    assert isinstance(loader, FaceLoader)
+    assert loader.on_error == "raise"

@@ -1,0 +1,141 @@
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import make_pipeline
+from PIL import Image
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+
+from sk_emotion import EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
+from sk_emotion.exceptions import ImageReadError
+
+
+@pytest.fixture(scope="module")
+def model(faces):
+    X, y, _ = faces
+    return make_hog_svm(image_size=24).fit(X, y)
+
+
+@pytest.fixture
+def photos(faces, tmp_path):
+    X, _, _ = faces
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path, image in zip(paths, X[:4], strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def see_bright_pictures(picture):
+    """A detector for which a bright picture is a face, and a dark one is none."""
+    return [(0, 0, picture.shape[1], picture.shape[0])] if picture.mean() > 60 else []
+
+
+def test_table_says_what_the_model_says(faces, model, photos):
+    table = predict_faces(model, photos)
+    assert table["picture"].tolist() == [str(path) for path in photos]
+    assert table["label"].tolist() == model.predict(photos).tolist()
+    probabilities = table[["probability_happiness", "probability_pain"]].to_numpy()
+    np.testing.assert_array_equal(probabilities, model.predict_proba(photos))
+    np.testing.assert_allclose(table["confidence"], probabilities.max(axis=1))
+    assert (table["rejected"] == "").all()
+    assert table["face_found"].isna().all()
+
+
+def test_doubtful_pictures_get_no_label(faces, model):
+    X, _, _ = faces
+    confidence = model.predict_proba(X).max(axis=1)
+    table = predict_faces(model, X, min_confidence=np.median(confidence))
+    doubtful = confidence < np.median(confidence)
+    assert 0 < doubtful.sum() < len(X)
+    assert table["label"].isna().tolist() == doubtful.tolist()
+    assert (table.loc[doubtful, "rejected"] == "not confident").all()
+    assert table["picture"][0] == "picture 0"
+
+
+def test_pictures_without_a_face_get_no_label_unless_asked(faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24, detector=see_bright_pictures).fit(X, y)
+    pictures = [np.full((32, 32), 200, dtype=np.uint8), np.full((32, 32), 10, dtype=np.uint8)]
+    table = predict_faces(model, pictures)
+    assert table["face_found"].tolist() == [True, False]
+    assert table["rejected"].tolist() == ["", "no face seen"]
+    assert table["label"].isna().tolist() == [False, True]
+    # The doubt of the model is told all the same.
+    assert table["confidence"].notna().all()
+    assert predict_faces(model, pictures, require_face=False)["label"].notna().all()
+
+
+def test_damaged_picture_costs_the_others_nothing(model, photos):
+    photos[1].write_bytes(b"no picture")
+    table = predict_faces(model, photos)
+    assert table["rejected"].str.startswith("cannot be read").tolist() == [False, True, False, False]
+    assert table.loc[1, ["label", "confidence", "probability_pain"]].isna().all()
+    assert table["label"].notna().sum() == 3
+    # The model's own way with errors is left as it was.
+    with pytest.raises(ImageReadError):
+        model.predict(photos)
+
+
+def test_network_alone_takes_photos_of_any_size(faces, photos):
+    X, y, _ = faces
+    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X, y)
+    table = predict_faces(clf, [str(photos[0]), np.zeros((50, 40), dtype=np.uint8)])
+    assert len(table) == 2
+    np.testing.assert_allclose(predict_faces(clf, X)["probability_pain"], clf.predict_proba(X)[:, 1], atol=1e-6)
+
+
+def test_search_and_column_of_paths(faces, photos):
+    X, y, _ = faces
+    search = GridSearchCV(make_hog_svm(image_size=24), {"hogtransformer__orientations": [6]}, cv=2).fit(X, y)
+    by_column = predict_faces(search, pd.DataFrame({"image": [str(path) for path in photos]}))
+    assert by_column["label"].tolist() == search.predict(photos).tolist()
+
+
+def test_threshold_of_the_model_is_kept_to(faces, model):
+    X, y, _ = faces
+    strict = FixedThresholdClassifier(
+        FrozenEstimator(model), threshold=1.0, pos_label="pain", response_method="predict_proba"
+    ).fit(X, y)
+    table = predict_faces(strict, X)
+    assert set(table["label"]) == {"happiness"}
+    np.testing.assert_allclose(table["confidence"], table["probability_happiness"])
+
+
+def test_progress_is_told_in_pictures(faces, model):
+    X, _, _ = faces
+    told = []
+    predict_faces(model, list(X), progress=told.append)
+    assert sum(told) == len(X)
+    assert len(told) > 1
+
+
+def test_model_without_probabilities_is_of_use_without_confidence(faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24, probability=False).fit(X, y)
+    table = predict_faces(model, X)
+    assert table["label"].tolist() == model.predict(X).tolist()
+    assert table["confidence"].isna().all()
+    with pytest.raises(ValueError, match="no predict_proba"):
+        predict_faces(model, X, min_confidence=0.5)
+
+
+def test_confidence_out_of_range_is_refused(faces, model):
+    with pytest.raises(ValueError, match="min_confidence=60"):
+        predict_faces(model, faces[0], min_confidence=60)
+
+
+def test_pipeline_with_a_network_is_asked_once_for_each_picture(faces, photos):
+    X, y, _ = faces
+    calls = []
+
+    def detect(picture):
+        calls.append(picture.shape)
+        return [(0, 0, 10, 10)]
+
+    pipeline = make_pipeline(
+        FaceLoader(image_size=24, detector=detect),
+        EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0),
+    ).fit(X[:8].copy(), y[:8])
+    calls.clear()
+    predict_faces(pipeline, photos)
+    assert len(calls) == len(photos)
