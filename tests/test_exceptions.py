@@ -14,6 +14,8 @@ BUILT_IN = {
     "ImageSizeError": ValueError,
     "LabelError": ValueError,
     "MissingDependencyError": ImportError,
+    "ModelFileError": ValueError,
+    "ModelNotFoundError": FileNotFoundError,
     "TrainingError": RuntimeError,
 }
 ERRORS = [

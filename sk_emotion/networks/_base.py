@@ -33,6 +33,10 @@ class Network(BaseEstimator, ABC):
             Takes standardised images ``(n, in_channels, H, W)`` and returns logits ``(n, n_classes)``.
         """
 
+    def without_weights(self) -> "Network":
+        """Give a specification of the same module without pretrained weights, for a model whose own are at hand."""
+        return self
+
 
 def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution that keeps the size (but for the stride), then batch normalisation."""

@@ -51,6 +51,11 @@ class TorchvisionNetwork(Network):
         _drop_auxiliary_heads(module)
         return _RepeatGrey(module) if in_channels == 1 else module
 
+    def without_weights(self) -> Network:
+        # With weights, these two also change how they scale images.
+        scales = self.name in ("googlenet", "inception_v3")
+        return self if scales else TorchvisionNetwork(self.name)
+
 
 class TimmNetwork(Network):
     """A network of timm (``pip install "sk-emotion[timm]"``).
@@ -83,6 +88,9 @@ class TimmNetwork(Network):
         if not timm.is_model(self.name):
             raise ValueError(f"TimmNetwork: timm knows no model {self.name!r}. timm.list_models() lists them.")
         return timm.create_model(self.name, pretrained=self.pretrained, in_chans=in_channels, num_classes=n_classes)
+
+    def without_weights(self) -> Network:
+        return TimmNetwork(self.name)
 
 
 class TorchNetwork(Network):

@@ -49,7 +49,7 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
         ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), and ``seed`` of
         order and augmentation. The weights come from PyTorch's global generator, see :func:`seeded`.
     """
-    module = _build_module(clf)
+    module = _build_module(clf, clf.network_)
     precision = _choose_precision(clf, module)
     return _assemble(clf, module, precision, learn_pixel_statistics(images, clf.pixel_range_), **run)
 
@@ -67,7 +67,8 @@ def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
 def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
     """Build the net that :meth:`FaceNet.to_arrays` wrote down."""
     with seeded(0, clf.device_):
-        module = _build_module(clf)
+        # The weights are those of the file: nothing is downloaded again.
+        module = _build_module(clf, getattr(clf.network_, "without_weights", lambda: clf.network_)())
     net = _assemble(clf, module, arrays["precision"], (arrays["mean"], arrays["std"]))
     net.load_arrays(arrays)
     for epoch in clf.history_:
@@ -77,9 +78,9 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
     return net
 
 
-def _build_module(clf: Any) -> nn.Module:
+def _build_module(clf: Any, network: Any) -> nn.Module:
     in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
-    module = clf.network_.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
+    module = network.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
     return module.to(memory_format=torch.channels_last)
 
 
