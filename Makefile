@@ -22,7 +22,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv demo dist
+	rm -rf .venv demo results dist
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -15,10 +15,7 @@ import sk_emotion as ske
 
 
 class SeparableNetwork(nn.Module):
-    """Depthwise separable convolutions: few weights, for small machines.
-
-    The names of the first three arguments are filled in by the library, when it knows the images.
-    """
+    """Depthwise separable convolutions. The library fills in the first three arguments, when it knows the images."""
 
     def __init__(self, in_channels, image_size, n_classes, width=24, n_blocks=3):
         super().__init__()
@@ -42,16 +39,18 @@ if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
     X, y, groups = ske.FaceLoader(image_size=48).fit_transform(photos.data), photos.target, photos.groups
 else:
-    X, y, groups = ske.make_faces(400, emotions=["anger", "happiness", "pain"], random_state=0)
+    X, y, groups = ske.make_faces(450, emotions=["anger", "happiness", "pain"], image_size=32, random_state=0)
 
 own = ske.networks.TorchNetwork(SeparableNetwork, module_params={"width": 24})
+gentle = ske.FaceAugmentation(rotation=5, scale=0.05, erasing=0)
+options = {"optimizer": "adamw", "learning_rate": 0.01, "augmentation": gentle, "max_epochs": 25, "random_state": 0}
 classifiers = {
-    "separable": ske.EmotionClassifier(own, max_epochs=15, random_state=0),
-    "ResNet": ske.EmotionClassifier(ske.networks.ResNet(width=8), max_epochs=15, random_state=0),
+    "separable": ske.EmotionClassifier(own, **options),
+    "VGG": ske.EmotionClassifier(ske.networks.VGG(width=8), **options),
 }
 print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1))
 
-# A model file never runs code, so that whoever loads it must name the class that is not the library's.
+# A model file never runs code: whoever loads it must name the class that is not the library's.
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "separable.skops"
     ske.save_model(classifiers["separable"].fit(X, y), path)

@@ -21,14 +21,14 @@ import sk_emotion as ske
 results = Path("results")
 results.mkdir(exist_ok=True)
 
-# 1. Faces of all emotions, and the question: 1 is pain, 0 is any other.
+# 1. Faces of all emotions, and the question that is asked of them.
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
     X, emotions, groups = loader.fit_transform(photos.data), photos.target, photos.groups
 else:
-    X, emotions, groups = ske.make_faces(700, random_state=0)
-y = ske.consolidate_emotions(emotions, positive="pain")
+    X, emotions, groups = ske.make_faces(700, noise=12, random_state=0)
+y = ske.consolidate_emotions(emotions, positive="pain", names=("no pain", "pain"))
 
 # 2. A training, a validation and a test set; then equal classes by augmentation, in the training set alone.
 X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_split(

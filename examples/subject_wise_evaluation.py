@@ -16,11 +16,11 @@ if len(sys.argv) > 1:
     photos = ske.load_face_table(sys.argv[1], group="person")
     X, y, people = ske.FaceLoader(image_size=48).fit_transform(photos.data), photos.target, photos.groups
 else:
-    X, y, people = ske.make_faces(300, n_subjects=10, noise=4, random_state=0)
+    X, y, people = ske.make_faces(400, emotions=["anger", "fear", "pain"], image_size=32, n_subjects=10, random_state=0)
 
 classifiers = {
-    "CNN": ske.EmotionClassifier(ske.networks.ResNet(width=8), max_epochs=15, random_state=0),
-    "HOG+SVM": ske.make_hog_svm(),
+    "CNN": ske.EmotionClassifier(ske.networks.VGG(width=8), max_epochs=30, random_state=0),
+    "HOG+SVM": ske.make_hog_svm(image_size=X.shape[1]),
 }
 
 # Folds of images: other pictures of the person that is tested were trained on.

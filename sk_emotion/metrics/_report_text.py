@@ -50,7 +50,8 @@ def explain_difference(report: "EmotionReport") -> str:
     return (
         f"Why they differ: {label} is {shares[0]:.0%} of the untouched images and {shares[1]:.0%} of the equalised "
         "ones, and accuracy, precision and F1 depend on that share. Balanced accuracy and ROC AUC do not: what "
-        f"differs there comes from the {n_copies} augmented copies, which are changed images, but no new people."
+        f"differs there comes from the {n_copies} augmented copies. They are changed images, but no new people, and "
+        "a model that was trained on copies of one class may know the class by the traces of the change."
     )
 
 
