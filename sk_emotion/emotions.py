@@ -52,6 +52,11 @@ def normalize_emotion(name: Any) -> Any:
     return _CANONICAL.get(folded, name)
 
 
+def is_known_emotion(name: Any) -> bool:
+    """Tell whether a name, in any spelling, is an emotion of the vocabulary, neutral among them."""
+    return normalize_emotion(name) in _SPELLINGS
+
+
 def normalize_emotions(y: Iterable[Any]) -> NDArray[Any]:
     """Give each of many labels its standard name, asking once for each distinct one."""
     labels = np.asarray(y if hasattr(y, "__len__") else list(y))

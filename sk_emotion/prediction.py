@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
 from .exceptions import DatasetWarning
+from .metrics._predictions import ask_both
 from .preprocessing import FaceLoader
 from .preprocessing._sources import list_pictures
-from .utils._pipelines import split_loader
+from .utils._pipelines import find_last_step, split_loader
 
 # Pictures read between two signs of progress.
 _CHUNK = 32
@@ -34,7 +36,7 @@ def predict_faces(
     X : list, array or DataFrame of length n_samples
         Paths, bytes, PIL images or arrays.
     min_confidence : float, default=0.0
-        A prediction whose probability is below this, from 0 to 1, is rejected.
+        A prediction whose confidence is below this, from 0 to 1, is rejected.
     require_face : bool, default=True
         Whether a picture in which the detector of the model's FaceLoader saw no face is rejected. A model without a
         detector looks for no face.
@@ -49,7 +51,9 @@ def predict_faces(
         - ``picture``: str, its path, or ``"picture 0"`` and so on;
         - ``label``: the predicted label, or None where it is rejected;
         - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
-          the picture cannot be read;
+          the picture cannot be read. Of a model with a threshold of its own
+          (:class:`sklearn.model_selection.FixedThresholdClassifier`), it runs from 0.5 at the threshold to 1 at
+          certainty, so that a sensitive threshold is not undone by `min_confidence`;
         - ``rejected``: str, why there is no label: ``"no face seen"``, ``"not confident"`` or
           ``"cannot be read: ..."``; empty where there is one;
         - ``face_found``: bool, or None if it was not looked for;
@@ -83,11 +87,10 @@ def predict_faces(
             f"predict_faces: {type(classifier).__name__} has no predict_proba to compare min_confidence with. Train "
             "make_hog_svm(probability=True), say."
         )
-    labels, probabilities = _predict(classifier, read)
+    labels, probabilities = _predict(classifier, read.faces)
     n_pictures = len(labels)
     rejected = np.full(n_pictures, "", dtype=object)
-    positions = np.searchsorted(classifier.classes_, labels)
-    confidence = probabilities[np.arange(n_pictures), positions]
+    confidence = _judge_confidence(classifier, labels, probabilities)
     rejected[confidence < min_confidence] = "not confident"
     if read.found is not None and require_face:
         rejected[~read.found] = "no face seen"
@@ -137,15 +140,21 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
     pictures = list_pictures(X)
     sources = X if pictures is None else pictures
     loader, classifier = split_loader(model)
-    if loader is None and hasattr(model, "image_shape_") and pictures is not None:
-        # A network alone takes arrays: its faces are brought to their size.
-        color = len(model.image_shape_) == 3
-        loader = FaceLoader(image_size=model.image_shape_[:2], color=color).fit(sources)
+    network = find_last_step(model)
+    scale = 1.0
+    if loader is None and hasattr(network, "image_shape_") and pictures is not None:
+        # A network alone takes arrays: its faces are brought to their size, and to [0, 1] if it was fitted on that.
+        color = len(network.image_shape_) == 3
+        loader = FaceLoader(image_size=network.image_shape_[:2], color=color).fit(sources)
+        scale = 255.0 if network.pixel_range_ == (0.0, 1.0) else 1.0
     if loader is None:
         return ReadFaces(model, sources, X, None, {})
     # A copy, so that the model's own loader goes on raising errors.
     tolerant = copy.copy(loader).set_params(on_error="blank")
-    return ReadFaces(classifier, sources, *load_in_chunks(tolerant, sources, progress))
+    if tolerant.on_missing == "raise":
+        tolerant.set_params(on_missing="centre")
+    faces, found, unread = load_in_chunks(tolerant, sources, progress)
+    return ReadFaces(classifier, sources, faces if scale == 1 else faces / scale, found, unread)
 
 
 def load_in_chunks(
@@ -174,8 +183,24 @@ def name_source(source: Any, index: int) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
 
 
-def _predict(classifier: Any, read: ReadFaces) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    labels = np.asarray(classifier.predict(read.faces))
+def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    labels, scores = ask_both(classifier, faces)
     if hasattr(classifier, "predict_proba"):
-        return labels, np.array(classifier.predict_proba(read.faces), dtype=np.float64)
+        return labels, np.array(scores, dtype=np.float64)
     return labels, np.full((len(labels), len(classifier.classes_)), np.nan)
+
+
+def _judge_confidence(classifier: Any, labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the probability of each label; with a threshold, how far it is on its side of it."""
+    confidence = probabilities[np.arange(len(labels)), np.searchsorted(classifier.classes_, labels)]
+    last = classifier.steps[-1][1] if hasattr(classifier, "steps") else classifier
+    threshold: Any = getattr(last, "best_threshold_", getattr(last, "threshold", None))
+    if not isinstance(last, FixedThresholdClassifier | TunedThresholdClassifierCV) or isinstance(threshold, str):
+        return confidence
+    if last.response_method == "decision_function":
+        return confidence
+    yes = labels == (classifier.classes_[1] if getattr(last, "pos_label", None) is None else last.pos_label)
+    # The share at which either answer begins.
+    begin = np.where(yes, threshold, 1 - threshold)
+    rest = np.maximum(1 - begin, np.finfo(float).tiny)
+    return np.clip(0.5 + 0.5 * (confidence - begin) / rest, 0.5, 1.0)

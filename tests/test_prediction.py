@@ -3,11 +3,12 @@ import pandas as pd
 import pytest
 from imblearn.pipeline import make_pipeline
 from PIL import Image
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 
 from sk_emotion import EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
-from sk_emotion.exceptions import ImageReadError
+from sk_emotion.exceptions import FaceNotFoundError, ImageReadError
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,6 @@ def test_threshold_of_the_model_is_kept_to(faces, model):
     ).fit(X, y)
     table = predict_faces(strict, X)
     assert set(table["label"]) == {"happiness"}
-    np.testing.assert_allclose(table["confidence"], table["probability_happiness"])
 
 
 def test_progress_is_told_in_pictures(faces, model):
@@ -139,3 +139,54 @@ def test_pipeline_with_a_network_is_asked_once_for_each_picture(faces, photos):
     calls.clear()
     predict_faces(pipeline, photos)
     assert len(calls) == len(photos)
+
+
+@pytest.mark.parametrize("wrapper", ["calibrated", "fixed", "tuned", "search"])
+def test_faceless_and_damaged_pictures_are_rejected_inside_wrappers_too(faces, photos, wrapper):
+    X, y, _ = faces
+    pipeline = make_hog_svm(image_size=24, detector=see_bright_pictures)
+    fitted = FrozenEstimator(pipeline.fit(X, y))
+    model = {
+        "calibrated": CalibratedClassifierCV(fitted),
+        "fixed": FixedThresholdClassifier(fitted, threshold=0.4, pos_label="pain", response_method="predict_proba"),
+        "tuned": TunedThresholdClassifierCV(pipeline, cv=2, scoring="balanced_accuracy"),
+        "search": GridSearchCV(pipeline, {"hogtransformer__orientations": [6]}, cv=2),
+    }[wrapper].fit(X, y)
+    photos[1].write_bytes(b"no picture")
+    Image.new("L", (32, 32), 10).save(photos[2])
+    photos[3] = photos[0]
+    table = predict_faces(model, photos)
+    assert table["rejected"].str[:4].tolist() == ["", "cann", "no f", ""]
+    whole = [photos[0], photos[3]]
+    np.testing.assert_array_equal(table["probability_pain"][[0, 3]], model.predict_proba(whole)[:, 1])
+    assert table["label"][[0, 3]].tolist() == model.predict(whole).tolist()
+
+
+def test_confidence_is_measured_from_the_threshold_of_the_model(faces, model):
+    X, y, _ = faces
+    sensitive = FixedThresholdClassifier(
+        FrozenEstimator(model), threshold=0.1, pos_label="pain", response_method="predict_proba"
+    ).fit(X, y)
+    table = predict_faces(sensitive, X)
+    pain = table["probability_pain"]
+    expected = np.where(pain >= 0.1, 0.5 + 0.5 * (pain - 0.1) / 0.9, 0.5 + 0.5 * (0.1 - pain) / 0.1)
+    np.testing.assert_allclose(table["confidence"], expected)
+    assert (table["confidence"] >= 0.5).all()
+
+
+def test_network_of_fractions_takes_photos(faces, photos):
+    X, y, _ = faces
+    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X / 255, y)
+    np.testing.assert_allclose(
+        predict_faces(clf, photos)["probability_pain"], clf.predict_proba(X[:4] / 255)[:, 1], atol=1e-6
+    )
+
+
+def test_loader_that_raises_without_a_face_rejects_instead(faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24, detector=see_bright_pictures)
+    model.set_params(faceloader__on_missing="raise").fit(np.maximum(X, 70), y)
+    dark = [np.full((32, 32), 10, dtype=np.uint8)]
+    assert predict_faces(model, dark)["rejected"].tolist() == ["no face seen"]
+    with pytest.raises(FaceNotFoundError):
+        model.predict(dark)

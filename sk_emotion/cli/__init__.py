@@ -25,7 +25,6 @@ for command in (train, evaluate, predict, compare):
     app.command()(command)
 
 _EXIT_ERROR = 2
-_EXIT_INTERRUPTED = 130
 
 
 def main(args: list[str] | None = None) -> None:
@@ -35,14 +34,16 @@ def main(args: list[str] | None = None) -> None:
     in_python = warnings.formatwarning
     # The line of code that warns is of no use to who reads a shell.
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A name or sign that the terminal cannot show must not cost the result.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(args)
-    except (SkEmotionError, OSError) as error:
+    except (SkEmotionError, OSError, ValueError) as error:
+        # scikit-learn's own complaints about data are ValueErrors.
         print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(_EXIT_ERROR)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        sys.exit(_EXIT_INTERRUPTED)
     finally:
         warnings.formatwarning = in_python
 
@@ -63,5 +64,6 @@ def _group(
 ) -> None:
     """Recognise emotions in images of faces.
 
-    Exit codes: 0 done; 1 predict could not read all pictures; 2 nothing done, and why on standard error.
+    Exit codes: 0 done; 1 predict could not read all pictures; 2 nothing done, and why on standard error; 130
+    interrupted.
     """

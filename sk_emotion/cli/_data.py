@@ -64,6 +64,10 @@ def keep_readable(faces: Faces, sources: Any, found: Any, progress: Progress) ->
         return faces
     progress.warn(describe_unread(sources, faces.unread))
     kept = np.setdiff1d(np.arange(len(faces.labels)), list(faces.unread))
+    if not len(kept):
+        from ..exceptions import DatasetError
+
+        raise DatasetError("none of the pictures can be read.")
     people = None if faces.people is None else np.asarray(faces.people)[kept]
     return Faces(faces.images[kept], faces.labels[kept], people, faces.unread)
 
@@ -72,12 +76,20 @@ def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any
     """Make a binary question of many classes; give the labels and the positive one."""
     if binary is None:
         return labels, None
-    from ..emotions import consolidate_emotions, normalize_emotion
+    from ..emotions import consolidate_emotions, is_known_emotion, normalize_emotion
+    from ..exceptions import LabelError
 
     # The name of the answer is a question too: a model keeps no other trace of it.
-    positive = [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
-    name = " or ".join(positive)
-    labels = consolidate_emotions(labels, positive=positive, names=(f"not {name}", name))
+    wanted = [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
+    classes = np.unique(labels).tolist()
+    positive = [label for label in classes if str(label) in wanted]
+    if not positive and not all(is_known_emotion(label) for label in classes):
+        raise LabelError(
+            f"no label is {' or '.join(wanted)}, and not all are emotions: {', '.join(map(str, classes[:10]))}. Say "
+            "with --label-column where the emotions are."
+        )
+    name = " or ".join(wanted)
+    labels = consolidate_emotions(labels, positive=positive or wanted, names=(f"not {name}", name))
     progress.say(f"Question: {describe_classes(labels)}")
     return labels, name
 

@@ -34,7 +34,7 @@ def evaluate(
     from ..prediction import read_faces
 
     progress = Progress(quiet)
-    classifier = load_model(model, trusted=trusted or ())
+    classifier = options.check_classifier(load_model(model, trusted=trusted or ()), model)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size=48, seed=0)
     progress.say(f"{len(sources)} images: {describe_classes(labels)}")
     with progress.track("Reading the images", len(sources)) as advance:
@@ -51,12 +51,6 @@ def evaluate(
         equalize=equalize,
         pos_label=pos_label or asked,
     )
-    if plot is not None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        report.plot().figure_.savefig(plot, dpi=120)
-        progress.say(f"Picture: {plot}")
     if json:
         equalized = report.equalized_
         print_json(
@@ -73,3 +67,9 @@ def evaluate(
         )
     else:
         typer.echo(str(report))
+    if plot is not None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        report.plot().figure_.savefig(plot, dpi=120)
+        progress.say(f"Picture: {plot}")

@@ -1,7 +1,8 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryFile
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +33,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
+def check_classifier(model: Any, path: Path) -> Any:
+    """Give a model that can be asked for emotions; refuse any other."""
+    from sklearn.base import is_classifier
+
+    from ..exceptions import ModelFileError
+
+    if not is_classifier(model):
+        raise ModelFileError(f"'{path}' holds a {type(model).__name__}, expected a classifier, as train writes it.")
+    return model
+
+
 def check_detector(detector: str) -> str | None:
     """Give the detector as :class:`FaceLoader` takes it."""
     if detector not in ("none", "lbp"):
@@ -41,10 +53,19 @@ def check_detector(detector: str) -> str | None:
 
 def check_writable(path: Path | None, option: str) -> None:
     """Refuse a file that cannot be written before hours of work are put into it."""
-    if path is not None and not path.parent.is_dir():
+    if path is None:
+        return
+    if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.", param_hint=option)
-    if path is not None and path.is_dir():
+    if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder, expected a file.", param_hint=option)
+    try:
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(
+            f"nothing can be written in {str(path.parent)!r} ({error.strerror}).", param_hint=option
+        ) from error
 
 
 def check_picture(path: Path | None, option: str) -> None:

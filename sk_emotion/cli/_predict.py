@@ -36,7 +36,7 @@ def predict(
             f"there is no model file '{model}'. Train one: sk-emotion train my_faces --out {model}."
         )
     sources = _list_files(pictures)
-    classifier = load_model(model, trusted=trusted or ())
+    classifier = options.check_classifier(load_model(model, trusted=trusted or ()), model)
     with progress.track("Reading the images", len(sources)) as advance:
         table = predict_faces(
             classifier,
@@ -85,7 +85,7 @@ def _print_table(table: Any) -> None:
 
     header = ["picture", "emotion", "confidence", ""]
     rows = [
-        [row["picture"], row["label"] or "-", number(row["confidence"]), row["rejected"]]
+        [row["picture"], "-" if row["label"] is None else str(row["label"]), number(row["confidence"]), row["rejected"]]
         for row in table.to_dict(orient="records")
     ]
     for line in align([header, *rows]):

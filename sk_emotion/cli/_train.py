@@ -18,7 +18,8 @@ def train(
         float, typer.Option(min=0, max=0.9, help="Share of the images to validate on, whole groups; 0 trains on all.")
     ] = 0.2,
     equalize: Annotated[
-        bool, typer.Option(help="Make the classes of the training images equal, by augmented copies.")
+        bool,
+        typer.Option(help="Make classes count equally in training: by augmented copies, for hog-svm by weights."),
     ] = True,
     specificity: Annotated[
         float | None,
@@ -61,6 +62,8 @@ def train(
     faces = read_images(sources, labels, people, loader, progress)
     labels, pos_label = ask_binary(faces.labels, binary, progress)
     fit_part, held_out = _split(faces._replace(labels=labels), validation, seed)
+    if specificity is not None:
+        _check_both_answers(held_out, pos_label)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
     if model == "cnn":
@@ -90,16 +93,35 @@ def _split(faces: Faces, fraction: float, seed: int) -> tuple[Faces, Faces | Non
         return faces, None
     import numpy as np
 
+    from ..exceptions import LabelError
     from ..training.split import split_validation
 
     codes = np.unique(faces.labels, return_inverse=True)[1]
-    parts = split_validation(codes, fraction, groups=faces.people, random_state=seed)
+    try:
+        parts = split_validation(codes, fraction, groups=faces.people, random_state=seed)
+    except LabelError as error:
+        raise LabelError(
+            f"--validation {fraction} cannot hold out some of the {len(codes)} images of {codes.max() + 1} class(es), "
+            "since a class has too few images or groups. Add images, see to --groups, or use --validation 0."
+        ) from error
     people = faces.people
     first, second = (
         Faces(faces.images[rows], faces.labels[rows], None if people is None else np.asarray(people)[rows], {})
         for rows in parts
     )
     return first, second
+
+
+def _check_both_answers(held_out: Any, pos_label: Any) -> None:
+    """Refuse to choose a threshold where there is nothing to choose it by, before the training."""
+    from ..exceptions import LabelError
+
+    n_positive = int((held_out.labels == pos_label).sum())
+    if not 0 < n_positive < len(held_out.labels):
+        raise LabelError(
+            f"--specificity needs images of both answers to validate on, but {n_positive} of {len(held_out.labels)} "
+            f"are {pos_label}: its groups are too few. Use a larger --validation, or see to --groups."
+        )
 
 
 def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:
@@ -142,9 +164,11 @@ def _train_hog_svm(
 ) -> list[tuple[str, Any]]:
     from .. import make_hog_svm
 
-    pipeline = make_hog_svm(image_size=image_size, random_state=seed)[1:]
+    # Weights rather than copies: the probabilities are calibrated on held-out thirds, which would hold copies.
+    class_weight = "balanced" if equalize else None
+    pipeline = make_hog_svm(image_size=image_size, class_weight=class_weight, random_state=seed)[1:]
     progress.say("Training ...")
-    pipeline.fit(*_equalize(faces, equalize, seed))
+    pipeline.fit(faces.images, faces.labels)
     return list(pipeline.steps)
 
 
@@ -162,7 +186,7 @@ def _choose_threshold(
     column = pipeline.classes_.tolist().index(pos_label)
     scores = pipeline.predict_proba(held_out.images)[:, column]
     point = find_operating_point(held_out.labels, scores, specificity=specificity, pos_label=pos_label)
-    result["threshold"] = point.threshold
+    result |= {"threshold": point.threshold, "threshold_chosen_on": "validation"}
     name, classifier = steps[-1]
     fixed = FixedThresholdClassifier(
         FrozenEstimator(classifier), threshold=point.threshold, pos_label=pos_label, response_method="predict_proba"
@@ -187,8 +211,8 @@ def _judge(
         typer.echo("On the validation images, which were not trained on:\n")
         typer.echo(f"{report}\n")
     if "threshold" in result and progress is not None:
-        progress.say(
-            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate."
+        typer.echo(
+            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate.\n"
         )
 
 

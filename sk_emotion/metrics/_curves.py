@@ -63,7 +63,7 @@ class _OneVsRestDisplay(ABC):
         y_true : array-like of shape (n_samples,)
             True labels.
         y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Probabilities or decision values; one column alone is that of the last class.
+            Probabilities or decision values; one column alone is that of the positive class.
         classes : array-like of shape (n_classes,), default=None
             Labels of the columns; by default those that occur in `y_true`, sorted.
         pos_label : label, default=None
@@ -82,7 +82,7 @@ class _OneVsRestDisplay(ABC):
             If labels, classes and scores do not match, or no class occurs beside another.
         """
         labels, known = check_truth(y_true, cls.__name__, classes=classes)
-        scores = check_scores(y_score, known, len(labels), cls.__name__)
+        scores = check_scores(y_score, known, len(labels), cls.__name__, pos_label)
         drawn = list(known) if len(known) > 2 else [choose_positive(known, pos_label, cls.__name__)]
         columns = {label: scores[:, column] for column, label in enumerate(known.tolist())}
         # A class that does not occur has no curve.
@@ -127,7 +127,7 @@ class _OneVsRestDisplay(ABC):
         self.ax_, self.figure_ = ax, ax.figure
         self.lines_: list[Any] = []
         self._draw(ax)
-        ax.set(xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+        ax.set(xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
         ax.grid(color="0.93")
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)

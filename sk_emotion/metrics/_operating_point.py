@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import make_scorer, recall_score, roc_curve
 
 from ..exceptions import LabelError
-from ._predictions import check_scores, check_truth, choose_positive
+from ..utils._labels import check_labels
+from ._predictions import check_scores, choose_positive
 
 
 class OperatingPoint(NamedTuple):
@@ -92,10 +93,11 @@ def find_operating_point(
         raise ValueError(f"{owner}: {len(given)} wishes, expected one: specificity=0.9, say, or sensitivity=0.9.")
     for name, wish in given.items():
         _check_share(owner, name, wish)
-    labels, classes = check_truth(y_true, owner)
+    labels = check_labels(y_true, owner, "y_true")
+    classes = np.unique(labels)
     if len(classes) != 2:
         raise LabelError(
-            f"{owner}: y_true holds {len(classes)} classes, expected two. Consolidate them: "
+            f"{owner}: y_true holds {len(classes)} class(es), expected two, with images of both. Of more, make two: "
             'consolidate_emotions(y, positive="pain").'
         )
     if np.ndim(y_score) != 1:
@@ -143,8 +145,8 @@ def make_sensitivity_scorer(specificity: float = 0.9, *, pos_label: Any = 1) -> 
     -------
     scorer
         ``scorer(estimator, X, y)`` gives the sensitivity of its predictions; with less specificity than wanted, how
-        much is missing, as a negative number. With it, ``TunedThresholdClassifierCV(model, scoring=scorer)`` finds the
-        most sensitive threshold that is specific enough.
+        much is missing, as a number below -1. With it, ``TunedThresholdClassifierCV(model, scoring=scorer)`` finds the
+        most sensitive of the thresholds that are specific enough in its folds, as an average over them.
 
     See Also
     --------
@@ -166,11 +168,12 @@ def make_sensitivity_scorer(specificity: float = 0.9, *, pos_label: Any = 1) -> 
 
 
 def score_sensitivity(y_true: Any, y_pred: Any, *, specificity: float, pos_label: Any) -> float:
-    """Give the sensitivity of predictions, or how much of the wanted specificity is missing, below zero."""
+    """Give the sensitivity of predictions, or how much of the wanted specificity is missing, below -1."""
     actual, predicted = np.asarray(y_true) == pos_label, np.asarray(y_pred) == pos_label
     reached = recall_score(~actual, ~predicted, zero_division=1.0)
     if reached < specificity:
-        return float(reached - specificity)
+        # So far below, that in a mean over folds no sensitivity makes good for it.
+        return float(reached - specificity - 1)
     return float(recall_score(actual, predicted, zero_division=0.0))
 
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
 from ..utils._labels import check_labels
-from ..utils._pipelines import split_loader
+from ..utils._pipelines import split_loader, transform_by_all_but_last
 
 
 def load_faces(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -31,13 +31,19 @@ def score_images(estimator: Any, X: Any) -> NDArray[np.float64]:
     )
 
 
-def check_scores(y_score: Any, classes: NDArray[Any], n_samples: int, owner: str) -> NDArray[np.float64]:
-    """Give scores as an array of shape (n_samples, n_classes); for two classes, one column may stand for both."""
+def check_scores(
+    y_score: Any, classes: NDArray[Any], n_samples: int, owner: str, positive: Any = None
+) -> NDArray[np.float64]:
+    """Give scores as an array of shape (n_samples, n_classes).
+
+    For two classes, one column may stand for both: that of the `positive` one, by default the last.
+    """
     scores = np.asarray(y_score, dtype=np.float64)
     if len(classes) == 2 and scores.ndim == 2 and scores.shape[1] == 1:
         scores = scores[:, 0]
     if len(classes) == 2 and scores.ndim == 1:
-        scores = np.column_stack([-scores, scores])
+        first = positive is not None and positive == classes[0]
+        scores = np.column_stack([scores, -scores] if first else [-scores, scores])
     if scores.shape != (n_samples, len(classes)):
         raise LabelError(
             f"{owner}: y_score has shape {np.shape(y_score)}, expected {(n_samples, len(classes))}: a row for each "
@@ -89,19 +95,30 @@ def choose_positive(classes: NDArray[Any], pos_label: Any, owner: str) -> Any:
 
 
 def ask_both(classifier: Any, images: Any) -> tuple[Any, Any]:
-    """Let a classifier give labels, and scores if it can."""
-    scores = hasattr(classifier, "predict_proba") or hasattr(classifier, "decision_function")
-    return classifier.predict(images), score_images(classifier, images) if scores else None
+    """Let a classifier give labels, and scores if it can, with as little work as may be."""
+    last, features = transform_by_all_but_last(classifier, images)
+    if not hasattr(last, "predict_proba") and not hasattr(last, "decision_function"):
+        return np.asarray(last.predict(features)), None
+    scores = score_images(last, features)
+    # A network is asked once; of another classifier, the label need not be that of the highest score.
+    is_network = hasattr(last, "net_")
+    return last.classes_[scores.argmax(axis=1)] if is_network else np.asarray(last.predict(features)), scores
 
 
 def equalize_images(equalize: Any, images: Any, labels: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[Any]]:
     """Make classes equal; give images, labels, and the row that each came from."""
     from ..over_sampling import AugmentationOverSampler
 
-    sampler = AugmentationOverSampler(random_state=0) if equalize is True else clone(equalize)
-    if not hasattr(sampler, "fit_resample"):
+    given = AugmentationOverSampler(random_state=0) if isinstance(equalize, bool | np.bool_) else equalize
+    if not hasattr(given, "fit_resample"):
         raise TypeError(f"EmotionReport: equalize={equalize!r}, expected a sampler such as AugmentationOverSampler().")
+    sampler = clone(given)
     copies, copied_labels = sampler.fit_resample(images, labels)
+    if not hasattr(sampler, "sample_indices_"):
+        raise TypeError(
+            f"EmotionReport: equalize={equalize!r} makes images that are of no single image (it has no "
+            "sample_indices_). Use AugmentationOverSampler() or RandomOverSampler()."
+        )
     return copies, copied_labels, sampler.sample_indices_
 
 

@@ -37,7 +37,8 @@ class EmotionReport:
     y_true, y_pred : array-like of shape (n_samples,)
         True and predicted labels.
     y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
-        Probabilities or decision values; one column alone is that of the last class. Without them, there is no ROC AUC.
+        Probabilities or decision values; one column alone is that of the positive class. Without them, there is no ROC
+        AUC.
     classes : array-like of shape (n_classes,), default=None
         Labels of the columns of `y_score`; by default those that occur in `y_true` and `y_pred`, sorted.
     pos_label : label, default=None
@@ -126,9 +127,9 @@ class EmotionReport:
         self.y_pred_ = predicted
         self.n_samples_ = len(self.y_true_)
         check_predictions(self.y_true_, predicted, self.classes_)
-        self.y_score_ = (
-            None if y_score is None else check_scores(y_score, self.classes_, self.n_samples_, "EmotionReport")
-        )
+        self.y_score_ = None
+        if y_score is not None:
+            self.y_score_ = check_scores(y_score, self.classes_, self.n_samples_, "EmotionReport", pos_label)
         self.pos_label_ = (
             choose_positive(self.classes_, pos_label, "EmotionReport") if len(self.classes_) == 2 else None
         )
@@ -196,7 +197,7 @@ class EmotionReport:
             "random_state": random_state,
         }
         report = cls(labels, *ask_both(classifier, faces), groups=groups, **options)
-        if equalize is not None and equalize is not False:
+        if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
             # An image is drawn with its copies: they are no images of their own.
             units = sources if groups is None else np.asarray(groups)[sources]
@@ -273,9 +274,7 @@ class EmotionReport:
         table = self.per_class_
         known = table.dropna(subset=["f1"])
         macro = known.mean()
-        weighted = pd.Series(
-            {name: (column.fillna(0) * known["support"]).sum() for name, column in known.items()}
-        ) / float(known["support"].sum())
+        weighted = pd.Series({name: _average(column, known["support"]) for name, column in known.items()})
         averages = pd.DataFrame({"macro avg": macro, "weighted avg": weighted}).T
         averages["support"] = self.n_samples_
         # An average of ends of intervals is no end of an interval.
@@ -337,3 +336,9 @@ class EmotionReport:
             index=pd.Index(self.classes_, name="true"),
             columns=pd.Index(self.classes_, name="predicted"),
         )
+
+
+def _average(scores: pd.Series, support: pd.Series) -> float:
+    """Average over the classes whose score is known, by their numbers of images; nan if none is."""
+    known = scores.notna() & (support > 0)
+    return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")

@@ -25,7 +25,11 @@ def draw_report(report: "EmotionReport", axes: Any) -> Any:
         raise ValueError(f"EmotionReport.plot: {len(axes)} axes, expected {n_panels}.")
     _draw_confusions(report, axes[0])
     _draw_f1(report, axes[1])
-    if ranked:
+    if ranked and report.per_class_["roc_auc"].isna().all():
+        for ax in axes[2:]:
+            ax.text(0.5, 0.5, "One class alone has no curve.", ha="center", va="center")
+            ax.set_axis_off()
+    elif ranked:
         options = {"classes": report.classes_, "pos_label": report.pos_label_}
         for display, ax in ((MulticlassRocCurveDisplay, axes[2]), (MulticlassPrecisionRecallDisplay, axes[3])):
             display.from_predictions(report.y_true_, report.y_score_, ax=ax, **options)
@@ -39,7 +43,7 @@ def _draw_confusions(report: "EmotionReport", ax: Any) -> None:
     counts = report.confusion_matrix_.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > 0.55 else "black"
         ax.text(column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=color, fontsize=8)

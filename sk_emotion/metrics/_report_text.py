@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 
+# With fewer, the bootstrap finds intervals that are too narrow.
+_FEW = 10
+
 _TITLES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -44,14 +47,21 @@ def explain_difference(report: "EmotionReport") -> str:
         return ""
     label: Any = report.pos_label_
     if label is None:
-        label = report.per_class_["support"].idxmin()
+        support = report.per_class_["support"]
+        label = support[support > 0].idxmin()
     shares = [part.per_class_["support"][label] / part.n_samples_ for part in (report, equalized)]
     n_copies = equalized.n_samples_ - report.n_samples_
+    if shares[0] == shares[1]:
+        return ""
+    copies = (
+        f"what differs there comes from the {n_copies} copies. They are no new people, and a model that was trained on "
+        "augmented copies of one class may know the class by the traces of the change."
+        if n_copies > 0
+        else "what differs there comes from the images that were left out."
+    )
     return (
         f"Why they differ: {label} is {shares[0]:.0%} of the untouched images and {shares[1]:.0%} of the equalised "
-        "ones, and accuracy, precision and F1 depend on that share. Balanced accuracy and ROC AUC do not: what "
-        f"differs there comes from the {n_copies} augmented copies. They are changed images, but no new people, and "
-        "a model that was trained on copies of one class may know the class by the traces of the change."
+        "ones, and accuracy, precision and F1 depend on that share. Balanced accuracy and ROC AUC do not: " + copies
     )
 
 
@@ -61,9 +71,11 @@ def _describe_set(report: "EmotionReport") -> str:
     if not report.n_resamples_:
         return size
     unit = "images" if report.n_groups_ is None else "groups"
+    n_units = report.n_samples_ if report.n_groups_ is None else report.n_groups_
+    rough = f"; of {n_units} {unit}, they are rough" if n_units < _FEW else ""
     return (
         f"{size}; {report.confidence_level_:.0%} confidence intervals by bootstrap of {unit} "
-        f"({report.n_resamples_} resamples)"
+        f"({report.n_resamples_} resamples){rough}"
     )
 
 

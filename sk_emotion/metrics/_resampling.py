@@ -22,6 +22,9 @@ def draw_resamples(
     """
     units = np.arange(n_samples) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = int(units.max()) + 1
+    if n_units < 2:
+        # One person says nothing of how much people differ.
+        return
     rows = max(1, _CHUNK // n_samples)
     for start in range(0, n_resamples, rows):
         counts = [

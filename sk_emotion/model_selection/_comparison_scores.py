@@ -23,14 +23,16 @@ _N_GUESSES = 10
 
 def default_scoring(y: NDArray[Any]) -> dict[str, Any]:
     """Give macro-F1, accuracy and the area under the ROC curve that fits the number of classes."""
-    auc: dict[str, Any] = {"roc_auc": "roc_auc"} if len(np.unique(y)) == 2 else {"roc_auc_ovr": _score_roc_auc_ovr}
-    return {"f1_macro": "f1_macro", "accuracy": "accuracy", **auc}
+    name = "roc_auc" if len(np.unique(y)) == 2 else "roc_auc_ovr"
+    return {"f1_macro": "f1_macro", "accuracy": "accuracy", name: _score_roc_auc_ovr}
 
 
 def _score_roc_auc_ovr(estimator: Any, X: Any, y: Any) -> float:
     """Score as ``"roc_auc_ovr"`` does, over the classes in y: a person need not show every emotion."""
     method = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.decision_function
     scores = method(X)
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])
     areas = [
         roc_auc_score(y == label, scores[:, column])
         for column, label in enumerate(estimator.classes_)

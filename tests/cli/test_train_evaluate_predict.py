@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sk_emotion import FaceLoader, consolidate_emotions, load_face_folder, load_model, make_faces
+from sk_emotion import FaceLoader, consolidate_emotions, load_face_folder, load_model, make_faces, save_model
 from sk_emotion.cli import _data
 
 QUICK = ["--epochs", "2", "--width", "4", "--image-size", "24"]
@@ -94,7 +94,7 @@ def test_threshold_is_chosen_for_a_specificity_and_kept(photos, tmp_path, run, c
 def test_network_with_a_threshold_survives_too(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     assert run("train", photos, "--out", file, "--binary", "fear,pain", "--specificity", 0.5, *QUICK) == 0
-    assert "judge it on others" in capsys.readouterr().err
+    assert "judge it on others" in capsys.readouterr().out
     assert run("evaluate", file, photos, "--quiet") == 0
     assert "F1 (fear or pain)" in capsys.readouterr().out
 
@@ -227,3 +227,76 @@ def test_loader_of_a_trained_model_still_raises(photos, tmp_path, run):
     loader = load_model(file)[0]
     assert isinstance(loader, FaceLoader)
     assert loader.on_error == "raise"
+
+
+@pytest.fixture
+def table(photos, tmp_path):
+    """A CSV file with the labels as names, as numbers, and in another language."""
+    paths = sorted(photos.rglob("*.png"))
+    names = [path.parent.name for path in paths]
+    frame = pd.DataFrame({"image": paths, "label": names})
+    frame["number"] = (frame["label"] == "pain").astype(int)
+    frame["foreign"] = frame["label"].map({"pain": "Schmerz", "fear": "Angst", "happiness": "Freude"})
+    frame["one"] = np.where(frame["label"] == "pain", "p", [str(number) for number in range(len(frame))])
+    frame.to_csv(tmp_path / "faces.csv", index=False)
+    return tmp_path / "faces.csv"
+
+
+def test_labels_of_another_language_are_not_taken_for_the_negative_answer(table, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    assert run("train", table, "-o", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet") == 0
+    capsys.readouterr()
+    for column in ("number", "foreign"):
+        assert run("evaluate", file, table, "--label-column", column) == 2
+        assert "no label is pain" in capsys.readouterr().err
+
+
+def test_numbers_as_labels_are_told(table, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    options = ["-o", file, "--model", "hog-svm", "--label-column", "number", *QUICK, "--quiet"]
+    assert run("train", table, *options) == 0
+    capsys.readouterr()
+    picture = next(path for path in pd.read_csv(table)["image"])
+    assert run("predict", picture, "--model", file) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[-2] in ("0", "1")
+    assert run("train", table, *options, "--binary", "1") == 0
+
+
+def test_threshold_without_pain_to_validate_on_is_refused_before_the_training(table, tmp_path, run, capsys):
+    options = ["--binary", "pain", "--specificity", "0.9", "--groups", "one", "--model", "hog-svm", *QUICK]
+    codes = {run("train", table, "-o", tmp_path / "m.skops", *options, "--seed", seed) for seed in range(2)}
+    errors = capsys.readouterr().err
+    assert codes <= {0, 2}
+    assert "--groups" in errors
+    assert "Training ..." not in errors.split("Error")[0]
+
+
+def test_set_of_negatives_alone_is_judged_and_drawn(photos, table, tmp_path, run, capsys):
+    file = tmp_path / "m.skops"
+    run("train", table, "-o", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet")
+    frame = pd.read_csv(table)
+    frame[frame["label"] != "pain"].to_csv(tmp_path / "negative.csv", index=False)
+    capsys.readouterr()
+    assert run("evaluate", file, tmp_path / "negative.csv", "--plot", tmp_path / "report.png") == 0
+    assert "specificity" in capsys.readouterr().out
+    assert (tmp_path / "report.png").exists()
+
+
+def test_file_of_no_classifier_is_refused(photos, tmp_path, run, capsys):
+    save_model(FaceLoader().fit([str(next(photos.rglob("*.png")))]), tmp_path / "loader.skops")
+    for arguments in (
+        ["predict", photos, "-m", tmp_path / "loader.skops"],
+        ["evaluate", tmp_path / "loader.skops", photos],
+    ):
+        assert run(*arguments) == 2
+        assert "holds a FaceLoader, expected a classifier" in capsys.readouterr().err
+
+
+def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, capsys):
+    few = pd.read_csv(table).groupby("label").head(1)
+    few.to_csv(tmp_path / "few.csv", index=False)
+    assert run("train", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *QUICK) == 2
+    assert "--validation 0.2 cannot hold out" in capsys.readouterr().err
+    options = ["--model", "hog-svm", "--validation", "0", *QUICK]
+    assert run("train", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *options) == 2
+    assert "Traceback" not in capsys.readouterr().err

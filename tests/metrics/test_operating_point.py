@@ -87,10 +87,10 @@ def test_positive_class_can_be_named(scored):
         ([0, 1], [0.1, 0.9], {}, "0 wishes"),
         ([0, 1], [0.1, 0.9], {"specificity": 0.9, "sensitivity": 0.9}, "2 wishes"),
         ([0, 1], [0.1, 0.9], {"specificity": 90}, "specificity=90"),
-        ([0, 1, 2], [0.1, 0.9, 0.5], {"specificity": 0.9}, "holds 3 classes"),
+        ([0, 1, 2], [0.1, 0.9, 0.5], {"specificity": 0.9}, r"holds 3 class\(es\)"),
         ([0, 1], [[0.9, 0.1], [0.1, 0.9]], {"specificity": 0.9}, "one score a sample"),
         ([0, 1], [0.1], {"specificity": 0.9}, "y_score has shape"),
-        ([0, 0], [0.1, 0.2], {"specificity": 0.9}, "one class alone"),
+        ([0, 0], [0.1, 0.2], {"specificity": 0.9}, r"holds 1 class\(es\)"),
     ],
 )
 def test_what_is_wrong_is_named(y, score, options, message):
@@ -110,7 +110,7 @@ def test_scorer_gives_sensitivity_or_what_is_missing():
     y = np.array([0, 0, 0, 0, 1, 1])
     scorer = make_sensitivity_scorer(specificity=0.75)
     assert scorer(Says(), [0, 0, 0, 1, 1, 0], y) == 0.5
-    assert scorer(Says(), [0, 0, 1, 1, 1, 1], y) == -0.25
+    assert scorer(Says(), [0, 0, 1, 1, 1, 1], y) == -1.25
     with pytest.raises(ValueError, match=r"specificity=1\.5"):
         make_sensitivity_scorer(1.5)
 

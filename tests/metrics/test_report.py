@@ -248,7 +248,7 @@ def test_plot_of_two_classes_draws_one_curve(predictions):
     y_true, _, y_score = predictions
     truth = consolidate_emotions(y_true, positive="pain", names=("well", "pain"))
     report = EmotionReport.from_predictions(
-        truth, np.where(y_score[:, 2] > 0.5, "pain", "well"), 1 - y_score[:, 2], pos_label="pain", n_resamples=0
+        truth, np.where(y_score[:, 2] > 0.5, "pain", "well"), y_score[:, 2], pos_label="pain", n_resamples=0
     ).plot()
     assert "pain" in report.axes_[2].get_title()
     assert "macro" not in "".join(text.get_text() for text in report.axes_[2].get_legend().texts)
@@ -294,3 +294,41 @@ def test_labels_of_another_question_are_named(fitted):
         EmotionReport.from_estimator(model, X, consolidate_emotions(y, positive="pain", names=("no pain", "pain")))
     with pytest.raises(LabelError, match="images, but y has 3 labels"):
         EmotionReport.from_estimator(model, X, y[:3])
+
+
+def test_one_column_is_that_of_the_positive_class_wherever_it_is_sorted(predictions):
+    y_true, _, y_score = predictions
+    for name in ("anger", "pain"):
+        truth = consolidate_emotions(y_true, positive=name, names=(f"not {name}", name))
+        column = y_score[:, ["anger", "fear", "pain"].index(name)]
+        guess = np.where(column > 0.5, name, f"not {name}")
+        report = EmotionReport.from_predictions(truth, guess, column, pos_label=name, n_resamples=0)
+        assert report.scores_.loc["roc_auc", "value"] == pytest.approx(metrics.roc_auc_score(truth == name, column))
+
+
+def test_one_class_alone_has_a_report_and_a_picture_without_curves(predictions):
+    y_true, y_pred, y_score = predictions
+    rows = y_true == "fear"
+    report = EmotionReport.from_predictions(y_true[rows], y_pred[rows], y_score[rows], classes=np.unique(y_true))
+    assert report.to_frame().loc["weighted avg", ["roc_auc", "average_precision"]].isna().all()
+    assert "no curve" in report.plot().axes_[2].texts[0].get_text()
+
+
+def test_one_group_gives_no_interval_and_few_are_called_rough(predictions):
+    y_true, y_pred, _ = predictions
+    alone = EmotionReport.from_predictions(y_true, y_pred, groups=["anna"] * len(y_true))
+    assert alone.scores_[["low", "high"]].isna().all(axis=None)
+    few = EmotionReport.from_predictions(y_true, y_pred, groups=np.arange(len(y_true)) % 4)
+    assert "of 4 groups, they are rough" in str(few)
+
+
+def test_sampler_that_makes_images_of_no_single_image_is_refused(fitted):
+    from imblearn.over_sampling import SMOTE
+
+    _, X, y, _ = fitted
+    rows = X.reshape(len(X), -1)
+    neighbours = KNeighborsClassifier().fit(rows, y)
+    with pytest.raises(TypeError, match="sample_indices_"):
+        EmotionReport.from_estimator(neighbours, rows, y, equalize=SMOTE(k_neighbors=1))
+    with pytest.raises(TypeError, match="expected a sampler"):
+        EmotionReport.from_estimator(neighbours, rows, y, equalize="smote")
