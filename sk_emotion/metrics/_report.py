@@ -23,7 +23,7 @@ from ._predictions import (
 )
 from ._report_text import describe_report
 from ._resampling import draw_resamples, find_interval
-from ._scoring import Scores, count_confusions, score_predictions
+from ._scoring import Scores, count_confusions, rank_images, score_predictions
 
 
 class EmotionReport:
@@ -311,10 +311,11 @@ class EmotionReport:
     def _compute(self, groups: NDArray[Any] | None, random_state: np.random.RandomState) -> None:
         true, predicted = (find_codes(labels, self.classes_) for labels in (self.y_true_, self.y_pred_))
         n_classes = len(self.classes_)
+        rankings = None if self.y_score_ is None else rank_images(true, self.y_score_)
         positive = None if self.pos_label_ is None else int(np.flatnonzero(self.classes_ == self.pos_label_)[0])
 
         def score(weight: NDArray[np.float64]) -> tuple[Scores, Scores]:
-            return score_predictions(weight, true, predicted, self.y_score_, n_classes, positive)
+            return score_predictions(weight, true, predicted, rankings, n_classes, positive)
 
         each = np.ones((1, self.n_samples_))
         overall, per_class = score(each)

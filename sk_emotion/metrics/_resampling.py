@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Weights held at once: resamples times images.
-_CHUNK = 4_000_000
+_CHUNK = 1_000_000
 
 
 def draw_resamples(

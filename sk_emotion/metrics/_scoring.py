@@ -4,7 +4,7 @@ With weights of one, they are the scores of scikit-learn's functions of the same
 each image was drawn, those of a resample.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,28 @@ from numpy.typing import NDArray
 Scores = dict[str, NDArray[np.float64]]
 
 
+class Ranking(NamedTuple):
+    """Images sorted by the score of a class, the highest first.
+
+    Attributes
+    ----------
+    order : ndarray of int of shape (n_samples,)
+    steps : ndarray of int
+        Where a lower score begins: images of equal score are passed by a threshold together.
+    positive : ndarray of bool of shape (n_samples,)
+        Which of the sorted images are of the class.
+    """
+
+    order: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    positive: NDArray[np.bool_]
+
+
 def score_predictions(
     weight: NDArray[np.float64],
     true: NDArray[Any],
     predicted: NDArray[Any],
-    score: NDArray[np.float64] | None,
+    rankings: list[Ranking] | None,
     n_classes: int,
     positive: int | None,
 ) -> tuple[Scores, Scores]:
@@ -27,7 +44,8 @@ def score_predictions(
     weight : ndarray of shape (n_resamples, n_samples)
     true, predicted : ndarray of int of shape (n_samples,)
         Codes of the classes.
-    score : ndarray of shape (n_samples, n_classes) or None
+    rankings : list of Ranking or None
+        One for each class, by its score; None without scores.
     n_classes : int
     positive : int or None
         Code of the positive one of two classes.
@@ -40,15 +58,15 @@ def score_predictions(
     confusions = count_confusions(weight, true, predicted, n_classes)
     per_class = score_classes(confusions)
     overall = average_classes(confusions, per_class)
-    if score is not None:
-        per_class |= rank_classes(weight, true, score)
+    if rankings is not None:
+        per_class |= score_rankings(weight, rankings)
     if positive is not None:
         overall |= {name: per_class[name][:, positive] for name in ("f1", "precision")}
         recall = per_class["recall"]
         overall |= {"sensitivity": recall[:, positive], "specificity": recall[:, 1 - positive]}
-        if score is not None:
+        if rankings is not None:
             overall |= {name: per_class[name][:, positive] for name in ("roc_auc", "average_precision")}
-    elif score is not None:
+    elif rankings is not None:
         overall["roc_auc_ovr"] = mean_known(per_class["roc_auc"])
         overall["average_precision_macro"] = mean_known(per_class["average_precision"])
     return overall, per_class
@@ -102,35 +120,46 @@ def average_classes(confusions: NDArray[np.float64], scores: Scores) -> Scores:
     }
 
 
-def rank_classes(weight: NDArray[np.float64], true: NDArray[Any], score: NDArray[np.float64]) -> Scores:
+def rank_images(true: NDArray[Any], score: NDArray[np.float64]) -> list[Ranking]:
+    """Sort the images by the score of each class.
+
+    Parameters
+    ----------
+    true : ndarray of int of shape (n_samples,)
+        Codes of the classes.
+    score : ndarray of shape (n_samples, n_classes)
+        Higher for images that are more likely of a class.
+    """
+    rankings = []
+    for code, column in enumerate(score.T):
+        order = np.argsort(-column, kind="stable")
+        falls = column[order][1:] != column[order][:-1]
+        rankings.append(Ranking(order, np.flatnonzero(np.r_[True, falls]), (true == code)[order]))
+    return rankings
+
+
+def score_rankings(weight: NDArray[np.float64], rankings: list[Ranking]) -> Scores:
     """Give the area under the ROC curve and the average precision of each class against the rest.
 
     Parameters
     ----------
     weight : ndarray of shape (n_resamples, n_samples)
-    true : ndarray of int of shape (n_samples,)
-        Codes of the classes.
-    score : ndarray of shape (n_samples, n_classes)
-        Higher for images that are more likely of a class.
+    rankings : list of Ranking
+        One for each class.
 
     Returns
     -------
     dict of ndarray of shape (n_resamples, n_classes)
         ``"roc_auc"`` and ``"average_precision"``; nan where a class, or the rest, is not there.
     """
-    columns = [_rank(weight, true == code, score[:, code]) for code in range(score.shape[1])]
-    areas, precisions = zip(*columns, strict=True)
+    areas, precisions = zip(*(_score_ranking(weight, ranking) for ranking in rankings), strict=True)
     return {"roc_auc": np.stack(areas, axis=1), "average_precision": np.stack(precisions, axis=1)}
 
 
-def _rank(weight: Any, positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any]:
-    order = np.argsort(-score, kind="stable")
-    sorted_score = score[order]
-    # Images of equal score are passed by a threshold together.
-    steps = np.flatnonzero(np.r_[True, sorted_score[1:] != sorted_score[:-1]])
-    sorted_weight = weight[:, order]
-    positives = np.add.reduceat(sorted_weight * positive[order], steps, axis=1)
-    negatives = np.add.reduceat(sorted_weight * ~positive[order], steps, axis=1)
+def _score_ranking(weight: Any, ranking: Ranking) -> tuple[Any, Any]:
+    sorted_weight = weight[:, ranking.order]
+    positives = np.add.reduceat(sorted_weight * ranking.positive, ranking.steps, axis=1)
+    negatives = np.add.reduceat(sorted_weight * ~ranking.positive, ranking.steps, axis=1)
     hits, false_alarms = positives.cumsum(axis=1), negatives.cumsum(axis=1)
     n_positive, n_negative = hits[:, -1], false_alarms[:, -1]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from sk_emotion.metrics._resampling import draw_resamples, find_interval
-from sk_emotion.metrics._scoring import score_predictions
+from sk_emotion.metrics._scoring import rank_images, score_predictions
 
 N_SAMPLES, N_CLASSES = 200, 4
 
@@ -24,7 +24,9 @@ def predictions():
 def test_all_scores_are_those_of_scikit_learn(predictions, weighted):
     true, predicted, score = predictions
     weight = np.random.default_rng(1).integers(0, 4, N_SAMPLES).astype(float) if weighted else np.ones(N_SAMPLES)
-    overall, per_class = score_predictions(weight[np.newaxis], true, predicted, score, N_CLASSES, None)
+    overall, per_class = score_predictions(
+        weight[np.newaxis], true, predicted, rank_images(true, score), N_CLASSES, None
+    )
     options = {"sample_weight": weight}
     assert overall["accuracy"][0] == pytest.approx(metrics.accuracy_score(true, predicted, **options))
     assert overall["balanced_accuracy"][0] == pytest.approx(metrics.balanced_accuracy_score(true, predicted, **options))
@@ -44,7 +46,8 @@ def test_all_scores_are_those_of_scikit_learn(predictions, weighted):
 def test_macro_roc_auc_is_that_of_scikit_learn(predictions):
     true, predicted, score = predictions
     probability = score / score.sum(axis=1, keepdims=True)
-    overall, _ = score_predictions(np.ones((1, N_SAMPLES)), true, predicted, probability, N_CLASSES, None)
+    rankings = rank_images(true, probability)
+    overall, _ = score_predictions(np.ones((1, N_SAMPLES)), true, predicted, rankings, N_CLASSES, None)
     assert overall["roc_auc_ovr"][0] == pytest.approx(metrics.roc_auc_score(true, probability, multi_class="ovr"))
 
 
@@ -58,9 +61,11 @@ def test_class_that_is_nowhere_counts_in_no_average():
 
 def test_each_row_of_weights_is_scored_by_itself(predictions):
     weight = np.random.default_rng(2).integers(0, 3, (5, N_SAMPLES)).astype(float)
-    together, _ = score_predictions(weight, *predictions, N_CLASSES, None)
+    true, predicted, score = predictions
+    rest = (true, predicted, rank_images(true, score), N_CLASSES, None)
+    together, _ = score_predictions(weight, *rest)
     for row in range(5):
-        alone, _ = score_predictions(weight[row : row + 1], *predictions, N_CLASSES, None)
+        alone, _ = score_predictions(weight[row : row + 1], *rest)
         for name, values in together.items():
             assert values[row] == pytest.approx(alone[name][0])
 
