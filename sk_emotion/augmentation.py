@@ -99,7 +99,7 @@ class FaceAugmentation(BaseEstimator):
         """
         self._validate_params()
         # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
-        draws = torch.rand(12, len(images), generator=generator).to(images.device, images.dtype)
+        draws = torch.rand(12, len(images), generator=generator).to(images.device, images.dtype, non_blocking=True)
         chance, signed = draws[:2], draws[2:8] * 2 - 1
         if self.flip:
             images = torch.where(_as_column(chance[0] < self.flip), images.flip(-1), images)
@@ -123,13 +123,13 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
     The shift is a share of width and of height, to the left and upwards, of the image before it is turned.
     """
     height, width = images.shape[-2:]
-    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes.
-    rows = [
-        torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1),
-        torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1),
-    ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    cos, sin = (torch.cos(angle) / size)[:, None, None], (torch.sin(angle) / size)[:, None, None]
+    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. Written out, since
+    # functional.affine_grid multiplies matrices of three columns, which takes longer than the sampling.
+    x, y = _pixel_centres(width, images)[None, None, :], _pixel_centres(height, images)[None, :, None]
+    from_x = cos * x + sin * (height / width) * y + 2 * shift[0, :, None, None]
+    from_y = cos * y - sin * (width / height) * x + 2 * shift[1, :, None, None]
+    grid = torch.stack([from_x, from_y], dim=-1)
     # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False).clamp_(0, 1)
 
@@ -157,6 +157,11 @@ def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Ten
     """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
     centres = (torch.arange(length, device=start.device) + 0.5) / length
     return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
+
+
+def _pixel_centres(length: int, like: torch.Tensor) -> torch.Tensor:
+    """Give the centres of `length` pixels on an axis from -1 to 1."""
+    return (torch.arange(length, device=like.device, dtype=like.dtype) * 2 + 1) / length - 1
 
 
 def _as_column(values: torch.Tensor) -> torch.Tensor:

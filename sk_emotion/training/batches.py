@@ -1,5 +1,6 @@
 """Images on the device, and batches sliced from them."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,15 @@ from numpy.typing import NDArray
 from skorch.dataset import Dataset
 
 
+# Share of a GPU's free memory that the images may take: the rest is for the network.
+_STAGED_SHARE = 0.5
+
+
 class FaceDataset(Dataset):
     """Images, class codes and weights as whole tensors on one device.
 
-    Staging the uint8 set once costs 2.3 kB a face and saves a copy and a collation per batch and epoch.
+    Staging the uint8 set once costs 2.3 kB a face and saves a copy and a collation per batch and epoch. A set too large
+    for the device, and a memory-map on a CPU, stay where they are: batches are fetched from there.
     """
 
     def __init__(
@@ -27,8 +33,9 @@ class FaceDataset(Dataset):
         self.sample_weight = torch.as_tensor(weight, dtype=torch.float32)
 
     def to(self, device: str | torch.device) -> "FaceDataset":
-        """Move everything to `device`."""
-        self.images = self.images.to(device)
+        """Move everything to `device`, but for images that it cannot hold."""
+        if _fits(self.images, torch.device(device)):
+            self.images = self.images.to(device)
         self.codes = self.codes.to(device)
         self.sample_weight = self.sample_weight.to(device)
         return self
@@ -47,7 +54,9 @@ class FaceDataset(Dataset):
         return len(self.codes)
 
     def __getitem__(self, index: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        return {"images": self.images[index], "sample_weight": self.sample_weight[index]}, self.codes[index]
+        images = self.images[index].to(self.codes.device, non_blocking=True)
+        index = index.to(self.codes.device, non_blocking=True)
+        return {"images": images, "sample_weight": self.sample_weight[index]}, self.codes[index]
 
 
 class FaceBatches:
@@ -85,8 +94,9 @@ class FaceBatches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        for index in torch.tensor_split(self._order(), len(self)):
-            yield self.dataset[index.to(self.dataset.codes.device)]
+        # The whole order at once: a copy to a GPU in each batch would wait for the batch before it.
+        for rows in self._order().to(self.dataset.images.device).tensor_split(len(self)):
+            yield self.dataset[rows]
 
     def _order(self) -> torch.Tensor:
         n_samples = len(self.dataset)
@@ -116,6 +126,15 @@ class FaceBatches:
 def as_tensor(images: NDArray[Any]) -> torch.Tensor:
     """Make a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
     images = np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32, copy=False))
-    # PyTorch warns of arrays that it could write through to, such as read-only memory-maps.
-    tensor = torch.from_numpy(images if images.flags.writeable else images.copy())
+    with warnings.catch_warnings():
+        # PyTorch warns that it could write through to a read-only array, such as a memory-map. Nothing here writes.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        tensor = torch.from_numpy(images)
     return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
+
+
+def _fits(images: torch.Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _total = torch.cuda.mem_get_info(device)
+    return images.nbytes <= _STAGED_SHARE * free

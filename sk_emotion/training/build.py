@@ -146,6 +146,9 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
     offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
     if clf.optimizer == "sgd":
         offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
+    if isinstance(clf.optimizer, str):
+        # One kernel for all weights rather than several for each.
+        offered["fused"] = True
     taken = inspect.signature(optimizer).parameters
     arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
     return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}

@@ -1,6 +1,7 @@
 """The skorch net that trains on staged batches."""
 
 from contextlib import suppress
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -181,11 +182,12 @@ class FaceNet(NeuralNetClassifier):
             state = self.module_.state_dict()
             if self._averaged is None:
                 self._averaged = self._snapshot()
-            for name, average in self._averaged.items():
-                if average.is_floating_point():
-                    average.lerp_(state[name], 1 - self.ema)
-                else:
-                    average.copy_(state[name])
+            averages, values = list(self._averaged.values()), [state[name] for name in self._averaged]
+            weights = [average.is_floating_point() for average in averages]
+            torch._foreach_lerp_(list(compress(averages, weights)), list(compress(values, weights)), 1 - self.ema)
+            # Counts of batches are no weights: they are taken over as they are.
+            counts = [not weight for weight in weights]
+            torch._foreach_copy_(list(compress(averages, counts)), list(compress(values, counts)))
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.module_.state_dict().items()}
