@@ -21,7 +21,7 @@ from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
-from .training.hardware import autocast, choose_device
+from .training.hardware import autocast, choose_device, own_cores
 from .training.net import FaceNet
 from .training.split import split_validation
 from .utils._defaults import put_defaults
@@ -459,7 +459,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             "validation": None if validation is None else FaceDataset(*validation).to(self.device_),
             "seed": seed,
         }
-        with seeded(seed, self.device_):
+        with seeded(seed, self.device_), own_cores():
             if goes_on:
                 net = rebuild_net(self, self.net_, **run)
             else:
@@ -492,7 +492,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             module.double()
         results = []
         try:
-            with torch.inference_mode(), autocast("fp32" if self.precision == "auto" else net.precision, self.device_):
+            precision = "fp32" if self.precision == "auto" else net.precision
+            with torch.inference_mode(), autocast(precision, self.device_), own_cores():
                 size = max(self.batch_size, PREDICTION_BATCH_SIZE)
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,13 +26,16 @@ from .schedule import SCHEDULES
 PREDICTION_BATCH_SIZE = 256
 """Least number of images in a batch that is not trained on."""
 
+# Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
+_RANDOM_STATE = threading.RLock()
+
 
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed PyTorch inside the context, and leave its global state as it was."""
+    """Seed PyTorch inside the context, and leave its global state as it was. One thread at a time is let in."""
     # Without being told, fork_rng would look for all CUDA devices.
     devices = [torch.device(device).index or 0] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with _RANDOM_STATE, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
 

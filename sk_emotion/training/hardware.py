@@ -1,9 +1,12 @@
 """Which device to use, and which precision pays on it."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import joblib
 import torch
+from joblib.parallel import get_active_backend
 from torch import nn
 
 from ..exceptions import ImageSizeError
@@ -49,6 +52,25 @@ def autocast(precision: str, device: str) -> Any:
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(device).type, dtype=_PRECISIONS[precision])
+
+
+@contextmanager
+def own_cores() -> Iterator[None]:
+    """Compute on one thread inside a worker of joblib's that would take all cores, as its other workers do too.
+
+    Teams of threads that share cores wait for one another: two times two threads on two cores are more than ten times
+    as slow (measured). joblib's default workers, processes of loky, are given their share of the cores by joblib
+    itself; its threads and its forked processes are not.
+    """
+    n_threads = torch.get_num_threads()
+    if get_active_backend()[0].nesting_level == 0 or n_threads < joblib.cpu_count():
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def smallest_feature_map(

@@ -1,0 +1,72 @@
+"""Time several ways of doing one thing, side by side in one run."""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import pandas as pd
+import torch
+
+
+def parse_arguments(description: str, **arguments: dict) -> argparse.Namespace:
+    """Read ``--quick`` and the `arguments` of one benchmark, each given as for ``add_argument``."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer images and rounds, to see that the script runs")
+    for name, settings in arguments.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
+    return parser.parse_args()
+
+
+def time_side_by_side(contenders: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
+    """Run the contenders in turn, `rounds` times over; give the seconds of each run.
+
+    A first round is not counted. In every second round the order is reversed, so that a machine that slows down or
+    speeds up favours none.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for round_number in range(rounds + 1):
+        names = list(contenders) if round_number % 2 == 0 else list(reversed(contenders))
+        for name in names:
+            start = time.perf_counter()
+            contenders[name]()
+            if round_number > 0:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def tabulate(
+    seconds: Mapping[str, list[float]], n_items: int, *, against: str, also: Sequence[str] = (), item: str = "images"
+) -> pd.DataFrame:
+    """Make a table of medians: items a second, their spread, and the ratio to `against`, and to others too.
+
+    The ratio is the median of the ratios within each round.
+    """
+    rows = []
+    for name, runs in seconds.items():
+        rates = [n_items / run for run in runs]
+        ratios = {
+            f"x {other}": round(statistics.median(b / a for a, b in zip(runs, seconds[other], strict=True)), 2)
+            for other in [*also, against]
+        }
+        rows.append(
+            {
+                "contender": name,
+                f"{item}/s": round(statistics.median(rates), 1),
+                "slowest": round(min(rates), 1),
+                "fastest": round(max(rates), 1),
+                **ratios,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def describe_machine() -> str:
+    """Name what the figures depend on."""
+    return (
+        f"{date.today()}, {os.cpu_count()} cores ({torch.backends.cpu.get_cpu_capability()}), "
+        f"{torch.get_num_threads()} threads, Python {platform.python_version()}, PyTorch {torch.__version__}"
+    )

@@ -1,0 +1,83 @@
+"""What the documentation promises of two trainings with one seed."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sk_emotion import EmotionClassifier, make_faces, networks
+
+_TRAIN_AND_HASH = """
+import joblib, torch
+from sk_emotion import EmotionClassifier, make_faces, networks
+torch.set_num_threads({threads})
+X, y, _ = make_faces(64, emotions=["happiness", "pain"], random_state=0)
+model = EmotionClassifier(networks.ResNet(width=8), max_epochs=2, ema=0.9, random_state=0).fit(X, y)
+print(joblib.hash(model.net_.to_arrays()))
+"""
+
+
+@pytest.fixture(scope="module")
+def faces():
+    X, y, _ = make_faces(64, emotions=["happiness", "pain"], random_state=0)
+    return X, y
+
+
+@pytest.fixture
+def threads():
+    """Sets the number of PyTorch's threads, and sets it back after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def train(X, y, max_epochs=1, precision="auto"):
+    model = EmotionClassifier(networks.ResNet(width=8), max_epochs=max_epochs, precision=precision, random_state=0)
+    return model.fit(X, y)
+
+
+class CountThreads(Callback):
+    """Notes how many threads PyTorch computes on while it trains."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.history.record("threads", torch.get_num_threads())
+
+
+def count_threads_and_hash(X, y):
+    network = networks.ResNet(width=8)
+    model = EmotionClassifier(network, max_epochs=1, callbacks=[CountThreads()], random_state=0).fit(X, y)
+    return model.history_[0]["threads"], joblib.hash(model.net_.to_arrays())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_processes_train_the_same_weights_to_the_bit(threads):
+    command = [sys.executable, "-c", _TRAIN_AND_HASH.format(threads=threads)]
+    first, second = (subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2))
+    assert first == second and len(first.strip()) == 32
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_workers_share_the_cores_and_train_the_same_weights(faces, backend):
+    with joblib.parallel_config(backend):
+        found = joblib.Parallel(n_jobs=2)(joblib.delayed(count_threads_and_hash)(*faces) for _ in range(2))
+    assert 2 * max(count for count, _ in found) <= max(2, joblib.cpu_count())
+    assert len({weights for _, weights in found}) == 1
+
+
+def test_a_fit_of_its_own_takes_all_cores(faces, threads):
+    threads(joblib.cpu_count())
+    assert count_threads_and_hash(*faces)[0] == joblib.cpu_count() == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_number_of_threads_changes_little_in_an_epoch(faces, threads, precision):
+    threads(1)
+    one = train(*faces, precision=precision)
+    threads(2)
+    two = train(*faces, precision=precision)
+    assert abs(one.history_[0]["train_loss"] - two.history_[0]["train_loss"]) < 0.02
+    np.testing.assert_allclose(one.predict_proba(faces[0]), two.predict_proba(faces[0]), atol=0.02)
