@@ -22,8 +22,10 @@ def crop_centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     height, width = size
     scale = min(picture.width / width, picture.height / height)
     crop_width, crop_height = width * scale, height * scale
-    # From a whole pixel on, so that a crop that needs no scaling keeps its pixels.
-    left, top = (picture.width - crop_width) // 2, (picture.height - crop_height) // 2
+    left, top = (picture.width - crop_width) / 2, (picture.height - crop_height) / 2
+    if scale == 1:
+        # From a whole pixel on, so that the pixels are kept.
+        left, top = left // 1, top // 1
     return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
 
 

@@ -4,10 +4,11 @@ import os
 import warnings
 from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -18,19 +19,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import validate_images
-from ._cache import FaceCache, name_detector
+from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, scale_to_uint8
 from ._detect import SMALLEST_FACE, detect_faces
 from ._sources import abridge, list_pictures, name_picture
 
-# A JPEG is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
-_OVERSIZE = 2
+# A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
+_OVERSIZE = 4
 
 # More than one, so that no thread waits long for the slowest.
 _CHUNKS_PER_JOB = 4
 
-Face: TypeAlias = tuple[NDArray[np.uint8], bool]
+# Python's lock, which Pillow holds between decoding one file and the next, leaves little to more.
+_MOST_THREADS = 8
 
 
 class FaceLoader(TransformerMixin, BaseEstimator):
@@ -66,8 +68,10 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries
         are made again. Delete the folder to empty it.
     n_jobs : int or None, default=None
-        Number of threads, as in scikit-learn. Pillow decodes in parallel; the cascade holds Python's lock, and gains
-        from processes only: ``with joblib.parallel_config("loky"): ...``.
+        Number of threads. None is one for each core, up to eight, since Pillow decodes in parallel; but one in a
+        parallel worker, such as that of a search, and with a detector, which may not stand several. Elsewhere
+        ``joblib.parallel_config`` tells, as in scikit-learn. The cascade holds Python's lock, and gains from processes
+        only: ``with joblib.parallel_config("loky", n_jobs=2): ...``.
 
     Attributes
     ----------
@@ -218,13 +222,14 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 return self._crop_floats(images, pixel_range)
             sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
 
-        cache = FaceCache(self.cache, self._cache_parameters())
-        slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * effective_n_jobs(self.n_jobs)))
+        cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
+        n_jobs = self._effective_n_jobs(sources)
+        slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
         with warnings.catch_warnings():
             # Pillow warns of what it can mend; what it cannot mend is an error.
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            chunks = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-                delayed(self._load_faces)(sources[part], cache) for part in slices
+            chunks = Parallel(n_jobs=n_jobs, prefer="threads")(
+                delayed(cache.load)(sources[part], self._make_face) for part in slices
             )
         return self._gather([face for chunk in chunks for face in chunk], sources)
 
@@ -246,23 +251,19 @@ class FaceLoader(TransformerMixin, BaseEstimator):
             )
         return images, judge.pixel_range_
 
-    def _load_faces(self, sources: Any, cache: FaceCache) -> list[Face | ImageReadError]:
-        return [self._load_face(source, cache) for source in sources]
+    def _effective_n_jobs(self, sources: Any) -> int:
+        backend, n_jobs = get_active_backend()
+        if self.n_jobs is None and self.detector is None and n_jobs is None and not backend.nesting_level:
+            return min(effective_n_jobs(-1), _MOST_THREADS, len(sources))
+        return effective_n_jobs(self.n_jobs)
 
-    def _load_face(self, source: Any, cache: FaceCache) -> Face | ImageReadError:
-        """Make the face of one picture, and tell whether a detector saw it; an error is returned for later."""
-        entry = cache.locate(source)
-        kept = cache.read(entry)
-        if kept is not None:
-            return kept
-        try:
-            picture = decode_picture(source, min_side=self._needed_side())
-        except ImageReadError as error:
-            return error
+    def _make_face(self, source: Any) -> Face:
+        """Make the face of one picture, and tell whether a detector saw it."""
+        grey = not self.color and not callable(self.detector)
+        picture = decode_picture(source, min_side=self._needed_side(), grey=grey)
         box = self._find_face(picture)
-        face = np.asarray(self._crop(picture.convert("RGB" if self.color else "L"), box))
-        cache.write(entry, face, box is not None)
-        return face, box is not None
+        face = self._crop(picture.convert("RGB" if self.color else "L"), box)
+        return np.asarray(face), box is not None
 
     def _find_face(self, picture: Image.Image) -> NDArray[np.float64] | None:
         if self.detector is None:
@@ -342,8 +343,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
 
     def _cache_parameters(self) -> tuple[Any, ...]:
         # "raise" raises after the crop, which is that of "centre".
-        full = self.on_missing == "full"
-        return (self._target_size(), bool(self.color), name_detector(self.detector), float(self.margin), full)
+        return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

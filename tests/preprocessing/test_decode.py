@@ -150,6 +150,29 @@ def test_large_jpeg_is_decoded_at_a_fraction_but_never_below_what_is_needed(phot
     assert np.abs(np.asarray(small, dtype=int) - np.asarray(full)).max() <= 4
 
 
+def test_large_picture_of_any_kind_is_averaged_but_never_below_what_is_needed(photo):
+    large = photo.resize((1605, 1203))
+    for source in (encode(large, "PNG"), encode(large, "WEBP", lossless=True), large, np.asarray(large)):
+        assert decode_picture(source).size == (1605, 1203)
+        assert decode_picture(source, min_side=700).size == (1605, 1203)
+        small = decode_picture(source, min_side=100)
+        assert small.size == (133, 100)
+        expected = large.resize(small.size, Image.Resampling.BOX)
+        assert np.abs(np.asarray(small, dtype=int) - np.asarray(expected)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {}), ("RGB", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {}), ("CMYK", {})],
+)
+@pytest.mark.parametrize("min_side", [None, 30])
+def test_grey_of_a_jpeg_is_that_of_its_colours(photo, mode, options, min_side):
+    data = encode(photo.convert(mode), "JPEG", **options)
+    grey = decode_picture(data, min_side=min_side, grey=True).convert("L")
+    expected = decode_picture(data, min_side=min_side).convert("L")
+    assert np.abs(np.asarray(grey, dtype=int) - np.asarray(expected)).max() <= 2
+
+
 def test_pil_image_of_the_caller_is_left_as_it_was(photo):
     before = photo.tobytes()
     assert decode_picture(photo) is not photo

@@ -2,13 +2,15 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage.data import astronaut
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -135,6 +137,23 @@ def test_centre_is_cropped_or_full_picture_squeezed():
     squeezed = FaceLoader(on_missing="full").fit_transform([picture])[0]
     assert squeezed[:, :12].max() == 0
     assert (squeezed[:, 20:28] == 200).all()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("turned", [1, 6])
+def test_face_of_a_large_photo_is_that_of_plain_pillow(photo, tmp_path, format, mode, turned):
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    large = Image.fromarray(photo[:400]).resize((1303, 1021))
+    large.save(tmp_path / "a", format, exif=exif)
+    with Image.open(tmp_path / "a") as image:
+        upright = ImageOps.exif_transpose(image).convert(mode)
+    side = min(upright.size)
+    left, top = (upright.width - side) // 2, (upright.height - side) // 2
+    centre = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
+    face = FaceLoader(color=mode == "RGB").fit_transform([tmp_path / "a"])[0]
+    assert np.abs(face.astype(int) - np.asarray(centre)).mean() < 1
 
 
 def test_numeric_array_is_a_batch_of_images():
@@ -304,7 +323,7 @@ def test_missing_face_can_be_an_error(paths):
 def test_cache_gives_the_same_without_decoding_again(paths, tmp_path):
     loader = FaceLoader(cache=tmp_path / "cache", detector=find_corner, color=True).fit(paths)
     first, found = loader.transform(paths), loader.face_found_
-    entries = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npz")}
+    entries = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.face")}
     assert len(entries) == 10
     assert {len(path.parent.name) for path in entries} == {2}
     again = clone(loader).set_params(cache=str(tmp_path / "cache")).fit(paths)
@@ -328,16 +347,16 @@ def test_cache_knows_a_changed_file_and_changed_parameters(paths, tmp_path):
 def test_damaged_cache_entry_is_made_again(paths, tmp_path, damage):
     loader = FaceLoader(cache=tmp_path / "cache").fit(paths)
     expected = loader.transform(paths)
-    for entry in (tmp_path / "cache").rglob("*.npz"):
+    for entry in (tmp_path / "cache").rglob("*.face"):
         entry.write_bytes(damage)
     np.testing.assert_array_equal(loader.transform(paths), expected)
-    assert all(entry.stat().st_size > 100 for entry in (tmp_path / "cache").rglob("*.npz"))
+    assert all(entry.stat().st_size > 100 for entry in (tmp_path / "cache").rglob("*.face"))
 
 
 def test_work_before_an_error_stays_in_the_cache(paths, tmp_path):
     with pytest.raises(ImageReadError):
         FaceLoader(cache=tmp_path / "cache").fit_transform(["nowhere.jpg", *paths])
-    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 10
+    assert len(list((tmp_path / "cache").rglob("*.face"))) == 10
 
 
 def test_only_files_are_cached(tmp_path):
@@ -350,6 +369,20 @@ def test_threads_keep_the_order_and_the_result(paths, photo):
     one, two = FaceLoader(detector="lbp"), FaceLoader(detector="lbp", n_jobs=2)
     np.testing.assert_array_equal(two.fit_transform(pictures), one.fit_transform(pictures))
     np.testing.assert_array_equal(two.face_found_, one.face_found_)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
+def test_number_of_threads_changes_nothing(paths, n_jobs):
+    expected = FaceLoader(n_jobs=1).fit_transform(paths)
+    np.testing.assert_array_equal(FaceLoader(n_jobs=n_jobs).fit_transform(paths), expected)
+    with joblib.parallel_config("threading", n_jobs=2):
+        np.testing.assert_array_equal(FaceLoader(n_jobs=n_jobs).fit_transform(paths), expected)
+
+
+def test_detector_is_called_from_one_thread_unless_asked_for_more(paths):
+    threads = set()
+    FaceLoader(detector=lambda _: threads.add(threading.get_ident())).fit_transform(paths)
+    assert threads == {threading.get_ident()}
 
 
 def test_pillow_warnings_do_not_leak_and_filters_are_left_alone(tmp_path):
@@ -379,7 +412,7 @@ def test_grid_search_over_paths(paths, tmp_path):
     pipeline = make_pipeline(FaceLoader(cache=tmp_path / "cache"), FunctionTransformer(flatten), LogisticRegression())
     search = GridSearchCV(pipeline, {"faceloader__image_size": [8, 12]}, cv=2, error_score="raise")
     assert search.fit(paths, labels).score(pd.Series(paths), labels) == 1.0
-    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 20
+    assert len(list((tmp_path / "cache").rglob("*.face"))) == 20
 
 
 def test_import_does_not_load_skimage_or_torch():

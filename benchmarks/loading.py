@@ -1,0 +1,183 @@
+"""Measure how fast FaceLoader reads photos, how much memory it takes, and what its cache spares a search.
+
+    python benchmarks/loading.py --photos human_emotions_6
+
+The folder is whatever ``load_face_folder`` takes; without one, JPEG photos of up to 6 megapixels are drawn. What the
+library promises (see ``benchmarks/README.md``) is asserted at the end, unless with ``--quick``. Peak memory is measured
+above the imports, in a process of its own, as Linux tells it: not by ``ru_maxrss``, which begins at the size of the
+process that started it.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _timing import describe_machine, parse_arguments, tabulate, time_side_by_side
+from PIL import Image
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sk_emotion import FaceLoader, load_face_folder, make_faces
+
+PROMISED_SPEED = 2.5
+PROMISED_MEGABYTES = 400
+PROMISED_PASSES = 1.2
+
+MEASURE_MEMORY = """
+import sys, warnings
+import numpy as np
+from PIL import Image
+from sk_emotion import FaceLoader
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+
+warnings.simplefilter("ignore")
+Image.init()
+FaceLoader(n_jobs=2).fit_transform([np.zeros((64, 64), np.uint8)] * 8)
+before = peak()
+FaceLoader(n_jobs=int(sys.argv[1])).fit_transform(sys.stdin.read().split("\\n"))
+print(peak() - before)
+"""
+
+
+class LoggingLoader(FaceLoader):
+    """A FaceLoader that writes a line for each picture that it decodes and for the seconds of each `transform`."""
+
+    def __init__(self, image_size=48, *, cache=None, n_jobs=None, log=None):
+        super().__init__(image_size, cache=cache, n_jobs=n_jobs)
+        self.log = log
+
+    def transform(self, X):
+        start = time.perf_counter()
+        faces = super().transform(X)
+        self._write(f"seconds {time.perf_counter() - start}")
+        return faces
+
+    def _make_face(self, source):
+        self._write("decoded 1")
+        return super()._make_face(source)
+
+    def _write(self, line):
+        with open(self.log, "a") as file:
+            file.write(f"{line}\n")
+
+    def read_log(self):
+        """Give the number of pictures decoded, and the seconds of all calls, whatever processes they were in."""
+        lines = [line.split() for line in Path(self.log).read_text().splitlines()]
+        return [sum(float(value) for kind, value in lines if kind == name) for name in ("decoded", "seconds")]
+
+
+class Averages(TransformerMixin, BaseEstimator):
+    """Mean grey of a face: next to no work, so that a search is all loading."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X.reshape(len(X), -1).mean(axis=1, keepdims=True)
+
+
+def draw_photos(folder, number):
+    """Write JPEG photos of 0.1 to 6 megapixels, every second one progressive, into one folder per emotion."""
+    images, labels, _ = make_faces(number, random_state=0)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        height = (320, 480, 640, 800, 2100)[index % 5]
+        photo = Image.fromarray(image).convert("RGB").resize((height * 4 // 3, height), Image.Resampling.BICUBIC)
+        grain = Image.effect_noise(photo.size, 40).convert("RGB")
+        (folder / label).mkdir(exist_ok=True)
+        Image.blend(photo, grain, 0.2).save(folder / label / f"{index}.jpg", quality=88, progressive=index % 2 == 1)
+
+
+def load_with_pillow(paths):
+    """Do what anybody would write first."""
+    faces = []
+    for path in paths:
+        with Image.open(path) as image:
+            faces.append(np.asarray(image.convert("L").resize((48, 48))))
+    return np.stack(faces)
+
+
+def measure_speed(paths, folder, rounds):
+    cached = FaceLoader(cache=folder).fit(paths)
+    cached.transform(paths)
+    contenders = {
+        "Pillow loop": lambda: load_with_pillow(paths),
+        "FaceLoader()": lambda: FaceLoader().fit_transform(paths),
+        "FaceLoader(n_jobs=1)": lambda: FaceLoader(n_jobs=1).fit_transform(paths),
+        "FaceLoader(n_jobs=2)": lambda: FaceLoader(n_jobs=2).fit_transform(paths),
+        "FaceLoader(cache), second pass": lambda: cached.transform(paths),
+    }
+    return tabulate(time_side_by_side(contenders, rounds=rounds), len(paths), against="Pillow loop", item="photos")
+
+
+def measure_memory(paths, n_jobs):
+    """Give the peak above the import, in MB."""
+    command = [sys.executable, "-c", MEASURE_MEMORY, str(n_jobs)]
+    return float(subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True).stdout)
+
+
+def measure_search(paths, labels, folder, n_jobs):
+    """Search 6 candidates in 3 folds; give the passes that it decodes, and the time of all loading."""
+    folder.mkdir()
+    pipeline = make_pipeline(LoggingLoader(cache=folder / "cache", log=folder / "log"), Averages(), DummyClassifier())
+    candidates = {"dummyclassifier__random_state": range(6)}
+    GridSearchCV(pipeline, candidates, cv=3, n_jobs=n_jobs, error_score="raise").fit(paths, labels)
+    decoded, seconds = pipeline[0].read_log()
+    one = LoggingLoader(log=folder / "one", n_jobs=1).fit(paths)
+    one.transform(paths)
+    return {
+        "6 x 3 search": f"n_jobs={n_jobs}",
+        "photos": len(paths),
+        "decoded": int(decoded),
+        "passes": round(decoded / len(paths), 2),
+        "loading (s)": round(seconds, 2),
+        "one pass, n_jobs=1 (s)": round(one.read_log()[1], 2),
+    }
+
+
+def main() -> None:
+    arguments = parse_arguments(
+        __doc__, photos={"help": "folder that load_face_folder takes; by default, drawn photos"}
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        photos = arguments.photos
+        if photos is None:
+            photos = folder / "photos"
+            photos.mkdir()
+            draw_photos(photos, 40 if arguments.quick else 300)
+        faces = load_face_folder(photos, groups=None)
+        paths, labels = list(faces.data), faces.target
+        if arguments.quick:
+            step = max(1, len(paths) // 100)
+            paths, labels = paths[::step], labels[::step]
+        speed = measure_speed(paths, folder / "speed", rounds=1 if arguments.quick else 5)
+        memory = {n_jobs: measure_memory(paths, n_jobs) for n_jobs in (1, 2)}
+        searches = [measure_search(paths, labels, folder / f"search{n_jobs}", n_jobs) for n_jobs in (1, 2)]
+
+    print(describe_machine())
+    print(
+        f"{len(paths)} photos; peak memory above the import: "
+        + ", ".join(f"{megabytes:.0f} MB with n_jobs={n_jobs}" for n_jobs, megabytes in memory.items())
+    )
+    print(speed.to_string(index=False), pd.DataFrame(searches).to_string(index=False), sep="\n\n")
+    if arguments.quick:
+        return
+    ratio = speed.set_index("contender").loc["FaceLoader()", "x Pillow loop"]
+    assert ratio >= PROMISED_SPEED, f"FaceLoader() is {ratio:.2f} x the Pillow loop, promised {PROMISED_SPEED}"
+    assert max(memory.values()) < PROMISED_MEGABYTES, f"{memory} MB, promised {PROMISED_MEGABYTES}"
+    for search in searches:
+        assert search["passes"] <= PROMISED_PASSES, f"{search}, promised {PROMISED_PASSES} passes"
+
+
+if __name__ == "__main__":
+    main()
