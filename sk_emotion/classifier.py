@@ -121,6 +121,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     One check of scikit-learn's is not met, as for its own stochastic estimators: weighting a sample twice and
     repeating it give equal results only in expectation.
 
+    Training is repeatable to the bit in any process that has as many threads, so in all workers of a search. With
+    another number of threads, sums are made in another order, which training amplifies: after an epoch on 64 images
+    the probabilities differ by less than 0.02, later the weights go their own ways to an equal loss. Fits in threads
+    of one process run one after the other, since PyTorch has one random state in a process.
+
+    The images are staged on the device once, as they are. A read-only memory-map is read batch by batch, and so are
+    images that would take more than half of a GPU's free memory.
+
     References
     ----------
     He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image recognition. CVPR.
