@@ -3,7 +3,7 @@
     python benchmarks/fer2013.py fer2013.npz
 
 The path is whatever ``load_fer2013`` takes. The accuracies that the library promises (see ``benchmarks/README.md``) are
-asserted at the end. The SVM is trained on 20,000 rows, since its time grows with their square.
+asserted at the end.
 """
 
 import argparse
@@ -12,11 +12,10 @@ import time
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
-from sklearn.model_selection import train_test_split
 
 from sk_emotion import EmotionClassifier, load_fer2013, make_hog_svm, networks
 
-PROMISED_ACCURACY = {"HOG+SVM": 0.51, "CNN": 0.62}
+PROMISED_ACCURACY = {"HOG+SVM": 0.55, "CNN": 0.62}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,7 +25,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--svm-rows", type=int, default=20_000)
     return parser.parse_args()
 
 
@@ -42,10 +40,7 @@ def train(name, X, y, seed, arguments):
             verbose=1,
         )
     else:
-        model = make_hog_svm(probability=False).set_params(svc__cache_size=2000)
-        if arguments.svm_rows < len(y):
-            rows, _ = train_test_split(np.arange(len(y)), train_size=arguments.svm_rows, stratify=y, random_state=seed)
-            X, y = X[rows], y[rows]
+        model = make_hog_svm()
     start = time.perf_counter()
     model.fit(X, y)
     return model, time.perf_counter() - start
@@ -54,12 +49,8 @@ def train(name, X, y, seed, arguments):
 def judge(model, X, y):
     """Score predictions on unseen faces."""
     start = time.perf_counter()
-    if hasattr(model, "predict_proba"):
-        scores = model.predict_proba(X)
-        predicted = model.classes_[scores.argmax(axis=1)]
-    else:
-        scores = model.decision_function(X)
-        predicted = model.predict(X)
+    scores = model.predict_proba(X)
+    predicted = model.classes_[scores.argmax(axis=1)]
     seconds = time.perf_counter() - start
     areas = [roc_auc_score(y == label, scores[:, column]) for column, label in enumerate(model.classes_)]
     return {

@@ -3,19 +3,16 @@
     python benchmarks/loading.py --photos human_emotions_6
 
 The folder is whatever ``load_face_folder`` takes; without one, JPEG photos of up to 6 megapixels are drawn. What the
-library promises (see ``benchmarks/README.md``) is asserted at the end, unless with ``--quick``. Peak memory is measured
-above the imports, in a process of its own, as Linux tells it: not by ``ru_maxrss``, which begins at the size of the
-process that started it.
+library promises (see ``benchmarks/README.md``) is asserted at the end, unless with ``--quick``.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _memory import measure_peak
 from _timing import describe_machine, parse_arguments, tabulate, time_side_by_side
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -29,22 +26,17 @@ PROMISED_SPEED = 2.5
 PROMISED_MEGABYTES = 400
 PROMISED_PASSES = 1.2
 
-MEASURE_MEMORY = """
-import sys, warnings
+# Before the peak is measured: imports, and the threads.
+SET_UP = """
+import warnings
 import numpy as np
 from PIL import Image
-from sk_emotion import FaceLoader
-
-def peak():
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+from sk_emotion import FaceLoader, load_face_folder
 
 warnings.simplefilter("ignore")
 Image.init()
-FaceLoader(n_jobs=2).fit_transform([np.zeros((64, 64), np.uint8)] * 8)
-before = peak()
-FaceLoader(n_jobs=int(sys.argv[1])).fit_transform(sys.stdin.read().split("\\n"))
-print(peak() - before)
+FaceLoader(n_jobs={n_jobs}).fit_transform([np.zeros((64, 64), np.uint8)] * 8)
+paths = list(load_face_folder({folder!r}, groups=None).data)[::{step}]
 """
 
 
@@ -119,12 +111,6 @@ def measure_speed(paths, folder, rounds):
     return tabulate(time_side_by_side(contenders, rounds=rounds), len(paths), against="Pillow loop", item="photos")
 
 
-def measure_memory(paths, n_jobs):
-    """Give the peak above the import, in MB."""
-    command = [sys.executable, "-c", MEASURE_MEMORY, str(n_jobs)]
-    return float(subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True).stdout)
-
-
 def measure_search(paths, labels, folder, n_jobs):
     """Search 6 candidates in 3 folds; give the passes that it decodes, and the time of all loading."""
     folder.mkdir()
@@ -157,11 +143,16 @@ def main() -> None:
             draw_photos(photos, 40 if arguments.quick else 300)
         faces = load_face_folder(photos, groups=None)
         paths, labels = list(faces.data), faces.target
-        if arguments.quick:
-            step = max(1, len(paths) // 100)
-            paths, labels = paths[::step], labels[::step]
+        step = max(1, len(paths) // 100) if arguments.quick else 1
+        paths, labels = paths[::step], labels[::step]
         speed = measure_speed(paths, folder / "speed", rounds=1 if arguments.quick else 5)
-        memory = {n_jobs: measure_memory(paths, n_jobs) for n_jobs in (1, 2)}
+        memory = {
+            n_jobs: measure_peak(
+                f"FaceLoader(n_jobs={n_jobs}).fit_transform(paths)",
+                set_up=SET_UP.format(n_jobs=n_jobs, folder=str(photos), step=step),
+            )
+            for n_jobs in (1, 2)
+        }
         searches = [measure_search(paths, labels, folder / f"search{n_jobs}", n_jobs) for n_jobs in (1, 2)]
 
     print(describe_machine())

@@ -43,7 +43,7 @@ searches = {
         {
             "hogtransformer__orientations": [6, 9],
             "hogtransformer__pixels_per_cell": [(4, 4), (8, 8)],
-            "svc__estimator__C": [1, 10],
+            "svc__C": [1, 10],
         },
     ),
 }

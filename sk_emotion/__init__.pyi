@@ -15,6 +15,7 @@ from .classifier import EmotionClassifier
 from .datasets import find_duplicates, load_face_folder, load_face_table, load_fer2013, make_faces
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
 from .feature_extraction import HOGTransformer
+from .least_squares_svm import LeastSquaresSVC
 from .metrics import (
     EmotionReport,
     MulticlassPrecisionRecallDisplay,
@@ -42,6 +43,7 @@ __all__ = [
     "FaceAugmentation",
     "FaceLoader",
     "HOGTransformer",
+    "LeastSquaresSVC",
     "MulticlassPrecisionRecallDisplay",
     "MulticlassRocCurveDisplay",
     "OperatingPoint",

@@ -21,10 +21,11 @@ from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
-from .training.hardware import autocast, choose_device, own_cores
+from .training.hardware import autocast, own_cores
 from .training.net import FaceNet
 from .training.split import split_validation
 from .utils._defaults import put_defaults
+from .utils._device import choose_device
 from .utils._labels import check_labels
 
 

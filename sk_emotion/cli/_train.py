@@ -164,7 +164,7 @@ def _train_hog_svm(
 ) -> list[tuple[str, Any]]:
     from .. import make_hog_svm
 
-    # Weights rather than copies: the probabilities are calibrated on held-out thirds, which would hold copies.
+    # Weights rather than copies: probabilities are calibrated on images left out, of which copies would stay.
     class_weight = "balanced" if equalize else None
     pipeline = make_hog_svm(image_size=image_size, class_weight=class_weight, random_state=seed)[1:]
     progress.say("Training ...")

@@ -1,10 +1,11 @@
 """Histograms of oriented gradients, an image a row."""
 
+import math
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
@@ -12,13 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import ImageArrayError
 from ..images import validate_images
+from ._histograms import describe_images
 
-# Enough work in a task to be worth handing to another process.
-_IMAGES_PER_TASK = 256
+# Fastest on a CPU: about a megabyte an array, 113 images of 48x48 in int32. A GPU wants many more at once.
+_PIXELS_PER_BATCH = {"int32": 2**18, "float64": 2**17, "device": 2**23}
 
 
 class HOGTransformer(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients [1]_, as :func:`skimage.feature.hog` computes them.
+    """Histograms of oriented gradients [1]_, as :func:`skimage.feature.hog` computes them, but of many images at once.
 
     Parameters
     ----------
@@ -37,7 +39,10 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
     n_jobs : int, default=None
-        Number of parallel jobs. None means 1 unless in a :obj:`joblib.parallel_config` context.
+        Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. Not used with a device.
+    device : str, default=None
+        ``"cuda"`` or any other PyTorch device that has float64; ``"auto"`` takes CUDA where it is there. By default,
+        NumPy computes on the CPU, where it is faster than PyTorch.
 
     Attributes
     ----------
@@ -57,6 +62,8 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
     Notes
     -----
     In an RGB image, each pixel counts with the channel whose gradient is the strongest, as in [1]_.
+
+    Features differ from those of scikit-image by less than 1e-6, also where a gradient lies on the border of two bins.
 
     References
     ----------
@@ -78,6 +85,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         "transform_sqrt": ["boolean"],
         "image_shape": [tuple, list, None],
         "n_jobs": [Integral, None],
+        "device": [str, None],
     }
 
     def __init__(
@@ -90,6 +98,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         transform_sqrt=False,
         image_shape=None,
         n_jobs=None,
+        device=None,
     ):
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
@@ -98,6 +107,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         self.transform_sqrt = transform_sqrt
         self.image_shape = image_shape
         self.n_jobs = n_jobs
+        self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -134,12 +144,14 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_blocks * cells_per_block * orientations), dtype=float64
-            A row per image, equal to that of :func:`skimage.feature.hog`.
+            A row per image, as by :func:`skimage.feature.hog`.
 
         Raises
         ------
         ImageArrayError
             If the images are not like those of `fit`, or if a square root is to be taken of negative pixels.
+        ValueError
+            If the device is not there, or has no float64.
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
@@ -148,19 +160,26 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
                 "HOGTransformer: transform_sqrt=True, but X holds negative pixels. Pass pixels from 0 up, or "
                 "transform_sqrt=False."
             )
-        settings = {
-            "orientations": self.orientations,
-            "pixels_per_cell": self.pixels_per_cell_,
-            "cells_per_block": self.cells_per_block_,
-            "block_norm": self.block_norm,
-            "transform_sqrt": self.transform_sqrt,
-            "channel_axis": -1 if images.ndim == 4 else None,
-        }
-        starts = range(0, len(images), _IMAGES_PER_TASK)
-        parts = Parallel(n_jobs=self.n_jobs)(
-            delayed(_describe_images)(images[start : start + _IMAGES_PER_TASK], settings) for start in starts
+        device = _choose_device(self.device)
+        describe = partial(
+            describe_images,
+            orientations=self.orientations,
+            pixels_per_cell=self.pixels_per_cell_,
+            cells_per_block=self.cells_per_block_,
+            block_norm=self.block_norm,
+            transform_sqrt=self.transform_sqrt,
+            device=device,
         )
-        return np.concatenate(parts)
+        kind = "int32" if images.dtype == np.uint8 and not self.transform_sqrt else "float64"
+        size = max(1, _PIXELS_PER_BATCH[kind if device is None else "device"] // math.prod(images.shape[1:3]))
+        starts = range(0, len(images), size)
+        # Threads: to hand features from one process to another takes longer than to compute them.
+        parallel = Parallel(self.n_jobs if device is None else 1, prefer="threads", return_as="generator")
+        parts = parallel(delayed(describe)(images[start : start + size]) for start in starts)
+        features = np.empty((len(images), self._n_features_out))
+        for start, part in zip(starts, parts, strict=True):
+            features[start : start + size] = part
+        return features
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: ``hog0``, ``hog1`` and so on.
@@ -186,10 +205,18 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _describe_images(images: NDArray[Any], settings: dict[str, Any]) -> NDArray[np.float64]:
-    from skimage.feature import hog
+def _choose_device(device: str | None) -> str | None:
+    """Name a device of PyTorch, or None for NumPy."""
+    if device is None:
+        return None
+    from ..utils._device import choose_device
 
-    return np.stack([hog(image, **settings) for image in images]).astype(np.float64, copy=False)
+    chosen = choose_device(device)
+    if device == "auto":
+        return chosen if chosen == "cuda" else None
+    if chosen.startswith("mps"):
+        raise ValueError(f"HOGTransformer: device={device!r}, but Apple's GPUs have no float64. Pass device=None.")
+    return chosen
 
 
 def _clip(name: str, wanted: Any, available: Any) -> tuple[int, int]:

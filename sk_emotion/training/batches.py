@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from skorch.dataset import Dataset
 
-
 # Share of a GPU's free memory that the images may take: the rest is for the network.
 _STAGED_SHARE = 0.5
 

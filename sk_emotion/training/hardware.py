@@ -1,4 +1,4 @@
-"""Which device to use, and which precision pays on it."""
+"""How many threads to use, and which precision pays on the hardware."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,20 +13,6 @@ from ..exceptions import ImageSizeError
 from ..images import MIN_AUGMENT_SIZE
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def choose_device(device: str | torch.device) -> str:
-    """Resolve ``"auto"`` to cuda, mps or cpu; refuse a device that is not there."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    wanted = torch.device(device)
-    if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device={str(device)!r}, but PyTorch sees no CUDA device here. Pass device="auto" or "cpu".')
-    if wanted.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f'device={str(device)!r}, but PyTorch sees no Apple GPU here. Pass device="auto" or "cpu".')
-    return str(device)
 
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
 from torch.nn import functional
@@ -101,23 +102,25 @@ class FaceNet(NeuralNetClassifier):
         if training:
             self._load(self._current)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
-        losses, first_batch = [], len(self.history[-1, "batches"])
-        predicted, true = [], []
-        for batch in iterator:
+        first_batch = len(self.history[-1, "batches"])
+        # Room for all of them at once: small results that outlive their batch would keep its memory from being reused.
+        losses = torch.empty(len(iterator), device=self.device)
+        answers = torch.empty((2, len(iterator.dataset)), dtype=torch.int64, device=self.device)
+        seen = 0
+        for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
-            if training:
-                predicted.append(step["y_pred"].detach().argmax(dim=1))
-                true.append(batch[1])
+            losses[number] = step["loss"].detach()
+            rows = slice(seen, seen := seen + len(batch[1]))
+            answers[0, rows], answers[1, rows] = batch[1], step["y_pred"].detach().argmax(dim=1)
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training:
                 self._average()
-        self._record_losses(torch.stack(losses).tolist(), first_batch, prefix)
+        self._record_losses(losses.tolist(), first_batch, prefix)
         self.history.record(prefix + "_batch_count", len(losses))
         if training:
-            self._record_training_scores(torch.cat(true), torch.cat(predicted))
+            self._record_training_scores(*answers.cpu().numpy())
             # Between epochs the module holds the averaged weights: they are what is validated, kept and used.
             self._current = None if self.ema is None else self._snapshot()
             self._load(self._averaged if self.ema is not None else None)
@@ -168,11 +171,10 @@ class FaceNet(NeuralNetClassifier):
                     f'rate of {rate:.3g}. Pass a smaller learning_rate, or precision="fp32".'
                 )
 
-    def _record_training_scores(self, true: torch.Tensor, predicted: torch.Tensor) -> None:
+    def _record_training_scores(self, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> None:
         """Record how well the augmented images were told while the weights changed: no pass of its own is needed."""
-        codes = [part.cpu().numpy() for part in (true, predicted)]
-        self.history.record("train_acc", accuracy_score(*codes))
-        self.history.record("train_f1_macro", f1_score(*codes, average="macro"))
+        self.history.record("train_acc", accuracy_score(true, predicted))
+        self.history.record("train_f1_macro", f1_score(true, predicted, average="macro"))
 
     def _average(self) -> None:
         """Fold the weights of this step into their exponential moving average."""

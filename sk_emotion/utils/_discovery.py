@@ -18,7 +18,7 @@ def all_estimators() -> list[BaseEstimator]:
     --------
     >>> from sk_emotion.utils import all_estimators
     >>> [type(estimator).__name__ for estimator in all_estimators()]
-    ['AugmentationOverSampler', 'EmotionClassifier', 'FaceLoader', 'HOGTransformer']
+    ['AugmentationOverSampler', 'EmotionClassifier', 'FaceLoader', 'HOGTransformer', 'LeastSquaresSVC']
     """
     import sk_emotion
 

@@ -84,7 +84,7 @@ def test_history_alone_is_enough(trained):
 
 def test_what_has_no_history_is_refused(faces):
     X, y, _ = faces
-    with pytest.raises(TypeError, match="CalibratedClassifierCV keeps no history_"):
+    with pytest.raises(TypeError, match="LeastSquaresSVC keeps no history_"):
         TrainingCurves.from_estimator(make_hog_svm(image_size=24).fit(X, y))
     with pytest.raises(TypeError, match="GaussianNB"):
         TrainingCurves.from_estimator(GaussianNB().fit(X.reshape(len(X), -1), y))

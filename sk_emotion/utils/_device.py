@@ -1,0 +1,17 @@
+"""Which device to compute on."""
+
+import torch
+
+
+def choose_device(device: str | torch.device) -> str:
+    """Resolve ``"auto"`` to cuda, mps or cpu; refuse a device that is not there."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f'device={str(device)!r}, but PyTorch sees no CUDA device here. Pass device="auto" or "cpu".')
+    if wanted.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f'device={str(device)!r}, but PyTorch sees no Apple GPU here. Pass device="auto" or "cpu".')
+    return str(device)
