@@ -123,13 +123,15 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
     The shift is a share of width and of height, to the left and upwards, of the image before it is turned.
     """
     height, width = images.shape[-2:]
-    cos, sin = (torch.cos(angle) / size)[:, None, None], (torch.sin(angle) / size)[:, None, None]
-    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. Written out, since
-    # functional.affine_grid multiplies matrices of three columns, which takes longer than the sampling.
-    x, y = _pixel_centres(width, images)[None, None, :], _pixel_centres(height, images)[None, :, None]
-    from_x = cos * x + sin * (height / width) * y + 2 * shift[0, :, None, None]
-    from_y = cos * y - sin * (width / height) * x + 2 * shift[1, :, None, None]
-    grid = torch.stack([from_x, from_y], dim=-1)
+    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
+    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. One product tells it for
+    # all images; functional.affine_grid takes longer than the sampling itself.
+    across = torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1)
+    down = torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1)
+    y, x = torch.meshgrid(_pixel_centres(height, images), _pixel_centres(width, images), indexing="ij")
+    centres = torch.stack([x, y, torch.ones_like(x)]).reshape(3, -1)
+    sources = torch.cat([across, down], dim=1).reshape(-1, 3) @ centres
+    grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False).clamp_(0, 1)
 
