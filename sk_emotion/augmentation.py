@@ -124,8 +124,8 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
     """
     height, width = images.shape[-2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. One product tells it for
-    # all images; functional.affine_grid takes longer than the sampling itself.
+    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. One product tells it
+    # for all images; functional.affine_grid takes longer than the sampling itself.
     across = torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1)
     down = torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1)
     y, x = torch.meshgrid(_pixel_centres(height, images), _pixel_centres(width, images), indexing="ij")
