@@ -22,7 +22,7 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "neutral", "pain", "sadness"]
 SMALL = networks.VGG(width=8)
-NETWORKS = [networks.ResNet(width=32), SMALL]
+NETWORKS = [networks.ResNet(width=32), networks.VGG(width=16), SMALL]
 SIZES = [2000, 8000, 28709]
 BATCH_SIZE = 64
 SGD = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
@@ -33,8 +33,8 @@ PROMISED = {
     "EmotionClassifier, no augmentation": {"bare loop": 0.95},
     "predict_proba": {"bare forward pass": 0.95},
 }
-# Of EmotionClassifier to plain skorch, for the default network. It depends on what the processor gains by bf16: 4 times
-# with AMX, 2 times with AVX512, where the bare loop itself is no more than 2.3 to 2.5 times as fast as plain skorch.
+# Of EmotionClassifier to plain skorch, but for SMALL, whose 8 channels PyTorch normalises slowly in bf16. It depends on
+# what the processor gains by bf16: 4 times with AMX, 2 times with AVX512, where ResNet's bare loop has 2.3 to 2.5 too.
 PROMISED_TO_USERS = 2.5 if torch.cpu._is_amx_tile_supported() else 2.2
 
 # What runs in a process of its own, over a set of FER2013's size. The bare loop holds nothing but the uint8 images.
@@ -210,12 +210,12 @@ def check(speed, memory, by_size) -> None:
     """Raise AssertionError, saying what was missed, unless the promised ratios are met."""
     missed = []
     for row in speed.to_dict("records"):
-        for other, least in PROMISED.get(row["contender"], {}).items():
+        promised = dict(PROMISED.get(row["contender"], {}))
+        if row["contender"] == "EmotionClassifier" and row["network"] != str(SMALL):
+            promised["plain skorch"] = PROMISED_TO_USERS
+        for other, least in promised.items():
             if row[f"x {other}"] < least:
                 missed.append(f"{row['contender']} with {row['network']}: {row[f'x {other}']} x {other}, not {least}")
-    ratio = speed.loc[speed["contender"] == "EmotionClassifier", "x plain skorch"].iloc[0]
-    if ratio < PROMISED_TO_USERS:
-        missed.append(f"EmotionClassifier is {ratio} x plain skorch, not {PROMISED_TO_USERS}")
     peaks = memory["peak of an epoch (MB)"]
     allowed = peaks["bare loop"] + 1.5 * SIZES[-1] * 48 * 48 / 1e6
     if peaks["EmotionClassifier"] > allowed:
