@@ -2,7 +2,8 @@
 
     python benchmarks/gpu.py --fer2013 fer2013.npz
 
-One call takes at most 8 minutes. Without FER2013, an epoch of as many drawn faces is timed, and no accuracy is told.
+One call is meant to take at most 8 minutes. Without FER2013, an epoch of as many drawn faces is timed, and no accuracy
+is told.
 """
 
 import time

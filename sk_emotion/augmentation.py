@@ -99,7 +99,9 @@ class FaceAugmentation(BaseEstimator):
         """
         self._validate_params()
         # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
-        draws = torch.rand(12, len(images), generator=generator).to(images.device, images.dtype, non_blocking=True)
+        draws = torch.rand(12, len(images), generator=generator).to(
+            images.device, images.dtype, non_blocking=images.is_cuda
+        )
         chance, signed = draws[:2], draws[2:8] * 2 - 1
         if self.flip:
             images = torch.where(_as_column(chance[0] < self.flip), images.flip(-1), images)

@@ -75,7 +75,7 @@ def make_hog_svm(
     Notes
     -----
     Cross-validated with C=10 and gamma="scale", on 3,858 images of FER2013 of which none is a copy of one trained on,
-    and on 899 web photos of six emotions (2 x 5 folds by near duplicates; one thread):
+    and on 899 web photos of six emotions (2 x 5 folds by near duplicates; one thread of a busy machine):
 
     ===============================  ========  ========  ========  ========  =======
     trained on                       accuracy  macro F1  ROC AUC   log loss  fit (s)
@@ -90,7 +90,7 @@ def make_hog_svm(
 
     Without its calibration, libsvm's own labels reach 0.350 and 0.343 on the web photos. Between 1 and 30, C hardly
     matters. Twice the gamma of "scale" adds half a point of accuracy on FER2013 and 0.01 ROC AUC on both, and costs
-    0.01 macro F1 on the web photos; smaller cells and the square root of pixels add less than a point.
+    0.01 macro F1 on the web photos; smaller cells and the square root of pixels add about a point.
 
     Neither calibration knows which images show one person: scikit-learn hands no groups on to it. This bears on the
     probabilities, which may be too sure, not on the SVM, which is trained on the whole training set.

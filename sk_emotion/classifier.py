@@ -127,8 +127,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     the probabilities differ by less than 0.02, later the weights go their own ways to an equal loss. Fits in threads
     of one process run one after the other, since PyTorch has one random state in a process.
 
-    The images are staged on the device once, as they are. A read-only memory-map is read batch by batch, and so are
-    images that would take more than half of a GPU's free memory.
+    The images are staged on the device once, as they are. On a CPU, a memory-map of uint8 is read batch by batch; so
+    are images that would take more than half of a GPU's free memory.
 
     References
     ----------

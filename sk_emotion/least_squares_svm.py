@@ -157,7 +157,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         Raises
         ------
         LabelError
-            If there are fewer than two classes.
+            If there are fewer than two classes, or one has no weight above 0.
         MemoryError
             If the kernel does not fit in memory.
         scipy.linalg.LinAlgError
@@ -175,7 +175,13 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
                 "expected at least 2. Give images of another class."
             )
         self.gamma_ = self._find_gamma(X, weights)
-        weights *= compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)[codes]
+        of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)
+        if not (np.isfinite(of_class).all() and of_class.min() > 0):
+            raise LabelError(
+                f"LeastSquaresSVC: class_weight={self.class_weight!r}, expected finite weights above 0. Leave a class "
+                "out of X and y rather than weigh it nothing."
+            )
+        weights *= of_class[codes]
         try:
             self._fit(X, codes, weights)
         except MemoryError as error:

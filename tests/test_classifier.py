@@ -129,6 +129,35 @@ def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
     np.testing.assert_array_equal(other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X))
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_copy_keeps_each_weights_momentum_in_the_order_of_that_weight(faces, optimizer):
+    X, y, _ = faces
+    original = make_classifier(optimizer=optimizer).fit(X, y)
+    states = [clf.net_.optimizer_.state for clf in (original, pickle.loads(pickle.dumps(original)))]
+    for (weight, kept), (_, kept_by_copy) in zip(*(state.items() for state in states), strict=True):
+        for name, value in kept.items():
+            torch.testing.assert_close(kept_by_copy[name], value, rtol=0, atol=0)
+            if value.shape == weight.shape:
+                assert kept_by_copy[name].stride() == weight.stride()
+
+
+def test_momentum_of_the_fused_optimiser_is_that_of_the_plain_one(faces):
+    X, y, _ = faces
+    fused = make_classifier(precision="fp32").partial_fit(X, y).partial_fit(X, y)
+
+    class PlainSGD(torch.optim.SGD):
+        def __init__(self, params, lr, weight_decay):
+            super().__init__(params, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True)
+
+    plain = make_classifier(precision="fp32", optimizer=PlainSGD).partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_allclose(fused.predict_proba(X), plain.predict_proba(X), atol=1e-3)
+
+
+def test_weights_are_averaged_where_nothing_is_counted(faces):
+    X, y, _ = faces
+    assert make_classifier(network=networks.TorchNetwork(perceptron), ema=0.9).fit(X, y).score(X, y) > 0.3
+
+
 def test_state_holds_arrays_and_plain_types_alone(fitted):
     def kinds(value):
         if isinstance(value, dict):

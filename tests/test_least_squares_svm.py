@@ -211,3 +211,10 @@ def test_model_file_keeps_it(iris, tmp_path):
     model = LeastSquaresSVC().fit(X, y)
     save_model(model, tmp_path / "model.skops")
     np.testing.assert_array_equal(load_model(tmp_path / "model.skops").predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("weight", [0, -1, np.inf])
+def test_class_without_a_sensible_weight_is_refused(weight):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    with pytest.raises(LabelError, match="expected finite weights above 0"):
+        LeastSquaresSVC(class_weight={0: weight, 1: 1}).fit(X, np.arange(12) % 2)

@@ -18,6 +18,16 @@ _LARGE_PIXELS = 2**21
 _large_picture = threading.Lock()
 
 
+def _renew_lock() -> None:
+    """In a forked process, no thread is left that would release the lock."""
+    global _large_picture
+    _large_picture = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def decode_picture(source: Any, *, min_side: int | None = None, grey: bool = False) -> Image.Image:
     """Decode a picture.
 

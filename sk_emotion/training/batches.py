@@ -53,8 +53,10 @@ class FaceDataset(Dataset):
         return len(self.codes)
 
     def __getitem__(self, index: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        images = self.images[index].to(self.codes.device, non_blocking=True)
-        index = index.to(self.codes.device, non_blocking=True)
+        on_gpu = self.codes.is_cuda
+        images = self.images[index].to(self.codes.device, non_blocking=on_gpu)
+        if isinstance(index, torch.Tensor):
+            index = index.to(self.codes.device, non_blocking=on_gpu)
         return {"images": images, "sample_weight": self.sample_weight[index]}, self.codes[index]
 
 
@@ -125,15 +127,20 @@ class FaceBatches:
 def as_tensor(images: NDArray[Any]) -> torch.Tensor:
     """Make a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
     images = np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32, copy=False))
-    with warnings.catch_warnings():
-        # PyTorch warns that it could write through to a read-only array, such as a memory-map. Nothing here writes.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    if images.flags.writeable:
         tensor = torch.from_numpy(images)
+    else:
+        with warnings.catch_warnings():
+            # PyTorch warns that it could write through to a read-only array, such as a memory-map. Nothing here writes.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            tensor = torch.from_numpy(images)
     return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
 
 
 def _fits(images: torch.Tensor, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
-    free, _total = torch.cuda.mem_get_info(device)
+    # What PyTorch keeps from earlier trainings is free too.
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = torch.cuda.mem_get_info(device)[0] + kept
     return images.nbytes <= _STAGED_SHARE * free

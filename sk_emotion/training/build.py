@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,16 @@ PREDICTION_BATCH_SIZE = 256
 
 # Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
 _RANDOM_STATE = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """In a forked process, no thread is left that would release the lock."""
+    global _RANDOM_STATE
+    _RANDOM_STATE = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """How many threads to use, and which precision pays on the hardware."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import joblib
 import torch
 from joblib.parallel import get_active_backend
 from torch import nn
@@ -45,13 +45,13 @@ def own_cores() -> Iterator[None]:
     """Compute on one thread inside a worker of joblib's that would take all cores, as its other workers do too.
 
     Teams of threads that share cores wait for one another: two times two threads on two cores are more than ten times
-    as slow (measured). joblib's default workers, processes of loky, are given their share of the cores by joblib
-    itself; its threads and its forked processes are not.
+    as slow (measured). joblib gives its default workers, processes of loky, their share of the cores by
+    OMP_NUM_THREADS, but not its threads and forked processes.
     """
-    n_threads = torch.get_num_threads()
-    if get_active_backend()[0].nesting_level == 0 or n_threads < joblib.cpu_count():
+    if get_active_backend()[0].nesting_level == 0 or "OMP_NUM_THREADS" in os.environ:
         yield
         return
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield

@@ -44,6 +44,7 @@ class FaceNet(NeuralNetClassifier):
         if self.precision == "fp16":
             # Gradients below 6e-8 would vanish in half precision.
             self._scaler = torch.amp.GradScaler(torch.device(self.device).type)
+        self._fill_momenta()
         return self
 
     def train_for(self, n_epochs: int, dataset: FaceDataset) -> None:
@@ -63,7 +64,7 @@ class FaceNet(NeuralNetClassifier):
 
     def get_dataset(self, X, y=None):
         # Callbacks of skorch hand over images alone.
-        return X if isinstance(X, FaceDataset) else FaceDataset(X, np.zeros(len(X), dtype=np.int64))
+        return X if isinstance(X, FaceDataset) else FaceDataset(X, np.zeros(len(X), dtype=np.int64)).to(self.device)
 
     def infer(self, x, **fit_params):
         images = x["images"] if isinstance(x, dict) else x
@@ -159,6 +160,24 @@ class FaceNet(NeuralNetClassifier):
             groups = self.optimizer_.state_dict()["param_groups"]
             state = {"state": _to_tensors(arrays["optimizer_state"]), "param_groups": groups}
             self.optimizer_.load_state_dict(state)
+            self._lay_out_state()
+
+    def _fill_momenta(self) -> None:
+        """Let momenta begin at zero, which is what they are after no step at all.
+
+        The fused SGD makes them in the first step for all weights or none, and in half precision of an overflow.
+        """
+        for group in self.optimizer_.param_groups:
+            if group.get("fused") and group.get("momentum"):
+                for weight in group["params"]:
+                    self.optimizer_.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+
+    def _lay_out_state(self) -> None:
+        """Give what the optimiser keeps of a weight that weight's order in memory, in which fused kernels walk."""
+        for weight, kept in self.optimizer_.state.items():
+            for name, value in kept.items():
+                if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                    kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
     def _record_losses(self, losses: list[float], first_batch: int, prefix: str) -> None:
         batches = self.history[-1]["batches"]
@@ -187,9 +206,10 @@ class FaceNet(NeuralNetClassifier):
             averages, values = list(self._averaged.values()), [state[name] for name in self._averaged]
             weights = [average.is_floating_point() for average in averages]
             torch._foreach_lerp_(list(compress(averages, weights)), list(compress(values, weights)), 1 - self.ema)
-            # Counts of batches are no weights: they are taken over as they are.
-            counts = [not weight for weight in weights]
-            torch._foreach_copy_(list(compress(averages, counts)), list(compress(values, counts)))
+            for average, value, is_weight in zip(averages, values, weights, strict=True):
+                if not is_weight:
+                    # Counts of batches are taken over as they are.
+                    average.copy_(value)
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.module_.state_dict().items()}

@@ -61,7 +61,9 @@ def test_two_processes_train_the_same_weights_to_the_bit(threads):
 
 
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
-def test_workers_share_the_cores_and_train_the_same_weights(faces, backend):
+def test_workers_share_the_cores_and_train_the_same_weights(faces, backend, monkeypatch):
+    # Who sets it has chosen.
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with joblib.parallel_config(backend):
         found = joblib.Parallel(n_jobs=2)(joblib.delayed(count_threads_and_hash)(*faces) for _ in range(2))
     assert 2 * max(count for count, _ in found) <= max(2, joblib.cpu_count())
