@@ -158,7 +158,7 @@ def test_faceless_and_damaged_pictures_are_rejected_inside_wrappers_too(faces, p
     table = predict_faces(model, photos)
     assert table["rejected"].str[:4].tolist() == ["", "cann", "no f", ""]
     whole = [photos[0], photos[3]]
-    np.testing.assert_array_equal(table["probability_pain"][[0, 3]], model.predict_proba(whole)[:, 1])
+    np.testing.assert_allclose(table["probability_pain"][[0, 3]], model.predict_proba(whole)[:, 1], rtol=1e-12)
     assert table["label"][[0, 3]].tolist() == model.predict(whole).tolist()
 
 

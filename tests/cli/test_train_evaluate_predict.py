@@ -297,6 +297,7 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
     few.to_csv(tmp_path / "few.csv", index=False)
     assert run("train", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *QUICK) == 2
     assert "--validation 0.2 cannot hold out" in capsys.readouterr().err
+    few.head(1).to_csv(tmp_path / "one.csv", index=False)
     options = ["--model", "hog-svm", "--validation", "0", *QUICK]
-    assert run("train", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *options) == 2
+    assert run("train", tmp_path / "one.csv", "-o", tmp_path / "m.skops", *options) == 2
     assert "Traceback" not in capsys.readouterr().err
