@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..exceptions import ImageReadError
+from ..utils._locks import ForkSafeLock
 
 # One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
 _LARGE_PIXELS = 2**21
-_large_picture = threading.Lock()
-
-
-def _renew_lock() -> None:
-    """In a forked process, no thread is left that would release the lock."""
-    global _large_picture
-    _large_picture = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_large_picture = ForkSafeLock()
 
 
 def decode_picture(source: Any, *, min_side: int | None = None, grey: bool = False) -> Image.Image:

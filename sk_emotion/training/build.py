@@ -2,8 +2,6 @@
 
 import copy
 import inspect
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ..augmentation import FaceAugmentation
 from ..images import MIN_AUGMENT_SIZE
+from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
 from .hardware import choose_precision, smallest_feature_map
 from .net import FaceNet
@@ -28,17 +27,7 @@ PREDICTION_BATCH_SIZE = 256
 """Least number of images in a batch that is not trained on."""
 
 # Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
-_RANDOM_STATE = threading.RLock()
-
-
-def _renew_lock() -> None:
-    """In a forked process, no thread is left that would release the lock."""
-    global _RANDOM_STATE
-    _RANDOM_STATE = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_RANDOM_STATE = ForkSafeLock()
 
 
 @contextmanager

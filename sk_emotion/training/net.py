@@ -1,7 +1,6 @@
 """The skorch net that trains on staged batches."""
 
 from contextlib import suppress
-from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -112,11 +111,11 @@ class FaceNet(NeuralNetClassifier):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             losses[number] = step["loss"].detach()
-            rows = slice(seen, seen := seen + len(batch[1]))
-            answers[0, rows], answers[1, rows] = batch[1], step["y_pred"].detach().argmax(dim=1)
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training:
+                rows = slice(seen, seen := seen + len(batch[1]))
+                answers[0, rows], answers[1, rows] = batch[1], step["y_pred"].detach().argmax(dim=1)
                 self._average()
         self._record_losses(losses.tolist(), first_batch, prefix)
         self.history.record(prefix + "_batch_count", len(losses))
@@ -203,13 +202,12 @@ class FaceNet(NeuralNetClassifier):
             state = self.module_.state_dict()
             if self._averaged is None:
                 self._averaged = self._snapshot()
-            averages, values = list(self._averaged.values()), [state[name] for name in self._averaged]
-            weights = [average.is_floating_point() for average in averages]
-            torch._foreach_lerp_(list(compress(averages, weights)), list(compress(values, weights)), 1 - self.ema)
-            for average, value, is_weight in zip(averages, values, weights, strict=True):
-                if not is_weight:
-                    # Counts of batches are taken over as they are.
-                    average.copy_(value)
+            weights = [name for name, average in self._averaged.items() if average.is_floating_point()]
+            averages, values = [self._averaged[name] for name in weights], [state[name] for name in weights]
+            torch._foreach_lerp_(averages, values, 1 - self.ema)
+            for name in self._averaged.keys() - weights:
+                # Counts of batches are taken over as they are.
+                self._averaged[name].copy_(state[name])
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.module_.state_dict().items()}

@@ -442,7 +442,7 @@ def test_failed_estimator_keeps_its_other_folds_but_has_no_mean(partly_failed):
     assert partly_failed.best_ in MODELS
     assert set(partly_failed.tests_[["better", "other"]].to_numpy().ravel()) == set(MODELS)
     row = next(line for line in str(partly_failed).splitlines() if line.startswith("broken  "))
-    assert row.split() == ["broken", "–", "–", "–"]  # noqa: RUF001
+    assert row.split() == ["broken", "–", "–", "–"]  # noqa: RUF001 - an en dash for "none"
 
 
 def test_metric_may_fail_alone(numbered):

@@ -152,10 +152,10 @@ def test_same_seed_gives_the_same_copies(random_state):
 
 
 def test_global_random_states_are_left_alone():
-    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 - NumPy's old state
     resample(X)
     assert torch.equal(torch.random.get_rng_state(), state)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002 - NumPy's old state
 
 
 @pytest.mark.parametrize("shape", [(15, 15), (15, 40), (40, 15, 3), (2,), (100,)])
