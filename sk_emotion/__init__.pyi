@@ -7,6 +7,7 @@ from . import (
     networks,
     over_sampling,
     preprocessing,
+    pretrained,
     utils,
 )
 from .augmentation import FaceAugmentation
@@ -30,6 +31,7 @@ from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import load_model, save_model
 from .prediction import predict_faces
+from .pretrained import load_pretrained
 from .preprocessing import FaceLoader
 
 __version__: str
@@ -64,6 +66,7 @@ __all__ = [
     "load_face_table",
     "load_fer2013",
     "load_model",
+    "load_pretrained",
     "make_faces",
     "make_hog_svm",
     "make_sensitivity_scorer",
@@ -74,6 +77,7 @@ __all__ = [
     "over_sampling",
     "predict_faces",
     "preprocessing",
+    "pretrained",
     "save_model",
     "train_val_test_split",
     "utils",

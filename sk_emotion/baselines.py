@@ -51,7 +51,7 @@ def make_hog_svm(
         about three times as long.
     color : bool, default=False
         Whether HOG looks at colour images: at each pixel, it takes the channel with the strongest gradient.
-    detector : {"lbp"}, callable or None, default=None
+    detector : {"mtcnn", "lbp"}, callable or None, default=None
         Face detector of :class:`FaceLoader`. None takes the whole picture.
     random_state : int or None, default=None
         Seeds which images fall into which third for libsvm. None keeps their order. Least squares draws nothing.

@@ -11,7 +11,9 @@ from ._output import Progress, describe_classes, print_json
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model file, as train writes it.")],
+    model: Annotated[
+        str, typer.Argument(help="Model file, as train writes it, or a model that comes with the package.")
+    ],
     data: options.Data,
     binary: options.Binary = None,
     equalize: Annotated[
@@ -30,11 +32,11 @@ def evaluate(
     A model of a binary question asks it of these images too. Groups are drawn as a whole for the confidence intervals.
     """
     options.check_picture(plot, "--plot")
-    from .. import EmotionReport, load_model
+    from .. import EmotionReport
     from ..prediction import read_faces
 
     progress = Progress(quiet)
-    classifier = options.check_classifier(load_model(model, trusted=trusted or ()), model)
+    classifier = options.load_classifier(model, trusted)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size=48, seed=0)
     progress.say(f"{len(sources)} images: {describe_classes(labels)}")
     with progress.track("Reading the images", len(sources)) as advance:
@@ -55,7 +57,7 @@ def evaluate(
         equalized = report.equalized_
         print_json(
             {
-                "model": str(model),
+                "model": model,
                 "n": report.n_samples_,
                 "unread": len(faces.unread),
                 "scores": report.scores_.to_dict(orient="index"),

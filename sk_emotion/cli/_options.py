@@ -11,7 +11,7 @@ _DATA_HELP = "Folder with one sub-folder a class, or a CSV file."
 Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
 OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
 Binary = Annotated[str | None, typer.Option(help="Emotion, or several with commas, to tell from all others: pain.")]
-Detector = Annotated[str, typer.Option(help="Face detector: none or lbp.")]
+Detector = Annotated[str, typer.Option(help="Face detector: none, mtcnn or lbp.")]
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -21,6 +21,9 @@ Groups = Annotated[
 ]
 ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Model file, as train writes it, or a model that comes with the package.")
+]
 ImageSize = Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
 Width = Annotated[int, typer.Option(min=1, help="Width of the network: channels of its first stage.")]
@@ -33,21 +36,37 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
-def check_classifier(model: Any, path: Path) -> Any:
-    """Give a model that can be asked for emotions; refuse any other."""
+def load_classifier(model: str, trusted: list[str] | None) -> Any:
+    """Load a model file, or a model that comes with the package, that can be asked for emotions."""
     from sklearn.base import is_classifier
 
-    from ..exceptions import ModelFileError
+    from ..exceptions import ModelFileError, ModelNotFoundError
+    from ..pretrained import load_pretrained
+    from ..utils._weights import list_weights
 
-    if not is_classifier(model):
-        raise ModelFileError(f"'{path}' holds a {type(model).__name__}, expected a classifier, as train writes it.")
-    return model
+    if Path(model).exists():
+        # skops takes seconds to import, which a model of the package need not wait for.
+        from ..persistence import load_model
+
+        classifier = load_model(model, trusted=trusted or ())
+    elif model in list_weights():
+        classifier = load_pretrained(model)
+    else:
+        raise ModelNotFoundError(
+            f"there is no model file '{model}'. Train one: sk-emotion train my_faces --out {model}. These models come "
+            f"with the package: {', '.join(list_weights())}."
+        )
+    if not is_classifier(classifier):
+        raise ModelFileError(
+            f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
+        )
+    return classifier
 
 
 def check_detector(detector: str) -> str | None:
     """Give the detector as :class:`FaceLoader` takes it."""
-    if detector not in ("none", "lbp"):
-        raise typer.BadParameter(f"{detector!r}, expected none or lbp.", param_hint="--detector")
+    if detector not in ("none", "mtcnn", "lbp"):
+        raise typer.BadParameter(f"{detector!r}, expected none, mtcnn or lbp.", param_hint="--detector")
     return None if detector == "none" else detector
 
 

@@ -12,7 +12,7 @@ from ._output import Progress, print_json
 
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model file, as train writes it.")] = Path("model.skops"),
+    model: options.Model = "human-emotions",
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Give no label if its probability is below this.")
     ] = 0.0,
@@ -27,16 +27,11 @@ def predict(
 
     A photo without a face, or of doubtful emotion, gets no label, and the reason stands beside it.
     """
-    from .. import load_model, predict_faces
-    from ..exceptions import ModelNotFoundError
+    from .. import predict_faces
 
     progress = Progress(quiet)
-    if not model.exists():
-        raise ModelNotFoundError(
-            f"there is no model file '{model}'. Train one: sk-emotion train my_faces --out {model}."
-        )
     sources = _list_files(pictures)
-    classifier = options.check_classifier(load_model(model, trusted=trusted or ()), model)
+    classifier = options.load_classifier(model, trusted)
     with progress.track("Reading the images", len(sources)) as advance:
         table = predict_faces(
             classifier,

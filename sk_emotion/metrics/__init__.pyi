@@ -1,3 +1,4 @@
+from ._calibration import expected_calibration_error
 from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
 from ._operating_point import OperatingPoint, find_operating_point, make_sensitivity_scorer
 from ._report import EmotionReport
@@ -9,6 +10,7 @@ __all__ = [
     "MulticlassRocCurveDisplay",
     "OperatingPoint",
     "TrainingCurves",
+    "expected_calibration_error",
     "find_operating_point",
     "make_sensitivity_scorer",
 ]

@@ -37,6 +37,10 @@ class Network(BaseEstimator, ABC):
         """Give a specification of the same module without pretrained weights, for a model whose own are at hand."""
         return self
 
+    def learning_rates(self) -> dict[str, float]:
+        """Give the learning rates of some weights, by a pattern of their names, as a share of that of the others."""
+        return {}
+
 
 def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution that keeps the size (but for the stride), then batch normalisation."""

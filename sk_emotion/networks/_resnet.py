@@ -1,30 +1,51 @@
 """A residual network for small face images."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from ..utils._weights import read_weights
 from ._base import Network, conv_bn, pooled_head
+
+# What is learned anew for other classes; all before it knows faces.
+_HEAD = "head"
 
 
 class ResNet(Network):
-    """Residual network with four stages, sized for faces of 32 to 96 pixels.
+    """Residual network with three stages, sized for faces of 32 to 96 pixels.
 
-    The first convolution keeps the full size (unlike the ImageNet ResNets, which shrink it fourfold at once), and the
-    stages have `width`, ``2 * width``, ``4 * width`` and ``8 * width`` channels.
+    Two convolutions with ``width / 2`` and `width` channels halve the image; the stages have ``2 * width``,
+    ``4 * width`` and ``8 * width`` channels, and the last two halve it again. (The ImageNet ResNets shrink an image
+    32 times, which would leave little of a face.)
 
     Parameters
     ----------
-    width : int, default=32
-        Channels of the first stage. 32 gives 1.2 million weights, 16 gives 0.3 million.
+    width : int, default=24
+        Channels after the first two convolutions. 24 gives 0.7 million weights, 32 gives 1.2 million.
     blocks_per_stage : int, default=1
         Residual blocks in each stage.
     dropout : float, default=0.1
         Share of the pooled features set to zero while training.
+    pretrained : str or None, default=None
+        Starts from the weights of a model of :func:`load_pretrained`, such as ``"fer2013"``, all but the last layer.
+        They fit grey and RGB images of any size; `width` and `blocks_per_stage` have to be those of the model.
+    body_rate : float, default=0.1
+        Learning rate of pretrained layers, as a share of that of the last layer.
+    frozen_parts : int, default=0
+        How many of the four pretrained parts, counted from the image, stay as they are: the first two convolutions,
+        and the three stages.
+
+    Notes
+    -----
+    A shortcut past a stride averages 2x2 pixels, which loses less than taking every second one [2]_.
 
     References
     ----------
-    He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+    .. [1] He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+    .. [2] He, T., Zhang, Z., Zhang, H., Zhang, Z., Xie, J., & Li, M. (2019). Bag of tricks for image classification
+       with convolutional neural networks. CVPR.
 
     Examples
     --------
@@ -34,21 +55,84 @@ class ResNet(Network):
     >>> module = ResNet(width=16).build(in_channels=1, image_size=(48, 48), n_classes=6)
     """
 
-    def __init__(self, width: int = 32, *, blocks_per_stage: int = 1, dropout: float = 0.1):
+    def __init__(
+        self,
+        width: int = 24,
+        *,
+        blocks_per_stage: int = 1,
+        dropout: float = 0.1,
+        pretrained: str | None = None,
+        body_rate: float = 0.1,
+        frozen_parts: int = 0,
+    ):
         self.width = width
         self.blocks_per_stage = blocks_per_stage
         self.dropout = dropout
+        self.pretrained = pretrained
+        self.body_rate = body_rate
+        self.frozen_parts = frozen_parts
 
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-        widths = [self.width * factor for factor in (1, 2, 4, 8)]
-        layers: list[nn.Module] = [conv_bn(in_channels, self.width), nn.ReLU(inplace=True)]
-        channels = self.width
-        for stage, out_channels in enumerate(widths):
+        narrow, channels = -(-self.width // 2), self.width
+        parts = OrderedDict(
+            stem=_Part(
+                conv_bn(in_channels, narrow),
+                nn.ReLU(inplace=True),
+                conv_bn(narrow, channels, stride=2),
+                nn.ReLU(inplace=True),
+            )
+        )
+        for stage, out_channels in enumerate((2 * self.width, 4 * self.width, 8 * self.width)):
+            blocks = []
             for block in range(self.blocks_per_stage):
                 stride = 2 if stage > 0 and block == 0 else 1
-                layers.append(_ResidualBlock(channels, out_channels, stride))
+                blocks.append(_ResidualBlock(channels, out_channels, stride))
                 channels = out_channels
-        return nn.Sequential(*layers, *pooled_head(channels, n_classes, self.dropout))
+            parts[f"stage{stage + 1}"] = _Part(*blocks)
+        if self.pretrained is not None:
+            self._take_up(parts, in_channels)
+        return nn.Sequential(OrderedDict(**parts, **{_HEAD: pooled_head(channels, n_classes, self.dropout)}))
+
+    def without_weights(self) -> Network:
+        return ResNet(self.width, blocks_per_stage=self.blocks_per_stage, dropout=self.dropout)
+
+    def learning_rates(self) -> dict[str, float]:
+        return {} if self.pretrained is None else {"stem.*": self.body_rate, "stage*": self.body_rate}
+
+    def _take_up(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
+        """Take up pretrained weights, and freeze the first parts."""
+        weights, about = read_weights(self.pretrained)
+        given = {name: getattr(self, name) for name in ("width", "blocks_per_stage")}
+        needed = {name: about["network"].get(name, getattr(ResNet(), name)) for name in given}
+        if given != needed:
+            told = ", ".join(f"{name}={value}" for name, value in needed.items())
+            raise ValueError(f"ResNet: pretrained={self.pretrained!r} has {told}, but {given} was given. Pass {told}.")
+        if not 0 <= self.frozen_parts <= len(parts):
+            raise ValueError(f"ResNet: frozen_parts={self.frozen_parts}, expected 0 to {len(parts)}.")
+        first = weights["stem.0.0.weight"]
+        # The sum over the channels of a grey picture in RGB is what the weights were trained on.
+        grey = first.sum(dim=1, keepdim=True)
+        weights["stem.0.0.weight"] = first if in_channels == first.shape[1] else (grey / in_channels).repeat(1, in_channels, 1, 1)
+        body = {name: value for name, value in weights.items() if not name.startswith(_HEAD)}
+        nn.ModuleDict(parts).load_state_dict(body)
+        for part in list(parts.values())[: self.frozen_parts]:
+            part.freeze()
+
+
+class _Part(nn.Sequential):
+    """Layers that can be frozen together."""
+
+    frozen = False
+
+    def freeze(self) -> None:
+        self.frozen = True
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "_Part":
+        # In training mode, batch normalisation would go on with its averages.
+        super().train(mode and not self.frozen)
+        return self
 
 
 class _ResidualBlock(nn.Module):
@@ -64,8 +148,7 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = torch.relu(self.first(images))
-        # Every second pixel along both axes. A 1x1 convolution with a stride of its own is the same, but its backward
-        # pass on CPU writes beyond its memory for fewer than 16 channels (measured, PyTorch 2.15, oneDNN 3.13). That of
-        # a slice forgets that the channels are last, which costs a sixth of the speed of training.
-        kept = images if self.stride == 1 else functional.avg_pool2d(images, kernel_size=1, stride=self.stride)
+        # A pool rather than a 1x1 convolution with a stride, whose backward pass on CPU writes beyond its memory for
+        # fewer than 16 channels (measured, PyTorch 2.15, oneDNN 3.13).
+        kept = images if self.stride == 1 else functional.avg_pool2d(images, self.stride, ceil_mode=True)
         return torch.relu(self.second(features) + self.shortcut(kept))

@@ -45,23 +45,17 @@ def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int],
     Returns
     -------
     PIL.Image.Image
-        A crop that would reach out of the picture is shifted into it; one larger than the picture repeats its edge.
+        A crop that would reach out of the picture is shifted into it, and is no larger than it.
     """
     height, width = size
     x, y, box_width, box_height = box
-    scale = max(box_width / width, box_height / height) * (1 + 2 * margin)
+    # Detectors differ in how tall their boxes are, less so in how much they cover.
+    scale = (box_width * box_height / (width * height)) ** 0.5 * (1 + 2 * margin)
+    scale = min(scale, picture.width / width, picture.height / height)
     crop_width, crop_height = width * scale, height * scale
     left = _shift_inside(x + (box_width - crop_width) / 2, crop_width, picture.width)
     top = _shift_inside(y + (box_height - crop_height) / 2, crop_height, picture.height)
-    right, bottom = left + crop_width, top + crop_height
-    outside = [max(0, int(np.ceil(length))) for length in (-left, -top, right - picture.width, bottom - picture.height)]
-    if any(outside):
-        before_x, before_y, after_x, after_y = outside
-        pixels = np.asarray(picture)
-        channels = [(0, 0)] * (pixels.ndim - 2)
-        picture = Image.fromarray(np.pad(pixels, [(before_y, after_y), (before_x, after_x), *channels], mode="edge"))
-        left, right, top, bottom = left + before_x, right + before_x, top + before_y, bottom + before_y
-    return squeeze(picture, size, (left, top, right, bottom))
+    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
 
 
 def squeeze(
@@ -96,5 +90,5 @@ def as_size(image_size: Any) -> tuple[int, int]:
 
 
 def _shift_inside(start: float, length: float, limit: float) -> float:
-    """Move an interval into [0, limit], or leave it where it is if it does not fit."""
-    return start if length > limit else min(max(start, 0.0), limit - length)
+    """Move an interval into [0, limit]."""
+    return min(max(start, 0.0), limit - length)

@@ -1,4 +1,4 @@
-"""Where the face is: the bundled LBP cascade, or whatever detector the user brings."""
+"""Where the face is: two detectors that others trained, or whatever detector the user brings."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,8 +17,16 @@ _STEP_RATIO = 1.2
 _MIN_VOTES = 6
 _OVERLAP = 0.5
 
-SMALLEST_FACE = _WINDOW / _LONG_SIDE
-"""Side of the smallest face that the cascade sees, as a share of the picture's longer side."""
+# On the same photos at 320 pixels: a face in 830 of 899, and in 19 of them upside down.
+_MTCNN_LONG_SIDE = 320
+_MTCNN_SMALLEST = 20
+_MTCNN_THRESHOLDS = [0.6, 0.7, 0.9]
+
+SMALLEST_FACE = {"lbp": _WINDOW / _LONG_SIDE, "mtcnn": _MTCNN_SMALLEST / _MTCNN_LONG_SIDE}
+"""Side of the smallest face that a detector sees, as a share of the picture's longer side."""
+
+LARGEST_CROP = 64
+"""Side, in pixels, up to which a picture is taken for a face that somebody has cropped, not for a photo."""
 
 
 def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> NDArray[np.float64]:
@@ -28,14 +36,14 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> ND
     ----------
     picture : PIL.Image.Image
         In mode ``"L"`` or ``"RGB"``.
-    detector : {"lbp"} or callable
+    detector : {"mtcnn", "lbp"} or callable
         A callable takes a uint8 array of shape (H, W, 3) and returns boxes of shape (n_faces, 4), or None.
 
     Returns
     -------
     ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels, inside the picture. The largest of a callable is first, and the surest
-        of the cascade, whose largest is more often a mistake.
+        ``(x, y, width, height)`` in pixels, inside the picture. The largest is first; but the surest of the cascade,
+        whose largest is more often a mistake.
 
     Raises
     ------
@@ -43,13 +51,55 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> ND
         If the callable returns anything but boxes.
     """
     if callable(detector):
-        boxes = _as_boxes(detector(np.array(picture.convert("RGB"))), detector)
-        boxes = boxes[np.argsort(-boxes[:, 2] * boxes[:, 3], kind="stable")]
+        boxes = _largest_first(_as_boxes(detector(np.array(picture.convert("RGB"))), detector))
+    elif detector == "mtcnn":
+        boxes = _largest_first(detect_mtcnn(picture))
     else:
         boxes = detect_lbp(picture)
     corners = np.clip(np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 0, [picture.width, picture.height] * 2)
     boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
     return boxes[(boxes[:, 2:] >= 1).all(axis=1)]
+
+
+def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
+    """Find faces with the cascade of three networks of Zhang et al., as facenet-pytorch brings it.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+
+    Returns
+    -------
+    ndarray of shape (n_faces, 4)
+        ``(x, y, width, height)`` in pixels. A picture of up to 64 pixels is a face already, and its box is all of it.
+
+    Notes
+    -----
+    It looks at 320 pixels on the longer side, so that a face takes as long in any picture.
+
+    References
+    ----------
+    .. [1] Zhang, K., Zhang, Z., Li, Z., & Qiao, Y. (2016). Joint face detection and alignment using multitask cascaded
+       convolutional networks. IEEE Signal Processing Letters.
+    """
+    if max(picture.size) <= LARGEST_CROP:
+        return np.array([[0.0, 0.0, *picture.size]])
+    scale = _MTCNN_LONG_SIDE / max(picture.size)
+    size = tuple(max(1, round(side * scale)) for side in picture.size)
+    if min(size) < _MTCNN_SMALLEST:
+        return np.empty((0, 4))
+    corners, _ = _load_mtcnn().detect(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    if corners is None:
+        return np.empty((0, 4))
+    corners = np.asarray(corners, dtype=float)
+    return np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]] / scale
+
+
+@lru_cache(maxsize=1)
+def _load_mtcnn() -> Any:
+    from facenet_pytorch import MTCNN
+
+    return MTCNN(keep_all=True, min_face_size=_MTCNN_SMALLEST, thresholds=_MTCNN_THRESHOLDS, device="cpu")
 
 
 def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
@@ -127,6 +177,10 @@ def _intersection_over_union(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     intersection = np.clip(sides, 0, None).prod(axis=-1)
     area = boxes[:, 2] * boxes[:, 3]
     return intersection / (area[:, None] + area - intersection)
+
+
+def _largest_first(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return boxes[np.argsort(-boxes[:, 2] * boxes[:, 3], kind="stable")]
 
 
 def _as_boxes(found: Any, detector: Callable[..., Any]) -> NDArray[np.float64]:

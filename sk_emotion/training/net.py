@@ -101,7 +101,7 @@ class FaceNet(NeuralNetClassifier):
             return
         if training:
             self._load(self._current)
-            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+            self.history.record("lr", self.optimizer_.param_groups[-1]["lr"])
         first_batch = len(self.history[-1, "batches"])
         # Room for all of them at once: small results that outlive their batch would keep its memory from being reused.
         losses = torch.empty(len(iterator), device=self.device)
@@ -183,7 +183,7 @@ class FaceNet(NeuralNetClassifier):
         for number, loss in enumerate(losses):
             batches[first_batch + number][prefix + "_loss"] = loss
             if not torch.isfinite(torch.tensor(loss)):
-                rate = self.optimizer_.param_groups[0]["lr"]
+                rate = self.optimizer_.param_groups[-1]["lr"]
                 raise TrainingError(
                     f"The {prefix} loss became {loss} in epoch {len(self.history)}, batch {number + 1}, at a learning "
                     f'rate of {rate:.3g}. Pass a smaller learning_rate, or precision="fp32".'

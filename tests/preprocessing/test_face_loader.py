@@ -283,13 +283,18 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
     assert abs(wider.mean() / 255 - 0.25) < 0.02
 
 
-def test_crop_larger_than_the_picture_repeats_its_edge():
+def test_crop_is_no_larger_than_the_picture_and_stays_on_the_face():
     picture = np.full((30, 60), 200, dtype=np.uint8)
     picture[:, 30:] = 100
-    loader = FaceLoader(detector=lambda _: [(0, 0, 60, 30)], margin=0.0, image_size=60)
-    face = loader.fit_transform([picture])[0]
-    assert (face[:, :30] == 200).all()
-    assert (face[:, 30:] == 100).all()
+    loader = FaceLoader(detector=lambda _: [(32, 0, 28, 30)], margin=0.5, image_size=30)
+    assert (loader.fit_transform([picture])[0] == 100).all()
+
+
+def test_crop_of_a_tall_box_covers_as_much_as_the_box():
+    picture = np.zeros((200, 200), dtype=np.uint8)
+    picture[60:140, 80:120] = 255
+    loader = FaceLoader(detector=lambda _: [(80, 60, 40, 80)], margin=0.0, image_size=100)
+    assert loader.fit_transform([picture])[0].mean() / 255 == pytest.approx(40 / 3200**0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("found", [None, [], np.empty((0, 4)), [(500, 500, 10, 10)], [(5, 5, 0, 0)]])

@@ -1,0 +1,57 @@
+"""Whether a probability means what it says."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+
+def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None, n_bins: int = 15) -> float:
+    """Tell how far confidence and accuracy lie apart.
+
+    Faces are sorted into bins by the probability of the predicted class; in each bin, the mean probability is compared
+    with the share of faces that were told rightly [1]_.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_proba : array-like of shape (n_samples, n_classes)
+        Predicted probabilities.
+    classes : array-like of shape (n_classes,), default=None
+        Labels of the columns; by default the sorted labels of `y_true`.
+    n_bins : int, default=15
+        Number of bins of equal width.
+
+    Returns
+    -------
+    float
+        Mean difference over the faces, from 0 (best) to 1.
+
+    Raises
+    ------
+    ValueError
+        If rows do not match, or the columns do not match the classes.
+
+    References
+    ----------
+    .. [1] Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML.
+
+    Examples
+    --------
+    >>> from sk_emotion.metrics import expected_calibration_error
+    >>> round(expected_calibration_error(["pain", "sadness"], [[0.8, 0.2], [0.2, 0.8]]), 3)
+    0.2
+    """
+    labels, probabilities = column_or_1d(y_true), check_array(y_proba)
+    check_consistent_length(labels, probabilities)
+    classes = np.unique(labels) if classes is None else np.asarray(classes)
+    if len(classes) != probabilities.shape[1]:
+        raise ValueError(
+            f"expected_calibration_error: y_proba has {probabilities.shape[1]} columns for {len(classes)} classes: "
+            f"{classes.tolist()}. Pass classes=model.classes_."
+        )
+    confidence = probabilities.max(axis=1)
+    surplus = confidence - (classes[probabilities.argmax(axis=1)] == labels)
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    return float(np.abs(np.bincount(bins, weights=surplus)).sum() / len(labels))
