@@ -1,4 +1,4 @@
-"""Measure a CNN and HOG+SVM on FER2013: trained on Training, judged on PublicTest.
+"""Measure a CNN and HOG+SVM, all by default, on FER2013: trained on Training, judged on PublicTest.
 
     python benchmarks/fer2013.py fer2013.npz
 
@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from sk_emotion import EmotionClassifier, load_fer2013, make_hog_svm, networks
+from sk_emotion import EmotionClassifier, load_fer2013, make_hog_svm
 
-PROMISED_ACCURACY = {"HOG+SVM": 0.55, "CNN": 0.62}
+PROMISED_ACCURACY = {"HOG+SVM": 0.55, "CNN": 0.65}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -23,22 +23,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("path", help="fer2013.csv, .npz, or a folder with train and test")
     parser.add_argument("--models", nargs="+", choices=["HOG+SVM", "CNN"], default=["HOG+SVM", "CNN"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--width", type=int, default=32)
     return parser.parse_args()
 
 
-def train(name, X, y, seed, arguments):
+def train(name, X, y, seed):
     """Train one model; give it and the seconds that took."""
     if name == "CNN":
-        model = EmotionClassifier(
-            networks.ResNet(width=arguments.width),
-            max_epochs=arguments.epochs,
-            batch_size=64,
-            learning_rate=0.05,
-            random_state=seed,
-            verbose=1,
-        )
+        model = EmotionClassifier(random_state=seed, verbose=1)
     else:
         model = make_hog_svm()
     start = time.perf_counter()
@@ -68,7 +59,7 @@ def main() -> None:
     rows = []
     for name in arguments.models:
         for seed in arguments.seeds:
-            model, seconds = train(name, training.data, training.target, seed, arguments)
+            model, seconds = train(name, training.data, training.target, seed)
             scores = judge(model, public_test.data, public_test.target)
             rows.append({"model": name, "seed": seed, **scores, "fit (min)": seconds / 60})
             print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format), flush=True)

@@ -283,6 +283,20 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
     assert abs(wider.mean() / 255 - 0.25) < 0.02
 
 
+def test_mtcnn_finds_a_face_whichever_way_it_is_turned():
+    photo = Image.fromarray(astronaut())
+    loader = FaceLoader(detector="mtcnn", color=True).fit([photo])
+    loader.transform([photo, photo.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20))])
+    assert loader.face_found_.tolist() == [True, True, False, False]
+
+
+def test_small_picture_is_a_face_already_for_mtcnn():
+    faces, _, _ = make_faces(2, emotions=["pain"], random_state=0)
+    loader = FaceLoader(detector="mtcnn").fit(faces)
+    np.testing.assert_array_equal(loader.transform(faces), faces)
+    assert loader.face_found_.all()
+
+
 def test_crop_is_no_larger_than_the_picture_and_stays_on_the_face():
     picture = np.full((30, 60), 200, dtype=np.uint8)
     picture[:, 30:] = 100

@@ -1,0 +1,130 @@
+"""Models that come with the package: what they take, what they say, and trainings that start from them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.data import astronaut
+from sklearn.base import clone
+
+import sk_emotion
+from sk_emotion import EmotionClassifier, FaceLoader, load_model, load_pretrained, make_faces, networks, save_model
+from sk_emotion.utils._weights import FOLDER, list_weights
+
+CLASSES = {
+    "fer2013": ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
+    "human-emotions": ["anger", "disgust", "fear", "happiness", "pain", "sadness"],
+}
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_faces(48, emotions=["happiness", "pain", "sadness"], random_state=0)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: load_pretrained(name) for name in CLASSES}
+
+
+def body(clf):
+    state = clf.net_.module_.state_dict()
+    return {name: value for name, value in state.items() if not name.startswith("head")}
+
+
+def test_every_model_has_weights_of_at_most_6_mb_and_a_card():
+    assert list_weights() == sorted(CLASSES)
+    for name, classes in CLASSES.items():
+        assert (FOLDER / f"{name}.safetensors").stat().st_size <= 6e6
+        card = (FOLDER / f"{name}.md").read_text()
+        assert all(f"| {label} |" in card for label in classes)
+        assert "Not fit for" in card
+
+
+def test_package_holds_no_picture():
+    endings = {path.suffix.lower() for path in Path(sk_emotion.__file__).parent.rglob("*") if path.is_file()}
+    assert not endings & {".jpg", ".jpeg", ".png", ".webp", ".npy", ".npz", ".gif", ".bmp"}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_smiling_astronaut_is_happy_in_whatever_form_she_comes(name, models, tmp_path):
+    photo = Image.fromarray(astronaut())
+    photo.save(tmp_path / "photo.png")
+    encoded = io.BytesIO()
+    photo.save(encoded, "PNG")
+    probabilities = models[name].predict_proba(
+        [tmp_path / "photo.png", str(tmp_path / "photo.png"), encoded.getvalue(), photo, astronaut()]
+    )
+    assert models[name].classes_.tolist() == CLASSES[name]
+    assert probabilities.shape == (5, len(CLASSES[name]))
+    np.testing.assert_allclose(probabilities, probabilities[:1].repeat(5, axis=0), atol=1e-6)
+    assert models[name].classes_[probabilities[0].argmax()] == "happiness"
+
+
+def test_tight_crops_are_taken_as_they_are(faces, models):
+    model = models["fer2013"]
+    np.testing.assert_array_equal(model.predict_proba(faces[0]), model[-1].predict_proba(faces[0]))
+    assert model[0].face_found_.all()
+    color = np.stack([faces[0]] * 3, axis=-1)
+    np.testing.assert_allclose(model.predict_proba(color), model.predict_proba(faces[0]), atol=0.05)
+
+
+def test_unknown_model_is_an_error_that_names_those_there_are():
+    with pytest.raises(ValueError, match=r"pretrained='fer': there is no such model. .*'fer2013', 'human-emotions'"):
+        load_pretrained("fer")
+    with pytest.raises(ValueError, match="there is no such model"):
+        networks.ResNet(pretrained="fer").build(1, (48, 48), 3)
+
+
+def test_loaded_model_survives_a_model_file(faces, models, tmp_path):
+    save_model(models["human-emotions"], tmp_path / "model.skops")
+    same = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(same.predict_proba(faces[0]), models["human-emotions"].predict_proba(faces[0]))
+
+
+def test_loaded_model_trains_on_from_its_features(faces, models):
+    model = clone(models["fer2013"]).set_params(emotionclassifier__max_epochs=1, emotionclassifier__random_state=0)
+    before = body(models["fer2013"][-1])
+    after = body(model.fit(faces[0], faces[1])[-1])
+    assert model.classes_.tolist() == ["happiness", "pain", "sadness"]
+    distance = (after["stage3.0.first.0.weight"] - before["stage3.0.first.0.weight"]).norm()
+    assert 0 < distance < 0.1 * before["stage3.0.first.0.weight"].norm()
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (48, 48, 3), (64, 40)])
+def test_training_starts_from_weights_whatever_the_image(shape, faces):
+    images = FaceLoader(image_size=shape[:2], color=len(shape) == 3).fit_transform(list(faces[0]))
+    clf = EmotionClassifier(networks.ResNet(pretrained="fer2013"), max_epochs=1, random_state=0)
+    assert clf.fit(images, faces[1]).predict_proba(images).shape == (48, 3)
+    head, stem = clf.net_.optimizer_.param_groups[-1], clf.net_.optimizer_.param_groups[0]
+    assert stem["lr"] == pytest.approx(0.1 * head["lr"])
+
+
+def test_grey_and_rgb_weights_see_the_same_in_a_grey_picture():
+    grey, rgb = (networks.ResNet(pretrained="fer2013").build(channels, (48, 48), 3).eval() for channels in (1, 3))
+    images = torch.rand(4, 1, 48, 48)
+    torch.testing.assert_close(grey.stem(images), rgb.stem(images.expand(-1, 3, -1, -1)))
+
+
+@pytest.mark.parametrize("frozen_parts", [1, 4])
+def test_frozen_parts_stay_as_they_are_in_training(frozen_parts, faces):
+    network = networks.ResNet(pretrained="fer2013", frozen_parts=frozen_parts)
+    clf = EmotionClassifier(network, max_epochs=1, random_state=0).fit(faces[0], faces[1])
+    start = network.build(1, (48, 48), 3).state_dict()
+    frozen = ("stem", "stage1", "stage2", "stage3")[:frozen_parts]
+    for name, value in body(clf).items():
+        if name.endswith(("weight", "running_mean")):
+            assert torch.equal(value, start[name]) == name.startswith(frozen), name
+
+
+def test_width_that_the_weights_do_not_have_is_an_error():
+    with pytest.raises(ValueError, match=r"pretrained='fer2013' has width=24, blocks_per_stage=1, but .*'width': 8"):
+        networks.ResNet(width=8, pretrained="fer2013").build(1, (48, 48), 3)
+
+
+def test_more_frozen_parts_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match="frozen_parts=5, expected 0 to 4"):
+        networks.ResNet(pretrained="fer2013", frozen_parts=5).build(1, (48, 48), 3)
