@@ -15,9 +15,9 @@ def compare(
     report: Annotated[Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write.")] = None,
     cv: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
     epochs: options.Epochs = 30,
-    width: options.Width = 32,
+    width: options.Width = None,
     binary: options.Binary = None,
-    detector: options.Detector = "none",
+    detector: options.Detector = "mtcnn",
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -33,7 +33,6 @@ def compare(
     from imblearn.pipeline import make_pipeline
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
-    from ..networks import ResNet
 
     progress = Progress(quiet)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
@@ -44,7 +43,7 @@ def compare(
     cnn = make_pipeline(
         FaceLoader(image_size=image_size),
         AugmentationOverSampler(random_state=seed),
-        EmotionClassifier(ResNet(width=width), max_epochs=epochs, random_state=seed),
+        EmotionClassifier(options.make_network(width), max_epochs=epochs, random_state=seed),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
     result = compare_classifiers(

@@ -26,7 +26,14 @@ Model = Annotated[
 ]
 ImageSize = Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
-Width = Annotated[int, typer.Option(min=1, help="Width of the network: channels of its first stage.")]
+Width = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Train a network of this width from scratch. Without it, training starts from what the package's model "
+        "fer2013 knows of faces.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]
 Trusted = Annotated[
     list[str] | None,
@@ -61,6 +68,13 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
             f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
         )
     return classifier
+
+
+def make_network(width: int | None) -> Any:
+    """Make a network of this width, or one that starts from pretrained features."""
+    from ..networks import ResNet
+
+    return ResNet(pretrained="fer2013") if width is None else ResNet(width=width)
 
 
 def check_detector(detector: str) -> str | None:

@@ -27,9 +27,9 @@ def train(
     ] = None,
     curves: Annotated[Path | None, typer.Option(help="Picture of the training to write: .png, .svg or .pdf.")] = None,
     epochs: options.Epochs = 30,
-    width: options.Width = 32,
+    width: options.Width = None,
     binary: options.Binary = None,
-    detector: options.Detector = "none",
+    detector: options.Detector = "mtcnn",
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -133,12 +133,11 @@ def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:
 
 
 def _train_network(
-    faces: Faces, held_out: Faces | None, equalize: bool, width: int, epochs: int, seed: int, progress: Progress
+    faces: Faces, held_out: Faces | None, equalize: bool, width: int | None, epochs: int, seed: int, progress: Progress
 ) -> list[tuple[str, Any]]:
     from skorch.callbacks import Callback
 
     from .. import EmotionClassifier
-    from ..networks import ResNet
 
     class ShowEpochs(Callback):
         """Moves the bar on after each epoch."""
@@ -152,7 +151,7 @@ def _train_network(
     validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
     with progress.track("Training", epochs) as advance:
         classifier = EmotionClassifier(
-            ResNet(width=width), max_epochs=epochs, callbacks=[ShowEpochs()], random_state=seed
+            options.make_network(width), max_epochs=epochs, callbacks=[ShowEpochs()], random_state=seed
         )
         classifier.fit(*_equalize(faces, equalize, seed), **validation)
     # A callback belongs to this run, not to the model.
