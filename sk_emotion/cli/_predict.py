@@ -30,8 +30,8 @@ def predict(
     from .. import predict_faces
 
     progress = Progress(quiet)
-    sources = _list_files(pictures)
     classifier = options.load_classifier(model, trusted)
+    sources = _list_files(pictures)
     with progress.track("Reading the images", len(sources)) as advance:
         table = predict_faces(
             classifier,
