@@ -28,10 +28,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def train(name, X, y, seed):
     """Train one model; give it and the seconds that took."""
-    if name == "CNN":
-        model = EmotionClassifier(random_state=seed, verbose=1)
-    else:
-        model = make_hog_svm()
+    model = EmotionClassifier(random_state=seed, verbose=1) if name == "CNN" else make_hog_svm()
     start = time.perf_counter()
     model.fit(X, y)
     return model, time.perf_counter() - start

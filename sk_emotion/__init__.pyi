@@ -31,8 +31,8 @@ from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import load_model, save_model
 from .prediction import predict_faces
-from .pretrained import load_pretrained
 from .preprocessing import FaceLoader
+from .pretrained import load_pretrained
 
 __version__: str
 

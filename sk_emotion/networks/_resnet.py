@@ -112,7 +112,9 @@ class ResNet(Network):
         first = weights["stem.0.0.weight"]
         # The sum over the channels of a grey picture in RGB is what the weights were trained on.
         grey = first.sum(dim=1, keepdim=True)
-        weights["stem.0.0.weight"] = first if in_channels == first.shape[1] else (grey / in_channels).repeat(1, in_channels, 1, 1)
+        weights["stem.0.0.weight"] = (
+            first if in_channels == first.shape[1] else (grey / in_channels).repeat(1, in_channels, 1, 1)
+        )
         body = {name: value for name, value in weights.items() if not name.startswith(_HEAD)}
         nn.ModuleDict(parts).load_state_dict(body)
         for part in list(parts.values())[: self.frozen_parts]:

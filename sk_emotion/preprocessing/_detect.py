@@ -85,10 +85,10 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
     if max(picture.size) <= LARGEST_CROP:
         return np.array([[0.0, 0.0, *picture.size]])
     scale = _MTCNN_LONG_SIDE / max(picture.size)
-    size = tuple(max(1, round(side * scale)) for side in picture.size)
-    if min(size) < _MTCNN_SMALLEST:
+    width, height = (round(side * scale) for side in picture.size)
+    if min(width, height) < _MTCNN_SMALLEST:
         return np.empty((0, 4))
-    corners, _ = _load_mtcnn().detect(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    corners, _ = _load_mtcnn().detect(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
     if corners is None:
         return np.empty((0, 4))
     corners = np.asarray(corners, dtype=float)

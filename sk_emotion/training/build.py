@@ -155,7 +155,7 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
         offered["fused"] = True
     taken = inspect.signature(optimizer).parameters
     arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
-    shares = getattr(clf.network_, "learning_rates", dict)()
+    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
     if shares:
         arguments["optimizer__param_groups"] = [
             (pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()
