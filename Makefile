@@ -4,7 +4,7 @@ BIN := .venv/bin
 # uv installs in seconds what takes pip minutes, and installs from PyPI like everything else.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-BENCHMARKS := training hog hog_svm loading
+BENCHMARKS := training hog hog_svm loading pretrained
 
 .PHONY: demo test bench bench-quick lint format clean
 
