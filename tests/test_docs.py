@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
+from skimage.data import astronaut
 
 from sk_emotion import make_faces
 
@@ -45,6 +46,8 @@ def test_readme_runs_on_a_folder_of_photos(here, capsys):
     for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
         (here / "my_faces" / emotion).mkdir(parents=True, exist_ok=True)
         Image.fromarray(face).save(here / "my_faces" / emotion / f"{number}.png")
+    for name in ("photo.jpg", "another.png"):
+        Image.fromarray(astronaut()).save(here / name)
     names = run_code(ROOT / "README.md")
     assert "HOG+SVM" in capsys.readouterr().out
     assert names["search"].best_score_ >= 0

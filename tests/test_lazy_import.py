@@ -7,7 +7,16 @@ import pytest
 import sk_emotion
 
 HEAVY = ("torch", "torchvision", "matplotlib", "skimage")
-ROOMS = ["datasets", "feature_extraction", "model_selection", "networks", "over_sampling", "preprocessing", "utils"]
+ROOMS = [
+    "datasets",
+    "feature_extraction",
+    "model_selection",
+    "networks",
+    "over_sampling",
+    "preprocessing",
+    "pretrained",
+    "utils",
+]
 
 
 def run(code):

@@ -51,7 +51,7 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
     from ..pretrained import load_pretrained
     from ..utils._weights import list_weights
 
-    if Path(model).exists():
+    if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
         # skops takes seconds to import, which a model of the package need not wait for.
         from ..persistence import load_model
 

@@ -31,6 +31,7 @@ def predict(
 
     progress = Progress(quiet)
     classifier = options.load_classifier(model, trusted)
+    progress.say(f"Model: {model}")
     sources = _list_files(pictures)
     with progress.track("Reading the images", len(sources)) as advance:
         table = predict_faces(

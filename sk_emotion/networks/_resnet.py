@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 import torch
+from sklearn.base import clone
 from torch import nn
 from torch.nn import functional
 
@@ -34,11 +35,14 @@ class ResNet(Network):
     body_rate : float, default=0.1
         Learning rate of pretrained layers, as a share of that of the last layer.
     frozen_parts : int, default=0
-        How many of the four pretrained parts, counted from the image, stay as they are: the first two convolutions,
-        and the three stages.
+        How many of the four parts, counted from the image, stay as they are: the first two convolutions, and the three
+        stages.
 
     Notes
     -----
+    Pretrained features have seen the faces that their model's card names: a test on these faces, such as those of
+    FER2013's Training part, would flatter them.
+
     A shortcut past a stride averages 2x2 pixels, which loses less than taking every second one [2]_.
 
     References
@@ -89,26 +93,28 @@ class ResNet(Network):
                 blocks.append(_ResidualBlock(channels, out_channels, stride))
                 channels = out_channels
             parts[f"stage{stage + 1}"] = _Part(*blocks)
+        if not 0 <= self.frozen_parts <= len(parts):
+            raise ValueError(f"ResNet: frozen_parts={self.frozen_parts}, expected 0 to {len(parts)}.")
         if self.pretrained is not None:
             self._take_up(parts, in_channels)
+        for part in list(parts.values())[: self.frozen_parts]:
+            part.freeze()
         return nn.Sequential(OrderedDict(**parts, **{_HEAD: pooled_head(channels, n_classes, self.dropout)}))
 
     def without_weights(self) -> Network:
-        return ResNet(self.width, blocks_per_stage=self.blocks_per_stage, dropout=self.dropout)
+        return clone(self).set_params(pretrained=None)
 
     def learning_rates(self) -> dict[str, float]:
         return {} if self.pretrained is None else {"stem.*": self.body_rate, "stage*": self.body_rate}
 
     def _take_up(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
-        """Take up pretrained weights, and freeze the first parts."""
+        """Take up pretrained weights."""
         weights, about = read_weights(self.pretrained)
         given = {name: getattr(self, name) for name in ("width", "blocks_per_stage")}
         needed = {name: about["network"].get(name, getattr(ResNet(), name)) for name in given}
         if given != needed:
             told = ", ".join(f"{name}={value}" for name, value in needed.items())
             raise ValueError(f"ResNet: pretrained={self.pretrained!r} has {told}, but {given} was given. Pass {told}.")
-        if not 0 <= self.frozen_parts <= len(parts):
-            raise ValueError(f"ResNet: frozen_parts={self.frozen_parts}, expected 0 to {len(parts)}.")
         first = weights["stem.0.0.weight"]
         # The sum over the channels of a grey picture in RGB is what the weights were trained on.
         grey = first.sum(dim=1, keepdim=True)
@@ -117,8 +123,6 @@ class ResNet(Network):
         )
         body = {name: value for name, value in weights.items() if not name.startswith(_HEAD)}
         nn.ModuleDict(parts).load_state_dict(body)
-        for part in list(parts.values())[: self.frozen_parts]:
-            part.freeze()
 
 
 class _Part(nn.Sequential):

@@ -47,6 +47,8 @@ def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int],
     PIL.Image.Image
         A crop that would reach out of the picture is shifted into it, and is no larger than it.
     """
+    if min(picture.size) < SMALLEST_PICTURE:
+        return squeeze(picture, size)
     height, width = size
     x, y, box_width, box_height = box
     # Detectors differ in how tall their boxes are, less so in how much they cover.

@@ -22,7 +22,7 @@ from ..images import validate_images
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, scale_to_uint8
-from ._detect import SMALLEST_FACE, detect_faces
+from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._sources import abridge, list_pictures, name_picture
 
 # A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
@@ -71,13 +71,14 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     n_jobs : int or None, default=None
         Number of threads. None is one for each core, up to eight, since Pillow decodes in parallel; but one in a
         parallel worker, such as that of a search, and with a detector, which may not stand several. Elsewhere
-        ``joblib.parallel_config`` tells, as in scikit-learn. The cascade holds Python's lock, and gains from processes
+        ``joblib.parallel_config`` tells, as in scikit-learn. Detectors gain from processes
         only: ``with joblib.parallel_config("loky", n_jobs=2): ...``.
 
     Attributes
     ----------
     face_found_ : ndarray of bool of shape (n_samples,) or None
-        Where the detector saw a face in the last batch given to `transform`; None without a detector.
+        Where the detector saw a face in the last batch given to `transform`; None without a detector. A picture that
+        ``"mtcnn"`` takes for a face already counts.
     unread_ : dict of int to str
         With ``on_error="blank"``, the pictures of the last batch that cannot be read, and why.
     n_features_in_ : int
@@ -341,7 +342,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         if callable(self.detector):
             return None
         smallest_crop = 1.0 if self.detector is None else SMALLEST_FACE[self.detector]
-        return int(np.ceil(max(_OVERSIZE, 1 / smallest_crop) * max(self._target_size())))
+        wanted = int(np.ceil(max(_OVERSIZE, 1 / smallest_crop) * max(self._target_size())))
+        return max(wanted, MTCNN_LONG_SIDE) if self.detector == "mtcnn" else wanted
 
     def _cache_parameters(self) -> tuple[Any, ...]:
         # "raise" raises after the crop, which is that of "centre".

@@ -1,6 +1,7 @@
 """From a file of weights to a pipeline that predicts."""
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..classifier import EmotionClassifier
@@ -60,7 +61,7 @@ def load_pretrained(name: str = "human-emotions") -> Pipeline:
             "n_features_in_": int(np.prod(shape)),
             "pixel_range_": (0.0, 255.0),
             "device_": choose_device("auto"),
-            "network_": network,
+            "network_": clone(network),
             "history_": about["history"],
             "n_iter_": len(about["history"]),
             "net_state": {

@@ -44,4 +44,5 @@ def write_weights(name: str, weights: dict[str, torch.Tensor], about: dict[str, 
         key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in weights.items()
     }
     save_file(halved, path, metadata={_KEY: json.dumps(about)})
+    path.chmod(0o644)
     return path
