@@ -55,6 +55,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--own-label", type=float, default=0.5, help="share of the copies that keep the face's label")
     parser.add_argument("--final-epochs", type=int, default=17, help="passes over the faces with their own labels")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n-seeds", type=int, default=3, help="seeds of the folds by which human-emotions is judged")
     parser.add_argument("--trained", type=Path, help="file of the trained network")
     arguments = parser.parse_args()
     for needed in {"fer2013": ["fer2013", "ferplus"], "human-emotions": ["photos"]}[arguments.name]:
@@ -115,9 +116,9 @@ def draw_labels(codes, probabilities, own_label, rng):
 def make_human_emotions(seed):
     """Make the network that starts from the features of FER2013."""
     return EmotionClassifier(
-        networks.ResNet(pretrained="fer2013", dropout=0.2),
+        networks.ResNet(pretrained="fer2013", dropout=0.2, body_rate=1.0),
         augmentation=AUGMENTATION,
-        max_epochs=30,
+        max_epochs=20,
         learning_rate=0.02,
         balance_batches=True,
         tta=TTA,
@@ -249,13 +250,13 @@ def make_human(arguments):
     clf = make_human_emotions(arguments.seed)
     contenders = {
         "fine-tuned": clf,
-        "from scratch": clone(clf).set_params(network=networks.ResNet(dropout=0.2), learning_rate=0.05, max_epochs=40),
+        "from scratch": clone(clf).set_params(network=networks.ResNet(dropout=0.2), learning_rate=0.05, max_epochs=30),
         "HOG+SVM": make_hog_svm(),
     }
     comparison = compare_classifiers(
         contenders, faces, labels, groups=groups, cv=5, random_state=arguments.seed, verbose=1
     )
-    folds = [predict_folds(clf, faces, labels, groups, seed) for seed in range(3)]
+    folds = [predict_folds(clf, faces, labels, groups, seed) for seed in range(arguments.n_seeds)]
     scores = np.array([scores for _, scores in folds])
     covered = faces.copy()
     covered[:, 4:-4, 4:-4] = 128
@@ -279,7 +280,7 @@ def make_human(arguments):
         seed=arguments.seed,
         judged=JUDGED["human-emotions"].format(
             seeds=f"Macro F1 of a fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard deviation "
-            f"over 15 folds of three seeds). A network that is\nshown the photos with the face covered has "
+            f"over {scores.size} folds). A network that is\nshown the photos with the face covered has "
             f"{np.mean(rest):.3f}: that much is told by what is around a face. In {loader.face_found_.sum()} of\n"
             f"{len(faces)} photos a face was seen; of the others, the middle is taken. "
         ),

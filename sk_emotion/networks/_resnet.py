@@ -32,7 +32,7 @@ class ResNet(Network):
     pretrained : str or None, default=None
         Starts from the weights of a model of :func:`load_pretrained`, such as ``"fer2013"``, all but the last layer.
         They fit grey and RGB images of any size; `width` and `blocks_per_stage` have to be those of the model.
-    body_rate : float, default=0.1
+    body_rate : float, default=0.3
         Learning rate of pretrained layers, as a share of that of the last layer.
     frozen_parts : int, default=0
         How many of the four parts, counted from the image, stay as they are: the first two convolutions, and the three
@@ -66,7 +66,7 @@ class ResNet(Network):
         blocks_per_stage: int = 1,
         dropout: float = 0.1,
         pretrained: str | None = None,
-        body_rate: float = 0.1,
+        body_rate: float = 0.3,
         frozen_parts: int = 0,
     ):
         self.width = width

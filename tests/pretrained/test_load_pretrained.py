@@ -100,7 +100,7 @@ def test_training_starts_from_weights_whatever_the_image(shape, faces):
     clf = EmotionClassifier(networks.ResNet(pretrained="fer2013"), max_epochs=1, random_state=0)
     assert clf.fit(images, faces[1]).predict_proba(images).shape == (48, 3)
     head, stem = clf.net_.optimizer_.param_groups[-1], clf.net_.optimizer_.param_groups[0]
-    assert stem["lr"] == pytest.approx(0.1 * head["lr"])
+    assert stem["lr"] == pytest.approx(0.3 * head["lr"])
 
 
 def test_grey_and_rgb_weights_see_the_same_in_a_grey_picture():
