@@ -84,7 +84,7 @@ def train(
     if json:
         print_json(result | {"unread": len(faces.unread)})
     else:
-        typer.echo(f"Model: {out}")
+        typer.echo(f"Model: {out}\nUse it: sk-emotion predict photo.jpg --model {out}")
 
 
 def _split(faces: Faces, fraction: float, seed: int) -> tuple[Faces, Faces | None]:

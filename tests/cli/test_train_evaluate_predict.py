@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from skimage.data import astronaut
 
 from sk_emotion import FaceLoader, consolidate_emotions, load_face_folder, load_model, make_faces, save_model
 from sk_emotion.cli import _data
@@ -150,6 +152,19 @@ class TestPredict:
         (row,) = json.loads(capsys.readouterr().out)
         assert row["label"] is not None
         assert row["face_found"] is False
+
+    @pytest.mark.parametrize("model", ["human-emotions", "fer2013"])
+    def test_models_of_the_package_answer_even_beside_a_folder_of_their_name(
+        self, model, tmp_path, monkeypatch, run, capsys
+    ):
+        monkeypatch.chdir(tmp_path)
+        Path(model).mkdir()
+        Image.fromarray(astronaut()).save("astronaut.png")
+        named = [] if model == "human-emotions" else ["--model", model]
+        assert run("predict", "astronaut.png", *named) == 0
+        told = capsys.readouterr()
+        assert "happiness" in told.out
+        assert f"Model: {model}" in told.err
 
     def test_without_a_model_it_says_how_to_train_one(self, tmp_path, run, capsys):
         assert run("predict", tmp_path, "--model", tmp_path / "none.skops") == 2
