@@ -22,7 +22,7 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "neutral", "pain", "sadness"]
 SMALL = networks.VGG(width=8)
-NETWORKS = [networks.ResNet(width=32), networks.VGG(width=16), SMALL]
+NETWORKS = [networks.ResNet(), networks.VGG(width=16), SMALL]
 SIZES = [2000, 8000, 28709]
 BATCH_SIZE = 64
 SGD = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
