@@ -27,7 +27,7 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Cross-validate a convolutional network and HOG+SVM on the same folds."""
-    chosen = options.check_detector(detector)
+    chosen = options.check_detector(detector, data)
     options.check_writable(report, "--report")
 
     from imblearn.pipeline import make_pipeline
@@ -37,7 +37,7 @@ def compare(
     progress = Progress(quiet)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
-    loader = FaceLoader(image_size=image_size, detector=None if data is None else chosen, on_error="blank").fit(sources)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
     faces = read_images(sources, labels, people, loader, progress)
     labels, _ = ask_binary(faces.labels, binary, progress)
     cnn = make_pipeline(

@@ -77,11 +77,11 @@ def make_network(width: int | None) -> Any:
     return ResNet(pretrained="fer2013") if width is None else ResNet(width=width)
 
 
-def check_detector(detector: str) -> str | None:
-    """Give the detector as :class:`FaceLoader` takes it."""
+def check_detector(detector: str, data: Path | None) -> str | None:
+    """Give the detector as :class:`FaceLoader` takes it; in drawn faces there is nothing to look for."""
     if detector not in ("none", "mtcnn", "lbp"):
         raise typer.BadParameter(f"{detector!r}, expected none, mtcnn or lbp.", param_hint="--detector")
-    return None if detector == "none" else detector
+    return None if detector == "none" or data is None else detector
 
 
 def check_writable(path: Path | None, option: str) -> None:

@@ -42,7 +42,7 @@ def train(
 
     Example: sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
     """
-    chosen = options.check_detector(detector)
+    chosen = options.check_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")
     if model not in ("cnn", "hog-svm"):
@@ -58,7 +58,7 @@ def train(
 
     progress = Progress(quiet)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
-    loader = FaceLoader(image_size=image_size, detector=None if data is None else chosen, on_error="blank").fit(sources)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
     faces = read_images(sources, labels, people, loader, progress)
     labels, pos_label = ask_binary(faces.labels, binary, progress)
     fit_part, held_out = _split(faces._replace(labels=labels), validation, seed)

@@ -91,11 +91,9 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
     """
     if max(picture.size) <= LARGEST_CROP:
         return np.array([[0.0, 0.0, *picture.size]])
-    scale = MTCNN_LONG_SIDE / max(picture.size)
-    width, height = (round(side * scale) for side in picture.size)
-    if min(width, height) < _MTCNN_SMALLEST:
+    small, scale = _resize(picture.convert("RGB"), MTCNN_LONG_SIDE)
+    if min(small.size) < _MTCNN_SMALLEST:
         return np.empty((0, 4))
-    small = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     try:
         with _MTCNN:
             corners, _ = _load_mtcnn().detect(small)
@@ -140,14 +138,20 @@ def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
     .. [1] Liao, S., Zhu, X., Lei, Z., Zhang, L., & Li, S. Z. (2007). Learning multi-scale block local binary patterns
        for face recognition. International Conference on Biometrics.
     """
-    scale = _LONG_SIDE / max(picture.size)
-    width, height = (round(side * scale) for side in picture.size)
-    if min(width, height) < _WINDOW or min(picture.size) < _WINDOW:
+    small, scale = _resize(picture.convert("L"), _LONG_SIDE)
+    if min(*small.size, *picture.size) < _WINDOW:
         return np.empty((0, 4))
-    grey = np.asarray(picture.convert("L").resize((width, height), Image.Resampling.BILINEAR))
+    grey = np.asarray(small)
     mirrored = _slide_windows(np.ascontiguousarray(grey[:, ::-1]))
-    mirrored[:, 0] = width - mirrored[:, 0] - mirrored[:, 2]
+    mirrored[:, 0] = small.width - mirrored[:, 0] - mirrored[:, 2]
     return _count_votes(np.r_[_slide_windows(grey), mirrored]) / scale
+
+
+def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:
+    """Bring the longer side of a picture to `long_side` pixels; give the picture, and its size as a share of before."""
+    scale = long_side / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BILINEAR), scale
 
 
 @lru_cache(maxsize=1)
