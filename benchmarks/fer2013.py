@@ -9,9 +9,8 @@ asserted at the end.
 import argparse
 import time
 
-import numpy as np
 import pandas as pd
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from _scores import score
 
 from sk_emotion import EmotionClassifier, load_fer2013, make_hog_svm
 
@@ -38,15 +37,8 @@ def judge(model, X, y):
     """Score predictions on unseen faces."""
     start = time.perf_counter()
     scores = model.predict_proba(X)
-    predicted = model.classes_[scores.argmax(axis=1)]
     seconds = time.perf_counter() - start
-    areas = [roc_auc_score(y == label, scores[:, column]) for column, label in enumerate(model.classes_)]
-    return {
-        "accuracy": accuracy_score(y, predicted),
-        "macro F1": f1_score(y, predicted, average="macro"),
-        "ROC AUC (one vs rest)": np.mean(areas),
-        "predict (s)": seconds,
-    }
+    return {**score(y, scores, model.classes_), "predict (s)": seconds}
 
 
 def main() -> None:

@@ -11,8 +11,9 @@ import time
 
 import numpy as np
 import pandas as pd
+from _scores import score
 from _timing import describe_machine, parse_arguments
-from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from sk_emotion import load_fer2013, make_faces, make_hog_svm
 
@@ -37,16 +38,12 @@ def measure(name, X, y, X_test, y_test, **parameters):
     middle = time.perf_counter()
     scores = model.predict_proba(X_test)
     end = time.perf_counter()
-    predicted = model.classes_[scores.argmax(axis=1)]
-    areas = [roc_auc_score(y_test == label, scores[:, column]) for column, label in enumerate(model.classes_)]
     return {
         "model": name,
         "rows": len(y),
         "fit (s)": middle - start,
         "predict (s)": end - middle,
-        "accuracy": accuracy_score(y_test, predicted),
-        "macro F1": f1_score(y_test, predicted, average="macro"),
-        "ROC AUC": np.mean(areas),
+        **score(y_test, scores, model.classes_),
         "log loss": log_loss(y_test, scores, labels=model.classes_),
     }
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from _model_card import JUDGED, name_mistakes, write_card
+from _scores import score
 from PIL import Image
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
-from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, roc_auc_score
+from sklearn.metrics import f1_score, log_loss, recall_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from sk_emotion import (
@@ -172,11 +173,8 @@ def cool_down(clf, temperature):
 def measure(labels, probabilities, classes):
     """Measure what a card tells."""
     predicted = classes[probabilities.argmax(axis=1)]
-    areas = [roc_auc_score(labels == name, probabilities[:, column]) for column, name in enumerate(classes)]
     return {
-        "accuracy": accuracy_score(labels, predicted),
-        "macro F1": f1_score(labels, predicted, average="macro", labels=classes),
-        "ROC AUC, one vs rest": float(np.mean(areas)),
+        **score(labels, probabilities, classes),
         "expected calibration error": expected_calibration_error(labels, probabilities, classes=classes),
         "recall": dict(zip(classes, recall_score(labels, predicted, average=None, labels=classes), strict=True)),
     }
