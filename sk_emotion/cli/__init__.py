@@ -17,7 +17,6 @@ from ._train import train
 app = typer.Typer(
     name="sk-emotion",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -17,7 +17,7 @@ def compare(
     epochs: options.Epochs = 30,
     width: options.Width = None,
     binary: options.Binary = None,
-    detector: options.Detector = "mtcnn",
+    detector: options.Detector = options.DetectorName.MTCNN,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -27,7 +27,7 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Cross-validate a convolutional network and HOG+SVM on the same folds."""
-    chosen = options.check_detector(detector, data)
+    chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
 
     from imblearn.pipeline import make_pipeline

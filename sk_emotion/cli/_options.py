@@ -1,17 +1,28 @@
 """Arguments and options that several commands share."""
 
+import glob
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 import typer
 
+
+class DetectorName(StrEnum):
+    """Detectors of :class:`FaceLoader`, and none."""
+
+    NONE = "none"
+    MTCNN = "mtcnn"
+    LBP = "lbp"
+
+
 _DATA_HELP = "Folder with one sub-folder a class, or a CSV file."
 
 Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
 OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
 Binary = Annotated[str | None, typer.Option(help="Emotion, or several with commas, to tell from all others: pain.")]
-Detector = Annotated[str, typer.Option(help="Face detector: none, mtcnn or lbp.")]
+Detector = Annotated[DetectorName, typer.Option(help="Face detector.")]
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -21,8 +32,24 @@ Groups = Annotated[
 ]
 ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels.")]
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    """Complete names of the package's models, and of files."""
+    from ..utils._weights import list_weights
+
+    models = [name for name in list_weights() if name.startswith(incomplete)]
+    return models + glob.glob(f"{glob.escape(incomplete)}*")
+
+
 Model = Annotated[
-    str, typer.Option("--model", "-m", help="Model file, as train writes it, or a model that comes with the package.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Model file, as train writes it, or a model that comes with the package.",
+        autocompletion=_complete_model,
+    ),
 ]
 ImageSize = Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
@@ -77,11 +104,9 @@ def make_network(width: int | None) -> Any:
     return ResNet(pretrained="fer2013") if width is None else ResNet(width=width)
 
 
-def check_detector(detector: str, data: Path | None) -> str | None:
+def choose_detector(detector: DetectorName, data: Path | None) -> str | None:
     """Give the detector as :class:`FaceLoader` takes it; in drawn faces there is nothing to look for."""
-    if detector not in ("none", "mtcnn", "lbp"):
-        raise typer.BadParameter(f"{detector!r}, expected none, mtcnn or lbp.", param_hint="--detector")
-    return None if detector == "none" or data is None else detector
+    return None if detector is DetectorName.NONE or data is None else detector.value
 
 
 def check_writable(path: Path | None, option: str) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 import typer
 
+# In characters.
+_BAR_LENGTH = 12
+
 
 class Progress:
     """Lines and bars on standard error; nothing if quiet, no bars where that is no terminal."""
@@ -53,6 +56,48 @@ class Progress:
 def print_json(value: Any) -> None:
     """Print JSON; what is not a number becomes null, since JSON knows no nan."""
     typer.echo(json.dumps(_as_plain(value), indent=2, ensure_ascii=False))
+
+
+def print_json_line(value: Any) -> None:
+    """Print JSON on one line, for programs that read line by line."""
+    typer.echo(json.dumps(_as_plain(value), ensure_ascii=False))
+
+
+def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None:
+    """Print a table: for people with bars in the column of shares, for programs and files as plain text.
+
+    Parameters
+    ----------
+    header : list of str
+    rows : list of list
+        Text, but floats in the column of shares.
+    share : int
+        Which column holds shares from 0 to 1, or nan.
+    """
+    from ..utils._text import align, number
+
+    plain = [[number(cell) if column == share else cell for column, cell in enumerate(row)] for row in rows]
+    if not sys.stdout.isatty():
+        for line in align([header, *plain]):
+            typer.echo(line.rstrip())
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, name in enumerate(header):
+        table.add_column(name, overflow="fold", no_wrap=column == share)
+    for row, texts in zip(rows, plain, strict=True):
+        # Text, since file names and labels may hold what rich takes for markup.
+        cells = [Text(text) for text in texts]
+        if row[share] == row[share]:
+            filled = round(row[share] * _BAR_LENGTH)
+            cells[share].append(f" {'━' * filled}", "green")
+            cells[share].append("━" * (_BAR_LENGTH - filled), "bright_black")
+        table.add_row(*cells)
+    Console().print(table)
 
 
 def _as_plain(value: Any) -> Any:

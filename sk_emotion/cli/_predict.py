@@ -1,18 +1,43 @@
 """``sk-emotion predict``."""
 
-import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from . import _options as options
-from ._output import Progress, print_json
+from ._annotate import annotate_pictures
+from ._output import Progress, print_json, print_json_line, print_table
+from ._pictures import list_pictures
+
+
+class Format(StrEnum):
+    """How predictions are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
 
 
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photos, folders of photos, or patterns such as 'photos/*.jpg'; - reads a photo, or paths one a line, "
+            "from standard input."
+        ),
+    ],
     model: options.Model = "human-emotions",
+    form: Annotated[
+        Format,
+        typer.Option("--format", "-f", help="What to print; json and jsonl tell every probability, as csv does."),
+    ] = Format.TABLE,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Folder for copies of the photos with face, label and probabilities."),
+    ] = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Give no label if its probability is below this.")
     ] = 0.0,
@@ -20,52 +45,55 @@ def predict(
         bool, typer.Option("--accept-missing", help="Give a label even where the model's detector saw no face.")
     ] = False,
     trusted: options.Trusted = None,
-    json: options.Json = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Tell the emotion in each photo.
 
     A photo without a face, or of doubtful emotion, gets no label, and the reason stands beside it.
+
+    \b
+    Examples:
+      sk-emotion predict photo.jpg
+      sk-emotion predict holiday 'more/*.png' --annotate annotated
+      sk-emotion predict photos --model pain.skops --min-confidence 0.6 --format csv > answers.csv
+      curl -s https://example.org/face.jpg | sk-emotion predict -
     """
     from .. import predict_faces
+    from ..utils._pipelines import split_loader
 
     progress = Progress(quiet)
+    found = list_pictures(pictures)
     classifier = options.load_classifier(model, trusted)
     progress.say(f"Model: {model}")
-    sources = _list_files(pictures)
-    with progress.track("Reading the images", len(sources)) as advance:
+    with progress.track("Reading the images", len(found)) as advance:
         table = predict_faces(
             classifier,
-            sources,
+            [picture.source for picture in found],
             min_confidence=min_confidence,
             require_face=not accept_missing,
             progress=advance,
         )
-    if json:
-        print_json([_describe(row) for row in table.to_dict(orient="records")])
-    else:
-        _print_table(table)
+    table["picture"] = [picture.name for picture in found]
+    _print(table, Format.JSON if json else form)
+    if annotate is not None:
+        annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None))
+        progress.say(f"Annotated: {annotate}")
     raise typer.Exit(1 if table["rejected"].str.startswith("cannot be read").any() else 0)
 
 
-def _list_files(pictures: list[Path]) -> list[str]:
-    """List the files named, and those in the folders named; hidden ones not."""
-    from ..exceptions import DatasetNotFoundError
-
-    files: list[str] = []
-    for path in pictures:
-        if path.is_dir():
-            files += sorted(
-                str(Path(where) / name)
-                for where, _, names in os.walk(path)
-                for name in names
-                if not name.startswith(".")
-            )
-        else:
-            files.append(str(path))
-    if not files:
-        raise DatasetNotFoundError(f"there are no files in {', '.join(repr(str(path)) for path in pictures)}.")
-    return files
+def _print(table: Any, form: Format) -> None:
+    rows = table.to_dict(orient="records")
+    if form is Format.CSV:
+        typer.echo(table.to_csv(index=False), nl=False)
+    elif form is Format.JSON:
+        print_json([_describe(row) for row in rows])
+    elif form is Format.JSONL:
+        for row in rows:
+            print_json_line(_describe(row))
+    else:
+        header = ["picture", "emotion", "confidence", ""]
+        print_table(header, [_summarize(row) for row in rows], share=2)
 
 
 def _describe(row: dict[Any, Any]) -> dict[str, Any]:
@@ -76,13 +104,5 @@ def _describe(row: dict[Any, Any]) -> dict[str, Any]:
     return {**row, "rejected": row["rejected"] or None, "probabilities": probabilities}
 
 
-def _print_table(table: Any) -> None:
-    from ..utils._text import align, number
-
-    header = ["picture", "emotion", "confidence", ""]
-    rows = [
-        [row["picture"], "-" if row["label"] is None else str(row["label"]), number(row["confidence"]), row["rejected"]]
-        for row in table.to_dict(orient="records")
-    ]
-    for line in align([header, *rows]):
-        typer.echo(line.rstrip())
+def _summarize(row: dict[Any, Any]) -> list[Any]:
+    return [row["picture"], "-" if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]

@@ -1,5 +1,6 @@
 """``sk-emotion train``."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,17 @@ from ._data import Faces, ask_binary, load_data, read_images
 from ._output import Progress, print_json
 
 
+class Kind(StrEnum):
+    """What can be trained."""
+
+    CNN = "cnn"
+    HOG_SVM = "hog-svm"
+
+
 def train(
     data: options.OptionalData = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("model.skops"),
-    model: Annotated[str, typer.Option(help="What to train: cnn or hog-svm.")] = "cnn",
+    model: Annotated[Kind, typer.Option(help="What to train.")] = Kind.CNN,
     validation: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the images to validate on, whole groups; 0 trains on all.")
     ] = 0.2,
@@ -29,7 +37,7 @@ def train(
     epochs: options.Epochs = 30,
     width: options.Width = None,
     binary: options.Binary = None,
-    detector: options.Detector = "mtcnn",
+    detector: options.Detector = options.DetectorName.MTCNN,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -40,14 +48,16 @@ def train(
 ) -> None:
     """Train a model on labelled images, and keep it in a file.
 
-    Example: sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
+    \b
+    Examples:
+      sk-emotion train my_faces
+      sk-emotion train faces.csv --groups person --curves curves.png
+      sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
     """
-    chosen = options.check_detector(detector, data)
+    chosen = options.choose_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")
-    if model not in ("cnn", "hog-svm"):
-        raise typer.BadParameter(f"{model!r}, expected cnn or hog-svm.", param_hint="--model")
-    if curves is not None and model != "cnn":
+    if curves is not None and model is not Kind.CNN:
         raise typer.BadParameter("only a cnn has them.", param_hint="--curves")
     if specificity is not None and (binary is None or not validation):
         raise typer.BadParameter("it needs --binary, and a --validation above 0.", param_hint="--specificity")
@@ -66,7 +76,7 @@ def train(
         _check_both_answers(held_out, pos_label)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
-    if model == "cnn":
+    if model is Kind.CNN:
         steps = _train_network(fit_part, held_out, equalize, width, epochs, seed, progress)
     else:
         steps = _train_hog_svm(fit_part, equalize, image_size, seed, progress)

@@ -1,3 +1,5 @@
+import io
+
 import pytest
 from PIL import Image
 
@@ -26,3 +28,11 @@ def run():
         return stopped.value.code
 
     return run_command
+
+
+@pytest.fixture
+def picture_bytes():
+    """A small picture, as a file holds it."""
+    file = io.BytesIO()
+    Image.new("L", (20, 20), 100).save(file, "PNG")
+    return file.getvalue()

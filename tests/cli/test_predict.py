@@ -1,0 +1,80 @@
+"""What predict prints, and the pictures that it writes."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+from skimage.io import imread
+
+from sk_emotion.cli._output import print_table
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A photo, one of the same name in a sub-folder, a wall, and a damaged file."""
+    (tmp_path / "photos/more").mkdir(parents=True)
+    for name in ("photos/astronaut.png", "photos/more/astronaut.jpg"):
+        Image.fromarray(astronaut()).save(tmp_path / name)
+    Image.new("L", (90, 60), 128).save(tmp_path / "photos/wall.png")
+    (tmp_path / "photos/zero.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_forms_tell_the_same(pictures, run, capsys):
+    told = {}
+    for form in ("csv", "json", "jsonl"):
+        assert run("predict", "photos", "--format", form, "--quiet") == 1
+        told[form] = capsys.readouterr().out
+    rows = json.loads(told["json"])
+    assert [json.loads(line) for line in told["jsonl"].splitlines()] == rows
+    table = pd.read_csv(io.StringIO(told["csv"]))
+    assert table["picture"].tolist() == [row["picture"] for row in rows]
+    assert table["probability_happiness"].fillna(-1).tolist() == pytest.approx(
+        [-1 if row["probabilities"]["happiness"] is None else row["probabilities"]["happiness"] for row in rows]
+    )
+
+
+def test_photo_comes_on_standard_input(pictures, run, capsys, monkeypatch):
+    data = (pictures / "photos/astronaut.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert run("predict", "-", "--json", "--annotate", "out") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["picture"], row["label"]) == ("-", "happiness")
+    assert (pictures / "out/picture.png").exists()
+
+
+def test_annotated_copies_show_the_face_and_leave_the_photo_as_it_is(pictures, run, capsys):
+    assert run("predict", "photos", "--annotate", "out", "--quiet") == 1
+    written = sorted(path.name for path in (pictures / "out").iterdir())
+    assert written == ["astronaut (2).png", "astronaut.png", "wall.png"]
+    photo, copy = astronaut(), imread(pictures / "out/astronaut.png")
+    assert copy.shape[0] > photo.shape[0]
+    changed = np.argwhere((copy[: len(photo)] != photo).any(axis=2))
+    # The frame is around the astronaut's face.
+    assert (changed.min(axis=0) > (30, 150)).all()
+    assert (changed.max(axis=0) < (210, 300)).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (4000, 30)])
+def test_picture_of_any_size_is_annotated(tmp_path, run, capsys, size):
+    Image.new("L", size, 90).save(tmp_path / "odd.png")
+    assert run("predict", tmp_path / "odd.png", "--annotate", tmp_path / "out") == 0
+    with Image.open(tmp_path / "out/odd.png") as copy:
+        assert max(copy.size) >= 480
+
+
+def test_terminal_is_shown_bars_and_names_as_they_are(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    # No colours.
+    monkeypatch.setenv("TERM", "dumb")
+    print_table(["picture", "share"], [["[red]a[/red].png", 0.5], ["b.png", float("nan")]], share=1)
+    first, second = capsys.readouterr().out.splitlines()[-3:-1]
+    assert "[red]a[/red].png" in first
+    assert "0.500 ━━━━━━" in first
+    assert "━" not in second
