@@ -20,6 +20,9 @@ def evaluate(
         bool, typer.Option("--equalize", help="Judge on equalised classes too, made equal by augmented copies.")
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write, with all of the judgement.")
+    ] = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -32,8 +35,10 @@ def evaluate(
     A model of a binary question asks it of these images too. Groups are drawn as a whole for the confidence intervals.
     """
     options.check_picture(plot, "--plot")
+    options.check_writable(report, "--report")
     from .. import EmotionReport
     from ..prediction import read_faces
+    from ..utils._page import describe_parameters
 
     progress = Progress(quiet)
     classifier = options.load_classifier(model, trusted)
@@ -45,7 +50,7 @@ def evaluate(
     known = read.classifier.classes_
     asked = find_question(known)
     labels, pos_label = ask_binary(faces.labels, binary or (None if set(labels) <= set(known) else asked), progress)
-    report = EmotionReport.from_estimator(
+    judged = EmotionReport.from_estimator(
         read.classifier,
         faces.images,
         labels,
@@ -53,25 +58,30 @@ def evaluate(
         equalize=equalize,
         pos_label=pos_label or asked,
     )
+    # The faces were read before, but how they were is a part of the model.
+    judged.parameters_ = describe_parameters(classifier)
     if json:
-        equalized = report.equalized_
+        equalized = judged.equalized_
         print_json(
             {
                 "model": model,
-                "n": report.n_samples_,
+                "n": judged.n_samples_,
                 "unread": len(faces.unread),
-                "scores": report.scores_.to_dict(orient="index"),
+                "scores": judged.scores_.to_dict(orient="index"),
                 "equalized_scores": None if equalized is None else equalized.scores_.to_dict(orient="index"),
-                "per_class": report.per_class_.to_dict(orient="index"),
-                "confusion_matrix": report.confusion_matrix_.to_numpy(),
-                "classes": report.classes_,
+                "per_class": judged.per_class_.to_dict(orient="index"),
+                "confusion_matrix": judged.confusion_matrix_.to_numpy(),
+                "classes": judged.classes_,
             }
         )
     else:
-        typer.echo(str(report))
+        typer.echo(str(judged))
     if plot is not None:
         import matplotlib
 
         matplotlib.use("Agg")
-        report.plot().figure_.savefig(plot, dpi=120)
+        judged.plot().figure_.savefig(plot, dpi=120)
         progress.say(f"Picture: {plot}")
+    if report is not None:
+        judged.to_html(report)
+        progress.say(f"Report: {report}")

@@ -1,8 +1,9 @@
 """Whether a probability means what it says."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 
@@ -51,7 +52,34 @@ def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None
             f"expected_calibration_error: y_proba has {probabilities.shape[1]} columns for {len(classes)} classes: "
             f"{classes.tolist()}. Pass classes=model.classes_."
         )
-    confidence = probabilities.max(axis=1)
-    surplus = confidence - (classes[probabilities.argmax(axis=1)] == labels)
+    right = classes[probabilities.argmax(axis=1)] == labels
+    return bin_confidences(probabilities.max(axis=1), right, n_bins).mean_gap()
+
+
+class ConfidenceBins(NamedTuple):
+    """Bins of equal width, from 0 to 1.
+
+    Attributes
+    ----------
+    counts : ndarray of int of shape (n_bins,)
+        Numbers of faces.
+    confidence, accuracy : ndarray of shape (n_bins,)
+        Mean probability of what was predicted, and share of right predictions; nan in an empty bin.
+    """
+
+    counts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    def mean_gap(self) -> float:
+        """Give the mean distance of confidence and accuracy over the faces: the expected calibration error."""
+        return float(np.nansum(self.counts * np.abs(self.confidence - self.accuracy)) / self.counts.sum())
+
+
+def bin_confidences(confidence: NDArray[np.float64], right: NDArray[np.bool_], n_bins: int = 15) -> ConfidenceBins:
+    """Sort faces into bins by the probability of what was predicted, and compare it with what was right."""
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    return float(np.abs(np.bincount(bins, weights=surplus)).sum() / len(labels))
+    counts = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(bins, weights=values, minlength=n_bins) / counts for values in (confidence, right)]
+    return ConfidenceBins(counts, *means)

@@ -57,6 +57,15 @@ def check_scores(
     return scores
 
 
+def as_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Give the scores of :func:`check_scores` as probabilities; None if they are decision values."""
+    if scores.shape[1] == 2 and not scores.sum(axis=1).any():
+        # One column stood for both classes: p became -p for the other one, which is 1 - p.
+        scores = scores + (scores.sum(axis=0) < 0)
+    fits = (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+    return scores if fits else None
+
+
 def check_truth(y: Any, owner: str, *others: Any, classes: Any = None) -> tuple[NDArray[Any], NDArray[Any]]:
     """Check true labels, and give them with the classes: those named, or all that occur in `y` and `others`."""
     labels = check_labels(y, owner, "y_true")

@@ -1,5 +1,6 @@
 """Everything that is said of a classifier on a test set."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from sklearn.utils import check_random_state
 
 from ..exceptions import LabelError
 from ..utils._labels import check_labels
+from ..utils._page import describe_environment, describe_parameters
 from ._predictions import (
+    as_probabilities,
     ask_both,
     check_groups,
     check_predictions,
@@ -21,16 +24,19 @@ from ._predictions import (
     find_codes,
     load_faces,
 )
+from ._report_faces import check_images, find_images, rank_doubtful, rank_mistakes, take_thumbnails
+from ._report_groups import check_metadata, score_groups
+from ._report_model import find_class_counts, find_history
+from ._report_scores import append_averages, tabulate_confusions, tabulate_scores
 from ._report_text import describe_report
-from ._resampling import draw_resamples, find_interval
-from ._scoring import Scores, count_confusions, rank_images, score_predictions
 
 
 class EmotionReport:
     """Scores of a classifier on a test set, with confidence intervals.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions`; then ``print`` it, :meth:`plot` it, or take its numbers from
-    ``scores_``, ``per_class_``, ``confusion_matrix_`` or :meth:`to_frame`.
+    Use :meth:`from_estimator` or :meth:`from_predictions`; then ``print`` it, :meth:`plot` it, write it as a page by
+    :meth:`to_html`, or take its numbers from ``scores_``, ``per_class_``, ``per_group_``, ``confusion_matrix_`` or
+    :meth:`to_frame`.
 
     Parameters
     ----------
@@ -45,6 +51,11 @@ class EmotionReport:
         Of two classes, the one that is asked for; by default the last one.
     groups : array-like of shape (n_samples,), default=None
         Persons, say. The bootstrap then draws whole groups.
+    metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
+        What else is known of each image, such as ages or cameras: each value of each column is scored on its own.
+        Numbers of more than ten values are cut into quarters.
+    images : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
+        The faces, of which the page shows those that were told worst. They are not kept, but for small copies of these.
     n_resamples : int, default=1000
         Resamples of the bootstrap; 0 gives no intervals.
     confidence_level : float, default=0.95
@@ -66,6 +77,13 @@ class EmotionReport:
     per_class_ : DataFrame
         One row per class: ``precision``, ``recall``, ``f1``, ``f1_low``, ``f1_high``, ``support`` and, with `y_score`,
         ``roc_auc`` and ``average_precision`` of the class against the rest.
+    per_group_ : DataFrame
+        One row per ``value`` of each ``column`` of `metadata`, and of the groups (in column ``"group"``): ``images``,
+        ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``f1_macro`` (over the classes that it shows),
+        ``f1_macro_low`` and ``f1_macro_high``. Of each column, the 20 values with most images, and no value with fewer
+        than 5. Intervals draw whole groups where there are any; those of one group draw its images.
+    left_out_ : dict of str to int
+        For each column, how many of its values have no row in ``per_group_``, if any.
     confusion_matrix_ : DataFrame of shape (n_classes, n_classes)
         Numbers of images; true classes in rows, predicted ones in columns.
     equalized_ : EmotionReport or None
@@ -74,6 +92,18 @@ class EmotionReport:
         Numbers of images, and of groups (None without).
     y_true_, y_pred_, y_score_ : ndarray
         What the scores were computed from; `y_score_` is None without scores.
+    mistakes_, doubtful_ : ndarray of int
+        Rows of the most confident mistakes, the worst first, and of the faces whose two highest scores lie closest
+        together; at most 24 of each, none without `y_score`.
+    parameters_ : dict of str to str, or None
+        Every parameter of the estimator as text, its class as that of ``""``; None of predictions alone.
+    history_ : list of dict, or None
+        The training of the estimator, one entry per epoch, if it keeps it.
+    class_counts_ : DataFrame or None
+        One row per class of the training set: images ``before`` and ``after`` the sampler of the estimator, if it has
+        one that knows (:class:`AugmentationOverSampler` does).
+    environment_ : dict of str to str
+        Time, machine and versions.
     figure_, axes_ : matplotlib Figure, ndarray of Axes
         After :meth:`plot`.
 
@@ -117,6 +147,8 @@ class EmotionReport:
         classes: ArrayLike | None = None,
         pos_label: Any = None,
         groups: ArrayLike | None = None,
+        metadata: Any = None,
+        images: Any = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -138,7 +170,15 @@ class EmotionReport:
         self.n_resamples_ = int(n_resamples)
         self.confidence_level_ = float(confidence_level)
         self.equalized_: EmotionReport | None = None
-        self._compute(persons, check_random_state(random_state))
+        self.parameters_: dict[str, str] | None = None
+        self.history_: list[dict[str, Any]] | None = None
+        self.class_counts_: pd.DataFrame | None = None
+        self.environment_ = describe_environment()
+        self._compute(persons, check_metadata(metadata, self.n_samples_), check_random_state(random_state))
+        self._thumbnails: dict[int, NDArray[np.uint8]] = {}
+        if images is not None:
+            faces = check_images(images, self.n_samples_)
+            self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes_, self.doubtful_))
 
     @classmethod
     def from_estimator(
@@ -148,6 +188,7 @@ class EmotionReport:
         y: ArrayLike,
         *,
         groups: ArrayLike | None = None,
+        metadata: Any = None,
         equalize: Any = None,
         pos_label: Any = None,
         n_resamples: int = 1000,
@@ -166,6 +207,8 @@ class EmotionReport:
             True labels.
         groups : array-like of shape (n_samples,), default=None
             Persons, say. The bootstrap then draws whole groups.
+        metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
+            As for the class.
         equalize : AugmentationOverSampler, other sampler, or bool, default=None
             Makes the classes of the test set equal, for the second report ``equalized_``; True is
             ``AugmentationOverSampler(random_state=0)``. The first report is always that of the images as they are.
@@ -196,7 +239,12 @@ class EmotionReport:
             "confidence_level": confidence_level,
             "random_state": random_state,
         }
-        report = cls(labels, *ask_both(classifier, faces), groups=groups, **options)
+        answers = ask_both(classifier, faces)
+        images = find_images(classifier, faces)
+        report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, **options)
+        report.parameters_ = describe_parameters(estimator)
+        report.history_ = find_history(classifier)
+        report.class_counts_ = find_class_counts(classifier)
         if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
             # An image is drawn with its copies: they are no images of their own.
@@ -214,6 +262,8 @@ class EmotionReport:
         classes: ArrayLike | None = None,
         pos_label: Any = None,
         groups: ArrayLike | None = None,
+        metadata: Any = None,
+        images: Any = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -230,7 +280,7 @@ class EmotionReport:
             Probabilities or decision values. Without them, there is no ROC AUC.
         classes : array-like of shape (n_classes,), default=None
             Labels of the columns of `y_score`; by default those that occur in `y_true` and `y_pred`, sorted.
-        pos_label, groups, n_resamples, confidence_level, random_state
+        pos_label, groups, metadata, images, n_resamples, confidence_level, random_state
             As for the class.
 
         Returns
@@ -258,6 +308,8 @@ class EmotionReport:
             classes=classes,
             pos_label=pos_label,
             groups=groups,
+            metadata=metadata,
+            images=images,
             n_resamples=n_resamples,
             confidence_level=confidence_level,
             random_state=random_state,
@@ -271,18 +323,7 @@ class EmotionReport:
         DataFrame
             The rows of ``per_class_``, then ``"macro avg"`` and ``"weighted avg"``.
         """
-        table = self.per_class_
-        known = table.dropna(subset=["f1"])
-        macro = known.mean()
-        weighted = pd.Series({name: _average(column, known["support"]) for name, column in known.items()})
-        averages = pd.DataFrame({"macro avg": macro, "weighted avg": weighted}).T
-        averages["support"] = self.n_samples_
-        # An average of ends of intervals is no end of an interval.
-        averages[["f1_low", "f1_high"]] = np.nan
-        for row, score in (("macro avg", "f1_macro"), ("weighted avg", "f1_weighted")):
-            averages.loc[row, ["f1_low", "f1_high"]] = self.scores_.loc[score, ["low", "high"]].to_numpy()
-        frame = pd.concat([table, averages])
-        return frame.astype({"support": int})
+        return append_averages(self.per_class_, self.scores_, self.n_samples_)
 
     def plot(self, axes: Any = None) -> "EmotionReport":
         """Draw the confusion matrix, F1 of each class, and with scores the ROC and precision-recall curves.
@@ -302,44 +343,50 @@ class EmotionReport:
         self.figure_ = self.axes_[0].figure
         return self
 
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Write a page with all of the report, which needs no network to be read.
+
+        Parameters
+        ----------
+        path : str or Path, default=None
+            File to write, in UTF-8.
+
+        Returns
+        -------
+        str
+            The page.
+        """
+        from ._report_html import render_report
+
+        page = render_report(self)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
     def __str__(self) -> str:
         return describe_report(self)
 
     def __repr__(self) -> str:
         return str(self)
 
-    def _compute(self, groups: NDArray[Any] | None, random_state: np.random.RandomState) -> None:
+    def _repr_html_(self) -> str:
+        from ._report_html import render_summary
+
+        return render_summary(self)
+
+    def _compute(
+        self, groups: NDArray[Any] | None, metadata: dict[str, pd.Series], random_state: np.random.RandomState
+    ) -> None:
         true, predicted = (find_codes(labels, self.classes_) for labels in (self.y_true_, self.y_pred_))
-        n_classes = len(self.classes_)
-        rankings = None if self.y_score_ is None else rank_images(true, self.y_score_)
         positive = None if self.pos_label_ is None else int(np.flatnonzero(self.classes_ == self.pos_label_)[0])
-
-        def score(weight: NDArray[np.float64]) -> tuple[Scores, Scores]:
-            return score_predictions(weight, true, predicted, rankings, n_classes, positive)
-
-        each = np.ones((1, self.n_samples_))
-        overall, per_class = score(each)
-        drawn = [score(weight) for weight in draw_resamples(self.n_samples_, groups, self.n_resamples_, random_state)]
-
-        def interval(part: int, name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
-            draws = [np.full_like(value, np.nan), *(scores[part][name] for scores in drawn)]
-            return find_interval(np.concatenate(draws), self.confidence_level_)
-
-        rows = {name: [value[0], *interval(0, name, value)] for name, value in overall.items()}
-        self.scores_ = pd.DataFrame(rows, index=["value", "low", "high"]).T
-        columns = {name: value[0] for name, value in per_class.items()}
-        low, high = interval(1, "f1", per_class["f1"])
-        self.per_class_ = pd.DataFrame(columns, index=pd.Index(self.classes_, name="class")).astype({"support": int})
-        self.per_class_.insert(3, "f1_low", low)
-        self.per_class_.insert(4, "f1_high", high)
-        self.confusion_matrix_ = pd.DataFrame(
-            count_confusions(each, true, predicted, n_classes)[0].astype(int),
-            index=pd.Index(self.classes_, name="true"),
-            columns=pd.Index(self.classes_, name="predicted"),
+        draws = (self.n_resamples_, self.confidence_level_, random_state)
+        self.scores_, self.per_class_ = tabulate_scores(
+            true, predicted, self.y_score_, self.classes_, positive, groups, *draws
         )
-
-
-def _average(scores: pd.Series, support: pd.Series) -> float:
-    """Average over the classes whose score is known, by their numbers of images; nan if none is."""
-    known = scores.notna() & (support > 0)
-    return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")
+        self.confusion_matrix_ = tabulate_confusions(true, predicted, self.classes_)
+        self.per_group_, self.left_out_ = score_groups(metadata, groups, true, predicted, len(self.classes_), *draws)
+        self.mistakes_ = self.doubtful_ = np.empty(0, dtype=np.int64)
+        if self.y_score_ is not None:
+            probabilities = as_probabilities(self.y_score_)
+            scores = self.y_score_ if probabilities is None else probabilities
+            self.mistakes_, self.doubtful_ = rank_mistakes(scores, true, predicted), rank_doubtful(scores)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..utils._palette import COLORS
+from ._confusion import ConfusionMatrixDisplay
 from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
 
 if TYPE_CHECKING:
@@ -40,18 +41,9 @@ def draw_report(report: "EmotionReport", axes: Any) -> Any:
 
 
 def _draw_confusions(report: "EmotionReport", ax: Any) -> None:
-    counts = report.confusion_matrix_.to_numpy()
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > 0.55 else "black"
-        ax.text(column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=color, fontsize=8)
-    names = [str(label) for label in report.classes_]
-    turned: Any = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(names) > 3 else {}
-    ax.set_xticks(range(len(names)), names, **turned)
-    ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="predicted", ylabel="true", title="Images, and share of the true class")
+    display = ConfusionMatrixDisplay(report.confusion_matrix_.to_numpy(), display_labels=report.classes_)
+    # As wide as the panel, beside others.
+    display.plot(ax=ax, im_kw={"aspect": "auto"})
 
 
 def _draw_f1(report: "EmotionReport", ax: Any) -> None:

@@ -3,6 +3,8 @@
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ..utils._text import align, number
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ _WIDTH = 100
 
 # With fewer, the bootstrap finds intervals that are too narrow.
 _FEW = 10
+
+# Of a column with more values, the worst and the best are shown.
+_MOST_ROWS = 8
 
 _TITLES = {
     "accuracy": "accuracy",
@@ -31,12 +36,12 @@ _TITLES = {
 
 def describe_report(report: "EmotionReport") -> str:
     """Write all of a report."""
-    parts = [_describe_set(report), "", *_table_of_scores(report)]
-    parts += ["", _describe_majority(report)]
+    parts = [describe_set(report), "", *_table_of_scores(report)]
+    parts += ["", describe_majority(report)]
     why = explain_difference(report)
     if why:
         parts += ["", *textwrap.wrap(why, _WIDTH), "", "The untouched test set, class by class:"]
-    parts += ["", *_table_of_classes(report), "", *_table_of_confusions(report)]
+    parts += ["", *_table_of_classes(report), "", *_table_of_confusions(report), *_describe_groups(report)]
     return "\n".join(parts)
 
 
@@ -65,7 +70,8 @@ def explain_difference(report: "EmotionReport") -> str:
     )
 
 
-def _describe_set(report: "EmotionReport") -> str:
+def describe_set(report: "EmotionReport") -> str:
+    """Say in a line what was judged, and how the intervals came about."""
     groups = "" if report.n_groups_ is None else f" in {report.n_groups_} groups"
     size = f"{report.n_samples_} images{groups}, {len(report.classes_)} classes"
     if not report.n_resamples_:
@@ -79,7 +85,7 @@ def _describe_set(report: "EmotionReport") -> str:
     )
 
 
-def _describe_majority(report: "EmotionReport") -> str:
+def describe_majority(report: "EmotionReport") -> str:
     """Say what is reached without looking at the images."""
     support = report.per_class_["support"]
     share = support.max() / report.n_samples_
@@ -93,9 +99,10 @@ def _describe_majority(report: "EmotionReport") -> str:
 def _table_of_scores(report: "EmotionReport") -> list[str]:
     parts = [report] if report.equalized_ is None else [report, report.equalized_]
     rows = [["", "untouched test set", "equalised test set"]] if len(parts) == 2 else []
-    for name in report.scores_.index:
-        question = f" ({report.pos_label_})" if name in ("f1", "precision") else ""
-        rows.append([_TITLES[name] + question, *(_cell(part, *part.scores_.loc[name]) for part in parts)])
+    rows += [
+        [title_of(report, str(name)), *(_cell(part, *part.scores_.loc[name]) for part in parts)]
+        for name in report.scores_.index
+    ]
     return align(rows)
 
 
@@ -110,9 +117,38 @@ def _table_of_classes(report: "EmotionReport") -> list[str]:
     return [*lines[:-2], "─" * max(map(len, lines)), *lines[-2:]]
 
 
+def title_of(report: "EmotionReport", score: str) -> str:
+    """Name a score for people."""
+    return _TITLES[score] + (f" ({report.pos_label_})" if score in ("f1", "precision") else "")
+
+
+def describe_interval(low: float, high: float) -> str:
+    """Write an interval; nothing if it is unknown."""
+    return "" if low != low or high != high else f"[{number(low)}, {number(high)}]"
+
+
 def _cell(report: "EmotionReport", value: float, low: float, high: float) -> str:
     """Write a score with its interval."""
     return number(value) + (f" [{number(low)}, {number(high)}]" if report.n_resamples_ else "")
+
+
+def _describe_groups(report: "EmotionReport") -> list[str]:
+    """Give the accuracy of the parts of the test set: each value of a column, and the ends alone of many."""
+    lines = []
+    for column, part in report.per_group_.groupby("column", sort=False):
+        n_more = report.left_out_.get(str(column), 0)
+        if len(part) > _MOST_ROWS:
+            part = part.sort_values("accuracy", kind="stable")
+            n_more += len(part) - _MOST_ROWS
+            part = pd.concat([part[: _MOST_ROWS // 2], part[-_MOST_ROWS // 2 :]])
+        rows = [[str(column), "accuracy", "macro F1", "images"]]
+        for row in part.to_dict("records"):
+            scores = [
+                _cell(report, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in ("accuracy", "f1_macro")
+            ]
+            rows.append([str(row["value"]), *scores, str(row["images"])])
+        lines += ["", *align(rows), *([f"and {n_more} more"] if n_more else [])]
+    return lines
 
 
 def _name_row(name: Any) -> str:

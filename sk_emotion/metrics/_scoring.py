@@ -15,18 +15,26 @@ Scores = dict[str, NDArray[np.float64]]
 class Ranking(NamedTuple):
     """Images sorted by the score of a class, the highest first.
 
+    A threshold passes images of equal score together, so that the images of the class need to know where theirs begin
+    and end: among all sorted images, and among those of the class.
+
     Attributes
     ----------
     order : ndarray of int of shape (n_samples,)
-    steps : ndarray of int
-        Where a lower score begins: images of equal score are passed by a threshold together.
-    positive : ndarray of bool of shape (n_samples,)
+    positive : ndarray of int of shape (n_positive,)
         Which of the sorted images are of the class.
+    starts, ends : ndarray of int of shape (n_positive,)
+        How many images have a higher score than each of the class, and how many at least its score.
+    hit_starts, hit_ends : ndarray of int of shape (n_positive,)
+        How many of those are of the class.
     """
 
     order: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    positive: NDArray[np.bool_]
+    positive: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    hit_starts: NDArray[np.int64]
+    hit_ends: NDArray[np.int64]
 
 
 def score_predictions(
@@ -133,8 +141,11 @@ def rank_images(true: NDArray[Any], score: NDArray[np.float64]) -> list[Ranking]
     rankings = []
     for code, column in enumerate(score.T):
         order = np.argsort(-column, kind="stable")
-        falls = column[order][1:] != column[order][:-1]
-        rankings.append(Ranking(order, np.flatnonzero(np.r_[True, falls]), (true == code)[order]))
+        falling = -column[order]
+        positive = np.flatnonzero(true[order] == code)
+        mine = falling[positive]
+        bounds = [np.searchsorted(scores, mine, side) for scores in (falling, mine) for side in ("left", "right")]
+        rankings.append(Ranking(order, positive, *bounds))
     return rankings
 
 
@@ -158,17 +169,28 @@ def score_rankings(weight: NDArray[np.float64], rankings: list[Ranking]) -> Scor
 
 def _score_ranking(weight: Any, ranking: Ranking) -> tuple[Any, Any]:
     sorted_weight = weight[:, ranking.order]
-    positives = np.add.reduceat(sorted_weight * ranking.positive, ranking.steps, axis=1)
-    negatives = np.add.reduceat(sorted_weight * ~ranking.positive, ranking.steps, axis=1)
-    hits, false_alarms = positives.cumsum(axis=1), negatives.cumsum(axis=1)
-    n_positive, n_negative = hits[:, -1], false_alarms[:, -1]
+    passed = _sum_up(sorted_weight)
+    # Both areas are sums over the images of the class alone, which are few of all.
+    positive = sorted_weight[:, ranking.positive]
+    hits = _sum_up(positive)
+    n_positive = hits[:, -1]
+    n_negative = passed[:, -1] - n_positive
+    passed_at_end, hits_at_end = passed[:, ranking.ends], hits[:, ranking.hit_ends]
+    higher = passed[:, ranking.starts] - hits[:, ranking.hit_starts]
     with np.errstate(invalid="ignore", divide="ignore"):
         # Pairs of a positive and a negative image in the right order; equal scores count half.
-        pairs = (negatives * (hits - positives / 2)).sum(axis=1)
-        area = pairs / (n_positive * n_negative)
-        precision = _divide(hits, hits + false_alarms)
-        average_precision = (positives * precision).sum(axis=1) / n_positive
+        below = n_negative[:, np.newaxis] - (higher + passed_at_end - hits_at_end) / 2
+        area = np.einsum("ij,ij->i", positive, below) / (n_positive * n_negative)
+        precision = _divide(hits_at_end, passed_at_end)
+        average_precision = np.einsum("ij,ij->i", positive, precision) / n_positive
     return area, np.where(n_negative > 0, average_precision, np.nan)
+
+
+def _sum_up(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the running sums of each row, from 0."""
+    sums = np.zeros((len(weight), weight.shape[1] + 1))
+    np.cumsum(weight, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:

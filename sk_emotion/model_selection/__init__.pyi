@@ -1,4 +1,5 @@
 from ._comparison import Comparison, compare_classifiers
+from ._learning_curve import LearningCurveDisplay
 from ._split import train_val_test_split
 
-__all__ = ["Comparison", "compare_classifiers", "train_val_test_split"]
+__all__ = ["Comparison", "LearningCurveDisplay", "compare_classifiers", "train_val_test_split"]

@@ -22,6 +22,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError
 from ..utils._labels import check_labels
+from ..utils._page import describe_parameters
 from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
 from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
@@ -135,7 +136,10 @@ def compare_classifiers(
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
     n_classes = len(np.unique(labels))
-    result = Comparison(scores, reference, n_classes=n_classes, n_repeats=n_repeats, failures=failures)
+    parameters = {name: describe_parameters(estimator) for name, estimator in prepared.items()}
+    result = Comparison(
+        scores, reference, n_classes=n_classes, n_repeats=n_repeats, failures=failures, parameters=parameters
+    )
     if len(failures):
         warnings.warn(
             f"compare_classifiers: {' '.join(result.describe_failures())} All errors are in failures_ of the result; "

@@ -3,166 +3,207 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..utils._palette import pick_color
+import pandas as pd
+
+from ..utils._page import (
+    Html,
+    Scale,
+    Section,
+    figure,
+    notes,
+    render_environment,
+    render_fragment,
+    render_page,
+    render_parameters,
+    table,
+)
 from ..utils._text import number
 from ._comparison_plot import count_failures, spread
-from ._comparison_result import title_of
+from ._comparison_result import describe_mean, describe_p, title_of
+from ._comparison_tests import list_differences
 
 if TYPE_CHECKING:
     from ._comparison_result import Comparison
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.5;
-       font-family: system-ui, sans-serif; color: light-dark(#1c1c1e, #ececf0);
-       background: light-dark(#ffffff, #17181b); }
-"""
-_FRAGMENT_STYLE = """
-.ske table { border-collapse: collapse; margin: 0 0 1.5rem; font-variant-numeric: tabular-nums; }
-.ske th, .ske td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }
-.ske th:first-child, .ske td:first-child { text-align: left; }
-.ske td:first-child { white-space: normal; min-width: 8rem; max-width: 22rem; overflow-wrap: anywhere; }
-.ske pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1rem; }
-.ske tr.best td { font-weight: 600; }
-.ske tr.reference td { opacity: .7; font-style: italic; }
-.ske .wide { overflow-x: auto; }
-.ske svg { width: 100%; max-width: 46rem; height: auto; }
-.ske .failed { border-left: 4px solid #D55E00; padding-left: .6rem; }
-.ske .note { opacity: .75; font-size: .9em; }
-"""
+_HEIGHT = 40
 
 
-def render_page(comparison: "Comparison") -> str:
+def render_comparison(comparison: "Comparison") -> str:
     """Give the whole page."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Comparison of classifiers</title><style>{_STYLE}</style></head>\n<body>"
-        f"<h1>Comparison of classifiers</h1>\n{render_fragment(comparison)}"
-        f"{_render_errors(comparison)}<h2>Folds</h2>\n{_render_folds(comparison)}</body></html>\n"
-    )
-
-
-def render_fragment(comparison: "Comparison") -> str:
-    """Give summary and plot, to be put into a page or notebook."""
-    failures = "".join(f'<p class="failed">{escape(line)}</p>\n' for line in comparison.describe_failures())
-    tests = "".join(f"<p>{escape(line.strip())}</p>" for line in comparison.describe_tests())
-    return (
-        f'<style>{_FRAGMENT_STYLE}</style><div class="ske"><p>{escape(comparison.describe_folds())}</p>\n'
-        f"{_render_summary(comparison)}\n{failures}{_render_plot(comparison)}\n"
-        f'<div class="note">{tests}</div></div>\n'
-    )
-
-
-def _render_summary(comparison: "Comparison") -> str:
-    header, rows, references = comparison.table()
-    body = [_render_row(row, "best" if row[0] == comparison.best_ and len(rows) > 1 else "") for row in rows] + [
-        _render_row(row, "reference") for row in references
+    sections = [
+        Section("Summary", _render_summary(comparison) + _render_plot(comparison) + _render_failed(comparison)),
+        Section("Differences", _render_differences(comparison)),
+        Section("Times", _render_times(comparison)),
+        Section("Folds", _render_folds(comparison)),
+        Section("Failures", _render_errors(comparison)),
+        Section("Parameters", _render_parameters(comparison)),
+        Section("Environment", render_environment(comparison.environment_)),
     ]
-    return _render_table(header, body)
+    return render_page("Comparison of classifiers", comparison.describe_folds(), sections)
 
 
-def _render_folds(comparison: "Comparison") -> str:
+def render_overview(comparison: "Comparison") -> str:
+    """Give summary, plot and tests, for a notebook."""
+    return render_fragment(
+        f"<p>{escape(comparison.describe_folds())}</p>",
+        _render_summary(comparison),
+        _render_failed(comparison),
+        _render_plot(comparison),
+        notes(*comparison.describe_tests()),
+    )
+
+
+def _render_summary(comparison: "Comparison") -> Html:
+    header, rows, references = comparison.table()
+    kinds = ["best" if row[0] == comparison.best_ and len(rows) > 1 else "" for row in rows]
+    caption = (
+        "Mean ± standard deviation over the folds; the best mean of the first score is bold. Below, what is reached "
+        "without looking at the images: by guessing, and by always answering the commonest class."
+    )
+    return figure(
+        table(
+            "Summary",
+            ["estimator", *header[1:]],
+            [*rows, *references],
+            row_kinds=[*kinds, *["reference"] * len(references)],
+        ),
+        caption,
+    )
+
+
+def _render_plot(comparison: "Comparison") -> Html:
+    """Draw the folds of the first metric, a row for each estimator."""
+    metric = comparison.metrics_[0]
     frame = comparison.scores_
+    values = frame[metric].dropna()
+    if values.empty:
+        return Html()
+    chance = float("nan")
+    if metric in comparison.reference_ and "chance" in comparison.reference_.index:
+        chance = float(comparison.reference_[metric].to_dict()["chance"])
+    known = [*values, *([chance] if chance == chance else [])]
+    scale = Scale(min(*known, 0.0), max(*known, 1.0))
+    ticks = [scale.low + (scale.high - scale.low) * part / 4 for part in range(5)]
+    rows = []
+    for name, mean in comparison.summary()[(metric, "mean")].items():
+        scores = frame.loc[frame["estimator"] == name, metric].to_list()
+        n_failed = count_failures(comparison, str(name))
+        failed = f"<br><small>failed in {n_failed} fold{'s' if n_failed > 1 else ''}</small>" if n_failed else ""
+        strip = scale.strip(
+            scale.rule(chance, "chance", height=_HEIGHT), *_draw_folds(scale, scores, mean), ticks=ticks, height=_HEIGHT
+        )
+        rows.append([Html(escape(str(name)) + failed), strip, number(mean)])
+    title = title_of(metric)
+    axis = scale.axis(title, [ticks[0], ticks[2], ticks[4]], ".2g")
+    dashed = ", and the dashed line is chance" if chance == chance else ""
+    caption = f"{title}: each point is a fold, the upright bar is their mean{dashed}."
+    return figure(table(f"{title} of each fold", ["estimator", axis, "mean"], rows), caption)
+
+
+def _draw_folds(scale: Scale, values: list[float], mean: float) -> list[str]:
+    radius = 4.5 if len(values) <= 15 else 3.5
+    middle = _HEIGHT / 2
+    dots = [
+        scale.dot(value, y=middle + 12 * offset, radius=radius, kind="dot faint")
+        for value, offset in zip(values, spread(len(values)), strict=True)
+    ]
+    return [*dots, scale.rule(mean, "mean", inset=4, height=_HEIGHT)]
+
+
+def _render_differences(comparison: "Comparison") -> str:
+    """Show how far the best estimator is ahead of each other one, fold by fold."""
+    differences = list_differences(comparison.scores_, comparison.metrics_[0], comparison.best_)
+    if differences.empty:
+        return ""
+    title, best = title_of(comparison.metrics_[0]), str(comparison.best_)
+    most = float(differences.abs().to_numpy(na_value=0).max()) or 1.0
+    scale = Scale(-most, most)
+    rows = []
+    for name, column in differences.items():
+        values = column.dropna()
+        strip = scale.strip(
+            scale.rule(0, "chance", height=_HEIGHT),
+            *_draw_folds(scale, values.to_list(), values.mean()),
+            ticks=(-most, most),
+            height=_HEIGHT,
+        )
+        ahead = f"{int((values > 0).sum())} of {len(values)}"
+        rows.append([str(name), strip, f"{values.mean():+.3f}", ahead, _describe_p(comparison, str(name))])
+    axis = scale.axis("difference", (-most, 0, most), "+.2g")
+    n_pairs = len(comparison.tests_)
+    caption = (
+        f"{title} of {best} less that of each other estimator, in the same fold: right of the dashed line, {best} is "
+        f"better. p tells how easily chance alone would bring such a difference about{_adjusted(n_pairs)}; above 0.05, "
+        "the two may well be equally good."
+    )
+    plot = figure(table(f"Differences in {title}", ["against", axis, "mean", "better in", "p"], rows), caption)
+    folds = [[f"fold {fold}", *map(_signed, row)] for fold, *row in differences.itertuples()]
+    each = table(f"Differences in {title}, fold by fold", ["fold", *map(str, differences.columns)], folds)
+    said = f"Fold by fold: {title} of {best} less that of the estimator in the column."
+    return plot + figure(each, said) + notes(*comparison.describe_tests())
+
+
+def _describe_p(comparison: "Comparison", name: str) -> str:
+    tests = comparison.tests_
+    pair = tests[(tests["better"] == name) | (tests["other"] == name)]
+    pair = pair[(pair["better"] == comparison.best_) | (pair["other"] == comparison.best_)]
+    return number(float("nan")) if pair.empty else describe_p(pair["p_holm"].iloc[0])
+
+
+def _adjusted(n_pairs: int) -> str:
+    return f" (adjusted for the {n_pairs} pairs that are compared)" if n_pairs > 1 else ""
+
+
+def _signed(value: float) -> str:
+    return number(value) if value != value else f"{value:+.3f}"
+
+
+def _render_times(comparison: "Comparison") -> Html:
+    summary = comparison.summary()
+    longest = float(summary[("fit_time", "mean")].max())
+    scale = Scale(0, longest if longest > 0 else 1.0)
+    rows = []
+    for name, row in summary.iterrows():
+        cells = [describe_mean(row[(time, "mean")], row[(time, "std")]) for time in ("fit_time", "score_time")]
+        rows.append([str(name), scale.strip(scale.bar(row[("fit_time", "mean")]), ticks=(0, scale.high)), *cells])
+    header = ["estimator", scale.axis("seconds", (0, scale.high), ".3g"), title_of("fit_time"), title_of("score_time")]
+    caption = (
+        "Bars are the seconds that a fit takes in one fold, with all tuning inside it; beside, mean ± standard "
+        "deviation over the folds, also of predicting labels and probabilities of the test fold. Times of estimators "
+        "that ran at once, or on a busy machine, are longer."
+    )
+    return figure(table("Times", header, rows), caption)
+
+
+def _render_folds(comparison: "Comparison") -> Html:
+    frame = comparison.scores_
+    rows = [
+        [number(value) if isinstance(value, float) else str(value) for value in values]
+        for values in frame.itertuples(index=False)
+    ]
     header = [title_of(column) for column in frame.columns]
-    body = []
-    for values in frame.itertuples(index=False):
-        cells = [number(value) if isinstance(value, float) else str(value) for value in values]
-        body.append(_render_row(cells, ""))
-    return f'<div class="ske">{_render_table(header, body)}</div>'
+    return figure(table("Scores of every fold", header, rows), "Every number that the means were made of.")
+
+
+def _render_failed(comparison: "Comparison") -> str:
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in comparison.describe_failures())
 
 
 def _render_errors(comparison: "Comparison") -> str:
     """List every failure, with all that its error says."""
-    if comparison.failures_.empty:
-        return ""
     items = []
+    failures: pd.DataFrame
     for (name, error), failures in comparison.failures_.groupby(["estimator", "error"], sort=False):
         folds = ", ".join(map(str, failures["fold"]))
         where = f"{name}, fold{'s' if len(failures) > 1 else ''} {folds}"
         items.append(f"<dt>{escape(where)}</dt><dd><pre>{escape(str(error))}</pre></dd>\n")
-    return f'<h2>Failures</h2>\n<dl class="ske">{"".join(items)}</dl>\n'
+    return f"<dl>{''.join(items)}</dl>\n" if items else ""
 
 
-def _render_table(header: list[str], body: list[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>' + "\n".join(body) + "</tbody></table></div>"
-    )
-
-
-def _render_row(cells: list[str], kind: str) -> str:
-    attribute = f' class="{kind}"' if kind else ""
-    return f"<tr{attribute}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-def _render_plot(comparison: "Comparison") -> str:
-    """Draw the folds of the first metric as inline SVG, in the colours of the page's text."""
-    metric = comparison.metrics_[0]
-    frame = comparison.scores_
-    means = {str(name): mean for name, mean in comparison.summary()[(metric, "mean")].items()}
-    names = list(means)
-    values = frame[metric].dropna()
-    if values.empty:
-        return ""
-    chance = comparison.reference_[metric].get("chance") if metric in comparison.reference_ else None
-    known = [*values, *([] if chance is None else [chance])]
-    low, high = min(*known, 0.0), max(*known, 1.0)
-    left, width, top, row_height = 215, 745, 14, 46
-    bottom = top + row_height * len(names)
-
-    def at(value: float) -> float:
-        return left + (width - left - 20) * (value - low) / (high - low)
-
-    marks = []
-    for tick in range(6):
-        value = low + (high - low) * tick / 5
-        marks.append(f'<line x1="{at(value):.1f}" x2="{at(value):.1f}" y1="{top}" y2="{bottom}" stroke="#8884"/>')
-        marks.append(
-            f'<text x="{at(value):.1f}" y="{bottom + 18}" text-anchor="middle" fill="currentColor">{value:.1f}</text>'
-        )
-    if chance is not None:
-        marks.append(
-            f'<line x1="{at(chance):.1f}" x2="{at(chance):.1f}" y1="{top}" y2="{bottom}" stroke="currentColor" '
-            f'stroke-dasharray="4 4" opacity=".6"><title>chance {chance:.3f}</title></line>'
-        )
-    for row, name in enumerate(names):
-        y = top + row_height * (row + 0.5)
-        color = pick_color(row)
-        n_failed = count_failures(comparison, name)
-        marks.append(
-            f'<text x="{left - 12}" y="{y + (-2 if n_failed else 5):.1f}" text-anchor="end" fill="currentColor">'
-            f"{escape(_shorten(name))}<title>{escape(name)}</title></text>"
-        )
-        if n_failed:
-            marks.append(
-                f'<text x="{left - 12}" y="{y + 14:.1f}" text-anchor="end" fill="currentColor" font-size="12">'
-                f"failed in {n_failed} fold{'s' if n_failed > 1 else ''}</text>"
-            )
-        scores = frame.loc[frame["estimator"] == name, metric]
-        radius, opacity = (5.5, 0.65) if len(scores) <= 15 else (4, 0.5)
-        marks += [
-            f'<circle cx="{at(score):.1f}" cy="{y + 11 * offset:.1f}" r="{radius}" fill="{color}" '
-            f'fill-opacity="{opacity}"><title>fold {fold}: {score:.3f}</title></circle>'
-            for fold, (score, offset) in enumerate(zip(scores, spread(len(scores)), strict=True))
-            if score == score
-        ]
-        if means[name] == means[name]:
-            mean = at(means[name])
-            marks.append(
-                f'<line x1="{mean:.1f}" x2="{mean:.1f}" y1="{y - 17:.1f}" y2="{y + 17:.1f}" stroke="{color}" '
-                'stroke-width="3.5" stroke-linecap="round"/>'
-            )
-    title = f"{title_of(metric)}: one point per fold, a bar at the mean, chance dashed"
-    marks.append(
-        f'<text x="{(left + width) / 2}" y="{bottom + 40}" text-anchor="middle" fill="currentColor">'
-        f"{escape(title)}</text>"
-    )
-    return (
-        f'<svg viewBox="0 0 {width} {bottom + 50}" role="img" aria-label="{escape(title)}" font-size="14" '
-        'font-family="system-ui, sans-serif">' + "".join(marks) + "</svg>"
-    )
-
-
-def _shorten(name: str, length: int = 24) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"
+def _render_parameters(comparison: "Comparison") -> Html:
+    tables = [
+        f"<h3>{escape(name)}</h3>\n{render_parameters(parameters, name)}"
+        for name, parameters in comparison.parameters_.items()
+    ]
+    caption = "Every parameter, as Python writes it: with these, and the same folds, the comparison can be repeated."
+    return figure("".join(tables), caption)

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ..utils._page import describe_environment
 from ..utils._text import align, number
 from ._comparison_tests import compare_pairs
 
@@ -19,6 +21,8 @@ _TITLES = {
     "roc_auc_ovr": "ROC AUC (one vs rest)",
     "fit_time": "fit (s)",
     "score_time": "predict (s)",
+    "n_train": "training images",
+    "n_test": "test images",
 }
 
 
@@ -37,6 +41,8 @@ class Comparison:
         How often all samples were tested: the number of repeats of a k-fold.
     failures : DataFrame, default=None
         What becomes ``failures_``.
+    parameters : dict of str to dict of str to str, default=None
+        What becomes ``parameters_``.
 
     Attributes
     ----------
@@ -52,6 +58,10 @@ class Comparison:
         Names of the metrics; the first one ranks.
     best_ : str or None
         Name of the estimator with the highest mean of the first metric; None if no estimator has one.
+    parameters_ : dict of str to dict of str to str
+        For each estimator, every parameter as text, its class as that of ``""``; empty if they were not given.
+    environment_ : dict of str to str
+        Time, machine and versions.
     tests_ : DataFrame
         One row per pair of estimators that have a mean of the first metric: ``better`` and ``other`` (their names),
         mean ``difference`` over the folds (never negative), ``t``, ``df``, two-sided ``p``, and ``p_holm``, which is
@@ -82,10 +92,13 @@ class Comparison:
         n_classes: int,
         n_repeats: int = 1,
         failures: pd.DataFrame | None = None,
+        parameters: Mapping[str, Mapping[str, str]] | None = None,
     ):
         self.scores_ = scores
         self.failures_ = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
         self.reference_ = reference
+        self.parameters_ = {} if parameters is None else dict(parameters)
+        self.environment_ = describe_environment()
         self.n_classes_ = n_classes
         self.n_repeats_ = n_repeats
         self.metrics_ = [column for column in scores.columns if column not in NOT_METRICS]
@@ -142,7 +155,7 @@ class Comparison:
         return plot_folds(self, ax, metric or self.metrics_[0])
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """Write a page with the tables and a plot, which needs no network to be read.
+        """Write a page with scores, paired differences, times and parameters, which needs no network to be read.
 
         Parameters
         ----------
@@ -154,9 +167,9 @@ class Comparison:
         str
             The page.
         """
-        from ._comparison_html import render_page
+        from ._comparison_html import render_comparison
 
-        page = render_page(self)
+        page = render_comparison(self)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
@@ -177,9 +190,9 @@ class Comparison:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from ._comparison_html import render_fragment
+        from ._comparison_html import render_overview
 
-        return render_fragment(self)
+        return render_overview(self)
 
     def table(self) -> tuple[list[str], list[list[str]], list[list[str]]]:
         """Give the summary as text: header, a row per estimator, and a row each for chance and majority."""
@@ -187,7 +200,7 @@ class Comparison:
         header = ["", *(title_of(metric) for metric in self.metrics_), title_of("fit_time"), title_of("score_time")]
         rows = []
         for name, row in summary.iterrows():
-            cells = [_pm(row[(metric, "mean")], row[(metric, "std")]) for metric in self.metrics_]
+            cells = [describe_mean(row[(metric, "mean")], row[(metric, "std")]) for metric in self.metrics_]
             times = [_seconds(row[(time, "mean")]) for time in ("fit_time", "score_time")]
             rows.append([str(name), *cells, *times])
         references = [
@@ -238,7 +251,8 @@ class Comparison:
         adjusted = f", p Holm-adjusted for the {n_pairs} pairs" if n_pairs > 1 else ""
         lines = [f"Corrected resampled paired t-test on {title_of(self.metrics_[0])} (Nadeau & Bengio 2003){adjusted}:"]
         for row in shown.to_dict("records"):
-            p = f"p = {row['p_holm']:.3f}" if row["p_holm"] >= 0.001 else "p < 0.001"
+            p = describe_p(row["p_holm"])
+            p = f"p {p}" if p.startswith("<") else f"p = {p}"
             lines.append(
                 f"  {row['better']} over {row['other']}: {row['difference']:+.3f}, "
                 f"t({row['df']:.0f}) = {row['t']:.2f}, {p}"
@@ -251,7 +265,13 @@ def title_of(metric: str) -> str:
     return _TITLES.get(metric, metric.replace("_", " "))
 
 
-def _pm(mean: float, std: float) -> str:
+def describe_p(p: float) -> str:
+    """Write a p-value, or that it is too small to be told."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def describe_mean(mean: float, std: float) -> str:
+    """Write a mean and its standard deviation over the folds."""
     return number(mean) if math.isnan(std) else f"{number(mean)} ± {std:.3f}"
 
 

@@ -31,6 +31,15 @@ def compare_pairs(scores: pd.DataFrame, metric: str, names: list[str]) -> pd.Dat
     return pd.DataFrame([[*row, p] for row, p in zip(rows, adjusted, strict=True)], columns=_COLUMNS)
 
 
+def list_differences(scores: pd.DataFrame, metric: str, best: str | None) -> pd.DataFrame:
+    """Give how far the best estimator is ahead of each other one: folds in rows, the others in columns."""
+    table = scores.pivot(index="fold", columns="estimator", values=metric)
+    others = [name for name in scores["estimator"].unique() if name != best and table[name].notna().any()]
+    if best is None:
+        return pd.DataFrame()
+    return pd.DataFrame({name: table[best] - table[name] for name in others})
+
+
 def corrected_t_test(difference: NDArray[np.floating], test_train_ratio: float) -> tuple[float, float]:
     """Test paired differences of k folds with the variance of Nadeau & Bengio (2003); gives t and two-sided p."""
     k = len(difference)

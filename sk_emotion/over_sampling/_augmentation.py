@@ -40,6 +40,8 @@ class AugmentationOverSampler(BaseOverSampler):
     ----------
     sampling_strategy_ : dict
         Number of copies for each class.
+    class_counts_ : dict
+        Number of faces of each class before.
     sample_indices_ : ndarray of shape (n_new_samples,)
         The row of X that each returned row is, or is a copy of: with it, groups and weights can follow their faces.
     n_features_in_ : int
@@ -114,6 +116,8 @@ class AugmentationOverSampler(BaseOverSampler):
 
     def _fit_resample(self, X, y):
         random_state = check_random_state(self.random_state)
+        labels, counts = np.unique(y, return_counts=True)
+        self.class_counts_ = dict(zip(labels.tolist(), counts.tolist(), strict=True))
         copied = [np.empty(0, dtype=np.int64)]
         for label, n_copies in self.sampling_strategy_.items():
             rows = np.flatnonzero(y == label)

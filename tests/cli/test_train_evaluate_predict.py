@@ -167,7 +167,7 @@ class TestPredict:
         assert f"Model: {model}" in told.err
 
     def test_without_a_model_it_says_how_to_train_one(self, tmp_path, run, capsys):
-        assert run("predict", tmp_path, "--model", tmp_path / "none.skops") == 2
+        assert run("predict", "photo.jpg", "--model", tmp_path / "none.skops") == 2
         error = capsys.readouterr().err
         assert "none.skops" in error
         assert "sk-emotion train" in error

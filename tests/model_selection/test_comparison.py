@@ -337,7 +337,29 @@ def test_page_is_self_contained(result, tmp_path):
     assert "<svg" in page
     assert "http" not in page
     assert "<table" in result._repr_html_()
-    assert page.count("<table") == 2
+    for section in ("Summary", "Differences", "Times", "Folds", "Parameters", "Environment"):
+        assert f">{section}</a>" in page
+    assert ">Failures</a>" not in page
+
+
+def test_page_shows_how_far_the_best_is_ahead_fold_by_fold(result):
+    scores = result.to_frame().pivot(index="fold", columns="estimator", values="f1_macro")
+    other = next(name for name in MODELS if name != result.best_)
+    page = result.to_html()
+    differences = scores[result.best_] - scores[other]
+    for fold, difference in differences.items():
+        assert f'<th scope="row">fold {fold}</th><td>{difference:+.3f}</td>' in page
+    assert f"<td>{(differences > 0).sum()} of 4</td>" in page
+
+
+def test_page_tells_parameters_and_surroundings(result):
+    assert result.parameters_["neighbours"]["n_neighbors"] == "3"
+    assert result.parameters_["Bayes"][""] == "GaussianNB"
+    page = result.to_html()
+    assert '<th scope="row">n_neighbors</th><td>3</td>' in page
+    assert result.environment_["scikit-learn"] in page
+    # A comparison of scores alone knows no parameters.
+    assert ">Parameters</a>" not in make_comparison({"a": [0.5, 0.6], "b": [0.4, 0.7]}).to_html()
 
 
 def test_page_escapes_names(iris):
@@ -382,9 +404,8 @@ def test_plot_takes_failures_many_folds_and_any_name(numbered):
     assert "nan" not in "".join(text.get_text() for text in ax.texts)
     assert len(ax.texts) == 2  # one mean, and chance
     plt.close("all")
-    page = result.to_html()
-    assert page.count("<circle") == 36
-    assert "nan" not in page
+    assert result._repr_html_().count("<circle") == 36
+    assert "nan" not in result.to_html()
 
 
 def test_failure_that_raises_names_the_estimator(iris):
@@ -427,7 +448,7 @@ def test_failed_fold_is_reported_wherever_the_result_is_shown(partly_failed, tmp
     assert escaped in result._repr_html_()
     page = result.to_html(tmp_path / "report.html")
     assert escaped in page
-    assert "failed in 1 fold</text>" in page
+    assert "failed in 1 fold</small>" in page
     for text in (str(result), page):
         assert "nan" not in text
 

@@ -49,6 +49,13 @@ def test_sampling_strategy_sets_the_size_of_classes(strategy, expected):
     assert Counter(sampler.sampling_strategy_) == Counter(expected) - Counter(Y.tolist())
 
 
+def test_classes_are_counted_as_they_were_before():
+    _, labels, sampler = resample(X)
+    assert sampler.class_counts_ == {"fear": 6, "happiness": 9, "pain": 3}
+    after = {label: n + sampler.sampling_strategy_.get(label, 0) for label, n in sampler.class_counts_.items()}
+    assert after == Counter(labels)
+
+
 def test_float_strategy_is_the_ratio_of_two_classes():
     rows = Y != "fear"
     _, y_new, _ = resample(X[rows], Y[rows], sampling_strategy=2 / 3)

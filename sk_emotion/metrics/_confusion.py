@@ -1,0 +1,264 @@
+"""A confusion matrix that tells counts and shares at once."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+# More names than this would run into one another below the matrix.
+_MAX_LEVEL_NAMES = 3
+_SLOPE = 35
+
+_NORMALIZED = {"true": "Share of the true class", "pred": "Share of the predicted class", "all": "Share of all images"}
+
+
+class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
+    """Confusion matrix whose cells show how many images they hold, and which share of their true class.
+
+    It takes the place of scikit-learn's, with the same parameters and attributes. A cell is coloured by its share, so
+    that a rare class is as visible as a frequent one: with classes of unequal size, as those of emotions are, colours
+    of counts would show little but the frequent ones.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    confusion_matrix : ndarray of shape (n_classes, n_classes)
+        Counts, or sums of weights: a row for each true class, a column for each predicted one. A matrix of shares,
+        which is what `normalize` makes of it, is shown as it is.
+    display_labels : array-like of shape (n_classes,), default=None
+        Names of the classes; by default their numbers.
+
+    Attributes
+    ----------
+    im_ : matplotlib AxesImage
+    text_ : ndarray of shape (n_classes, n_classes) of matplotlib Text, or None
+        None without values.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    sklearn.metrics.ConfusionMatrixDisplay : Coloured by count.
+    EmotionReport : Draws it beside the scores of each class.
+
+    Examples
+    --------
+    >>> from sk_emotion import ConfusionMatrixDisplay
+    >>> display = ConfusionMatrixDisplay.from_predictions(["fear", "pain", "pain"], ["fear", "pain", "fear"])
+    >>> display.text_[1, 0].get_text().split()
+    ['1', '50%']
+    """
+
+    def plot(
+        self,
+        *,
+        include_values: bool = True,
+        cmap: Any = "Blues",
+        xticks_rotation: Any = "auto",
+        values_format: str | None = None,
+        ax: Any = None,
+        colorbar: bool = False,
+        im_kw: dict[str, Any] | None = None,
+        text_kw: dict[str, Any] | None = None,
+    ) -> "ConfusionMatrixDisplay":
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        include_values : bool, default=True
+            Whether cells show their values.
+        cmap : str or matplotlib Colormap, default="Blues"
+            Colours of shares from 0 to 1.
+        xticks_rotation : {"auto", "vertical", "horizontal"} or float, default="auto"
+            Slope of the names below the matrix; ``"auto"`` slopes more than three.
+        values_format : str, default=None
+            Format of the counts; by default ``"d"``, or ``".4g"`` for weights. A matrix of shares has ``".0%"``.
+        ax : matplotlib Axes, default=None
+            Where to draw; by default on a new figure.
+        colorbar : bool, default=False
+            Whether to add a scale of colours. The cells tell their shares without one.
+        im_kw, text_kw : dict, default=None
+            For ``Axes.imshow`` and ``Axes.text``.
+
+        Returns
+        -------
+        self : ConfusionMatrixDisplay
+        """
+        matrix = np.asarray(self.confusion_matrix)
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            side = max(4.0, 1.5 + 0.7 * len(matrix))
+            _, ax = plt.subplots(figsize=(side, side), layout="constrained")
+        sloped = xticks_rotation == "auto" and len(matrix) > _MAX_LEVEL_NAMES
+        level = "horizontal" if xticks_rotation == "auto" else xticks_rotation
+        super().plot(
+            include_values=False,
+            cmap=cmap,
+            xticks_rotation=_SLOPE if sloped else level,
+            ax=ax,
+            colorbar=False,
+            im_kw={"vmin": 0, "vmax": 1, **(im_kw or {})},
+        )
+        if sloped:
+            for name in ax.get_xticklabels():
+                name.set(ha="right", rotation_mode="anchor")
+        # scikit-learn gave the counts their colours.
+        shares = matrix if _holds_shares(matrix) else _share_rows(matrix)
+        self.im_.set_data(shares)
+        if include_values:
+            self._write_values(matrix, shares, values_format, text_kw or {})
+        if colorbar:
+            # As tall as a square matrix.
+            self.figure_.colorbar(self.im_, ax=ax, fraction=0.046, pad=0.04)
+        ax.set(xlabel="predicted", ylabel="true")
+        if include_values and shares is not matrix:
+            ax.set_title("Images, and share of the true class")
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        normalize: str | None = None,
+        display_labels: Any = None,
+        include_values: bool = True,
+        xticks_rotation: Any = "auto",
+        values_format: str | None = None,
+        cmap: Any = "Blues",
+        ax: Any = None,
+        colorbar: bool = False,
+        im_kw: dict[str, Any] | None = None,
+        text_kw: dict[str, Any] | None = None,
+    ) -> "ConfusionMatrixDisplay":
+        """Draw the confusions of a classifier.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+        X : array, list or DataFrame of length n_samples
+            Images or paths, whatever the estimator takes.
+        y : array-like of shape (n_samples,)
+            True labels.
+        labels, sample_weight, normalize, display_labels
+            As for :meth:`from_predictions`.
+        include_values, xticks_rotation, values_format, cmap, ax, colorbar, im_kw, text_kw
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        ConfusionMatrixDisplay
+        """
+        return super().from_estimator(
+            estimator,
+            X,
+            y,
+            labels=labels,
+            sample_weight=sample_weight,
+            normalize=normalize,
+            display_labels=display_labels,
+            include_values=include_values,
+            xticks_rotation=xticks_rotation,
+            values_format=values_format,
+            cmap=cmap,
+            ax=ax,
+            colorbar=colorbar,
+            im_kw=im_kw,
+            text_kw=text_kw,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        normalize: str | None = None,
+        display_labels: Any = None,
+        include_values: bool = True,
+        xticks_rotation: Any = "auto",
+        values_format: str | None = None,
+        cmap: Any = "Blues",
+        ax: Any = None,
+        colorbar: bool = False,
+        im_kw: dict[str, Any] | None = None,
+        text_kw: dict[str, Any] | None = None,
+    ) -> "ConfusionMatrixDisplay":
+        """Draw the confusions of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            True and predicted labels.
+        labels : array-like of shape (n_classes,), default=None
+            The classes to show, in this order; by default those that occur, sorted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images.
+        normalize : {"true", "pred", "all"}, default=None
+            Shows and colours shares of the true class, of the predicted class, or of all images, instead of counts.
+        display_labels : array-like of shape (n_classes,), default=None
+            Names of the classes; by default `labels`.
+        include_values, xticks_rotation, values_format, cmap, ax, colorbar, im_kw, text_kw
+            As for :meth:`plot`.
+
+        Returns
+        -------
+        ConfusionMatrixDisplay
+        """
+        display = super().from_predictions(
+            y_true,
+            y_pred,
+            labels=labels,
+            sample_weight=sample_weight,
+            normalize=normalize,
+            display_labels=display_labels,
+            include_values=include_values,
+            xticks_rotation=xticks_rotation,
+            values_format=values_format,
+            cmap=cmap,
+            ax=ax,
+            colorbar=colorbar,
+            im_kw=im_kw,
+            text_kw=text_kw,
+        )
+        if normalize is not None:
+            display.ax_.set_title(_NORMALIZED[normalize])
+        return display
+
+    def _write_values(
+        self, matrix: NDArray[Any], shares: NDArray[Any], values_format: str | None, options: dict[str, Any]
+    ) -> None:
+        counted = values_format or ("d" if matrix.dtype.kind in "iu" else ".4g")
+        self.text_ = np.empty(matrix.shape, dtype=object)
+        for (row, column), share in np.ndenumerate(shares):
+            text = f"{matrix[row, column]:{counted}}\n{share:.0%}"
+            if shares is matrix:
+                text = f"{share:{values_format or '.0%'}}"
+            style = {"ha": "center", "va": "center", "color": self._contrast(share), "fontsize": 8, **options}
+            self.text_[row, column] = self.ax_.text(column, row, text, **style)
+
+    def _contrast(self, share: float) -> str:
+        """Choose black or white, whichever is read on the colour of a share."""
+        red, green, blue, _ = self.im_.cmap(self.im_.norm(share))
+        # Luma of Rec. 601: the eye takes green for brighter than blue.
+        return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def _holds_shares(matrix: NDArray[Any]) -> bool:
+    return matrix.dtype.kind == "f" and matrix.max(initial=0) <= 1
+
+
+def _share_rows(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Divide each row by its sum; a class without images has no share anywhere."""
+    totals = matrix.sum(axis=1, keepdims=True)
+    return np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)

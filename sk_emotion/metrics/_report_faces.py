@@ -1,0 +1,81 @@
+"""Which faces a report shows, and small pictures of them."""
+
+import base64
+import io
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import ImageArrayError
+from ..images import learn_pixel_range
+
+# Faces of each kind that are shown, and their longer side in pixels.
+_MOST_FACES, _SIDE = 24, 96
+
+
+def rank_mistakes(scores: NDArray[np.float64], true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
+    """Give the rows that were told wrongly with the highest score, the highest first."""
+    confidence = scores[np.arange(len(true)), predicted]
+    wrong = np.flatnonzero(true != predicted)
+    return wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_FACES]
+
+
+def rank_doubtful(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give the rows whose two highest scores lie closest together, the closest first."""
+    highest = np.sort(scores, axis=1)[:, -2:]
+    return np.argsort(highest[:, 1] - highest[:, 0], kind="stable")[:_MOST_FACES]
+
+
+def check_images(images: Any, n_samples: int) -> NDArray[Any]:
+    """Check that there is a face for each label."""
+    images = np.asarray(images)
+    shape = images.shape
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
+        raise ImageArrayError(
+            f"EmotionReport: images has shape {shape}, expected faces as (n, H, W) or (n, H, W, 3). Reshape rows, as "
+            "in images.reshape(-1, 48, 48)."
+        )
+    if shape[0] != n_samples:
+        raise ImageArrayError(
+            f"EmotionReport: there are {n_samples} labels, but images has {shape[0]} faces. Give one a label."
+        )
+    return images
+
+
+def find_images(estimator: Any, faces: Any) -> Any:
+    """Give what an estimator was shown as an array of images; None if it holds none, but features, say."""
+    if not isinstance(faces, np.ndarray) or faces.dtype.kind not in "uif":
+        return None
+    if faces.ndim > 2:
+        return faces if faces.ndim == 3 or faces.shape[-1] in (1, 3) else None
+    inner = getattr(estimator, "best_estimator_", estimator)
+    for step in [step for _, step in getattr(inner, "steps", [])] or [inner]:
+        shape = getattr(step, "image_shape_", None)
+        if shape is not None and faces.ndim == 2 and math.prod(shape) == faces.shape[1]:
+            return faces.reshape(-1, *shape)
+    return None
+
+
+def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
+    """Make small uint8 faces of some rows."""
+    from PIL import Image
+
+    low, high = learn_pixel_range(images)
+    small = {}
+    for row in rows:
+        face = images[row] if images.dtype == np.uint8 else (images[row] - low) / (high - low) * 255
+        picture = Image.fromarray(np.clip(face, 0, 255).round().astype(np.uint8).squeeze())
+        picture.thumbnail((_SIDE, _SIDE))
+        small[int(row)] = np.asarray(picture)
+    return small
+
+
+def embed(face: NDArray[np.uint8]) -> str:
+    """Write a face into the address of a picture."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(face).save(file, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

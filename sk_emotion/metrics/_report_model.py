@@ -1,0 +1,24 @@
+"""What a report keeps of the classifier that it judges."""
+
+from typing import Any
+
+import pandas as pd
+
+from ..utils._pipelines import find_last_step
+
+
+def find_history(estimator: Any) -> list[dict[str, Any]] | None:
+    """Give the epochs of its training; None if it keeps none."""
+    return getattr(find_last_step(estimator), "history_", None) or None
+
+
+def find_class_counts(estimator: Any) -> pd.DataFrame | None:
+    """Count the classes of its training before and after its sampler; None if it has none that knows."""
+    pipeline = getattr(estimator, "best_estimator_", estimator)
+    for _, step in getattr(pipeline, "steps", []):
+        counts, copies = (getattr(step, name, None) for name in ("class_counts_", "sampling_strategy_"))
+        if counts and copies is not None:
+            before = pd.Series(counts)
+            added = pd.Series({label: copies.get(label, 0) for label in before.index})
+            return pd.DataFrame({"before": before, "after": before + added}).rename_axis("class")
+    return None

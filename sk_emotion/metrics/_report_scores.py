@@ -1,0 +1,71 @@
+"""The tables of a report: all classes together, each of them, and what is confused with what."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ._resampling import draw_resamples, find_interval
+from ._scoring import Scores, count_confusions, rank_images, score_predictions
+
+
+def tabulate_scores(
+    true: NDArray[Any],
+    predicted: NDArray[Any],
+    y_score: NDArray[np.float64] | None,
+    classes: NDArray[Any],
+    positive: int | None,
+    units: NDArray[Any] | None,
+    n_resamples: int,
+    confidence_level: float,
+    random_state: np.random.RandomState,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the scores of all classes together and of each, with intervals of resamples of `units` of images."""
+    rankings = None if y_score is None else rank_images(true, y_score)
+
+    def score(weight: NDArray[np.float64]) -> tuple[Scores, Scores]:
+        return score_predictions(weight, true, predicted, rankings, len(classes), positive)
+
+    overall, per_class = score(np.ones((1, len(true))))
+    drawn = [score(weight) for weight in draw_resamples(len(true), units, n_resamples, random_state)]
+
+    def interval(part: int, name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        draws = [np.full_like(value, np.nan), *(scores[part][name] for scores in drawn)]
+        return find_interval(np.concatenate(draws), confidence_level)
+
+    rows = {name: [value[0], *interval(0, name, value)] for name, value in overall.items()}
+    columns = {name: value[0] for name, value in per_class.items()}
+    low, high = interval(1, "f1", per_class["f1"])
+    table = pd.DataFrame(columns, index=pd.Index(classes, name="class")).astype({"support": int})
+    table.insert(3, "f1_low", low)
+    table.insert(4, "f1_high", high)
+    return pd.DataFrame(rows, index=["value", "low", "high"]).T, table
+
+
+def tabulate_confusions(true: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> pd.DataFrame:
+    """Count true classes, in rows, against predicted ones."""
+    counts = count_confusions(np.ones((1, len(true))), true, predicted, len(classes))[0]
+    return pd.DataFrame(
+        counts.astype(int), index=pd.Index(classes, name="true"), columns=pd.Index(classes, name="predicted")
+    )
+
+
+def append_averages(per_class: pd.DataFrame, scores: pd.DataFrame, n_samples: int) -> pd.DataFrame:
+    """Put the averages over the classes below their table."""
+    known = per_class.dropna(subset=["f1"])
+    macro = known.mean()
+    weighted = pd.Series({name: _average(column, known["support"]) for name, column in known.items()})
+    averages = pd.DataFrame({"macro avg": macro, "weighted avg": weighted}).T
+    averages["support"] = n_samples
+    # An average of ends of intervals is no end of an interval.
+    averages[["f1_low", "f1_high"]] = np.nan
+    for row, score in (("macro avg", "f1_macro"), ("weighted avg", "f1_weighted")):
+        averages.loc[row, ["f1_low", "f1_high"]] = scores.loc[score, ["low", "high"]].to_numpy()
+    return pd.concat([per_class, averages]).astype({"support": int})
+
+
+def _average(scores: pd.Series, support: pd.Series) -> float:
+    """Average over the classes whose score is known, by their numbers of images; nan if none is."""
+    known = scores.notna() & (support > 0)
+    return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")

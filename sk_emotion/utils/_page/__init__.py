@@ -1,0 +1,24 @@
+"""Self-contained pages: tables and drawings of numbers, as HTML that needs no network, no script and no other file."""
+
+from ._charts import Lines, Scale, draw_bins, draw_lines
+from ._environment import describe_environment, describe_parameters, render_environment, render_parameters
+from ._shell import Html, Section, figure, notes, panels, render_fragment, render_page, table
+
+__all__ = [
+    "Html",
+    "Lines",
+    "Scale",
+    "Section",
+    "describe_environment",
+    "describe_parameters",
+    "draw_bins",
+    "draw_lines",
+    "figure",
+    "notes",
+    "panels",
+    "render_environment",
+    "render_fragment",
+    "render_page",
+    "render_parameters",
+    "table",
+]

@@ -1,0 +1,37 @@
+import pandas as pd
+import pytest
+
+from sk_emotion import load_face_folder, make_hog_svm, save_model
+
+
+@pytest.fixture
+def model(folder, tmp_path):
+    """A model file, trained on the folder."""
+    faces = load_face_folder(folder)
+    save_model(make_hog_svm(image_size=32).fit(faces.data, faces.target), tmp_path / "model.skops")
+    return tmp_path / "model.skops"
+
+
+def test_page_is_written(folder, model, tmp_path, run, capsys):
+    paths = sorted(folder.rglob("*.jfif"))
+    people = [number // 6 for number in range(len(paths))]
+    table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths], "person": people})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    arguments = ["--groups", "person", "--report", tmp_path / "page.html"]
+    assert run("evaluate", model, tmp_path / "faces.csv", *arguments) == 0
+    captured = capsys.readouterr()
+    assert "macro F1" in captured.out
+    assert f"Report: {tmp_path / 'page.html'}" in captured.err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    # How the faces were read is among the parameters, though they were read before they were judged.
+    assert '<th scope="row">faceloader__image_size</th>' in page
+    for section in ("Confusions", "Groups", "Doubtful faces"):
+        assert f">{section}</a>" in page
+    assert "<img" in page
+
+
+def test_page_that_cannot_be_written_is_refused_before_the_work(folder, model, tmp_path, run, capsys):
+    assert run("evaluate", model, folder, "--report", tmp_path) == 2
+    assert "--report" in capsys.readouterr().err
+    assert run("evaluate", model, folder, "--report", tmp_path / "none" / "page.html") == 2
+    assert "there is no folder" in capsys.readouterr().err

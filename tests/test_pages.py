@@ -1,0 +1,132 @@
+"""The pages in a browser: nothing is asked of a network, nothing is wider than a phone, nobody is shut out.
+
+`SK_EMOTION_AXE` is the path of ``axe.min.js`` of axe-core, and `SK_EMOTION_CHROMIUM` that of a Chromium, if it is not
+found by itself. `.ci/run` installs both.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.naive_bayes import GaussianNB
+
+from sk_emotion import EmotionReport, compare_classifiers, make_faces
+
+CHROMIUM = os.environ.get("SK_EMOTION_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+AXE = os.environ.get("SK_EMOTION_AXE")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: install it, or name it in SK_EMOTION_CHROMIUM; .ci/run does"
+)
+
+VIEWS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
+
+# Whatever the page would ask of a network is refused, and the refusal stands on the console.
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+)
+
+# Each view lies in a frame of its own, and says what it found to the page around it.
+TELL = """
+<script>
+addEventListener("load", async () => {
+  document.documentElement.style.colorScheme = THEME;
+  const {scrollWidth: width, clientWidth: room} = document.documentElement;
+  const found = {view: VIEW, width, room, faults: null,
+                 asked: performance.getEntriesByType("resource").map(entry => entry.name)};
+  if (window.axe) {
+    const {violations} = await axe.run(document, {resultTypes: ["violations"]});
+    found.faults = violations.map(({impact, id, help, nodes}) => ({impact, id, help, where: nodes[0].html}));
+  }
+  parent.postMessage(found, "*");
+});
+</script>
+"""
+GATHER = """<!DOCTYPE html><title>views</title><body>FRAMES<script>
+const found = [];
+addEventListener("message", ({data}) => {
+  found.push(data);
+  if (found.length === COUNT) {
+    const results = document.createElement("pre");
+    results.id = "results";
+    results.textContent = JSON.stringify(found);
+    document.body.append(results);
+  }
+});
+</script>"""
+
+
+def open_page(page, folder):
+    """Open a page in each view; give what the views found, and what stands on the console."""
+    axe = f"<script>{Path(AXE).read_text(encoding='utf-8')}</script>" if AXE else ""
+    frames = ""
+    for number, (width, theme) in enumerate(VIEWS):
+        tell = TELL.replace("THEME", json.dumps(theme)).replace("VIEW", json.dumps(f"{width} {theme}"))
+        view = page.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + POLICY).replace("</body>", axe + tell)
+        (folder / f"{number}.html").write_text(view, encoding="utf-8")
+        frames += f'<iframe src="{number}.html" style="width: {width}px; height: 800px; border: 0"></iframe>'
+    outer = GATHER.replace("FRAMES", frames).replace("COUNT", str(len(VIEWS)))
+    (folder / "views.html").write_text(outer, encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--log-level=0"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000", "--dump-dom"]
+    done = subprocess.run(
+        [*command, (folder / "views.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
+    )
+    results = re.search(r'<pre id="results">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+    assert results, done.stderr
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(unescape(results[1])), console
+
+
+@pytest.fixture(scope="module", params=["report", "comparison"])
+def opened(request, tmp_path_factory):
+    """A page with every section and names of any length, as each view shows it."""
+    names = np.array(["happiness", "a class with a very long name & <script>", "pain"])
+    if request.param == "report":
+        rng = np.random.default_rng(0)
+        faces, _, people = make_faces(120, emotions=["happiness", "pain"], image_size=24, random_state=0)
+        true = rng.integers(0, 3, 120)
+        score = rng.dirichlet(np.ones(3), 120) + 0.5 * np.eye(3)[true]
+        score /= score.sum(axis=1, keepdims=True)
+        metadata = {"age": rng.integers(1, 90, 120), "camera" * 12: ["phone" * 20, "web <b>cam</b>"] * 60}
+        result = EmotionReport.from_predictions(
+            names[true], y_score=score, classes=names, groups=people, metadata=metadata, images=faces, n_resamples=50
+        )
+        result.parameters_ = {"": "Pipeline", "network__" * 12: "value" * 40}
+        result.history_ = [{"train_loss": 2 / epoch, "valid_loss": 1, "lr": 0.1} for epoch in range(1, 20)]
+        result.class_counts_ = result.per_class_[["support"]].assign(after=60).set_axis(["before", "after"], axis=1)
+    else:
+        y = names[np.arange(90) % 3]
+        X = np.random.default_rng(0).normal(size=(90, 2)) + (np.arange(90) % 3)[:, None]
+        models = {"Bayes": GaussianNB(), "an estimator with a very long name <script>" * 2: DummyClassifier()}
+        result = compare_classifiers(models, X, y, cv=3)
+    return open_page(result.to_html(), tmp_path_factory.mktemp(request.param))
+
+
+def test_console_stays_empty_and_nothing_is_requested(opened):
+    views, console = opened
+    assert console == []
+    assert {view["view"]: view["asked"] for view in views} == {f"{width} {theme}": [] for width, theme in VIEWS}
+
+
+def test_page_is_no_wider_than_the_screen(opened):
+    views, _ = opened
+    for view in views:
+        assert view["width"] <= view["room"], view["view"]
+
+
+@pytest.mark.skipif(AXE is None, reason="needs axe-core: name its axe.min.js in SK_EMOTION_AXE; .ci/run does")
+def test_nobody_is_shut_out_in_light_or_dark(opened):
+    views, _ = opened
+    for view in views:
+        assert view["faults"] == [], view["view"]
