@@ -2,6 +2,7 @@ from . import (
     datasets,
     exceptions,
     feature_extraction,
+    inspection,
     metrics,
     model_selection,
     networks,
@@ -16,9 +17,12 @@ from .classifier import EmotionClassifier
 from .datasets import find_duplicates, load_face_folder, load_face_table, load_fer2013, make_faces
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
 from .feature_extraction import HOGTransformer
+from .inspection import AugmentationDisplay, FaceGridDisplay, GradCAMDisplay, OcclusionDisplay
 from .least_squares_svm import LeastSquaresSVC
 from .metrics import (
+    ConfusionMatrixDisplay,
     EmotionReport,
+    MulticlassCalibrationDisplay,
     MulticlassPrecisionRecallDisplay,
     MulticlassRocCurveDisplay,
     OperatingPoint,
@@ -26,7 +30,7 @@ from .metrics import (
     find_operating_point,
     make_sensitivity_scorer,
 )
-from .model_selection import compare_classifiers, train_val_test_split
+from .model_selection import LearningCurveDisplay, compare_classifiers, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import load_model, save_model
@@ -39,15 +43,22 @@ __version__: str
 __all__ = [
     "EMOTIONS",
     "VGG",
+    "AugmentationDisplay",
     "AugmentationOverSampler",
+    "ConfusionMatrixDisplay",
     "EmotionClassifier",
     "EmotionReport",
     "FaceAugmentation",
+    "FaceGridDisplay",
     "FaceLoader",
+    "GradCAMDisplay",
     "HOGTransformer",
+    "LearningCurveDisplay",
     "LeastSquaresSVC",
+    "MulticlassCalibrationDisplay",
     "MulticlassPrecisionRecallDisplay",
     "MulticlassRocCurveDisplay",
+    "OcclusionDisplay",
     "OperatingPoint",
     "ResNet",
     "TimmNetwork",
@@ -62,6 +73,7 @@ __all__ = [
     "feature_extraction",
     "find_duplicates",
     "find_operating_point",
+    "inspection",
     "load_face_folder",
     "load_face_table",
     "load_fer2013",

@@ -1,0 +1,268 @@
+"""Faces with what was predicted for them."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import LabelError
+from ..metrics._predictions import as_probabilities, ask_both, check_scores, find_codes
+from ..preprocessing import FaceLoader
+from ..preprocessing._sources import list_pictures
+from ..utils._labels import check_labels
+from ..utils._palette import COLORS
+from ._faces import as_images, draw_face, lay_out, name_face, read_images, scale_to_unit
+
+_ORDERS = ("given", "mistakes", "doubtful")
+
+# Pictures that come without an estimator are drawn at this size.
+_DRAWN_SIZE = 96
+
+
+class FaceGridDisplay:
+    """Faces in a grid, each with its predicted label and probability; wrong ones are crossed and framed.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, H, W) or (n_faces, H, W, 3)
+        The faces.
+    y_pred : array-like of shape (n_faces,)
+        Predicted labels.
+    y_true : array-like of shape (n_faces,), default=None
+        True labels. Without them, no face is marked.
+    confidence : array-like of float of shape (n_faces,), default=None
+        Probability of each predicted label.
+    indices : array-like of int of shape (n_faces,), default=None
+        Where each face stands in X.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_faces,)
+        After :meth:`plot`.
+    figure_ : matplotlib Figure
+        After :meth:`plot`.
+
+    See Also
+    --------
+    GradCAMDisplay : Where a network looks.
+    EmotionReport : Scores instead of faces.
+
+    Examples
+    --------
+    >>> from sk_emotion import FaceGridDisplay, make_faces, make_hog_svm
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> clf = make_hog_svm().fit(X[:40], y[:40])
+    >>> display = FaceGridDisplay.from_estimator(clf, X[40:], y[40:], n_faces=8, order="doubtful")
+    >>> display.images.shape
+    (8, 48, 48)
+    """
+
+    def __init__(
+        self, *, images: NDArray[Any], y_pred: Any, y_true: Any = None, confidence: Any = None, indices: Any = None
+    ):
+        self.images = images
+        self.y_pred = y_pred
+        self.y_true = y_true
+        self.confidence = confidence
+        self.indices = indices
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        n_faces: int = 24,
+        order: str = "given",
+        image_shape: Any = None,
+        axes: Any = None,
+    ) -> "FaceGridDisplay":
+        """Draw faces with what a classifier says of them.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted. Without ``predict_proba``, no probability is shown.
+        X : array, list or DataFrame of length n_samples
+            Images or paths, whatever the estimator takes. They are drawn as its FaceLoader hands them on.
+        y : array-like of shape (n_samples,), default=None
+            True labels.
+        n_faces : int, default=24
+            Number of faces that are drawn, at most.
+        order : {"given", "mistakes", "doubtful"}, default="given"
+            Which faces are drawn: the first ones; mistakes, the surest first, before what is right; or those between
+            whose two highest scores there is the least difference.
+        image_shape : tuple of int, default=None
+            ``(height, width)`` or ``(height, width, 3)`` of flattened rows; by default that of the estimator, or a
+            square.
+        axes : sequence of matplotlib Axes, default=None
+            Where to draw, one for each face; by default on a new figure.
+
+        Returns
+        -------
+        FaceGridDisplay
+
+        Raises
+        ------
+        LabelError
+            If X and y differ in length.
+        ValueError
+            If `n_faces` or `order` is out of range, or a ranking lacks labels or scores.
+        """
+        owner = cls.__name__
+        _check_choice(owner, n_faces, order, y)
+        classifier, faces, images = read_images(estimator, X, image_shape)
+        predicted, scores = ask_both(classifier, faces)
+        chosen, labels = cls._choose(y, predicted, scores, classifier.classes_, n_faces, order)
+        if not hasattr(classifier, "predict_proba"):
+            # Decision values may look like probabilities.
+            labels["confidence"] = None
+        return cls(images=images[chosen], indices=chosen, **labels).plot(axes)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: Any,
+        y_pred: Any,
+        y_score: Any = None,
+        *,
+        classes: Any = None,
+        n_faces: int = 24,
+        order: str = "given",
+        image_shape: Any = None,
+        axes: Any = None,
+    ) -> "FaceGridDisplay":
+        """Draw faces with predictions that are at hand.
+
+        Parameters
+        ----------
+        X : list, array or DataFrame of length n_samples
+            Images, flattened images, or paths and other pictures, of which only those that are drawn are read.
+        y_true : array-like of shape (n_samples,), or None
+            True labels.
+        y_pred : array-like of shape (n_samples,)
+            Predicted labels.
+        y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
+            Probabilities, which are shown, or decision values, by which faces are ranked alone. A column alone is
+            that of the last class.
+        classes : array-like of shape (n_classes,), default=None
+            Labels of the columns of `y_score`; by default those that occur, sorted.
+        n_faces, order, image_shape, axes
+            As for :meth:`from_estimator`.
+
+        Returns
+        -------
+        FaceGridDisplay
+
+        Raises
+        ------
+        LabelError
+            If images, labels, scores and classes do not match.
+        ValueError
+            If `n_faces` or `order` is out of range, or a ranking lacks labels or scores.
+        """
+        owner = cls.__name__
+        _check_choice(owner, n_faces, order, y_true)
+        pictures = list_pictures(X)
+        images = as_images(X, image_shape) if pictures is None else pictures
+        predicted = check_labels(y_pred, owner, "y_pred")
+        if len(predicted) != len(images):
+            raise LabelError(
+                f"{owner}: X has {len(images)} faces, but y_pred has {len(predicted)} labels. Give one a face."
+            )
+        if classes is None:
+            classes = np.unique(predicted if y_true is None else np.concatenate([predicted, np.asarray(y_true)]))
+        chosen, labels = cls._choose(y_true, predicted, y_score, np.asarray(classes), n_faces, order)
+        if pictures is None:
+            shown = images[chosen]
+        else:
+            shown = FaceLoader(image_size=_DRAWN_SIZE, color=True).fit_transform([pictures[row] for row in chosen])
+        return cls(images=shown, indices=chosen, **labels).plot(axes)
+
+    def plot(self, axes: Any = None) -> "FaceGridDisplay":
+        """Draw the faces.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes of length n_faces, default=None
+            Where to draw; by default on a new figure.
+
+        Returns
+        -------
+        self : FaceGridDisplay
+        """
+        self.axes_ = lay_out(len(self.images), axes, type(self).__name__, title_lines=1 if self.y_true is None else 2)
+        self.figure_ = self.axes_[0].figure
+        for row, (ax, image) in enumerate(zip(self.axes_, scale_to_unit(self.images), strict=True)):
+            title = name_face(self.y_pred[row], None if self.confidence is None else self.confidence[row])
+            wrong = self.y_true is not None and self.y_true[row] != self.y_pred[row]
+            draw_face(ax, image, f"{title}\ntrue: {self.y_true[row]}" if wrong else title)
+            if wrong:
+                _mark_wrong(ax)
+        return self
+
+    @classmethod
+    def _choose(
+        cls, y_true: Any, predicted: NDArray[Any], scores: Any, classes: NDArray[Any], n_faces: int, order: str
+    ) -> tuple[NDArray[np.intp], dict[str, Any]]:
+        """Choose faces; give their positions, and what is known of them."""
+        owner, n_samples = cls.__name__, len(predicted)
+        true = None if y_true is None else check_labels(y_true, owner)
+        if true is not None and len(true) != n_samples:
+            raise LabelError(f"{owner}: there are {n_samples} faces, but y has {len(true)} labels. Give one a face.")
+        confidence, margin = None, np.zeros(n_samples)
+        if scores is not None:
+            confidence, margin = _judge_scores(predicted, scores, classes, owner)
+        elif order == "doubtful":
+            raise ValueError(f'{owner}: order="doubtful" needs scores, which there are none of. Use another order.')
+        # A stable sort leaves equals as they were given.
+        ranks = {
+            "given": lambda: np.arange(n_samples),
+            "mistakes": lambda: np.lexsort((-margin, np.asarray(true == predicted))),
+            "doubtful": lambda: np.argsort(np.abs(margin), kind="stable"),
+        }
+        chosen = ranks[order]()[:n_faces]
+        known = {"y_pred": predicted, "y_true": true, "confidence": confidence}
+        return chosen, {name: None if value is None else value[chosen] for name, value in known.items()}
+
+
+def _check_choice(owner: str, n_faces: Any, order: Any, y_true: Any) -> None:
+    if not isinstance(n_faces, Integral) or isinstance(n_faces, bool) or n_faces < 1:
+        raise ValueError(f"{owner}: n_faces={n_faces!r}, expected a whole number of at least 1.")
+    if order not in _ORDERS:
+        raise ValueError(f"{owner}: order={order!r}, expected one of {', '.join(map(repr, _ORDERS))}.")
+    if order == "mistakes" and y_true is None:
+        raise ValueError(f'{owner}: order="mistakes" needs the true labels. Pass them, or use another order.')
+
+
+def _judge_scores(
+    predicted: NDArray[Any], y_score: Any, classes: NDArray[Any], owner: str
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
+    """Give the probability of each predicted label, if scores are probabilities, and its lead over the next label."""
+    unknown = np.setdiff1d(predicted, classes)
+    if len(unknown):
+        raise LabelError(
+            f"{owner}: y_pred holds {unknown.tolist()}, which are not among the classes {classes.tolist()}."
+        )
+    scores = check_scores(y_score, classes, len(predicted), owner)
+    probabilities = as_probabilities(scores)
+    rows, codes = np.arange(len(predicted)), find_codes(predicted, classes)
+    others = scores.copy()
+    others[rows, codes] = -np.inf
+    confidence = None if probabilities is None else probabilities[rows, codes]
+    return confidence, scores[rows, codes] - others.max(axis=1)
+
+
+def _mark_wrong(ax: Any) -> None:
+    """Frame a face and cross it in a corner: the mark must not rest on its colour."""
+    for spine in ax.spines.values():
+        spine.set(color=COLORS[1], linewidth=3)
+    ax.text(
+        0.97, 0.97, "\N{MULTIPLICATION X}", transform=ax.transAxes, ha="right", va="top", color="white",
+        fontsize=9, bbox={"facecolor": COLORS[1], "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""Which part of a face a classifier needs, told by covering it."""
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics._predictions import ask_both, check_scores, score_images
+from ._attribution import AttributionDisplay, choose_targets, scale_maps
+from ._faces import read_images
+
+
+class OcclusionDisplay(AttributionDisplay):
+    """Which part of a face a classifier needs: how far the score of a class drops when a patch is covered [1]_.
+
+    Use :meth:`from_estimator`. It takes any classifier, and asks it about some fifty copies of each face.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, H, W) or (n_faces, H, W, 3)
+        The faces as the classifier gets them.
+    maps : ndarray of float64 of shape (n_faces, H, W)
+        From 0 to 1, which is the largest drop of each face; all 0 where no patch makes the score drop.
+    targets : ndarray of shape (n_faces,)
+        The class that each map is about.
+    confidence : ndarray of float of shape (n_faces,), default=None
+        Its probability; None if the scores are decision values.
+    drops : ndarray of float64 of shape (n_faces, H, W), default=None
+        Mean drop of the score over the patches that cover each pixel; below 0 where the score rises.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_faces,)
+        After :meth:`plot`.
+    figure_ : matplotlib Figure
+        After :meth:`plot`.
+
+    See Also
+    --------
+    GradCAMDisplay : Faster, for a network.
+
+    Notes
+    -----
+    A patch has the mean colour of the face. It is something that no face has, and a classifier may answer to that: a
+    drop is a hint, and not the share of the patch in the decision. An SVM with a radial kernel, as that of
+    :func:`make_hog_svm`, is less sure of all that is unlike its training faces. Its score may drop most where they are
+    all alike, which tells nothing.
+
+    References
+    ----------
+    .. [1] Zeiler, M. D., & Fergus, R. (2014). Visualizing and understanding convolutional networks. ECCV.
+
+    Examples
+    --------
+    >>> from sk_emotion import OcclusionDisplay, make_faces, make_hog_svm
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> clf = make_hog_svm().fit(X, y)
+    >>> OcclusionDisplay.from_estimator(clf, X[:2], target="pain").maps.shape
+    (2, 48, 48)
+    """
+
+    def __init__(
+        self,
+        *,
+        images: NDArray[Any],
+        maps: NDArray[np.float64],
+        targets: Any,
+        confidence: Any = None,
+        drops: NDArray[np.float64] | None = None,
+    ):
+        super().__init__(images=images, maps=maps, targets=targets, confidence=confidence)
+        self.drops = drops
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        target: Any = None,
+        patch_size: float = 0.25,
+        stride: float = 0.125,
+        image_shape: Any = None,
+        axes: Any = None,
+    ) -> "OcclusionDisplay":
+        """Draw which parts of faces a classifier needs.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba`` or ``decision_function``.
+        X : array, list or DataFrame of length n_faces
+            Images or paths, whatever the estimator takes.
+        target : label, or array-like of shape (n_faces,), default=None
+            The class that is asked about, for all faces or for each; by default the one that is predicted.
+        patch_size : float, default=0.25
+            Height and width of the patch, as a share of those of the face.
+        stride : float, default=0.125
+            From one patch to the next, as a share of the height and width of the face. Half of it takes four times as
+            long.
+        image_shape : tuple of int, default=None
+            ``(height, width)`` or ``(height, width, 3)`` of flattened rows; by default that of the estimator, or a
+            square.
+        axes : sequence of matplotlib Axes, default=None
+            Where to draw, one for each face; by default on a new figure.
+
+        Returns
+        -------
+        OcclusionDisplay
+
+        Raises
+        ------
+        TypeError
+            If the classifier gives no scores.
+        LabelError
+            If `target` is no class of the estimator.
+        ValueError
+            If `patch_size` or `stride` is no share.
+        """
+        owner = cls.__name__
+        for name, share in (("patch_size", patch_size), ("stride", stride)):
+            if not isinstance(share, Real) or not 0 < float(share) < 1:
+                raise ValueError(f"{owner}: {name}={share!r}, expected a share of the face between 0 and 1.")
+        classifier, faces, images = read_images(estimator, X, image_shape)
+        predicted, scores = ask_both(classifier, faces)
+        if scores is None:
+            raise TypeError(
+                f"{owner}: {type(estimator).__name__} has neither predict_proba nor decision_function, whose drop "
+                "tells what a patch covers. Use a classifier that has, such as make_hog_svm(probability=True)."
+            )
+        classes = classifier.classes_
+        scores = check_scores(scores, classes, len(images), owner)
+        codes = choose_targets(target, predicted, classes, owner)
+        own = scores[np.arange(len(images)), codes]
+        patches = list(_lay_patches(images.shape[1:3], patch_size, stride))
+        form = np.shape(faces)[1:]
+        drops = np.empty(images.shape[:3])
+        for row, image in enumerate(images):
+            copies = _cover(image, patches).reshape(len(patches), *form)
+            answers = check_scores(score_images(classifier, copies), classes, len(patches), owner)
+            drops[row] = _average_patches(own[row] - answers[:, codes[row]], patches, image.shape[:2])
+        confidence = own if hasattr(classifier, "predict_proba") else None
+        return cls(
+            images=images, maps=scale_maps(drops), targets=classes[codes], confidence=confidence, drops=drops
+        ).plot(axes)
+
+
+def _lay_patches(size: tuple[int, ...], patch_size: float, stride: float) -> Iterator[tuple[slice, slice]]:
+    """Give patches that cover the face from edge to edge."""
+    spans = []
+    for length in size:
+        extent, step = (max(1, round(share * length)) for share in (patch_size, stride))
+        # The last patch ends at the edge, whatever the step.
+        starts = np.unique([*range(0, length - extent, step), length - extent])
+        spans.append([slice(int(start), int(start) + extent) for start in starts])
+    yield from ((down, across) for down in spans[0] for across in spans[1])
+
+
+def _cover(image: NDArray[Any], patches: list[tuple[slice, slice]]) -> NDArray[Any]:
+    """Copy a face for each patch, and cover that with the mean of the face."""
+    copies = np.repeat(image[np.newaxis], len(patches), axis=0)
+    mean = image.mean(axis=(0, 1))
+    for copy, (down, across) in zip(copies, patches, strict=True):
+        copy[down, across] = mean.round() if image.dtype == np.uint8 else mean
+    return copies
+
+
+def _average_patches(
+    drops: NDArray[np.float64], patches: list[tuple[slice, slice]], size: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Give each pixel the mean drop of the patches that cover it."""
+    total, count = np.zeros(size), np.zeros(size)
+    for drop, patch in zip(drops, patches, strict=True):
+        total[patch] += drop
+        count[patch] += 1
+    # A stride beyond the size of the patch leaves pixels that none covers.
+    return np.divide(total, count, out=np.zeros(size), where=count > 0)

@@ -1,0 +1,211 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from PIL import Image
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from sk_emotion import EmotionClassifier, FaceLoader, GradCAMDisplay, make_hog_svm, networks
+from sk_emotion.exceptions import ImageArrayError, LabelError
+
+
+def in_place(in_channels, n_classes):
+    """A module that begins with an operation in place, and flattens its maps."""
+    return nn.Sequential(
+        nn.ReLU(inplace=True), nn.Conv2d(in_channels, 4, 3, padding=1), nn.MaxPool2d(4), nn.Flatten(),
+        nn.Linear(4 * 144, n_classes),
+    )  # fmt: skip
+
+
+def without_maps(in_channels, image_size, n_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size[0] * image_size[1], n_classes))
+
+
+def fit(network, marked, **options):
+    X, y = marked
+    return EmotionClassifier(network, augmentation=None, max_epochs=1, random_state=0, **options).fit(X[:32], y[:32])
+
+
+def test_map_points_at_the_part_that_tells_the_class(marked, network, share_at_region):
+    X, y = marked
+    display = GradCAMDisplay.from_estimator(network, X[:30])
+    assert display.targets.tolist() == y[:30].tolist()
+    assert share_at_region(display.maps) >= 0.9
+
+
+def test_map_is_as_large_as_the_face_and_runs_from_0_to_1(marked, network):
+    display = GradCAMDisplay.from_estimator(network, marked[0][:5])
+    assert display.maps.shape == (5, 48, 48)
+    assert display.maps.dtype == np.float64
+    assert display.maps.min() >= 0
+    np.testing.assert_array_equal(display.maps.max(axis=(1, 2)), 1)
+    np.testing.assert_array_equal(display.images, marked[0][:5])
+
+
+def test_with_pooling_before_one_linear_layer_it_is_the_class_activation_map(marked, network):
+    # Selvaraju et al. (2017), section 3: Grad-CAM generalises CAM.
+    X, _ = marked
+    display = GradCAMDisplay.from_estimator(network, X[1:8:2], target="upright")
+    module = network.net_.module_.eval()
+    with torch.no_grad():
+        features = module[:-1](network.net_.preparation(torch.from_numpy(X[1:8:2]).unsqueeze(1)))
+        cam = torch.einsum("k,nkhw->nhw", module.head[-1].weight[1], features).relu()
+        cam = nn.functional.interpolate(cam.unsqueeze(1), (48, 48), mode="bilinear").squeeze(1).numpy()
+    np.testing.assert_allclose(display.maps, cam / cam.max(axis=(1, 2), keepdims=True), atol=1e-5)
+
+
+def test_estimator_is_left_as_it_was(marked, network):
+    X, _ = marked
+    module = network.net_.module_
+    module.train()
+    module.stage2.eval()
+    modes = [part.training for part in module.modules()]
+    weights = copy.deepcopy(module.state_dict())
+    GradCAMDisplay.from_estimator(network, X[:3])
+    assert [part.training for part in module.modules()] == modes
+    assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
+    assert all(not part._forward_hooks for part in module.modules())
+    with pytest.raises(ValueError, match="is no layer"):
+        GradCAMDisplay.from_estimator(network, X[:3], layer="unknown")
+    assert [part.training for part in module.modules()] == modes
+
+
+def test_gradients_of_a_training_are_left_as_they_were(marked):
+    clf = fit(networks.ResNet(width=4), marked)
+    gradients = [weight.grad.clone() for weight in clf.net_.module_.parameters()]
+    GradCAMDisplay.from_estimator(clf, marked[0][:3])
+    for weight, gradient in zip(clf.net_.module_.parameters(), gradients, strict=True):
+        assert torch.equal(weight.grad, gradient)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        networks.VGG(width=4),
+        networks.ResNet(width=4, frozen_parts=4),
+        networks.TorchvisionNetwork("mobilenet_v3_small"),
+        networks.TorchNetwork(in_place),
+    ],
+    ids=["VGG", "frozen", "torchvision", "own"],
+)
+def test_every_kind_of_network_has_maps(marked, spec):
+    clf = fit(spec, marked)
+    maps = [GradCAMDisplay.from_estimator(clf, marked[0][:3], target=label).maps for label in clf.classes_]
+    assert np.shape(maps) == (2, 3, 48, 48)
+    assert np.isfinite(maps).all()
+    # Barely trained, it may see nothing that speaks for one of the two.
+    assert np.max(maps) == 1
+
+
+@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"tta": "mirror"}])
+def test_color_precision_and_views_are_no_matter(marked, options):
+    X, y = marked
+    colored = np.stack([X] * 3, axis=-1) / np.float32(255)
+    display = GradCAMDisplay.from_estimator(fit(networks.ResNet(width=4), (colored, y), **options), colored[:3])
+    assert display.maps.shape == (3, 48, 48)
+    assert display.images.shape == (3, 48, 48, 3)
+
+
+def test_batches_make_no_difference(marked, network, monkeypatch):
+    X, _ = marked
+    at_once = GradCAMDisplay.from_estimator(network, X[:5]).maps
+    monkeypatch.setattr("sk_emotion.inspection._gradcam._BATCH", 2)
+    np.testing.assert_allclose(GradCAMDisplay.from_estimator(network, X[:5]).maps, at_once, atol=1e-5)
+
+
+def test_flattened_rows_are_faces(marked, network):
+    X, _ = marked
+    rows = GradCAMDisplay.from_estimator(network, X[:3].reshape(3, -1))
+    np.testing.assert_allclose(rows.maps, GradCAMDisplay.from_estimator(network, X[:3]).maps)
+
+
+def test_pipeline_reads_pictures_and_its_wrappers_are_opened(marked, tmp_path):
+    X, y = marked
+    paths = [str(tmp_path / f"{row}.png") for row in range(32)]
+    for path, face in zip(paths, X, strict=False):
+        Image.fromarray(face).resize((96, 96)).save(path)
+    clf = EmotionClassifier(networks.ResNet(width=4), augmentation=None, max_epochs=1, random_state=0)
+    pipeline = make_pipeline(FaceLoader(image_size=24), clf).fit(paths, y[:32])
+    expected = GradCAMDisplay.from_estimator(pipeline, paths[:3])
+    assert expected.maps.shape == (3, 24, 24)
+    np.testing.assert_array_equal(expected.images, pipeline[0].transform(paths[:3]))
+    search = GridSearchCV(pipeline, {"emotionclassifier__momentum": [0.9]}, cv=2).fit(paths, y[:32])
+    for wrapped in (
+        FrozenEstimator(pipeline),
+        search,
+        FixedThresholdClassifier(search, pos_label="level").fit(paths, y[:32]),
+    ):
+        np.testing.assert_allclose(GradCAMDisplay.from_estimator(wrapped, paths[:3]).maps, expected.maps, atol=1e-5)
+
+
+def test_target_is_a_class_for_all_faces_or_for_each(marked, network):
+    X, _ = marked
+    both = GradCAMDisplay.from_estimator(network, X[:2], target=["upright", "level"])
+    assert both.targets.tolist() == ["upright", "level"]
+    for row, label in enumerate(both.targets):
+        alone = GradCAMDisplay.from_estimator(network, X[:2], target=label)
+        np.testing.assert_allclose(alone.maps[row], both.maps[row], atol=1e-6)
+    column = network.predict_proba(X[:2])
+    np.testing.assert_allclose(both.confidence, [column[0, 1], column[1, 0]])
+    assert both.axes_[0].get_title() == f"upright {column[0, 1]:.0%}"
+
+
+def test_layer_is_the_end_of_the_last_block_or_named(marked, network):
+    X, _ = marked
+    default = GradCAMDisplay.from_estimator(network, X[:2]).maps
+    np.testing.assert_array_equal(default, GradCAMDisplay.from_estimator(network, X[:2], layer="stage3").maps)
+    finer = GradCAMDisplay.from_estimator(network, X[:2], layer="stage1").maps
+    assert not np.allclose(default, finer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("stage9", "layer='stage9' is no layer of the network, expected one such as"),
+        ("head.3", "puts out \\(2, 2\\), expected maps"),
+    ],
+)
+def test_layer_without_maps_is_refused(marked, network, layer, message):
+    with pytest.raises(ValueError, match=message):
+        GradCAMDisplay.from_estimator(network, marked[0][:2], layer=layer)
+
+
+def test_network_without_maps_is_refused(marked):
+    clf = fit(networks.TorchNetwork(without_maps), marked, learning_rate=1e-3)
+    with pytest.raises(ValueError, match="no convolution whose maps have more than one cell"):
+        GradCAMDisplay.from_estimator(clf, marked[0][:2])
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("slanted", "target holds \\['slanted'\\]"), (["level"], "target has 1 labels for 2 faces")],
+)
+def test_target_that_is_no_class_is_refused(marked, network, target, message):
+    with pytest.raises(LabelError, match=message):
+        GradCAMDisplay.from_estimator(network, marked[0][:2], target=target)
+
+
+def test_what_has_no_network_is_refused(marked, network):
+    X, y = marked
+    with pytest.raises(TypeError, match="LeastSquaresSVC has no network with layers"):
+        GradCAMDisplay.from_estimator(make_hog_svm().fit(X, y), X[:2])
+    with pytest.raises(ImageArrayError, match="24x24"):
+        GradCAMDisplay.from_estimator(network, X[:2, :24, :24])
+
+
+def test_map_is_drawn_over_each_face_where_it_is_told(marked, network):
+    figure, axes = plt.subplots(1, 2)
+    display = GradCAMDisplay.from_estimator(network, marked[0][:2], axes=axes)
+    assert display.figure_ is figure
+    face, heat = axes[0].images
+    np.testing.assert_allclose(face.get_array(), marked[0][0] / 255)
+    np.testing.assert_array_equal(heat.get_array(), display.maps[0])
+    assert display.plot(cmap="viridis", alpha=0.5) is display
+    assert display.figure_ is not figure
+    with pytest.raises(ValueError, match="plot: 1 axes, expected 2"):
+        display.plot(axes[0])
