@@ -28,7 +28,9 @@ def make_hog_svm(
     detector: str | Callable[..., Any] | None = None,
     random_state: int | None = None,
 ) -> Pipeline:
-    """Make the classic pipeline: picture, HOG features [1]_, scaling, support vector machine.
+    """Make the classic pipeline: picture, HOG features, scaling, support vector machine.
+
+    HOG features with an SVM [1]_ are what a network has to beat.
 
     Parameters
     ----------

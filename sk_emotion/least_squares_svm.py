@@ -38,11 +38,11 @@ _TEMPERATURES = (1e-3, 1e3)
 
 
 class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
-    """Support vector machine with squared loss [1]_, [2]_: fitted exactly, by one factorisation of an RBF kernel.
+    """Support vector machine with squared loss, fitted exactly by one factorisation of an RBF kernel.
 
-    Each class is told from the rest by a function that should be 1 on its rows and -1 on the others. All of them, the
-    decision values that each row would have without itself [3]_, [4]_, and so the calibration of probabilities, come of
-    the same factorisation.
+    Each class is told from the rest by a function that should be 1 on its rows and -1 on the others [1]_, [2]_. All of
+    them, the decision values that each row would have without itself [3]_, [4]_, and so the calibration of
+    probabilities, come of the same factorisation.
 
     Parameters
     ----------

@@ -20,7 +20,9 @@ _PIXELS_PER_BATCH = {"int32": 2**18, "float64": 2**17, "device": 2**23}
 
 
 class HOGTransformer(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients [1]_, as :func:`skimage.feature.hog` computes them, but of many images at once.
+    """Histograms of oriented gradients, as :func:`skimage.feature.hog` computes them, but of many images at once.
+
+    They tell in which direction edges run in each part of the image, and how strong they are [1]_.
 
     Parameters
     ----------

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
-from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import is_classifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import StratifiedGroupKFold, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
@@ -26,6 +23,7 @@ from ..utils._page import describe_parameters
 from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
 from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
+from ._nested_groups import keep_groups_together
 from ._progress import collect_folds
 
 __all__ = ["Comparison", "compare_classifiers"]
@@ -120,11 +118,13 @@ def compare_classifiers(
     _check_parameters(n_repeats, error_score)
     named = _name_estimators(estimators)
     labels, group_labels = _check_labels(X, y, groups)
-    splits, n_repeats = draw_splits(X, labels, group_labels, cv, n_repeats, random_state)
+    splits, n_repeats = draw_splits(
+        X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
+    )
     metrics = default_scoring(labels) if scoring is None else scoring
     # Groups reach nested searches by metadata routing alone.
     with config_context(enable_metadata_routing=True):
-        prepared = {name: _prepare(estimator, group_labels, splits) for name, estimator in named.items()}
+        prepared = {name: keep_groups_together(estimator, group_labels, splits) for name, estimator in named.items()}
         # A metric that does not exist is found out before anything is fitted.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [(name, fold) for name in prepared for fold in range(len(splits))]
@@ -212,37 +212,3 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
         found = f"one class: {classes[0]!s}" if len(classes) else "no label"
         raise LabelError(f"compare_classifiers needs at least two classes, but y holds {found}.")
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
-
-
-def _prepare(
-    estimator: BaseEstimator, groups: NDArray[Any] | None, splits: Sequence[tuple[NDArray[Any], NDArray[Any]]]
-) -> BaseEstimator:
-    """Clone, and make every nested search and calibration split by groups."""
-    estimator = clone(estimator)
-    if groups is None:
-        return estimator
-    fewest = min(len(np.unique(groups[train])) for train, _ in splits)
-    for part in [estimator, *estimator.get_params(deep=True).values()]:
-        if isinstance(part, BaseSearchCV):
-            part.cv = _split_by_groups(part.cv)
-        elif isinstance(part, CalibratedClassifierCV | TunedThresholdClassifierCV):
-            if getattr(part, "ensemble", True) is False:
-                # scikit-learn hands no groups on to the splits of a calibration without an ensemble.
-                continue
-            # Inside a search they see half of the groups at least.
-            part.cv = _split_by_groups(part.cv, at_most=max(2, fewest // 2))
-        if hasattr(part, "set_fit_request") and not isinstance(part, type):
-            request = get_routing_for_object(part)
-            requests = getattr(getattr(request, "fit", None), "requests", {})
-            # An estimator that could take groups, but was not told to, goes without.
-            if "groups" in requests and requests["groups"] is None:
-                part.set_fit_request(groups=False)
-    return estimator
-
-
-def _split_by_groups(cv: Any, at_most: int | None = None) -> Any:
-    """Let a number of stratified folds mean as many folds of whole groups; leave other splitters as they are."""
-    if cv is not None and not isinstance(cv, Integral):
-        return cv
-    n_splits = 5 if cv is None else int(cv)
-    return StratifiedGroupKFold(min(n_splits, at_most or n_splits))

@@ -18,16 +18,26 @@ _N_TRIES = 20
 
 
 def draw_splits(
-    X: Any, y: NDArray[Any], groups: NDArray[Any] | None, cv: Any, n_repeats: int, random_state: Any
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    cv: Any,
+    *,
+    n_repeats: int = 1,
+    random_state: Any,
+    owner: str,
 ) -> tuple[list[Split], int]:
-    """Draw the folds once, and see to it that each can be learned; gives them, and how often all of it is repeated."""
+    """Draw the folds once, and see to it that each can be learned; gives them, and how often all of it is repeated.
+
+    Errors name the `owner`, whom the user called.
+    """
     cv = 5 if cv is None else cv
     if isinstance(cv, Integral):
-        _check_number(y, groups, int(cv))
-        splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state))
+        _check_number(y, groups, int(cv), owner)
+        splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state), owner)
     elif n_repeats != 1:
         raise ValueError(
-            f"compare_classifiers: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv is repeated. Give an "
+            f"{owner}: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv is repeated. Give an "
             f"int, or cv=RepeatedStratifiedKFold(n_splits=5, n_repeats={n_repeats})."
         )
     else:
@@ -36,34 +46,33 @@ def draw_splits(
         n_repeats = getattr(cv, "n_repeats", 1)
         if not isinstance(n_repeats, Integral) or len(splits) % n_repeats:
             n_repeats = 1
-    _check_splits(y, splits)
+    _check_splits(y, splits, owner)
     return splits, n_repeats
 
 
-def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int) -> None:
+def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, owner: str) -> None:
     if n_splits < 2:
-        raise LabelError(f"compare_classifiers: cv={n_splits} folds, expected at least 2.")
+        raise LabelError(f"{owner}: cv={n_splits} folds, expected at least 2.")
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < n_splits:
         raise LabelError(
-            f"compare_classifiers: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
+            f"{owner}: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
             f"the {n_splits} folds. Use a smaller cv, or add samples."
         )
     if groups is not None and len(np.unique(groups)) < n_splits:
         raise LabelError(
-            f"compare_classifiers: groups holds {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
+            f"{owner}: groups holds {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
             "Use a smaller cv."
         )
 
 
-def _check_splits(y: NDArray[Any], splits: Sequence[Split]) -> None:
+def _check_splits(y: NDArray[Any], splits: Sequence[Split], owner: str) -> None:
     for fold, (train, test) in enumerate(splits):
         absent = np.setdiff1d(y, y[train])
         if len(absent) or not len(test):
             what = f"trains without class {absent[0]!s}" if len(absent) else "has an empty test set"
             raise LabelError(
-                f"compare_classifiers: fold {fold} {what}. Use a smaller cv, or groups in which each class occurs "
-                "more often."
+                f"{owner}: fold {fold} {what}. Use a smaller cv, or groups in which each class occurs more often."
             )
 
 
@@ -74,7 +83,12 @@ def _as_rows(part: Any) -> NDArray[Any]:
 
 
 def _repeat_folds(
-    y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, n_repeats: int, rng: np.random.RandomState
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    n_splits: int,
+    n_repeats: int,
+    rng: np.random.RandomState,
+    owner: str,
 ) -> list[Split]:
     """Draw stratified folds again and again, each time other ones."""
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -89,7 +103,7 @@ def _repeat_folds(
                 break
         else:
             raise LabelError(
-                f"compare_classifiers: n_repeats={n_repeats}, but {repeat} different way(s) to make {n_splits} folds "
+                f"{owner}: n_repeats={n_repeats}, but {repeat} different way(s) to make {n_splits} folds "
                 f"are all that was found in {_N_TRIES} draws. Use fewer repeats or a smaller cv."
             )
         seen.add(_identify(folds))

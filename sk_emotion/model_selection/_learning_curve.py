@@ -15,9 +15,9 @@ from ..exceptions import LabelError
 from ..preprocessing import FaceLoader
 from ..utils._labels import check_labels
 from ..utils._palette import COLORS
-from ._comparison import _prepare
 from ._comparison_folds import draw_splits
 from ._comparison_result import title_of
+from ._nested_groups import keep_groups_together
 
 # More sizes than this would run into one another below the axis.
 _MAX_TICKS = 8
@@ -217,7 +217,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         estimator, faces = _read_once(estimator, X)
         # As in a comparison, groups reach nested searches by metadata routing alone.
         with config_context(enable_metadata_routing=True):
-            prepared = _prepare(estimator, persons, splits)
+            prepared = keep_groups_together(estimator, persons, splits)
             if persons is not None and get_routing_for_object(prepared).consumes("fit", ["groups"]):
                 fit_params = {**(fit_params or {}), "groups": persons}
             return super().from_estimator(
@@ -259,10 +259,7 @@ def _draw_splits(
     owner: str, X: Any, labels: NDArray[Any], groups: NDArray[Any] | None, cv: Any, random_state: Any
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Draw the folds of a comparison, the one with the smallest training set first."""
-    try:
-        splits, _ = draw_splits(X, labels, groups, cv, 1, random_state)
-    except LabelError as error:
-        raise LabelError(str(error).replace("compare_classifiers", owner)) from error
+    splits, _ = draw_splits(X, labels, groups, cv, random_state=random_state, owner=owner)
     # scikit-learn takes its sizes from the first fold, and a shorter one would be said to be as long.
     return sorted(splits, key=lambda split: len(split[0]))
 

@@ -83,7 +83,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         With ``on_error="blank"``, the pictures of the last batch that cannot be read, and why.
     n_features_in_ : int
         Number of values in an image. Only when fitted on numbers, like the next three.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when fitted on a DataFrame of numbers with string names.
     image_shape_ : tuple of int
         ``(height, width)`` or ``(height, width, 3)`` of the images.

@@ -571,7 +571,7 @@ def test_repeats_deal_groups_out_anew():
     # StratifiedGroupKFold does nothing to these.
     rng = np.random.default_rng(0)
     y, people = rng.integers(0, 4, 600), rng.integers(0, 30, 600)
-    splits, n_repeats = draw_splits(people, y, people, 5, 4, 0)
+    splits, n_repeats = draw_splits(people, y, people, 5, n_repeats=4, random_state=0, owner="test")
     assert n_repeats == 4
     assert len(splits) == 20
     today = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)

@@ -55,7 +55,7 @@ def test_scores_are_macro_f1_on_the_folds_of_a_comparison(iris):
     X, y = iris
     display = LearningCurveDisplay.from_estimator(GaussianNB(), X, y, train_sizes=[60, 120])
     assert display.train_sizes.tolist() == [60, 120]
-    splits, _ = draw_splits(X, y, None, 5, 1, 0)
+    splits, _ = draw_splits(X, y, None, 5, random_state=0, owner="test")
     expected = [f1_score(y[test], GaussianNB().fit(X[train], y[train]).predict(X[test]), average="macro")
                 for train, test in splits]  # fmt: skip
     np.testing.assert_allclose(display.test_scores[1], expected)
@@ -98,7 +98,7 @@ def test_integer_cv_with_groups_keeps_groups_together(iris, recorder):
     groups = np.random.default_rng(0).integers(0, 15, 150)
     rows = np.arange(150)[:, np.newaxis]
     display = LearningCurveDisplay.from_estimator(recorder, rows, y, groups=groups, cv=3, train_sizes=[0.3, 1.0])
-    splits, _ = draw_splits(rows, y, groups, 3, 1, 0)
+    splits, _ = draw_splits(rows, y, groups, 3, random_state=0, owner="test")
     splits = sorted(splits, key=lambda split: len(split[0]))
     assert display.train_sizes[-1] == len(splits[0][0])
     for (train, test), (drawn, _) in zip(splits, recorder.trainings[1::2], strict=True):
