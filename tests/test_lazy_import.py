@@ -10,6 +10,8 @@ HEAVY = ("torch", "torchvision", "matplotlib", "skimage")
 ROOMS = [
     "datasets",
     "feature_extraction",
+    "inspection",
+    "metrics",
     "model_selection",
     "networks",
     "over_sampling",

@@ -26,7 +26,13 @@ def compare(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Cross-validate a convolutional network and HOG+SVM on the same folds."""
+    """Cross-validate a convolutional network and HOG+SVM on the same folds.
+
+    \b
+    Examples:
+      sk-emotion compare my_faces --report report.html
+      sk-emotion compare faces.csv --groups person --binary pain --cv 3
+    """
     chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
 

@@ -33,6 +33,11 @@ def evaluate(
     """Judge a model on labelled images that it was not trained on.
 
     A model of a binary question asks it of these images too. Groups are drawn as a whole for the confidence intervals.
+
+    \b
+    Examples:
+      sk-emotion evaluate model.skops other_faces --report report.html
+      sk-emotion evaluate human-emotions faces.csv --groups person --json
     """
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
