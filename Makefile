@@ -6,13 +6,18 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 
 BENCHMARKS := training hog hog_svm loading pretrained
 
-.PHONY: demo test bench bench-quick lint format clean
+.PHONY: demo test docs bench bench-quick lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Two pages of the gallery at once, one thread each. Nothing is downloaded; a warning or a link that leads nowhere fails.
+docs: .venv/installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --jobs 2 docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 # Each says what it measures and takes --help; what is promised is asserted. The short form only shows that they run.
 bench: .venv/installed
@@ -31,7 +36,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv demo results dist
+	rm -rf .venv demo results dist docs/_build docs/api docs/gallery examples/demo examples/results
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -41,4 +46,8 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(INSTALL) --group dev
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(INSTALL) --group docs
 	touch $@

@@ -1,8 +1,8 @@
-"""The main job on drawn faces, with nothing to download: is a CNN better than HOG+SVM?
+"""Is a CNN better than HOG+SVM?
+================================
 
-    python examples/compare_cnn_and_hog.py
-
-It prints a table and writes ``demo/report.html`` and ``demo/comparison.png``.
+The main job on drawn faces, with nothing to download: ``python examples/compare_cnn_and_hog.py`` prints a table and
+writes ``demo/report.html`` and ``demo/comparison.png``.
 """
 
 from pathlib import Path
@@ -35,6 +35,9 @@ cnn = make_pipeline(
 # No person is in training and test set at once.
 result = compare_classifiers({"CNN": cnn, "HOG+SVM": make_hog_svm()}, X, y, groups=people, cv=3, verbose=1)
 print(result)
+
+# %%
+# A face of each emotion, and the score of each fold:
 
 figure, axes = plt.subplot_mosaic(
     [list(EMOTIONS), ["scores"] * len(EMOTIONS)], height_ratios=[1, 1.6], figsize=(9, 4.4), layout="constrained"

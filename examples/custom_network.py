@@ -1,8 +1,9 @@
-"""A network of your own in PyTorch, trained, compared, saved and loaded like those that come with the library.
+"""A network of your own
+========================
 
-    python examples/custom_network.py [FOLDER]
-
-FOLDER holds one folder of photos for each emotion; without it, faces are drawn.
+It is written in PyTorch, and trained, compared, saved and loaded like those that come with the library.
+``python examples/custom_network.py [FOLDER]``: FOLDER holds one folder of photos for each emotion; without it, faces
+are drawn.
 """
 
 import sys
@@ -50,6 +51,7 @@ classifiers = {
 }
 print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1))
 
+# %%
 # A model file never runs code: whoever loads it must name the class that is not the library's.
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "separable.skops"

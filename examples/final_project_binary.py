@@ -1,7 +1,7 @@
-"""The course's final project as a binary question, pain or not: equalised sets, F1, ROC, a threshold, a new photo.
+"""Final project: pain or not
+=============================
 
-    python examples/final_project_binary.py [FOLDER [NEW_PHOTO]]
-
+Equalised sets, F1, ROC, a threshold, a new photo: ``python examples/final_project_binary.py [FOLDER [NEW_PHOTO]]``.
 FOLDER holds one folder of photos for each emotion; without it, faces are drawn. Results are written to ``results/``.
 """
 
@@ -46,6 +46,7 @@ point = ske.find_operating_point(y_val, network.predict_proba(X_val)[:, 1], spec
 print(f"\nOn the validation set: {point}")
 clinic = FixedThresholdClassifier(FrozenEstimator(network), threshold=point.threshold).fit(X_val, y_val)
 
+# %%
 # 5. F1 and ROC on the test set as it is, and equalised by augmentation of its own images.
 report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True)
 print(f"\n{report}\n")

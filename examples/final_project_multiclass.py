@@ -1,8 +1,9 @@
-"""The course's final project for six emotions: split, equalise, train, evaluate by F1 and ROC, use on a new photo.
+"""Final project: six emotions
+==============================
 
-    python examples/final_project_multiclass.py [FOLDER [NEW_PHOTO]]
-
-FOLDER holds one folder of photos for each emotion; without it, faces are drawn. Results are written to ``results/``.
+Split, equalise, train, evaluate by F1 and ROC, use on a new photo:
+``python examples/final_project_multiclass.py [FOLDER [NEW_PHOTO]]``. FOLDER holds one folder of photos for each
+emotion; without it, faces are drawn. Results are written to ``results/``.
 """
 
 import sys
@@ -40,6 +41,7 @@ network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=30, ra
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "training_curves.png", dpi=100)
 
+# %%
 # 5. F1, ROC and what is taken for what, on the test set; and the classic baseline on the same images.
 report = ske.EmotionReport.from_estimator(network, X_test, y_test, groups=groups[test])
 print(f"\n{report}\n")

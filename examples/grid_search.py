@@ -1,8 +1,8 @@
-"""Tune a CNN and HOG+SVM with scikit-learn's GridSearchCV, then compare both on a test set that no search has seen.
+"""Grid search over a CNN and HOG+SVM
+=====================================
 
-    python examples/grid_search.py [FOLDER]
-
-FOLDER holds one folder of photos for each emotion; without it, faces are drawn.
+``python examples/grid_search.py [FOLDER]`` tunes both with scikit-learn's GridSearchCV, then compares them on a test
+set that no search has seen. FOLDER holds one folder of photos for each emotion; without it, faces are drawn.
 """
 
 import sys
@@ -24,6 +24,7 @@ X_train, _, X_test, y_train, _, y_test, train, _, test = ske.train_val_test_spli
     X, y, groups=groups, val_size=1, return_indices=True, random_state=0
 )
 
+# %%
 # The sampler acts inside each training fold alone; a fold that is tested is neither grown nor changed.
 cnn = make_pipeline(
     ske.AugmentationOverSampler(random_state=0),
@@ -47,11 +48,10 @@ searches = {
         },
     ),
 }
+folds = StratifiedGroupKFold(2)
 columns = ["params", "mean_test_f1_macro", "std_test_f1_macro", "mean_test_roc_auc_ovr", "mean_fit_time"]
 for name, (pipeline, grid) in searches.items():
-    search = GridSearchCV(
-        pipeline, grid, scoring=["f1_macro", "roc_auc_ovr"], refit="f1_macro", cv=StratifiedGroupKFold(2)
-    )
+    search = GridSearchCV(pipeline, grid, scoring=["f1_macro", "roc_auc_ovr"], refit="f1_macro", cv=folds)
     search.fit(X_train, y_train, groups=groups[train])
     table = pd.DataFrame(search.cv_results_)[columns].sort_values("mean_test_f1_macro", ascending=False)
     print(f"\n{name}: {len(table)} candidates\n{table.head(4).to_string(index=False, float_format='{:.3f}'.format)}")

@@ -1,8 +1,9 @@
-"""Why nobody may be in training and test set at once: the same classifiers, judged with and without known faces.
+"""Known people and new people
+==============================
 
-    python examples/subject_wise_evaluation.py [TABLE]
-
-TABLE is a CSV file with the columns image, label and person; without it, faces of a few people are drawn.
+Why nobody may be in training and test set at once: the same classifiers, judged with and without known faces.
+``python examples/subject_wise_evaluation.py [TABLE]``: TABLE is a CSV file with the columns image, label and person;
+without it, faces of a few people are drawn.
 """
 
 import sys
@@ -19,7 +20,7 @@ else:
     X, y, people = ske.make_faces(400, emotions=["anger", "fear", "pain"], image_size=32, n_subjects=10, random_state=0)
 
 classifiers = {
-    "CNN": ske.EmotionClassifier(ske.networks.VGG(width=8), max_epochs=30, random_state=0),
+    "CNN": ske.EmotionClassifier(ske.networks.VGG(width=8), max_epochs=20, random_state=0),
     "HOG+SVM": ske.make_hog_svm(image_size=X.shape[1]),
 }
 
@@ -33,6 +34,7 @@ scores = {
 }
 print(f"\nMacro F1\n{pd.DataFrame(scores).to_string(float_format='{:.3f}'.format)}\n")
 
+# %%
 # How much it depends on the person: leave out one after the other.
 predicted = cross_val_predict(classifiers["HOG+SVM"], X, y, groups=people, cv=LeaveOneGroupOut())
 right = pd.Series(predicted == y).groupby(people).mean()
