@@ -15,7 +15,7 @@ CARD = """# {name}
 | classes | {classes} |
 | network | `ResNet(width={width})`, {n_weights:.2f} million weights, 48x48 grey pixels |
 | faces are found by | `FaceLoader({loader})` |
-| prediction | mean over the face and its mirror image |
+| prediction | {prediction} |
 | trained by | `python benchmarks/train_pretrained.py {name}`, seed {seed} |
 | on | {machine} |
 
@@ -60,6 +60,11 @@ device: it must not be used to judge pain in patients. In the European Union, re
 schools is forbidden but for medical and safety reasons (AI Act, article 5(1)(f)).
 """
 
+PREDICTIONS = {
+    None: "of the face as it is",
+    "mirror": "mean over the face and its mirror image",
+    "crops": "mean over the face, four shifted ones, and their mirror images",
+}
 SUMMARIES = {
     "fer2013": "Seven expressions of faces, as FER2013 names them.",
     "human-emotions": "Six expressions of faces, pain among them.",
@@ -67,9 +72,9 @@ SUMMARIES = {
 DATA = {
     "fer2013": """\
 Trained on the 28,709 rows of FER2013's Training part but for the all-black ones. Images were gathered by web search
-for a challenge at ICML 2013; no licence of the images is known, so none of them is in this package. While training,
-half of the labels are drawn from what ten people voted (FER+, Microsoft, MIT licence); at the end, labels are those
-of FER2013 alone.""",
+for a challenge at ICML 2013; no licence of the images is known, so none of them is in this package. Beside the labels
+of FER2013, the network learns how ten people voted (FER+, Microsoft, MIT licence); these answers are cut off in the
+end. {parts}""",
     "human-emotions": """\
 The features start from `fer2013` (see its card). Then trained on 899 web photos of anger, disgust, fear, happiness,
 pain and sadness (Kaggle, "6 Human Emotions for image classification", no licence stated; images carry the marks of
@@ -104,7 +109,7 @@ def name_mistakes(labels, predicted, classes, n_mistakes=4):
     return ", ".join(f"{classes[true]} for {classes[told]} ({shares[true, told]:.0%})" for true, told in pairs)
 
 
-def write_card(name, clf, measures, loader, **texts):
+def write_card(name, clf, measures, loader, parts, **texts):
     """Write what is known of a model beside its weights."""
     first = next(iter(measures.values()))
     rows = [
@@ -125,7 +130,8 @@ def write_card(name, clf, measures, loader, **texts):
         n_weights=n_weights,
         loader=", ".join(f"{key}={value!r}" for key, value in loader.items()),
         machine=describe_machine(),
-        data=DATA[name],
+        data=DATA[name].format(parts=parts),
+        prediction=PREDICTIONS[clf.tta],
         columns=" | ".join(measures),
         rule="---|" * (len(measures) - 1) + "---",
         rows="\n".join(rows),

@@ -5,7 +5,7 @@
 
 ``fer2013`` is trained on FER2013's Training rows alone; all choices were made on PublicTest. ``human-emotions`` starts
 from it; its choices were made, and its figures are, from folds by groups of near duplicates. ``--trained FILE`` keeps
-the trained network there, and takes it from there if the file exists: judging and writing take a minute.
+what was trained for ``fer2013`` there, and takes it from there if the file exists: judging and writing take minutes.
 """
 
 import argparse
@@ -13,8 +13,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from _model_card import JUDGED, name_mistakes, write_card
 from _scores import score
+from _votes import train_with_votes
 from PIL import Image
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
@@ -28,17 +30,15 @@ from sk_emotion import (
     compare_classifiers,
     load_face_folder,
     load_fer2013,
-    load_model,
     load_pretrained,
     make_hog_svm,
     networks,
-    save_model,
 )
 from sk_emotion.metrics import expected_calibration_error
-from sk_emotion.utils._weights import write_weights
+from sk_emotion.utils._weights import read_weights, write_weights
 
-N_COPIES = 4
-"""Copies of each face, whose labels are drawn anew from what people voted."""
+GONE_ON = """The last {epochs} passes were made by `--go-on`; the {before} before them had no votes beside the labels,
+and most of them labels that were drawn from the votes."""
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.3)
 LOADER = {"image_size": 48, "detector": "mtcnn", "margin": 0.1}
@@ -52,9 +52,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--ferplus", help="ferplus_votes.npz: votes of ten people for each row; for fer2013")
     parser.add_argument("--photos", help="folder of the six emotions; for human-emotions")
     parser.add_argument("--width", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=12, help=f"passes over {N_COPIES} copies of each face")
-    parser.add_argument("--own-label", type=float, default=0.5, help="share of the copies that keep the face's label")
-    parser.add_argument("--final-epochs", type=int, default=17, help="passes over the faces with their own labels")
+    parser.add_argument("--epochs", type=int, default=100, help="passes over the faces; for fer2013")
+    parser.add_argument("--go-on", action="store_true", help="start from the weights that the package has; for fer2013")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=3, help="seeds of the folds by which human-emotions is judged")
     parser.add_argument("--trained", type=Path, help="file of the trained network")
@@ -65,53 +64,30 @@ def parse_arguments() -> argparse.Namespace:
     return arguments
 
 
-def train_fer2013(faces, labels, votes, arguments):
-    """Train on labels that are drawn from people's votes, and at the end on the labels alone."""
+def train_fer2013(training, votes, arguments):
+    """Train on the labels and, beside them, on people's votes; all-black faces are left out."""
+    faces, labels = training.data, np.asarray(training.target)
     seen = faces.reshape(len(faces), -1).max(axis=1) > 0
-    faces, labels, votes = faces[seen], labels[seen], votes[seen]
-    names, codes = np.unique(labels, return_inverse=True)
-    probabilities = estimate_labels(codes, votes)
-    agreement = (probabilities.argmax(axis=1) == codes).mean()
-    assert agreement > 0.6, f"votes and labels agree in {agreement:.0%}: are the rows in the same order?"
-    rng = np.random.default_rng(arguments.seed)
-    drawn = np.concatenate([draw_labels(codes, probabilities, arguments.own_label, rng) for _ in range(N_COPIES)])
-    clf = EmotionClassifier(
-        networks.ResNet(arguments.width, dropout=0.2),
-        augmentation=AUGMENTATION,
-        max_epochs=arguments.rounds,
-        batch_size=64,
-        ema=0.999,
-        label_smoothing=0.0,
-        random_state=arguments.seed,
-        verbose=1,
+    classes, codes = np.unique(labels, return_inverse=True)
+    start, about = read_weights("fer2013") if arguments.go_on else (None, {"history": []})
+    weights, (mean, std), history = train_with_votes(
+        faces[seen],
+        codes[seen],
+        votes[seen],
+        width=arguments.width,
+        n_epochs=arguments.epochs,
+        seed=arguments.seed,
+        start=start,
     )
-    clf.fit(np.tile(faces, (N_COPIES, 1, 1)), names[drawn])
-    clf.set_params(
-        augmentation="default",
-        warm_start=True,
-        max_epochs=arguments.final_epochs,
-        learning_rate=0.03,
-        schedule="cosine",
-        label_smoothing=0.1,
-    )
-    return clf.fit(faces, labels)
-
-
-def estimate_labels(codes, votes):
-    """Estimate how probable each label is of a face that people voted on so: P(label | votes), (n, n_classes)."""
-    # A single vote of ten is a slip, as the authors of FER+ count.
-    counted = np.where(votes > 1, votes, 0).astype(float)
-    share = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    own = np.eye(codes.max() + 1)[codes]
-    given = share.T @ own
-    given /= np.maximum(given.sum(axis=1, keepdims=True), 1)
-    return np.where(counted.sum(axis=1, keepdims=True) > 0, share @ given, own)
-
-
-def draw_labels(codes, probabilities, own_label, rng):
-    """Give each face its own label with probability `own_label`, else one drawn from its probabilities."""
-    drawn = (probabilities.cumsum(axis=1) > rng.random((len(codes), 1))).argmax(axis=1)
-    return np.where(rng.random(len(codes)) < own_label, codes, drawn)
+    return {
+        "weights": weights,
+        "network": {"width": arguments.width},
+        "classes": classes.tolist(),
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+        "history": about["history"] + history,
+        "parts": GONE_ON.format(before=len(about["history"]), epochs=arguments.epochs) if arguments.go_on else "",
+    }
 
 
 def make_human_emotions(seed):
@@ -162,12 +138,9 @@ def soften(views, temperature):
     return np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
 
 
-def cool_down(clf, temperature):
+def cool_down(weights, temperature):
     """Put the temperature into the last layer, so that prediction needs to know nothing of it."""
-    state = clf.net_.module_.state_dict()
-    for name in state:
-        if name.startswith("head."):
-            state[name] /= temperature
+    return {name: value / temperature if name.startswith("head.") else value for name, value in weights.items()}
 
 
 def measure(labels, probabilities, classes):
@@ -180,39 +153,28 @@ def measure(labels, probabilities, classes):
     }
 
 
-def write_model(name, clf):
-    """Write the weights and what is needed to predict with them."""
-    preparation = clf.net_.preparation
-    about = {
-        "network": {"width": clf.network_.width, "dropout": clf.network_.dropout},
-        "classifier": {"tta": TTA},
-        "loader": LOADER,
-        "classes": clf.classes_.tolist(),
-        "image_shape": list(clf.image_shape_),
-        "mean": preparation.mean.tolist(),
-        "std": preparation.std.tolist(),
-        "history": clf.history_,
-    }
-    print(write_weights(name, clf.net_.module_.state_dict(), about))
+def write_model(name, trained):
+    """Write the weights and what is needed to predict with them; load what a user has, in half precision."""
+    about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
+    about |= {"classifier": {"tta": TTA}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
+    print(write_weights(name, trained["weights"], about))
+    return load_pretrained(name)
 
 
 def make_fer2013(arguments):
     training, public_test = (load_fer2013(arguments.fer2013, subset=subset) for subset in ("train", "validation"))
     faces, labels = public_test.data, np.asarray(public_test.target)
     if arguments.trained and arguments.trained.exists():
-        clf = load_model(arguments.trained)
+        trained = torch.load(arguments.trained)
     else:
-        votes = np.load(arguments.ferplus)["votes"][: len(training.data)]
-        clf = train_fer2013(training.data, np.asarray(training.target), votes, arguments)
+        trained = train_fer2013(training, np.load(arguments.ferplus)["votes"][: len(training.data)], arguments)
         if arguments.trained:
-            save_model(clf, arguments.trained)
-    views = see_twice(clf.set_params(tta=None), faces)
+            torch.save(trained, arguments.trained)
+    clf = write_model("fer2013", trained)[-1].set_params(tta=None)
+    views = see_twice(clf, faces)
     temperature = find_temperature(views, labels, clf.classes_)
     uncalibrated = measure(labels, views.mean(axis=0), clf.classes_)["expected calibration error"]
-    cool_down(clf, temperature)
-    write_model("fer2013", clf)
-    # From here on, what a user has: the weights in half precision.
-    model = load_pretrained("fer2013")
+    model = write_model("fer2013", {**trained, "weights": cool_down(trained["weights"], temperature)})
     probabilities = model.predict_proba(faces)
     known = {face.tobytes() for face in training.data}
     new = np.array([face.tobytes() not in known for face in faces])
@@ -222,14 +184,15 @@ def make_fer2013(arguments):
         "without copies": measure(labels[new], probabilities[new], clf.classes_),
         "enlarged": measure(labels, model.predict_proba(photos), clf.classes_),
     }
-    for tta in (None, "crops"):
+    for tta in (other for other in (None, "mirror", "crops") if other != TTA):
         one = model.set_params(emotionclassifier__tta=tta).predict_proba(faces)
         measures[f"tta={tta}"] = measure(labels, one, clf.classes_)
     write_card(
         "fer2013",
-        clf,
+        model[-1],
         measures,
         loader=LOADER,
+        parts=trained["parts"],
         seed=arguments.seed,
         judged=JUDGED["fer2013"],
         mistakes=name_mistakes(labels, clf.classes_[probabilities.argmax(axis=1)], clf.classes_),
@@ -268,15 +231,24 @@ def make_human(arguments):
     uncalibrated = measure(repeated, views.mean(axis=0), classes)["expected calibration error"]
     calibrated = [soften(part, temperature) for part, _ in folds]
     clf.fit(faces, labels)
-    cool_down(clf, temperature)
+    preparation = clf.net_.preparation
+    trained = {
+        "weights": cool_down(clf.net_.module_.state_dict(), temperature),
+        "network": {"width": clf.network_.width, "dropout": clf.network_.dropout},
+        "classes": clf.classes_.tolist(),
+        "mean": preparation.mean.tolist(),
+        "std": preparation.std.tolist(),
+        "history": clf.history_,
+    }
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
     measures["a face was seen"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
-    write_model("human-emotions", clf)
+    write_model("human-emotions", trained)
     write_card(
         "human-emotions",
         clf,
         measures,
         loader=LOADER,
+        parts="",
         seed=arguments.seed,
         judged=JUDGED["human-emotions"].format(
             seeds=f"Macro F1 of a fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard deviation "
