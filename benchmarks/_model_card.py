@@ -63,7 +63,7 @@ schools is forbidden but for medical and safety reasons (AI Act, article 5(1)(f)
 PREDICTIONS = {
     None: "of the face as it is",
     "mirror": "mean over the face and its mirror image",
-    "crops": "mean over the face, four shifted ones, and their mirror images",
+    "crops": "mean over the face, four views that are shifted, turned and enlarged a little, and their mirror images",
 }
 SUMMARIES = {
     "fer2013": "Seven expressions of faces, as FER2013 names them.",

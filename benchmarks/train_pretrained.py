@@ -35,14 +35,15 @@ from sk_emotion import (
     networks,
 )
 from sk_emotion.metrics import expected_calibration_error
+from sk_emotion.training.views import make_views
 from sk_emotion.utils._weights import read_weights, write_weights
 
-GONE_ON = """The last {epochs} passes were made by `--go-on`; the {before} before them had no votes beside the labels,
-and most of them labels that were drawn from the votes."""
+GONE_ON = """The last {epochs} passes were made by `--go-on`. Those before them had no votes beside the labels, and for
+most of them labels were drawn from the votes."""
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.3)
 LOADER = {"image_size": 48, "detector": "mtcnn", "margin": 0.1}
-TTA = "mirror"
+TTA = {"fer2013": "crops", "human-emotions": "mirror"}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -86,7 +87,7 @@ def train_fer2013(training, votes, arguments):
         "mean": mean.tolist(),
         "std": std.tolist(),
         "history": about["history"] + history,
-        "parts": GONE_ON.format(before=len(about["history"]), epochs=arguments.epochs) if arguments.go_on else "",
+        "parts": GONE_ON.format(epochs=arguments.epochs) if arguments.go_on else "",
     }
 
 
@@ -98,7 +99,7 @@ def make_human_emotions(seed):
         max_epochs=20,
         learning_rate=0.02,
         balance_batches=True,
-        tta=TTA,
+        tta=TTA["human-emotions"],
         random_state=seed,
     )
 
@@ -112,15 +113,16 @@ def predict_folds(clf, faces, labels, groups, seed):
     scores = []
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(faces, labels, groups):
         fitted = clone(clf).set_params(tta=None, random_state=seed).fit(faces[train], labels[train])
-        views[:, test] = see_twice(fitted, faces[test])
+        views[:, test] = see(fitted, faces[test], TTA["human-emotions"])
         predicted = fitted.classes_[views[:, test].mean(axis=0).argmax(axis=1)]
         scores.append(f1_score(labels[test], predicted, average="macro"))
     return views, scores
 
 
-def see_twice(clf, faces):
-    """Predict faces and their mirror images."""
-    return np.stack([clf.predict_proba(faces), clf.predict_proba(faces[..., ::-1])])
+def see(clf, faces, tta):
+    """Predict faces by each view alone, (n_views, n, n_classes)."""
+    images = torch.from_numpy(faces)[:, None].float()
+    return np.stack([clf.predict_proba(view[:, 0].numpy()) for view in make_views(images, tta)])
 
 
 def find_temperature(views, labels, classes):
@@ -156,7 +158,7 @@ def measure(labels, probabilities, classes):
 def write_model(name, trained):
     """Write the weights and what is needed to predict with them; load what a user has, in half precision."""
     about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
-    about |= {"classifier": {"tta": TTA}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
+    about |= {"classifier": {"tta": TTA[name]}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
     print(write_weights(name, trained["weights"], about))
     return load_pretrained(name)
 
@@ -171,7 +173,7 @@ def make_fer2013(arguments):
         if arguments.trained:
             torch.save(trained, arguments.trained)
     clf = write_model("fer2013", trained)[-1].set_params(tta=None)
-    views = see_twice(clf, faces)
+    views = see(clf, faces, TTA["fer2013"])
     temperature = find_temperature(views, labels, clf.classes_)
     uncalibrated = measure(labels, views.mean(axis=0), clf.classes_)["expected calibration error"]
     model = write_model("fer2013", {**trained, "weights": cool_down(trained["weights"], temperature)})
@@ -184,9 +186,10 @@ def make_fer2013(arguments):
         "without copies": measure(labels[new], probabilities[new], clf.classes_),
         "enlarged": measure(labels, model.predict_proba(photos), clf.classes_),
     }
-    for tta in (other for other in (None, "mirror", "crops") if other != TTA):
+    for tta in (other for other in (None, "mirror", "crops") if other != TTA["fer2013"]):
         one = model.set_params(emotionclassifier__tta=tta).predict_proba(faces)
         measures[f"tta={tta}"] = measure(labels, one, clf.classes_)
+    model.set_params(emotionclassifier__tta=TTA["fer2013"])
     write_card(
         "fer2013",
         model[-1],

@@ -112,6 +112,8 @@ class FaceAugmentation(BaseEstimator):
                 size=1 + signed[1] * self.scale,
                 shift=signed[2:4] * self.translation,
             )
+            # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
+            images = images.clamp_(0, 1)
         if self.brightness or self.contrast:
             images = expose(images, 1 + signed[4] * self.brightness, 1 + signed[5] * self.contrast)
         if self.erasing:
@@ -134,8 +136,7 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
     centres = torch.stack([x, y, torch.ones_like(x)]).reshape(3, -1)
     sources = torch.cat([across, down], dim=1).reshape(-1, 3) @ centres
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
-    # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False).clamp_(0, 1)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
