@@ -3,7 +3,8 @@
     python benchmarks/pretrained.py
 
 ``classifier`` is the network alone, without test-time views, on 64 faces; ``one face`` is the whole pipeline on one
-tight crop, its mirror image included; ``cold start`` is the command, from the shell to the answer for one photo.
+tight crop, with the views over which the model averages; ``cold start`` is the command, from the shell to the answer
+for one photo.
 """
 
 import copy
