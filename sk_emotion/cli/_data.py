@@ -9,6 +9,7 @@ import numpy as np
 from ._output import Progress, describe_classes, describe_unread
 
 _N_DRAWN = 900
+_TABLES = (".csv", ".tsv")
 
 
 class Faces(NamedTuple):
@@ -37,13 +38,31 @@ def load_data(
 
     if data is None:
         return datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
-    if data.suffix.lower() in (".csv", ".tsv"):
+    if data.suffix.lower() in _TABLES:
         faces = datasets.load_face_table(data, image=image_column, label=label_column, group=groups)
     elif groups is None:
         faces = datasets.load_face_folder(data)
     else:
         faces = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
     return faces.data, faces.target, faces.get("groups")
+
+
+def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
+    """Read what is known of the images of a CSV file, by column."""
+    if not names:
+        return None
+    import typer
+
+    from ..datasets._table import read_csv
+
+    if data.suffix.lower() not in _TABLES:
+        raise typer.BadParameter(f"it names columns of a CSV file, but {str(data)!r} is none.", param_hint="--by")
+    frame = read_csv(data)
+    for name in names:
+        if name not in frame.columns:
+            told = ", ".join(map(str, frame.columns))
+            raise typer.BadParameter(f"there is no column {name!r}, but {told}.", param_hint="--by")
+    return {name: frame[name].to_numpy() for name in names}
 
 
 def read_images(sources: Any, labels: Any, people: Any, loader: Any, progress: Progress) -> Faces:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import _options as options
-from ._data import Faces, ask_binary, find_question, keep_readable, load_data
+from ._data import Faces, ask_binary, find_question, keep_readable, load_data, read_columns
 from ._output import Progress, describe_classes, print_json
 
 
@@ -23,6 +23,10 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write, with all of the judgement.")
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of a CSV file, such as age, to score part by part; may be repeated."),
+    ] = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -37,15 +41,18 @@ def evaluate(
     \b
     Examples:
       sk-emotion evaluate model.skops other_faces --report report.html
-      sk-emotion evaluate human-emotions faces.csv --groups person --json
+      sk-emotion evaluate human-emotions faces.csv --groups person --by age --by camera
     """
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
+    import numpy as np
+
     from .. import EmotionReport
     from ..prediction import read_faces
     from ..utils._page import describe_parameters
 
     progress = Progress(quiet)
+    columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size=48, seed=0)
     progress.say(f"{len(sources)} images: {describe_classes(labels)}")
@@ -55,11 +62,13 @@ def evaluate(
     known = read.classifier.classes_
     asked = find_question(known)
     labels, pos_label = ask_binary(faces.labels, binary or (None if set(labels) <= set(known) else asked), progress)
+    unread = list(faces.unread)
     judged = EmotionReport.from_estimator(
         read.classifier,
         faces.images,
         labels,
         groups=faces.people,
+        metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
         equalize=equalize,
         pos_label=pos_label or asked,
     )
@@ -75,6 +84,7 @@ def evaluate(
                 "scores": judged.scores_.to_dict(orient="index"),
                 "equalized_scores": None if equalized is None else equalized.scores_.to_dict(orient="index"),
                 "per_class": judged.per_class_.to_dict(orient="index"),
+                "per_group": judged.per_group_.to_dict(orient="records"),
                 "confusion_matrix": judged.confusion_matrix_.to_numpy(),
                 "classes": judged.classes_,
             }

@@ -100,7 +100,7 @@ def load_face_table(
         frame, name, folder = table, "the DataFrame", root or ""
     else:
         source = Path(table).expanduser()
-        frame, name, folder = _read_csv(source), f"'{source}'", source.parent if root is None else root
+        frame, name, folder = read_csv(source), f"'{source}'", source.parent if root is None else root
     _check_columns(frame, [column for column in (image, label, group) if column is not None], name)
     data = _find_photos(frame[image], os.path.expanduser(folder), name)
     target = normalize_emotions(_plain(frame[label]))
@@ -116,7 +116,7 @@ def load_face_table(
     )
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise DatasetNotFoundError(f"load_face_table: there is no file '{path}'. Give a CSV file or a DataFrame.")
     if path.is_dir():

@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -35,3 +37,19 @@ def test_page_that_cannot_be_written_is_refused_before_the_work(folder, model, t
     assert "--report" in capsys.readouterr().err
     assert run("evaluate", model, folder, "--report", tmp_path / "none" / "page.html") == 2
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_parts_of_the_set_are_scored_by_columns_of_the_table(folder, model, tmp_path, run, capsys):
+    paths = [*sorted(folder.rglob("*.jfif")), tmp_path / "damaged.png"]
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths[:-1]] + ["pain"]})
+    table["ward"] = ["A" if number % 3 else "B" for number in range(len(paths))]
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    assert run("evaluate", model, tmp_path / "faces.csv", "--by", "ward", "--json") == 0
+    parts = json.loads(capsys.readouterr().out)["per_group"]
+    # The damaged picture, the last one of ward B, is left out with its ward.
+    assert {part["value"]: part["images"] for part in parts} == {"A": 24, "B": 12}
+    assert run("evaluate", model, tmp_path / "faces.csv", "--by", "age") == 2
+    assert "there is no column 'age'" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert run("evaluate", model, folder, "--by", "ward") == 2
+    assert "CSV file" in capsys.readouterr().err
