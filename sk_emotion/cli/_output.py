@@ -31,20 +31,14 @@ class Progress:
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
         """Show a bar; the context gives a function that moves it on by so many steps, and may describe them anew."""
-        if self.quiet or not sys.stderr.isatty():
+        from ..utils._progress import make_progress
+
+        bars = None if self.quiet else make_progress()
+        if bars is None:
             self.say(f"{description} ...")
             yield lambda steps=1, description=None: None
             return
-        from rich import progress
-        from rich.console import Console
-
-        columns = (
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeRemainingColumn(),
-        )
-        with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        with bars:
             bar = bars.add_task(description, total=total)
 
             def advance(steps: int = 1, description: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._progress import make_progress
 from ._comparison_result import NOT_METRICS
 
 
@@ -16,38 +17,18 @@ def collect_folds(
 ) -> list[dict[str, Any]]:
     """Gather the scores of each fold as they come, and show how far it is."""
     rows: list[dict[str, Any]] = []
-    progress: Any
-    progress, bar = _make_progress(len(names) * n_folds) if verbose else (nullcontext(), None)
-    with progress as shown:
-        if bar is not None:
-            shown.update(bar, description=f"{names[0]}, fold 1 of {n_folds}")
+    progress = make_progress() if verbose else None
+    with progress or nullcontext():
+        bar = progress and progress.add_task(f"{names[0]}, fold 1 of {n_folds}", total=len(names) * n_folds)
         for row in results:
             rows.append(row)
             done = len(rows)
-            if bar is not None:
+            if progress is not None:
                 following = names[min(done // n_folds, len(names) - 1)]
-                shown.update(bar, advance=1, description=f"{following}, fold {done % n_folds + 1} of {n_folds}")
+                progress.update(bar, advance=1, description=f"{following}, fold {done % n_folds + 1} of {n_folds}")
             if verbose and done % n_folds == 0:
-                _print_line(rows[-n_folds:], done // n_folds, len(names), shown if bar is not None else None)
+                _print_line(rows[-n_folds:], done // n_folds, len(names), progress)
     return rows
-
-
-def _make_progress(total: int) -> tuple[Any, Any]:
-    """Make a bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return nullcontext(), None
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    return progress, progress.add_task("", total=total)
 
 
 def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
