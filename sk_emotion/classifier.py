@@ -368,9 +368,12 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         """
 
         def average_views(images: torch.Tensor) -> torch.Tensor:
+            views = make_views(images, self.tta)
+            # Few images are seen in all their views at once.
+            batches = torch.cat(views).split(max(len(images), PREDICTION_BATCH_SIZE))
             # Not every device has doubles.
-            logits = [self.net_.module_(view).cpu().double() for view in make_views(images, self.tta)]
-            return torch.stack([torch.softmax(part, dim=1) for part in logits]).mean(dim=0)
+            logits = torch.cat([self.net_.module_(batch).cpu().double() for batch in batches])
+            return torch.softmax(logits, dim=1).reshape(len(views), len(images), -1).mean(dim=0)
 
         return self._map(average_views, X)
 

@@ -1,8 +1,5 @@
 """Views of an image over which a prediction is averaged."""
 
-import math
-from collections.abc import Iterator
-
 import torch
 
 from ..augmentation import move
@@ -14,7 +11,7 @@ _SHIFT = 1 / 24
 _POSES = ((_SHIFT, _SHIFT, -8, 1.1), (-_SHIFT, _SHIFT, 8, 1.1), (_SHIFT, -_SHIFT, 8, 1.0), (-_SHIFT, -_SHIFT, -8, 1.0))
 
 
-def make_views(images: torch.Tensor, tta: str | None) -> Iterator[torch.Tensor]:
+def make_views(images: torch.Tensor, tta: str | None) -> list[torch.Tensor]:
     """Give images as they are, and other views of them.
 
     Parameters
@@ -24,18 +21,18 @@ def make_views(images: torch.Tensor, tta: str | None) -> Iterator[torch.Tensor]:
         Which views there are beside the image: none, its mirror image, or four moved ones too, each with its mirror
         image.
 
-    Yields
-    ------
-    torch.Tensor of shape (n, C, H, W)
+    Returns
+    -------
+    list of torch.Tensor of shape (n, C, H, W)
     """
-    yield images
     if tta is None:
-        return
-    yield images.flip(-1)
+        return [images]
+    views = [images]
     if tta == "crops":
-        each = torch.ones(len(images), dtype=images.dtype, device=images.device)
-        for left, up, degrees, size in _POSES:
-            shift = torch.stack([left * each, up * each])
-            view = move(images, angle=math.radians(degrees) * each, size=size * each, shift=shift)
-            yield view
-            yield view.flip(-1)
+        left, up, degrees, size = (
+            torch.tensor(_POSES, dtype=images.dtype, device=images.device).repeat_interleave(len(images), dim=0).T
+        )
+        copies = images.repeat(len(_POSES), 1, 1, 1)
+        moved = move(copies, angle=torch.deg2rad(degrees), size=size, shift=torch.stack([left, up]))
+        views += moved.chunk(len(_POSES))
+    return [view for face in views for view in (face, face.flip(-1))]
