@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import LabelError
+from ..utils._axes import finish_axes
 from ..utils._palette import COLORS
 from ._calibration import bin_confidences, expected_calibration_error
 from ._predictions import as_probabilities, check_scores, check_truth, choose_positive, load_faces
@@ -233,8 +234,5 @@ class MulticlassCalibrationDisplay:
         else:
             ax.set(xlabel=f"predicted probability of {self.pos_label}", ylabel=f"share of {self.pos_label}")
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        ax.grid(color="0.93")
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(fontsize="small", framealpha=0.85, edgecolor="none", loc="best")
+        finish_axes(ax, loc="best")
         return self

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from ..exceptions import LabelError
+from ..utils._axes import finish_axes
 from ..utils._palette import pick_color
 from ._predictions import check_scores, check_truth, choose_positive, load_faces, score_images
 
@@ -128,10 +129,7 @@ class _OneVsRestDisplay(ABC):
         self.lines_: list[Any] = []
         self._draw(ax)
         ax.set(xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        ax.grid(color="0.93")
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(fontsize="small", framealpha=0.85, edgecolor="none", **self._place_legend())
+        finish_axes(ax, **self._place_legend())
         return self
 
 

@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, check_lengths
 from ..utils._page import describe_parameters
 from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
@@ -193,16 +193,7 @@ def _describe(estimator: Any) -> str:
 
 def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
     labels = check_labels(y, "compare_classifiers")
-    n_samples = _num_samples(X)
-    if len(labels) != n_samples:
-        raise LabelError(
-            f"compare_classifiers: X has {n_samples} samples, but y has {len(labels)} labels. Give one label a sample."
-        )
-    if groups is not None and len(groups) != n_samples:
-        raise LabelError(
-            f"compare_classifiers: X has {n_samples} samples, but groups has {len(groups)} entries. "
-            "Give one group a sample."
-        )
+    check_lengths("compare_classifiers", _num_samples(X), len(labels), groups)
     try:
         check_classification_targets(labels)
         classes = np.unique(labels)

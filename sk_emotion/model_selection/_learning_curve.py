@@ -11,9 +11,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
-from ..exceptions import LabelError
 from ..preprocessing import FaceLoader
-from ..utils._labels import check_labels
+from ..utils._axes import finish_axes
+from ..utils._labels import check_labels, check_lengths
 from ..utils._palette import COLORS
 from ._comparison_folds import draw_splits
 from ._comparison_result import title_of
@@ -124,10 +124,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         if len(self.train_sizes) <= _MAX_TICKS:
             ax.set_xticks(self.train_sizes, [f"{size:,}" for size in self.train_sizes])
             ax.set_xticks([], minor=True)
-        ax.grid(color="0.93")
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(fontsize="small", framealpha=0.85, edgecolor="none")
+        finish_axes(ax)
         return self
 
     @classmethod
@@ -209,7 +206,9 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         """
         if np.size(train_sizes) < 2:
             raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes for a curve.")
-        labels, persons = _check_lengths(cls.__name__, X, y, groups)
+        labels = check_labels(y, cls.__name__)
+        check_lengths(cls.__name__, _num_samples(X), len(labels), groups)
+        persons = None if groups is None else check_labels(groups, cls.__name__, "groups")
         rng = check_random_state(random_state)
         splits = _draw_splits(cls.__name__, X, labels, persons, cv, random_state)
         if shuffle:
@@ -242,17 +241,6 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
                 fill_between_kw=fill_between_kw,
                 errorbar_kw=errorbar_kw,
             )
-
-
-def _check_lengths(owner: str, X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    labels = check_labels(y, owner)
-    persons = None if groups is None else check_labels(groups, owner, "groups")
-    for name, given in (("y", labels), ("groups", persons)):
-        if given is not None and len(given) != _num_samples(X):
-            raise LabelError(
-                f"{owner}: X has {_num_samples(X)} samples, but {name} has {len(given)} entries. Give one a sample."
-            )
-    return labels, persons
 
 
 def _draw_splits(

@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, check_lengths
 
 _PARTS = ("training", "validation", "test")
 
@@ -76,7 +76,7 @@ def train_val_test_split(
     """
     n_samples = _num_samples(X)
     labels = check_labels(y, "train_val_test_split")
-    _check_lengths(n_samples, len(labels), groups)
+    check_lengths("train_val_test_split", n_samples, len(labels), groups)
     fractions = _check_sizes(n_samples, val_size, test_size)
     rng = check_random_state(random_state)
     classes, codes = (
@@ -89,18 +89,6 @@ def train_val_test_split(
     indices = [rng.permutation(np.flatnonzero(parts == part)) for part in range(3)]
     split = [_safe_indexing(X, rows) for rows in indices] + [_safe_indexing(y, rows) for rows in indices]
     return split + indices if return_indices else split
-
-
-def _check_lengths(n_samples: int, n_labels: int, groups: Any) -> None:
-    if n_labels != n_samples:
-        raise LabelError(
-            f"train_val_test_split: X has {n_samples} samples, but y has {n_labels} labels. Give one label a sample."
-        )
-    if groups is not None and len(groups) != n_samples:
-        raise LabelError(
-            f"train_val_test_split: X has {n_samples} samples, but groups has {len(groups)} entries. "
-            "Give one group a sample."
-        )
 
 
 def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[np.float64]:

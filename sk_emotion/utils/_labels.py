@@ -23,3 +23,13 @@ def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name=name)
     return labels
+
+
+def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:
+    """Refuse labels or groups that are not one a sample."""
+    if n_labels != n_samples:
+        raise LabelError(f"{owner}: X has {n_samples} samples, but y has {n_labels} labels. Give one label a sample.")
+    if groups is not None and len(groups) != n_samples:
+        raise LabelError(
+            f"{owner}: X has {n_samples} samples, but groups has {len(groups)} entries. Give one group a sample."
+        )
