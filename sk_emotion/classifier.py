@@ -1,8 +1,10 @@
 """The estimator: a convolutional network as an ordinary scikit-learn classifier."""
 
 import math
+import os
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,13 +18,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
 from .augmentation import FaceAugmentation
-from .exceptions import LabelError
+from .exceptions import LabelError, TrainingError
 from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
+from .training.checkpoints import Checkpoints, open_checkpoints
 from .training.hardware import autocast, own_cores
 from .training.net import FaceNet
+from .training.run import identify_run
 from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import put_defaults
@@ -87,6 +91,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         Whether `fit` goes on from the weights of the last `fit`.
     callbacks : list of skorch callbacks, default=None
         Added to those of the net.
+    checkpoint_dir : str, PathLike or None, default=None
+        Folder where `fit` writes a checkpoint after each epoch, in a subfolder for each training: one on other data or
+        with other parameters, such as the next fold of a search, has another. The same training goes on from its last
+        finished epoch, whatever it was ended by, and one that had finished is not run again. Delete the folder when you
+        need it no longer, and when you have changed the code of a network of your own.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, order, dropout and augmentation. With an int, training is repeatable to the bit for the same
         device and number of threads. PyTorch's global state is left as it was.
@@ -128,6 +137,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     another number of threads, sums are made in another order, which training amplifies: after an epoch on 64 images
     the probabilities differ by less than 0.02, later the weights go their own ways to an equal loss. Fits in threads
     of one process run one after the other, since PyTorch has one random state in a process.
+
+    A training that goes on from a checkpoint ends with the weights, to the bit, that it would have had without a break,
+    at the same number of threads. Your own callbacks are asked for what they know if they have ``state_dict`` and
+    ``load_state_dict``. With ``random_state=None``, a training that was broken off is gone on with, and a finished one
+    is followed by another.
 
     The images are staged on the device once, as they are. On a CPU, a memory-map of uint8 is read batch by batch; so
     are images that would take more than half of a GPU's free memory.
@@ -175,6 +189,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         "precision": [Options(str, {"auto", "fp32", "bf16", "fp16"})],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -204,6 +219,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         precision="auto",
         warm_start=False,
         callbacks=None,
+        checkpoint_dir=None,
         random_state=None,
         verbose=0,
     ):
@@ -229,6 +245,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self.precision = precision
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         self.verbose = verbose
 
@@ -280,7 +297,15 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         ImageSizeError
             If the network cannot take images of this size.
         TrainingError
-            If the loss is no longer finite.
+            If the loss is no longer finite, or memory does not suffice. If an epoch was finished before, the classifier
+            is fitted with what it had then; so it is after Ctrl-C.
+        CheckpointError
+            If a checkpoint cannot be written to `checkpoint_dir`, or all that are there are damaged.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint is damaged and an older one is used, or another process trains the same.
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         if not goes_on and hasattr(self, "net_"):
@@ -297,8 +322,18 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 )
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight, images)
-        train, validation = self._split(images, codes, weight, groups, X_val, y_val)
-        self._train(train, validation, self.max_epochs, goes_on=goes_on, schedule=self.schedule)
+        others = (labels, weight, groups, X_val, y_val, self.net_.to_arrays() if goes_on else None)
+        with self._open_checkpoints(images, *others) as (checkpoints, random_state):
+            train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
+            self._train(
+                train,
+                validation,
+                self.max_epochs,
+                goes_on=goes_on,
+                schedule=self.schedule,
+                random_state=random_state,
+                checkpoints=checkpoints,
+            )
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -334,7 +369,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self._check_known(labels, "y")
         weight = self._weigh(labels, sample_weight, images)
         codes = np.searchsorted(self.classes_, labels)
-        self._train((images, codes, weight), None, 1, goes_on=not first, schedule=None)
+        self._train((images, codes, weight), None, 1, goes_on=not first, schedule=None, random_state=self.random_state)
         return self
 
     def predict(self, X):
@@ -438,7 +473,13 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
         return (weight / weight.mean()).astype(np.float32)
 
-    def _split(self, images, codes, weight, groups, X_val, y_val):
+    def _open_checkpoints(self, images, *others):
+        """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
+        if self.checkpoint_dir is None:
+            return nullcontext((None, self.random_state))
+        return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others))
+
+    def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but one of them is None.")
@@ -457,13 +498,23 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 )
             return (images, codes, weight), None
         train, held_out = split_validation(
-            codes, self.validation_fraction, groups=groups, random_state=check_random_state(self.random_state)
+            codes, self.validation_fraction, groups=groups, random_state=check_random_state(random_state)
         )
         return (images[train], codes[train], weight[train]), (images[held_out], codes[held_out])
 
-    def _train(self, train, validation, n_epochs: int, *, goes_on: bool, schedule: str | None) -> None:
+    def _train(
+        self,
+        train,
+        validation,
+        n_epochs: int,
+        *,
+        goes_on: bool,
+        schedule: str | None,
+        random_state: Any,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         self.device_ = choose_device(self.device)
-        drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        drawn = check_random_state(random_state).randint(np.iinfo(np.int32).max)
         # A training that goes on sees other orders and other augmentations than before.
         seed = int(np.random.SeedSequence([drawn, self.n_iter_ if goes_on else 0]).generate_state(1)[0])
         dataset = FaceDataset(*train).to(self.device_)
@@ -480,10 +531,12 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 self.network_ = ResNet() if self.network is None else clone(self.network)
                 net = build_net(self, train[0], **run)
             try:
-                net.train_for(n_epochs, dataset)
-            except KeyboardInterrupt:
-                # What was learned so far is kept; another failure leaves the classifier as it was.
-                self._keep(net)
+                net.train_for(n_epochs, dataset, checkpoints)
+            except (KeyboardInterrupt, TrainingError) as error:
+                # What was learned so far is of use: after Ctrl-C in any case, else if an epoch was finished.
+                if isinstance(error, KeyboardInterrupt) or net.history:
+                    self._keep(net)
+                    error.add_note(f"The EmotionClassifier is fitted with what it had after {self.n_iter_} epochs.")
                 raise
         self._keep(net)
 

@@ -36,6 +36,10 @@ class TrainingError(SkEmotionError, RuntimeError):
     """A training cannot go on, because its loss is not finite, say."""
 
 
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be written, or none of those that are there can be read."""
+
+
 class LabelError(SkEmotionError, ValueError):
     """Labels cannot be used: one class alone, say, or a class that is not there."""
 
@@ -54,3 +58,7 @@ class MissingDependencyError(SkEmotionError, ImportError):
 
 class DatasetWarning(UserWarning):
     """Something in a folder or table was left out, and what."""
+
+
+class CheckpointWarning(UserWarning):
+    """A damaged checkpoint was passed over, or another process trains the same."""

@@ -16,6 +16,7 @@ def compare(
     cv: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
     epochs: options.Epochs = 30,
     width: options.Width = None,
+    checkpoints: options.Checkpoints = None,
     binary: options.Binary = None,
     detector: options.Detector = options.DetectorName.MTCNN,
     groups: options.Groups = None,
@@ -49,7 +50,9 @@ def compare(
     cnn = make_pipeline(
         FaceLoader(image_size=image_size),
         AugmentationOverSampler(random_state=seed),
-        EmotionClassifier(options.make_network(width), max_epochs=epochs, random_state=seed),
+        EmotionClassifier(
+            options.make_network(width), max_epochs=epochs, checkpoint_dir=checkpoints, random_state=seed
+        ),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
     result = compare_classifiers(

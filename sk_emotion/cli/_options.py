@@ -61,6 +61,13 @@ Width = Annotated[
         "fer2013 knows of faces.",
     ),
 ]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        help="Folder for what each epoch has learned: if training is broken off, the same command goes on from there.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]
 Trusted = Annotated[
     list[str] | None,

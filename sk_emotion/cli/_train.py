@@ -36,6 +36,7 @@ def train(
     curves: Annotated[Path | None, typer.Option(help="Picture of the training to write: .png, .svg or .pdf.")] = None,
     epochs: options.Epochs = 30,
     width: options.Width = None,
+    checkpoints: options.Checkpoints = None,
     binary: options.Binary = None,
     detector: options.Detector = options.DetectorName.MTCNN,
     groups: options.Groups = None,
@@ -77,7 +78,7 @@ def train(
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
     if model is Kind.CNN:
-        steps = _train_network(fit_part, held_out, equalize, width, epochs, seed, progress)
+        steps = _train_network(fit_part, held_out, equalize, width, epochs, checkpoints, seed, progress)
     else:
         steps = _train_hog_svm(fit_part, equalize, image_size, seed, progress)
 
@@ -143,29 +144,30 @@ def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:
 
 
 def _train_network(
-    faces: Faces, held_out: Faces | None, equalize: bool, width: int | None, epochs: int, seed: int, progress: Progress
+    faces: Faces,
+    held_out: Faces | None,
+    equalize: bool,
+    width: int | None,
+    epochs: int,
+    checkpoints: Path | None,
+    seed: int,
+    progress: Progress,
 ) -> list[tuple[str, Any]]:
-    from skorch.callbacks import Callback
-
     from .. import EmotionClassifier
-
-    class ShowEpochs(Callback):
-        """Moves the bar on after each epoch."""
-
-        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-            last = net.history[-1]
-            scores = {"loss": last["train_loss"], "validation F1": last.get("valid_f1_macro")}
-            told = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
-            advance(1, f"Training: {told}")
+    from ._epochs import ShowEpochs
 
     validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
     with progress.track("Training", epochs) as advance:
         classifier = EmotionClassifier(
-            options.make_network(width), max_epochs=epochs, callbacks=[ShowEpochs()], random_state=seed
+            options.make_network(width),
+            max_epochs=epochs,
+            callbacks=[ShowEpochs(advance)],
+            checkpoint_dir=checkpoints,
+            random_state=seed,
         )
         classifier.fit(*_equalize(faces, equalize, seed), **validation)
-    # A callback belongs to this run, not to the model.
-    return [("emotionclassifier", classifier.set_params(callbacks=None))]
+    # Callbacks and checkpoints belong to this run, not to the model.
+    return [("emotionclassifier", classifier.set_params(callbacks=None, checkpoint_dir=None))]
 
 
 def _train_hog_svm(

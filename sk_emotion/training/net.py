@@ -1,5 +1,6 @@
 """The skorch net that trains on staged batches."""
 
+import math
 from contextlib import suppress
 from typing import Any
 
@@ -10,10 +11,12 @@ from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
 from torch.nn import functional
 
-from ..exceptions import TrainingError
+from ..exceptions import CheckpointError, TrainingError
 from .batches import FaceDataset
+from .checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
 from .hardware import autocast
 from .preparation import Preparation
+from .state import capture_state, restore_history, restore_state, to_arrays, to_tensors
 
 # skorch's own entries of an epoch that say nothing of the training.
 _BOOKKEEPING = ("batches", "_best", "_batch_count")
@@ -34,32 +37,64 @@ class FaceNet(NeuralNetClassifier):
     precision = "fp32"
     label_smoothing = 0.0
     ema: float | None = None
-    _scaler: torch.amp.GradScaler | None = None
+    scaler: torch.amp.GradScaler | None = None
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
+    _finished: dict[str, Any] | None = None
+    _checkpoints: Checkpoints | None = None
 
     def initialize(self):
         super().initialize()
         if self.precision == "fp16":
             # Gradients below 6e-8 would vanish in half precision.
-            self._scaler = torch.amp.GradScaler(torch.device(self.device).type)
+            self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
         self._fill_momenta()
         return self
 
-    def train_for(self, n_epochs: int, dataset: FaceDataset) -> None:
-        """Train as skorch's `partial_fit` does, but let the user's own Ctrl-C through: a search must end on it."""
+    def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:
+        """Train as skorch's `partial_fit` does, but let the user's own Ctrl-C through: a search must end on it.
+
+        With `checkpoints`, go on from the last of them. A training that fails or is interrupted leaves the net where
+        it stood after its last finished epoch.
+        """
+        self._checkpoints = checkpoints
+        n_all = len(self.history) + n_epochs
+        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load()
+        if state is not None:
+            # Callbacks look at it when a training begins, and then know the scores to beat.
+            restore_history(self, state)
         self.notify("on_train_begin", X=dataset, y=None)
-        with suppress(_StopTrainingError):
-            self.fit_loop(dataset, epochs=n_epochs)
+        if state is not None:
+            self._take_up(state, checkpoints)
+        self._finished = capture_state(self) if self.history else None
+        try:
+            if stage == TRAINS:
+                with suppress(_StopTrainingError):
+                    self.fit_loop(dataset, epochs=n_all - len(self.history))
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, KeyboardInterrupt) and self.history:
+                self.notify("on_train_end", X=dataset, y=None)
+            if _is_out_of_memory(error):
+                raise TrainingError(
+                    f"Memory of {self.device} does not suffice for batch_size={self.batch_size} ({error}). Pass "
+                    f'batch_size={max(1, self.batch_size // 2)}, a smaller network, or device="cpu".'
+                ) from error
+            raise
         self.notify("on_train_end", X=dataset, y=None)
+        if checkpoints is not None and stage != FINISHED:
+            checkpoints.save(FINISHED, len(self.history), capture_state(self))
 
     def notify(self, method_name, **cb_kwargs):
+        if method_name != "on_epoch_end":
+            super().notify(method_name, **cb_kwargs)
+            return
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as request:
-            if method_name != "on_epoch_end":
-                raise
+            self._finish_epoch(STOPPED)
             raise _StopTrainingError from request
+        self._finish_epoch(TRAINS)
 
     def get_dataset(self, X, y=None):
         # Callbacks of skorch hand over images alone.
@@ -77,23 +112,23 @@ class FaceNet(NeuralNetClassifier):
         return (losses * X["sample_weight"]).mean()
 
     def train_step_single(self, batch, **fit_params):
-        if self._scaler is None:
+        if self.scaler is None:
             return super().train_step_single(batch, **fit_params)
         self._set_training(True)
         images, codes = batch
         logits = self.infer(images)
         loss = self.get_loss(logits, codes, X=images, training=True)
-        self._scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()
         # So that callbacks, such as one that clips, see gradients of their true size.
-        self._scaler.unscale_(self.optimizer_)
+        self.scaler.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": logits}
 
     def _step_optimizer(self, step_fn):
-        if self._scaler is None:
+        if self.scaler is None:
             return super()._step_optimizer(step_fn)
         step_fn()
-        self._scaler.step(self.optimizer_)
-        self._scaler.update()
+        self.scaler.step(self.optimizer_)
+        self.scaler.update()
         return None
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -103,27 +138,40 @@ class FaceNet(NeuralNetClassifier):
             self._load(self._current)
             self.history.record("lr", self.optimizer_.param_groups[-1]["lr"])
         first_batch = len(self.history[-1, "batches"])
+        rates = []
         # Room for all of them at once: small results that outlive their batch would keep its memory from being reused.
         losses = torch.empty(len(iterator), device=self.device)
         answers = torch.empty((2, len(iterator.dataset)), dtype=torch.int64, device=self.device)
         seen = 0
         for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
+            rates.append(self.optimizer_.param_groups[-1]["lr"])
             step = step_fn(batch, **fit_params)
             losses[number] = step["loss"].detach()
+            if losses.device.type == "cpu":
+                # A GPU would have to be waited for: there, the end of the epoch tells.
+                self._check_loss(losses[number].item(), number, rates[number], prefix)
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
             if training:
                 rows = slice(seen, seen := seen + len(batch[1]))
                 answers[0, rows], answers[1, rows] = batch[1], step["y_pred"].detach().argmax(dim=1)
                 self._average()
-        self._record_losses(losses.tolist(), first_batch, prefix)
+        for number, loss in enumerate(losses.tolist()):
+            self._check_loss(loss, number, rates[number], prefix)
+            self.history[-1, "batches", first_batch + number][prefix + "_loss"] = loss
         self.history.record(prefix + "_batch_count", len(losses))
         if training:
+            self._check_weights()
             self._record_training_scores(*answers.cpu().numpy())
             # Between epochs the module holds the averaged weights: they are what is validated, kept and used.
             self._current = None if self.ema is None else self._snapshot()
             self._load(self._averaged if self.ema is not None else None)
+
+    def generators(self) -> dict[str, torch.Generator]:
+        """Name the sources of all draws that are not PyTorch's global one."""
+        found = {"order": self.iterator_train__generator, "augmentation": self.preparation.generator}
+        return {name: generator for name, generator in found.items() if generator is not None}
 
     def epochs(self) -> list[dict[str, Any]]:
         """Give the history as plain rows, one per epoch: numbers alone, no batches."""
@@ -139,10 +187,10 @@ class FaceNet(NeuralNetClassifier):
     def to_arrays(self) -> dict[str, Any]:
         """Give what is needed to predict and to train on, as NumPy arrays and plain types."""
         return {
-            "weights": _to_arrays(self.module_.state_dict()),
-            "training_weights": _to_arrays(self._current),
+            "weights": to_arrays(self.module_.state_dict()),
+            "training_weights": to_arrays(self._current),
             "optimizer": type(self.optimizer_).__name__,
-            "optimizer_state": _to_arrays(self.optimizer_.state_dict()["state"]),
+            "optimizer_state": to_arrays(self.optimizer_.state_dict()["state"]),
             "precision": self.precision,
             "mean": self.preparation.mean,
             "std": self.preparation.std,
@@ -150,14 +198,14 @@ class FaceNet(NeuralNetClassifier):
 
     def load_arrays(self, arrays: dict[str, Any]) -> None:
         """Take up what :meth:`to_arrays` gave; the hyper-parameters of the optimiser stay those of this net."""
-        self._load(_to_tensors(arrays["weights"]))
+        self._load(to_tensors(arrays["weights"]))
         if self.ema is not None:
             self._averaged = self._snapshot()
-            current = _to_tensors(arrays["training_weights"]) or self._averaged
+            current = to_tensors(arrays["training_weights"]) or self._averaged
             self._current = {name: value.to(self.device) for name, value in current.items()}
         if arrays["optimizer"] == type(self.optimizer_).__name__:
             groups = self.optimizer_.state_dict()["param_groups"]
-            state = {"state": _to_tensors(arrays["optimizer_state"]), "param_groups": groups}
+            state = {"state": to_tensors(arrays["optimizer_state"]), "param_groups": groups}
             self.optimizer_.load_state_dict(state)
             self._lay_out_state()
 
@@ -178,16 +226,43 @@ class FaceNet(NeuralNetClassifier):
                 if isinstance(value, torch.Tensor) and value.shape == weight.shape:
                     kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
-    def _record_losses(self, losses: list[float], first_batch: int, prefix: str) -> None:
-        batches = self.history[-1]["batches"]
-        for number, loss in enumerate(losses):
-            batches[first_batch + number][prefix + "_loss"] = loss
-            if not torch.isfinite(torch.tensor(loss)):
-                rate = self.optimizer_.param_groups[-1]["lr"]
-                raise TrainingError(
-                    f"The {prefix} loss became {loss} in epoch {len(self.history)}, batch {number + 1}, at a learning "
-                    f'rate of {rate:.3g}. Pass a smaller learning_rate, or precision="fp32".'
-                )
+    def _check_loss(self, loss: float, number: int, rate: float, prefix: str) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The {prefix} loss became {loss} in epoch {len(self.history)}, batch {number + 1}, at a learning rate "
+                f'of {rate:.3g}. Pass a smaller learning_rate, or precision="fp32".'
+            )
+
+    def _check_weights(self) -> None:
+        """The step after the last loss of an epoch has no loss of its own that would tell."""
+        weights = [value for value in self.module_.state_dict().values() if value.is_floating_point()]
+        if not torch.stack([value.isfinite().all() for value in weights]).all():
+            raise TrainingError(
+                f"Weights were no longer finite at the end of epoch {len(self.history)}. Pass a smaller learning_rate, "
+                'or precision="fp32".'
+            )
+
+    def _take_up(self, state: dict[str, Any], checkpoints: Checkpoints) -> None:
+        try:
+            restore_state(self, state)
+        except Exception as error:
+            raise CheckpointError(
+                f"checkpoint_dir: the checkpoint in {checkpoints.folder} does not fit the network "
+                f"({type(error).__name__}: {error}). Delete this folder to train anew."
+            ) from error
+
+    def _finish_epoch(self, stage: str) -> None:
+        self._finished = capture_state(self)
+        if self._checkpoints is not None:
+            self._checkpoints.save(stage, len(self.history), self._finished)
+
+    def _roll_back(self) -> None:
+        """Undo an epoch that was not finished; of a first one, keep the weights, since there are no others."""
+        n_finished = 0
+        if self._finished is not None:
+            restore_state(self, self._finished)
+            n_finished = len(self._finished["history"])
+        del self.history[n_finished:]
 
     def _record_training_scores(self, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> None:
         """Record how well the augmented images were told while the weights changed: no pass of its own is needed."""
@@ -217,20 +292,6 @@ class FaceNet(NeuralNetClassifier):
             self.module_.load_state_dict(state)
 
 
-def _to_arrays(value: Any) -> Any:
-    """Make NumPy arrays of the tensors in nested dictionaries and lists."""
-    if isinstance(value, torch.Tensor):
-        # A copy: what is written down must not change while the training goes on.
-        return value.detach().cpu().numpy().copy()
-    if isinstance(value, dict):
-        return {name: _to_arrays(item) for name, item in value.items()}
-    return [_to_arrays(item) for item in value] if isinstance(value, list) else value
-
-
-def _to_tensors(value: Any) -> Any:
-    """Undo :func:`_to_arrays`."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())
-    if isinstance(value, dict):
-        return {name: _to_tensors(item) for name, item in value.items()}
-    return [_to_tensors(item) for item in value] if isinstance(value, list) else value
+def _is_out_of_memory(error: BaseException) -> bool:
+    # On a CPU, PyTorch has no type of its own for it.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -74,6 +74,18 @@ def test_train_shows_scores_of_people_that_it_was_not_trained_on(photos, tmp_pat
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
+def test_training_with_checkpoints_is_not_run_twice(photos, tmp_path, run, capsys):
+    command = ["train", photos, "--out", tmp_path / "model.skops", "--checkpoints", tmp_path / "kept", *QUICK, "--json"]
+    assert run(*command) == 0
+    first = json.loads(capsys.readouterr().out)
+    finished = next((tmp_path / "kept").rglob("finished.*"))
+    before = finished.stat().st_mtime_ns
+    assert run(*command) == 0
+    assert json.loads(capsys.readouterr().out) == first
+    assert finished.stat().st_mtime_ns == before
+    assert load_model(tmp_path / "model.skops")[-1].checkpoint_dir is None
+
+
 def test_without_validation_all_images_are_trained_on(photos, tmp_path, run, capsys):
     assert run("train", photos, "--out", tmp_path / "m.skops", "--validation", 0, *QUICK, "--json") == 0
     result = json.loads(capsys.readouterr().out)

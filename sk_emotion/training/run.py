@@ -1,0 +1,67 @@
+"""What tells one training from another: its data, its parameters, and the versions that train it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..exceptions import CheckpointError
+
+# These leave the weights alone.
+_IRRELEVANT = {"checkpoint_dir", "verbose", "tta", "device", "warm_start"}
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training: what it is called in a folder of checkpoints, its parameters for people, and its random state."""
+
+    fingerprint: str
+    parameters: dict[str, str]
+    random_state: Any
+
+    def describe(self, *, random_state: int | None) -> bytes:
+        """Describe it as JSON for people, with the random state that was drawn for it, if it has none of its own."""
+        about = {"sk_emotion": __version__, "torch": torch.__version__, "random_state": random_state}
+        return json.dumps({**about, "parameters": self.parameters}, indent=2).encode()
+
+
+def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
+    """Identify the training of `clf` on `images` and whatever else it depends on, such as labels and weights.
+
+    Raises
+    ------
+    CheckpointError
+        If a parameter has no name by which it could be told from another, as a lambda has none.
+    """
+    params = {name: value for name, value in clf.get_params(deep=False).items() if name not in _IRRELEVANT}
+    shown = {name: repr(value) for name, value in params.items()}
+    # A callback that has been in a training knows more than its parameters.
+    params["callbacks"] = [
+        (type(callback), callback.get_params() if hasattr(callback, "get_params") else callback)
+        for callback in params["callbacks"] or ()
+    ]
+    try:
+        parts = [joblib.hash(part) for part in (params, *others)]
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint_dir: the parameters cannot be told from others ({str(error)[:100]}...). Define your "
+            "functions and classes at the top level of a module."
+        ) from error
+    text = json.dumps([__version__, torch.__version__, _hash_images(images), *parts])
+    return Run(hashlib.sha256(text.encode()).hexdigest()[:24], shown, clf.random_state)
+
+
+def _hash_images(images: NDArray[Any]) -> str:
+    """Hash images a few at a time: a memory-map may be larger than memory."""
+    digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
+    for start in range(0, len(images), _CHUNK):
+        digest.update(np.ascontiguousarray(images[start : start + _CHUNK]))
+    return digest.hexdigest()
