@@ -6,13 +6,25 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 
 BENCHMARKS := training hog hog_svm loading pretrained
 
-.PHONY: demo test docs bench bench-quick lint format clean
+.PHONY: demo test coverage soak docs bench bench-quick lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Lines and branches that the tests reach; fewer than 95 % of them fail.
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov sk_emotion --cov-branch --cov-fail-under 95 \
+		--cov-report term:skip-covered
+
+# What takes too long for every change: mutated pictures and model files for half an hour each, and 200 trainings in a row.
+MINUTES ?= 30
+soak: .venv/installed-dev
+	$(BIN)/python tests/soak/fuzz_pictures.py --minutes $(MINUTES)
+	$(BIN)/python tests/soak/fuzz_models.py --minutes $(MINUTES)
+	$(BIN)/python tests/soak/memory.py
 
 # Two pages of the gallery at once, one thread each. Nothing is downloaded; a warning or a link that leads nowhere fails.
 docs: .venv/installed-docs

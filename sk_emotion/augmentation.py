@@ -126,7 +126,7 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
 
     The shift is a share of width and of height, to the left and upwards, of the image before it is turned.
     """
-    height, width = images.shape[-2:]
+    height, width = images.shape[2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
     # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. One product tells it
     # for all images; functional.affine_grid takes longer than the sampling itself.
@@ -148,7 +148,7 @@ def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tenso
 
 def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) say which, each from 0 to 1."""
-    height, width = images.shape[-2:]
+    height, width = images.shape[2:]
     area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
     log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
     tall, wide = (area * log_ratio.exp()).sqrt(), (area / log_ratio.exp()).sqrt()

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
 from .augmentation import FaceAugmentation
@@ -31,7 +30,7 @@ from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import put_defaults
 from .utils._device import choose_device
-from .utils._labels import check_labels
+from .utils._labels import check_classes, check_labels
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -444,7 +443,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         if y is None:
-            raise ValueError("EmotionClassifier requires y to be passed, but the target y is None.")
+            raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset)
         labels = check_labels(y, "EmotionClassifier")
         if len(labels) != len(images):
@@ -452,7 +451,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 f"EmotionClassifier: X has {len(images)} images, but y has {len(labels)} labels. Give one label per "
                 "image."
             )
-        check_classification_targets(labels)
+        check_classes(labels, "EmotionClassifier")
         return images, labels
 
     def _check_known(self, labels: NDArray[Any], name: str) -> None:

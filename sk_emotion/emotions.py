@@ -59,13 +59,13 @@ def is_known_emotion(name: Any) -> bool:
 
 def normalize_emotions(y: Iterable[Any]) -> NDArray[Any]:
     """Give each of many labels its standard name, asking once for each distinct one."""
-    labels = np.asarray(y if hasattr(y, "__len__") else list(y))
+    labels = _as_array(y if hasattr(y, "__len__") else list(y))
     if labels.dtype.kind not in "OUT":
         return labels
     known = {label: normalize_emotion(label) for label in set(labels.tolist())}
-    all_text = len(known) > 0 and all(isinstance(name, str) for name in known.values())
+    names = np.array([known[label] for label in labels.tolist()], dtype=object)
     # NumPy would make text of numbers and missing values that stand among names.
-    return np.array([known[label] for label in labels.tolist()], dtype=None if all_text else object)
+    return names.astype(str) if all(isinstance(name, str) for name in known.values()) else names
 
 
 def consolidate_emotions(
@@ -91,8 +91,8 @@ def consolidate_emotions(
     Raises
     ------
     LabelError
-        If a label is missing, if `positive` is empty or holds a name that is neither in `y` nor in the vocabulary,
-        or if `names` is not a pair of different names.
+        If a label is missing, if `positive` is empty, holds a name that is neither in `y` nor in the vocabulary, or
+        any name while `y` holds none, or if `names` is not a pair of different names.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def consolidate_emotions(
     >>> consolidate_emotions(y[both], positive="pain")
     array([1, 0])
     """
-    labels = np.asarray(y)
+    labels = _as_array(y)
     if labels.ndim != 1:
         raise LabelError(
             f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,)."
@@ -126,11 +126,18 @@ def consolidate_emotions(
     if missing:
         raise LabelError(f"consolidate_emotions: {missing} labels of y are missing. Drop these samples.")
     labels = normalize_emotions(labels)
-    wanted = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else list(positive)
+    wanted = [positive] if isinstance(positive, str | bytes) or not isinstance(positive, Iterable) else list(positive)
     wanted = [normalize_emotion(name) for name in wanted]
     if not wanted:
         raise LabelError("consolidate_emotions: positive is empty. Name at least one class.")
     present = set(labels.tolist())
+    if present and not any(isinstance(label, str) for label in present):
+        nameless = [name for name in wanted if isinstance(name, str)]
+        if nameless:
+            raise LabelError(
+                f"consolidate_emotions: positive={nameless} are names, but y holds {sorted(present, key=str)}. Give "
+                "one or several of these."
+            )
     unknown = [name for name in wanted if name not in present and name not in _SPELLINGS]
     if unknown:
         raise LabelError(
@@ -146,3 +153,9 @@ def consolidate_emotions(
             'as in names=("no pain", "pain").'
         )
     return np.asarray(names)[answer]
+
+
+def _as_array(y: Any) -> NDArray[Any]:
+    """Make an array of labels that makes no text of numbers and missing values that stand among names in a list."""
+    labels = np.asarray(y)
+    return np.asarray(y, dtype=object) if labels.dtype.kind == "U" else labels

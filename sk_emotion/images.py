@@ -6,6 +6,8 @@ scikit-learn's own convention for faces. ``uint8`` stays ``uint8``; floats keep 
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -26,6 +28,11 @@ _OVERSHOOT = 0.5
 
 # A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
 _PLAINLY_ANOTHER_SCALE = 10.0
+
+# Of pixels to fit on: float32, in which images are computed with, has to hold ten times as much and its differences.
+_LARGEST_PIXEL = 1e36
+
+_EXPECTED = "expected images as (n, H, W) or (n, H, W, 3), or rows (n, n_features)."
 
 
 def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
@@ -55,6 +62,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     name = type(estimator).__name__
     if not hasattr(X, "shape"):
         X = _stack(X, name)
+    _refuse_other_containers(X, name)
     if not reset and _is_single_image(X.shape, estimator):
         raise ImageArrayError(
             f"{name}: X has shape {tuple(X.shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
@@ -68,9 +76,9 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
     else:
-        if len(X.shape) == 1:
-            _refuse_paths(np.asarray(X), name)
-        rows = _as_pixels(validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False), name)
+        with _errors_of_images():
+            rows = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+        rows = _as_pixels(rows, name)
         declared = getattr(estimator, "image_shape", None)
         image_shape = infer_image_shape(rows.shape[1], declared, name) if reset else estimator.image_shape_
         images = rows.reshape(len(rows), *image_shape)
@@ -79,6 +87,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     if reset:
         estimator.image_shape_ = tuple(int(side) for side in images.shape[1:])
         estimator.pixel_range_ = learn_pixel_range(images)
+        _check_magnitude(estimator.pixel_range_, name)
         return images
     if images.shape[1:] != estimator.image_shape_:
         raise ImageArrayError(
@@ -123,14 +132,48 @@ def learn_pixel_range(images: NDArray[Any]) -> tuple[float, float]:
     return (low, high if high > low else low + 1)
 
 
+@contextmanager
+def _errors_of_images() -> Iterator[None]:
+    """Raise scikit-learn's errors as those of this library."""
+    try:
+        yield
+    except ValueError as error:
+        raise ImageArrayError(str(error)) from error
+
+
 def _stack(X: Any, name: str) -> NDArray[Any]:
     """Make one array of a list."""
     try:
-        return np.asarray(X)
+        images = np.asarray(X)
     except ValueError as error:
         raise ImageArrayError(
             f"{name}: X is a list of images of different sizes ({error}). Resize them, for instance with FaceLoader."
         ) from error
+    if not images.ndim:
+        hint = " Pass np.stack(list(X))." if hasattr(X, "__next__") else ""
+        raise ImageArrayError(f"{name}: X is {type(X).__name__}, {_EXPECTED}{hint}")
+    return images
+
+
+def _refuse_other_containers(X: Any, name: str) -> None:
+    """Refuse what scikit-learn would take for something else, or print in full."""
+    shape = tuple(X.shape)
+    if len(shape) == 1:
+        values = np.asarray(X)
+        _refuse_paths(values, name)
+        if len(values) and isinstance(values[0], np.ndarray):
+            raise ImageArrayError(f"{name}: X holds {len(values)} arrays, expected one. Pass np.stack(X).")
+    if len(shape) < 2:
+        raise ImageArrayError(
+            f"{name}: X has shape {shape}, {_EXPECTED} Reshape your data: one flattened image is X.reshape(1, -1)."
+        )
+    if np.ma.is_masked(X):
+        raise ImageArrayError(
+            f"{name}: X is a masked array and hides {np.ma.count_masked(X)} pixels. Drop these images, or give the "
+            "pixels a value: X.filled(0)."
+        )
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ImageArrayError(f"{name}: Complex data not supported: X holds {X.dtype}. Pass uint8 or floats.")
 
 
 def _is_single_image(shape: tuple[int, ...], estimator: Any) -> bool:
@@ -142,9 +185,7 @@ def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
     """Check an array of three or four axes."""
     shape = tuple(X.shape)
     if len(shape) > 4:
-        raise ImageArrayError(
-            f"{name}: X has shape {shape}, expected images as (n, H, W) or (n, H, W, 3), or rows (n, n_features)."
-        )
+        raise ImageArrayError(f"{name}: X has shape {shape}, {_EXPECTED}")
     if len(shape) == 3 and shape[-1] in (3, 4) and shape[0] > 1 and shape[1] > 4:
         raise ImageArrayError(
             f"{name}: X has shape {shape}, which is one RGB image without the batch axis. Pass X[np.newaxis]."
@@ -156,7 +197,8 @@ def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
         raise ImageArrayError(f"{name}: X has shape {shape}, expected (n, H, W) or (n, H, W, 3). {hint}")
     if 0 in shape[1:]:
         raise ImageArrayError(f"{name}: X has shape {shape}, images without pixels.")
-    images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
+    with _errors_of_images():
+        images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
     images = _as_pixels(images, name)
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
 
@@ -168,7 +210,8 @@ def _as_pixels(X: NDArray[Any], name: str) -> NDArray[Any]:
     if X.dtype.kind in "iu" and X.size and X.min() >= 0 and X.max() <= 255:
         return X.astype(np.uint8)
     _refuse_paths(X, name)
-    return check_array(X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, estimator=name, input_name="X")
+    with _errors_of_images():
+        return check_array(X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, estimator=name, input_name="X")
 
 
 def _refuse_paths(X: NDArray[Any], name: str) -> None:
@@ -193,6 +236,15 @@ def _check_finite(images: NDArray[Any], name: str) -> None:
         raise ImageArrayError(
             f"{name}: Input X contains {what} in {len(rows)} of {len(images)} images, first in X[{rows[0]}]. "
             "Drop these images, or mend their pixels."
+        )
+
+
+def _check_magnitude(pixel_range: tuple[float, float], name: str) -> None:
+    low, high = pixel_range
+    if max(-low, high) > _LARGEST_PIXEL:
+        raise ImageArrayError(
+            f"{name}: X has pixels from {low:g} to {high:g}, more than can be computed with. Bring X to 0 to 255, or "
+            "to 0 to 1."
         )
 
 

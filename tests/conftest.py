@@ -1,7 +1,29 @@
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from sk_emotion import make_faces
+
+# How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest tests/properties`` draws anew, and for long.
+# Nothing is left behind in the working directory.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
+
+# On a busy machine, time tells nothing.
+settings.register_profile(
+    "suite",
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("soak", settings.get_profile("suite"), max_examples=1000, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session", autouse=True)

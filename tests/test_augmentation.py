@@ -91,6 +91,24 @@ def test_one_strength_leaves_the_draws_of_the_others_alone():
     assert torch.equal(only(flip=0.5, erasing=1)(images, seeded()), only(erasing=1)(mirrored, seeded()))
 
 
+def test_each_draw_has_one_meaning_so_that_old_seeds_keep_giving_old_images():
+    images, generator = make_batch(), seeded()
+    draws = torch.rand(12, 32, generator=generator)
+    signed = draws[2:8] * 2 - 1
+    expected = torch.where(draws[0].reshape(-1, 1, 1, 1) < 0.6, images.flip(-1), images)
+    expected = move(
+        expected, angle=torch.deg2rad(20 * signed[0]), size=1 + 0.2 * signed[1], shift=0.1 * signed[2:4]
+    ).clamp(0, 1)
+    expected = expose(expected, 1 + 0.5 * signed[4], 1 + 0.4 * signed[5])
+    expected = erase(expected, draws[1] < 0.3, draws[8:])
+    augmentation = FaceAugmentation(
+        flip=0.6, rotation=20, scale=0.2, translation=0.1, brightness=0.5, contrast=0.4, erasing=0.3
+    )
+    used = seeded()
+    torch.testing.assert_close(augmentation(images, used), expected)
+    assert torch.equal(used.get_state(), generator.get_state())
+
+
 @pytest.mark.parametrize("name", STRENGTHS)
 def test_images_given_are_left_alone(name):
     images = make_batch()
@@ -166,6 +184,12 @@ def test_scale_resizes_about_the_centre(height, width):
     assert torch.equal(grown.round(), doubled)
 
 
+def test_what_is_turned_may_be_resized_too():
+    image = make_batch(1)[0, 0]
+    both = apply_move(image, degrees=90, size=2.0)
+    torch.testing.assert_close(both, torch.rot90(apply_move(image, size=2.0), -1), atol=1e-5, rtol=0)
+
+
 def test_translation_is_a_share_of_width_and_height():
     image = make_batch(1, 1, 20, 40)[0, 0]
     moved = apply_move(image, right=0.25, down=0.1)
@@ -207,6 +231,25 @@ def test_erased_rectangle_has_2_to_20_per_cent_of_the_image(height, width):
         rows, columns = torch.nonzero(rectangle, as_tuple=True)
         box = rectangle[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert box.all()
+
+
+@pytest.mark.parametrize(
+    ("draws", "rows", "columns"),
+    [
+        # Height and width of an area A and a ratio r, height against width, are sqrt(A r) and sqrt(A / r).
+        ((0, 0.5, 0, 0), (0, 14), (0, 14)),
+        ((1, 0.5, 0, 0), (0, 45), (0, 45)),
+        ((1, 0, 1, 0), (76, 100), (0, 82)),
+        ((1, 1, 0, 1), (0, 82), (76, 100)),
+        ((1, 0.5, 0.5, 1), (28, 72), (55, 100)),
+    ],
+)
+def test_draws_tell_area_ratio_and_place_of_the_erased_rectangle(draws, rows, columns):
+    image = make_batch(1, 1, 100, 100)
+    changed = erase(image, torch.tensor([True]), torch.tensor(draws)[:, None] * 1.0) != image
+    expected = torch.zeros(100, 100, dtype=torch.bool)
+    expected[slice(*rows), slice(*columns)] = True
+    assert torch.equal(changed[0, 0], expected)
 
 
 def test_erased_rectangle_holds_the_mean_of_each_channel():

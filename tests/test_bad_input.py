@@ -2,15 +2,12 @@
 
 import io
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from sk_emotion import (
-    AugmentationOverSampler,
     EmotionClassifier,
     FaceLoader,
-    HOGTransformer,
     load_face_folder,
     make_faces,
     networks,
@@ -77,27 +74,6 @@ def test_one_damaged_file_costs_the_others_nothing(tmp_path, folder):
     assert (faces[3:].max(axis=(1, 2)) > 0).all()
     one_line(lambda: FaceLoader(cache=tmp_path / "cache").fit_transform(photos), "2 more")
     assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 12
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        lambda images: EmotionClassifier().fit(images, Y),
-        lambda images: HOGTransformer().fit(images),
-        lambda images: FaceLoader().fit_transform(images),
-        lambda images: AugmentationOverSampler().fit_resample(images, Y),
-    ],
-)
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_pixels_that_are_no_numbers(action, value):
-    images = X.astype(float)
-    images[3, 0, 0] = value
-    one_line(lambda: action(images), "1 of 12 images", "X[3]")
-
-
-def test_labels_shorter_than_images():
-    one_line(lambda: EmotionClassifier().fit(X, Y[:-1]), "12 images, but y has 11 labels")
-    one_line(lambda: AugmentationOverSampler().fit_resample(X, Y[:-1]), "12 images, but y has 11 labels")
 
 
 def test_image_size_that_the_network_cannot_take():

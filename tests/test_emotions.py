@@ -5,7 +5,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer
 
 from sk_emotion import EMOTIONS, consolidate_emotions, normalize_emotion
-from sk_emotion.emotions import normalize_emotions
+from sk_emotion.emotions import is_known_emotion, normalize_emotions
 from sk_emotion.exceptions import LabelError
 
 ANSWERS = ["pain", "happy", "neutral", "sadness", "pain", "anger", "fear", "disgust"]
@@ -58,9 +58,30 @@ def test_many_labels_are_named_at_once(form):
 
 def test_labels_that_are_not_text_stay_what_they_are():
     assert normalize_emotions([2, 0, 1]).dtype.kind == "i"
-    mixed = normalize_emotions(np.array(["happy", 3, None], dtype=object))
-    assert mixed.tolist() == ["happiness", 3, None]
-    assert normalize_emotions(np.array([], dtype=str)).tolist() == []
+    assert normalize_emotions(np.array([0.5], dtype=np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize("form", [list, lambda labels: np.array(labels, dtype=object)])
+@pytest.mark.parametrize("other", [3, None, np.nan])
+def test_what_stands_among_names_stays_what_it_is(form, other):
+    names = normalize_emotions(form(["happy", other]))
+    assert names[0] == "happiness" and names[1] is other
+
+
+@pytest.mark.parametrize("form", [lambda: np.array([], dtype=str), lambda: np.array([], dtype=object)])
+def test_no_label_is_no_name(form):
+    names = normalize_emotions(form())
+    assert names.shape == (0,) and names.dtype.kind == "U"
+
+
+@pytest.mark.parametrize("name", ["pain", "In-Pain", "happy", "neutral"])
+def test_emotion_is_known_in_any_spelling(name):
+    assert is_known_emotion(name) is True
+
+
+@pytest.mark.parametrize("name", ["Boredom", "", 3, None])
+def test_what_is_no_emotion_is_not_known(name):
+    assert is_known_emotion(name) is False
 
 
 @pytest.mark.parametrize(
@@ -92,6 +113,8 @@ def test_labels_outside_the_vocabulary_are_asked_for_as_they_are():
     assert consolidate_emotions(["Boredom", "pain"], positive="Boredom").tolist() == [1, 0]
     assert consolidate_emotions([3, 1, 2], positive=[1, 2]).tolist() == [0, 1, 1]
     assert consolidate_emotions([3, 1, 2], positive=3).tolist() == [1, 0, 0]
+    assert consolidate_emotions(np.array([b"pain", b"fear"]), positive=b"pain").tolist() == [1, 0]
+    assert consolidate_emotions([], positive="pain").tolist() == []
 
 
 def test_names_make_the_answer_text():
@@ -115,14 +138,24 @@ def test_answer_suits_the_binary_scorers(scoring):
 @pytest.mark.parametrize(
     ("y", "settings", "message"),
     [
-        (ANSWERS, {"positive": []}, "positive is empty"),
+        (ANSWERS, {"positive": []}, r"^consolidate_emotions: positive is empty\. Name at least one class\.$"),
         (ANSWERS, {"positive": ["pain", "boredom"]}, r"\['boredom'\] is neither in y nor a known emotion"),
         ([1, 2], {"positive": 3}, r"\[3\] is neither in y"),
+        (["pain", 2], {"positive": "boredom"}, r"y holds \[2, 'pain'\]"),
+        ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y holds \[False, True\]. Give one or sev"),
+        (np.array([b"a", 1], dtype=object), {"positive": "pain"}, r"but y holds \[1, b'a'\]"),
+        ([1, "pain"], {"positive": 3}, r"\[3\] is neither in y"),
+        (np.array([b"pain"]), {"positive": [b"pain", "fear"]}, r"\['fear'\] are names, but y holds \[b'pain'\]"),
         ([["pain", "fear"]], {"positive": "pain"}, r"shape \(1, 2\), expected one label a sample"),
         ("pain", {"positive": "pain"}, r"shape \(\)"),
         (["pain", None], {"positive": "pain"}, "1 labels of y are missing"),
+        (["pain", np.nan], {"positive": "pain"}, "1 labels of y are missing"),
         (pd.Series(["pain", np.nan, pd.NA]), {"positive": "pain"}, "2 labels of y are missing"),
-        (ANSWERS, {"positive": "pain", "names": ("pain", "pain")}, "two different names, the negative one first"),
+        (
+            ANSWERS,
+            {"positive": "pain", "names": ("pain", "pain")},
+            r'the negative one first, as in names=\("no pain", "pain"\)\.$',
+        ),
         (ANSWERS, {"positive": "pain", "names": "no"}, "two different names"),
         (ANSWERS, {"positive": "pain", "names": ("a", "b", "c")}, "two different names"),
     ],

@@ -6,6 +6,7 @@ from sk_emotion import exceptions
 from sk_emotion.exceptions import SkEmotionError
 
 BUILT_IN = {
+    "CheckpointError": RuntimeError,
     "DatasetError": ValueError,
     "DatasetNotFoundError": FileNotFoundError,
     "FaceNotFoundError": ValueError,
@@ -23,6 +24,7 @@ ERRORS = [
     for _, value in inspect.getmembers(exceptions, inspect.isclass)
     if issubclass(value, SkEmotionError) and value is not SkEmotionError
 ]
+WARNINGS = [exceptions.CheckpointWarning, exceptions.DatasetWarning]
 
 
 def test_every_error_has_its_built_in_kind_listed_here():
@@ -37,10 +39,10 @@ def test_error_is_caught_as_its_built_in_kind_too(error, by):
         raise error("what to do")
 
 
-@pytest.mark.parametrize("error", [SkEmotionError, *ERRORS, exceptions.DatasetWarning])
+@pytest.mark.parametrize("error", [SkEmotionError, *ERRORS, *WARNINGS])
 def test_docstring_says_when_it_is_raised(error):
     assert error.__doc__
 
 
 def test_warning_is_a_user_warning():
-    assert issubclass(exceptions.DatasetWarning, UserWarning)
+    assert all(issubclass(warning, UserWarning) for warning in WARNINGS)

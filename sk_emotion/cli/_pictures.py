@@ -59,13 +59,17 @@ def _read_standard_input() -> list[Picture]:
     from PIL import Image, UnidentifiedImageError
 
     from ..exceptions import DatasetNotFoundError
+    from ..preprocessing._open import quiet_pillow
 
     data = sys.stdin.buffer.read()
     try:
-        with Image.open(io.BytesIO(data)):
+        with quiet_pillow, Image.open(io.BytesIO(data)):
             return [Picture(STANDARD_INPUT, data)]
     except UnidentifiedImageError:
         pass
+    except Exception:
+        # A picture that is damaged or too large: whoever decodes it says so.
+        return [Picture(STANDARD_INPUT, data)]
     text = os.fsdecode(data)
     paths = text.split("\0") if "\0" in text else text.splitlines()
     pictures = [Picture(path, path) for path in paths if path.strip()]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..emotions import normalize_emotion, normalize_emotions
-from ..exceptions import DatasetError, DatasetNotFoundError
+from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
+from ..preprocessing._decode import decode_picture
 from ._bunch import make_bunch, name_some
 from ._duplicates import number_by_appearance
 
@@ -229,10 +229,9 @@ def _read_folder(path: Path, parts: list[str]) -> _Part:
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"load_fer2013: '{path}' cannot be read ({error}). Get it anew, or remove it.") from error
+        pixels = np.asarray(decode_picture(path).convert("L"))
+    except ImageReadError as error:
+        raise DatasetError(f"load_fer2013: '{path}' {error}. Get it anew, or remove it.") from error
     if pixels.shape != (_SIDE, _SIDE):
         raise DatasetError(
             f"load_fer2013: '{path}' has {pixels.shape[1]} x {pixels.shape[0]} pixels, expected 48 x 48. "

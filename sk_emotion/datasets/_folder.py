@@ -1,5 +1,6 @@
 """Photos sorted into folders, one for each emotion."""
 
+import itertools
 import os
 import warnings
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ class _Contents:
     labels: list[str] = field(default_factory=list)
     thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
@@ -55,8 +57,8 @@ def load_face_folder(
     """Load photos from a folder that holds one folder for each emotion.
 
     Folders inside a class folder belong to that class. A photo is known by its content, whatever its name ends with.
-    Hidden files are passed over; other files that are no whole photo are left out with a warning. Each photo is
-    decoded once, small, to know that.
+    Hidden files are passed over; other files that are no whole photo, or larger than :class:`~sk_emotion.FaceLoader`
+    takes by default, are left out with a warning. Each photo is decoded once, small, to know that.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def load_face_folder(
     Warns
     -----
     DatasetWarning
-        For files left out, and for classes without photos.
+        For files left out, folders that cannot be read, and classes without photos.
 
     See Also
     --------
@@ -162,13 +164,19 @@ def _is_hidden(name: str) -> bool:
 
 def _find_class_folders(root: Path) -> list[str]:
     """Name the class folders, or say why they cannot be what was meant."""
-    if not root.exists():
+    # os.path's, since that of pathlib raises an OSError for a name that is too long.
+    if not os.path.exists(root):
         raise DatasetNotFoundError(f"load_face_folder: there is no folder '{root}'. {_ADVICE}")
     if not root.is_dir():
         hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
-    entries = sorted(entry for entry in root.iterdir() if not _is_hidden(entry.name))
-    folders = [entry.name for entry in entries if entry.is_dir()]
+    try:
+        entries = sorted(entry for entry in root.iterdir() if not _is_hidden(entry.name))
+        folders = [entry.name for entry in entries if entry.is_dir()]
+    except OSError as error:
+        raise DatasetError(
+            f"load_face_folder: '{root}' cannot be listed ({type(error).__name__}: {error}). Get the right to read it."
+        ) from error
     if not folders:
         found = f"{len(entries)} files, but no folders" if entries else "nothing"
         raise DatasetError(
@@ -183,10 +191,13 @@ def _find_class_folders(root: Path) -> list[str]:
     return folders
 
 
-def _walk(folder: Path) -> list[str]:
-    """List the files in a folder and its folders, relative to it, with ``/`` between names; hidden ones not."""
+def _walk(folder: Path, unlisted: list[str]) -> list[str]:
+    """List the files in a folder and its folders, relative to it, with ``/`` between names; hidden ones not.
+
+    Folders that cannot be listed are added to `unlisted`.
+    """
     names = []
-    for where, folders, files in os.walk(folder):
+    for where, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
         folders[:] = [name for name in folders if not _is_hidden(name)]
         names += [(Path(where) / name).relative_to(folder).as_posix() for name in files if not _is_hidden(name)]
     return sorted(names)
@@ -195,8 +206,11 @@ def _walk(folder: Path) -> list[str]:
 def _read_photos(root: Path, folders: list[str]) -> _Contents:
     """Read each file once, and sort photos from what is none."""
     contents = _Contents()
-    files = [(normalize_emotion(folder), f"{folder}/{name}") for folder in folders for name in _walk(root / folder)]
-    files.sort()
+    files = sorted(
+        (normalize_emotion(folder), f"{folder}/{name}")
+        for folder in folders
+        for name in _walk(root / folder, contents.unlisted)
+    )
     thumbnails = read_thumbnails((root / name for _, name in files), n_jobs=-1)
     for (label, name), thumbnail in zip(files, thumbnails, strict=True):
         if isinstance(thumbnail, ImageReadError):
@@ -205,7 +219,9 @@ def _read_photos(root: Path, folders: list[str]) -> _Contents:
             contents.labels.append(label)
             contents.names.append(name)
             contents.thumbnails.append(thumbnail)
-    beside = sorted(entry.name for entry in root.iterdir() if entry.is_file() and not _is_hidden(entry.name))
+    beside = sorted(
+        name for _, _, names in itertools.islice(os.walk(root), 1) for name in names if not _is_hidden(name)
+    )
     found = read_thumbnails((root / name for name in beside), n_jobs=-1)
     contents.loose = [
         name for name, thumbnail in zip(beside, found, strict=True) if not isinstance(thumbnail, ImageReadError)
@@ -219,7 +235,12 @@ def _describe_left_out(contents: _Contents) -> str:
     """Say what was left out, in sentences that end with a blank; nothing if nothing was."""
     text = ""
     if contents.left_out:
-        text += f"Left out, as no image or a damaged one: {len(contents.left_out)} ({name_some(contents.left_out)}). "
+        text += (
+            "Left out, as no image, a damaged one, or one too large: "
+            f"{len(contents.left_out)} ({name_some(contents.left_out)}). "
+        )
+    if contents.unlisted:
+        text += f"Folders that cannot be read: {len(contents.unlisted)} ({name_some(contents.unlisted)}). "
     if contents.loose:
         text += f"Left out, as in no class folder: {len(contents.loose)} ({name_some(contents.loose)}). "
     if contents.empty:

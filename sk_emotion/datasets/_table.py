@@ -117,10 +117,13 @@ def load_face_table(
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    if not path.exists():
+    # os.path's, since those of pathlib raise an OSError for a name that is too long.
+    if not os.path.exists(path):
         raise DatasetNotFoundError(f"load_face_table: there is no file '{path}'. Give a CSV file or a DataFrame.")
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Give a CSV file, or use load_face_folder.")
+    if not path.is_file():
+        raise DatasetError(f"load_face_table: '{path}' is a pipe or a device. Give a CSV file or a DataFrame.")
     try:
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
@@ -132,6 +135,8 @@ def read_csv(path: Path) -> pd.DataFrame:
             f"load_face_table: '{path}' is no table ({type(error).__name__}: {error}). "
             "Save it as CSV in UTF-8, with a header."
         ) from error
+    except OSError as error:
+        raise DatasetError(f"load_face_table: '{path}' cannot be read ({type(error).__name__}: {error}).") from error
     return frame.rename(columns=str.strip)
 
 
@@ -159,8 +164,8 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise DatasetError(
-            f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist: {name_some(missing)}. "
-            "Say with root= to which folder the paths are relative, or drop these rows."
+            f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are no files: "
+            f"{name_some(missing)}. Say with root= to which folder the paths are relative, or drop these rows."
         )
     return np.array(paths, dtype=object)
 

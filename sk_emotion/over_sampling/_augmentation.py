@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from ..exceptions import LabelError
 from ..images import MIN_AUGMENT_SIZE, validate_images
 from ..utils._defaults import put_defaults
-from ..utils._labels import check_labels
+from ..utils._labels import check_classes
 
 # Images changed at once: few enough for any memory, many enough for speed.
 _CHUNK = 1024
@@ -101,15 +101,49 @@ class AugmentationOverSampler(BaseOverSampler):
 
         return super().set_params(**put_defaults(self, params, {"augmentation": ("default", FaceAugmentation)}))
 
+    def fit_resample(self, X, y):
+        """Make classes equal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images: uint8, or floats.
+        y : array-like of shape (n_samples,)
+            Labels of two classes or more.
+
+        Returns
+        -------
+        X_resampled : array-like of shape (n_new_samples, ...)
+            The images given, as they are, then the copies, in the form of `X`.
+        y_resampled : array-like of shape (n_new_samples,)
+            Their labels, in the form of `y`.
+
+        Raises
+        ------
+        ImageArrayError
+            If X holds no images.
+        LabelError
+            If a label is missing or no label of a class, if there are not as many as images, or if all are of one
+            class.
+        """
+        # imbalanced-learn sorts labels before anything else, at which missing ones fail in ways of their own.
+        check_classes(y, "AugmentationOverSampler")
+        return super().fit_resample(X, y)
+
     def _check_X_y(self, X, y):  # noqa: N802 - the name is imbalanced-learn's
+        check_classes(y, "AugmentationOverSampler")
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        y = check_labels(y, "AugmentationOverSampler")
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
         if len(images) != len(y):
             raise LabelError(
                 f"AugmentationOverSampler: X has {len(images)} images, but y has {len(y)} labels. "
                 "Give one label an image."
+            )
+        if len(np.unique(y)) < 2:
+            raise LabelError(
+                f"AugmentationOverSampler needs at least two classes, but y holds one class: {y[0]!s}. Add images of "
+                "another class."
             )
         # Resampled faces come back in the form in which they were given: flat rows, or images.
         return images.reshape(np.shape(X)), y, binarize_y
@@ -123,16 +157,14 @@ class AugmentationOverSampler(BaseOverSampler):
             rows = np.flatnonzero(y == label)
             # Whole rounds through the class, then a part of one: no face is copied much oftener than another.
             rounds = [random_state.permutation(rows) for _ in range(-(-n_copies // len(rows)))]
-            copied.append(np.concatenate([np.empty(0, dtype=np.int64), *rounds])[:n_copies])
+            copied.append(np.array(rounds, dtype=np.int64).ravel()[:n_copies])
         sources = np.concatenate(copied)
         self.sample_indices_ = np.concatenate([np.arange(len(X)), sources])
-        if not len(sources):
-            return X.copy(), _safe_indexing(y, self.sample_indices_)
         return np.concatenate([X, self._change(X, sources, random_state)]), _safe_indexing(y, self.sample_indices_)
 
     def _change(self, X, sources, random_state):
         """Copy the `sources` rows of X, and change the copies."""
-        if self.augmentation is None or min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE:
+        if self.augmentation is None or min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE or not len(sources):
             return X[sources]
         import torch
 

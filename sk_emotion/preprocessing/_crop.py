@@ -11,6 +11,9 @@ from PIL import Image
 SMALLEST_PICTURE = 16
 """Side, in pixels, below which an image is no photo: the whole of it is kept."""
 
+REDUCING_GAP = 64.0
+"""A side that shrinks more than this is averaged first: Pillow's filter takes 16 bytes a pixel of the longer side."""
+
 # Pillow's weights for grey, those of ITU-R 601-2.
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -72,7 +75,7 @@ def squeeze(
         # Sums of floats may end a hair outside, which Pillow refuses.
         left, top, right, bottom = box
         box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
-    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box)
+    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
 
 
 def split_floats(image: NDArray[Any], color: bool) -> list[Image.Image]:

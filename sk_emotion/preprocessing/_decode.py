@@ -1,24 +1,41 @@
 """Picture to pixels: whatever holds a picture becomes 8-bit grey or RGB, upright and opaque."""
 
 import contextlib
-import io
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
+from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, check_size, open_picture, quiet_pillow, read_file
 
 # One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
 _LARGE_PIXELS = 2**21
 _large_picture = ForkSafeLock()
 
+# What turns a picture upright, by its EXIF orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
-def decode_picture(source: Any, *, min_side: int | None = None, grey: bool = False) -> Image.Image:
+
+def decode_picture(
+    source: Any,
+    *,
+    min_side: int | None = None,
+    grey: bool = False,
+    cut_padding: bool = True,
+    max_pixels: int | None = MAX_PIXELS,
+    max_file_size: int | None = MAX_FILE_SIZE,
+) -> Image.Image:
     """Decode a picture.
 
     Parameters
@@ -30,6 +47,10 @@ def decode_picture(source: Any, *, min_side: int | None = None, grey: bool = Fal
         that it stands for. A JPEG file is decoded that way, at a fraction of the time.
     grey : bool, default=False
         Whether colours are of no use, so that those of a JPEG file need not be decoded.
+    cut_padding : bool, default=True
+        Whether the last pixels of a JPEG at a fraction of its size, which are partly padding, are made to be picture.
+    max_pixels, max_file_size : int or None
+        More pixels of a file, bytes or a PIL image, or more bytes, are an error before anything is decoded.
 
     Returns
     -------
@@ -43,31 +64,28 @@ def decode_picture(source: Any, *, min_side: int | None = None, grey: bool = Fal
     """
     if isinstance(source, np.ndarray):
         return _shrink(_as_opaque(_from_array(source)), min_side)
-    if isinstance(source, Image.Image):
-        try:
-            return _shrink(_as_opaque(_turn_upright(source.copy())), min_side)
-        except ImageReadError:
-            raise
-        except Exception as error:
-            raise ImageReadError(f"cannot be decoded ({type(error).__name__}: {error})") from error
-    data = source if isinstance(source, bytes) else _read_file(source)
-    if not data:
-        raise ImageReadError("is empty")
+    encoded = not isinstance(source, Image.Image)
+    if isinstance(source, bytes):
+        check_size(len(source), max_file_size)
+    elif encoded:
+        source = read_file(source, max_file_size)
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
-            with _large_picture if image.width * image.height > _LARGE_PIXELS else contextlib.nullcontext():
-                whole = _cut_padding(image, drafted[1]) if drafted else image
-                return _shrink(_as_opaque(_turn_upright(whole)), min_side)
+        with quiet_pillow:
+            if encoded:
+                return _decode(source, min_side, grey, cut_padding, max_pixels)
+            check_pixels(source, max_pixels)
+            return _shrink(_as_opaque(_turn_upright(source.copy())), min_side)
     except ImageReadError:
         raise
-    except UnidentifiedImageError as error:
-        raise ImageReadError("is not a picture in a format that Pillow reads") from error
     except Image.DecompressionBombError as error:
         raise ImageReadError(f"is too large ({error})") from error
+    except MemoryError as error:
+        # Damaged headers ask for more than there ever is, too.
+        raise ImageReadError("needs more memory than there is") from error
     except Exception as error:
         # On damaged files, Pillow's decoders raise nearly anything.
-        what = "is truncated" if "truncated" in str(error).lower() else "is damaged"
+        what = "is damaged" if encoded else "cannot be decoded"
+        what = "is truncated" if "truncated" in str(error).lower() else what
         raise ImageReadError(f"{what} ({type(error).__name__}: {error})") from error
 
 
@@ -106,17 +124,16 @@ def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
     return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
 
 
-def _read_file(path: Any) -> bytes:
-    if not isinstance(path, str | os.PathLike):
-        raise ImageReadError(f"is {type(path).__name__}, expected a path, bytes, a PIL image or an array")
-    try:
-        return Path(path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageReadError("does not exist") from error
-    except (OSError, ValueError) as error:
-        if Path(path).is_dir():
-            raise ImageReadError("is a folder") from error
-        raise ImageReadError(f"cannot be opened ({type(error).__name__}: {error})") from error
+def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
+    with open_picture(data, max_pixels) as image:
+        n_pixels = image.width * image.height
+        drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
+        # The coefficients of a progressive JPEG are kept until its last scan, whatever its pixels are reduced to.
+        if drafted and not image.info.get("progressive"):
+            n_pixels = image.width * image.height
+        with _large_picture if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
+            whole = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
+            return _shrink(_as_opaque(_turn_upright(whole)), min_side)
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -137,10 +154,11 @@ def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     image.load()
-    # A picture with broken EXIF data is still a picture.
+    turn = None
+    # A picture with broken EXIF data is still a picture. Pillow's exif_transpose would also write that data anew.
     with contextlib.suppress(Exception):
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
+        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _shrink(image: Image.Image, min_side: int | None) -> Image.Image:

@@ -23,6 +23,7 @@ from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
+from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
 from ._sources import abridge, list_pictures, name_picture
 
 # A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
@@ -62,6 +63,11 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         this says what is taken of each picture, and ``"raise"`` is ``"centre"``.
     on_error : {"raise", "blank"}, default="raise"
         What a picture that cannot be read becomes: an error, or an all-zero image and a warning.
+    max_pixels : int or None, default=120_000_000
+        Most pixels of a picture. More are an error before any is decoded: a file of a few kilobytes can hold a billion.
+        None, and more than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
+    max_file_size : int or None, default=100_000_000
+        Most bytes of a file, or of encoded bytes. More are an error before any is read.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
@@ -100,6 +106,11 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     A list is one of pictures if any element is a path, bytes, a PIL image or an array with two axes or more; each may
     have another size. A numeric array or DataFrame is a batch of images, checked as everywhere in this library.
 
+    Files are JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF or PPM, and HEIF once pillow-heif is registered; they are told by
+    content, not by name. Nothing else is handed to Pillow, so that no file runs another program, as EPS would. Folders,
+    pipes and devices are errors at once. A file that is made to be slow takes up to a second a megabyte, and 16 bytes
+    of memory a pixel: lower both limits for pictures from strangers.
+
     Transparent parts become white. Of an animation, the first frame is taken. Values of 16 bits, and floats up to 1,
     are scaled to 8 bits. Standardised floats in an array of images, which cannot be, stay ``float32``. Images with a
     side under 16 pixels are not cropped.
@@ -132,6 +143,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         "margin": [Interval(Real, 0, None, closed="left")],
         "on_missing": [StrOptions({"centre", "full", "raise"})],
         "on_error": [StrOptions({"raise", "blank"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
+        "max_file_size": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": [tuple, list, None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
@@ -146,6 +159,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         margin=0.2,
         on_missing="centre",
         on_error="raise",
+        max_pixels=MAX_PIXELS,
+        max_file_size=MAX_FILE_SIZE,
         image_shape=None,
         cache=None,
         n_jobs=None,
@@ -156,6 +171,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         self.margin = margin
         self.on_missing = on_missing
         self.on_error = on_error
+        self.max_pixels = max_pixels
+        self.max_file_size = max_file_size
         self.image_shape = image_shape
         self.cache = cache
         self.n_jobs = n_jobs
@@ -228,9 +245,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
-        with warnings.catch_warnings():
-            # Pillow warns of what it can mend; what it cannot mend is an error.
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+        # Around it all, since scikit-learn's Parallel sets the filters of this thread in each worker.
+        with quiet_pillow:
             chunks = Parallel(n_jobs=n_jobs, prefer="threads")(
                 delayed(cache.load)(sources[part], self._make_face) for part in slices
             )
@@ -263,7 +279,13 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     def _make_face(self, source: Any) -> Face:
         """Make the face of one picture, and tell whether a detector saw it."""
         grey = not self.color and self.detector in (None, "lbp")
-        picture = decode_picture(source, min_side=self._needed_side(), grey=grey)
+        picture = decode_picture(
+            source,
+            min_side=self._needed_side(),
+            grey=grey,
+            max_pixels=self.max_pixels,
+            max_file_size=self.max_file_size,
+        )
         box = self._find_face(picture)
         face = self._crop(picture.convert("RGB" if self.color else "L"), box)
         return np.asarray(face), box is not None
@@ -346,7 +368,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         return max(wanted, MTCNN_LONG_SIDE) if self.detector == "mtcnn" else wanted
 
     def _cache_parameters(self) -> tuple[Any, ...]:
-        # "raise" raises after the crop, which is that of "centre".
+        # "raise" raises after the crop, which is that of "centre". Limits change no face that is there.
         return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
 
     def __sklearn_tags__(self):

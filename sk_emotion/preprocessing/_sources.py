@@ -30,7 +30,9 @@ def list_pictures(X: Any) -> list[Any] | None:
             return None
         elements = list(array.ravel())
     if not len(elements):
-        raise ValueError("Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required by FaceLoader.")
+        raise ImageReadError(
+            "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required by FaceLoader."
+        )
     return elements if any(map(is_picture, elements)) else None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import LabelError
@@ -13,16 +14,38 @@ from ..exceptions import LabelError
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     """Give labels as an array of shape (n_samples,); refuse missing ones."""
-    labels = column_or_1d(y, warn=True) if hasattr(y, "shape") else column_or_1d(np.asarray(y), warn=True)
-    missing = np.flatnonzero(pd.isna(labels))
+    values = y if hasattr(y, "shape") else np.asarray(y)
+    if np.ndim(values) != 1 and np.shape(values)[1:] != (1,):
+        raise LabelError(f"{owner}: {name} has shape {np.shape(values)}, expected one label a sample: (n_samples,).")
+    labels = column_or_1d(values, warn=True)
+    refuse_missing(y, owner, name)
+    if labels.dtype.kind == "f":
+        try:
+            assert_all_finite(labels, input_name=name)
+        except ValueError as error:
+            raise LabelError(f"{owner}: {error}") from error
+    return labels
+
+
+def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
+    """Refuse NaN, None and their like among labels of any kind."""
+    # NumPy makes text of a NaN that stands among names in a list.
+    labels = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
+    missing = np.flatnonzero(pd.isna(labels) & (np.ndim(labels) > 0))
     if len(missing):
         raise LabelError(
             f"{owner}: Input {name} contains NaN or None in {len(missing)} of {len(labels)} places, first in "
             f"{name}[{missing[0]}]. Drop these samples."
         )
-    if labels.dtype.kind == "f":
-        assert_all_finite(labels, input_name=name)
-    return labels
+
+
+def check_classes(y: Any, owner: str) -> None:
+    """Refuse missing labels, and numbers that are no labels of classes."""
+    refuse_missing(y, owner)
+    try:
+        check_classification_targets(y)
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{owner}: y holds no class labels ({error}).") from error
 
 
 def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:

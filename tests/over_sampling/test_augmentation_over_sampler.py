@@ -7,6 +7,7 @@ import torch
 from imblearn.pipeline import make_pipeline
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sk_emotion import AugmentationOverSampler, FaceAugmentation
@@ -93,8 +94,9 @@ def test_originals_come_first_and_unchanged(shape, dtype):
 
 @pytest.mark.parametrize("strategy", ["auto", {"pain": 3}])
 def test_result_shares_no_memory_with_the_images_given(strategy):
-    X_new, _, _ = resample(X, sampling_strategy=strategy)
+    X_new, y_new, _ = resample(X, sampling_strategy=strategy)
     assert not np.shares_memory(X_new, X)
+    assert not np.shares_memory(y_new, Y)
 
 
 def test_sample_indices_tell_whose_copy_a_row_is():
@@ -179,8 +181,15 @@ def test_equal_classes_stay_as_they_are():
 
 
 def test_many_copies_are_made_in_parts():
-    _, y_new, _ = resample(X, sampling_strategy={"pain": 1500})
-    assert Counter(y_new.tolist())["pain"] == 1500
+    sizes = []
+
+    def write_down(images, generator):
+        sizes.append(len(images))
+        return images
+
+    _, y_new, _ = resample(X, sampling_strategy={"pain": 1503}, augmentation=write_down)
+    assert Counter(y_new.tolist())["pain"] == 1503
+    assert sizes == [1024, 476]
 
 
 def test_labels_come_back_in_their_form():
@@ -211,11 +220,35 @@ def test_list_of_images_comes_back_as_a_list(shape):
     np.testing.assert_array_equal(X_new, resample(images)[0])
 
 
+@pytest.mark.parametrize("value", [np.nan, None, pd.NA])
+def test_missing_label_is_named_by_fit_too(value):
+    labels = [value, *Y[1:]]
+    for method in (AugmentationOverSampler().fit, AugmentationOverSampler().fit_resample):
+        with pytest.raises(LabelError, match=r"^AugmentationOverSampler: .*1 of 18 places, first in y\[0\]"):
+            method(X, labels)
+
+
+def test_labels_of_no_class_are_named_by_fit_too():
+    for method in (AugmentationOverSampler().fit, AugmentationOverSampler().fit_resample):
+        with pytest.raises(LabelError, match=r"^AugmentationOverSampler: y holds no class labels \(Unknown label type"):
+            method(X, np.linspace(0, 1, 18))
+
+
+def test_tags_tell_what_is_taken_and_given():
+    tags = get_tags(AugmentationOverSampler())
+    assert tags.input_tags.three_d_array is True
+    assert tags.input_tags.sparse is False
+    assert tags.input_tags.dataframe is False
+    assert tags.sampler_tags.sample_indices is True
+
+
 def test_what_cannot_be_resampled_is_named():
-    with pytest.raises(LabelError, match="18 images, but y has 17 labels"):
+    with pytest.raises(LabelError, match=r"18 images, but y has 17 labels\. Give one label an image\.$"):
         resample(X, Y[:-1])
-    with pytest.raises(ValueError, match="class"):
+    with pytest.raises(LabelError, match=r"y holds one class: pain\. Add images of another class\.$"):
         resample(X, np.full(len(Y), "pain"))
+    with pytest.raises(LabelError, match="y holds one class: pain"):
+        resample(X[:1], ["pain"])
     with pytest.raises(ImageArrayError, match=r"image_shape=\(62, 47\)"):
         resample(make_images(len(Y), 2914))
     with pytest.raises(ValueError, match="NaN"):

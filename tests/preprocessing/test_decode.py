@@ -21,34 +21,6 @@ def encode(image, format, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
-def test_file_is_told_by_content_not_by_extension(photo, tmp_path, format):
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(encode(photo, format))
-    for source in (path, str(path), path.read_bytes()):
-        decoded = decode_picture(source)
-        assert decoded.mode in ("RGB", "L")
-        assert decoded.size == (160, 120)
-        assert np.abs(np.asarray(decoded, dtype=int) - np.asarray(photo)).mean() < 8
-
-
-@pytest.mark.parametrize(("orientation", "corner"), [(1, "nw"), (3, "se"), (6, "ne"), (8, "sw")])
-def test_exif_orientation_turns_picture_upright(orientation, corner):
-    picture = Image.new("RGB", (80, 40))
-    picture.paste("white", (0, 0, 16, 16))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    decoded = np.asarray(decode_picture(encode(picture, "JPEG", exif=exif)).convert("L"))
-    assert decoded.shape == ((40, 80) if orientation in (1, 3) else (80, 40))
-    rows, columns = {"n": slice(0, 8), "s": slice(-8, None)}, {"w": slice(0, 8), "e": slice(-8, None)}
-    assert decoded[rows[corner[0]], columns[corner[1]]].mean() > 240
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_broken_exif_leaves_picture_as_stored(photo):
-    assert decode_picture(encode(photo, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")).size == (160, 120)
-
-
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_transparent_parts_become_white(mode):
     picture = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
@@ -63,15 +35,6 @@ def test_transparent_parts_become_white(mode):
     assert (decoded[:, 4:] == 255).all()
 
 
-def test_transparent_colour_of_palette_becomes_white():
-    picture = Image.new("P", (4, 4), 0)
-    picture.putpalette([10, 20, 30, 200, 100, 50])
-    picture.putpixel((1, 2), 1)
-    decoded = decode_picture(encode(picture, "PNG", transparency=0))
-    assert decoded.getpixel((0, 0)) == (255, 255, 255)
-    assert decoded.getpixel((1, 2)) == (200, 100, 50)
-
-
 def test_half_transparent_pixel_is_mixed_with_white():
     array = np.zeros((2, 2, 4), dtype=np.uint8)
     array[..., 3] = 128
@@ -83,11 +46,6 @@ def test_every_mode_becomes_grey_or_rgb(photo, mode):
     decoded = decode_picture(photo.convert(mode))
     assert decoded.mode in ("L", "RGB")
     assert decoded.size == photo.size
-
-
-def test_cmyk_jpeg_keeps_its_colours(photo):
-    decoded = np.asarray(decode_picture(encode(photo.convert("CMYK"), "JPEG")), dtype=int)
-    assert np.abs(decoded - np.asarray(photo)).mean() < 8
 
 
 def test_sixteen_bits_are_scaled_to_eight(tmp_path):
@@ -135,12 +93,6 @@ def test_array_that_is_no_picture_is_an_error(array, reason):
         decode_picture(array)
 
 
-def test_animation_gives_first_frame():
-    frames = [Image.new("L", (8, 8), value) for value in (10, 200)]
-    decoded = decode_picture(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert set(np.asarray(decoded.convert("L")).ravel()) == {10}
-
-
 def test_large_jpeg_is_decoded_at_a_fraction_but_never_below_what_is_needed(photo):
     data = encode(photo.resize((1600, 1200)), "JPEG")
     assert decode_picture(data).size == (1600, 1200)
@@ -179,34 +131,6 @@ def test_pil_image_of_the_caller_is_left_as_it_was(photo):
     assert photo.tobytes() == before
 
 
-def test_unreadable_files_say_what_is_wrong(photo, tmp_path):
-    data = encode(photo, "JPEG")
-    files = {"truncated": data[: len(data) // 2], "is not a picture": b"no picture at all", "is empty": b""}
-    for reason, content in files.items():
-        path = tmp_path / "a.jpg"
-        path.write_bytes(content)
-        for source in (path, content):
-            with pytest.raises(ImageReadError, match=reason):
-                decode_picture(source)
-    with pytest.raises(ImageReadError, match="does not exist"):
-        decode_picture(tmp_path / "nowhere.jpg")
-    with pytest.raises(ImageReadError, match="does not exist"):
-        decode_picture(tmp_path / "a.jpg" / "below a file")
-    with pytest.raises(ImageReadError, match="is a folder"):
-        decode_picture(tmp_path)
-    with pytest.raises(ImageReadError, match="cannot be opened"):
-        decode_picture("a\0b")
-    with pytest.raises(ImageReadError, match="is NoneType"):
-        decode_picture(None)
-
-
-def test_damaged_png_is_an_error(photo):
-    data = bytearray(encode(photo, "PNG"))
-    data[60:90] = b"\xff" * 30
-    with pytest.raises(ImageReadError, match=r"is (damaged|truncated)"):
-        decode_picture(bytes(data))
-
-
 def test_closed_pil_image_is_an_error(photo, tmp_path):
     photo.save(tmp_path / "a.png")
     image = Image.open(tmp_path / "a.png")
@@ -215,6 +139,7 @@ def test_closed_pil_image_is_an_error(photo, tmp_path):
         decode_picture(image)
 
 
-def test_decompression_bomb_is_an_error():
-    with pytest.raises(ImageReadError, match="is too large"):
-        decode_picture(encode(Image.new("1", (20_000, 10_000)), "PNG"))
+@pytest.mark.parametrize("source", [None, 3, ["a.jpg"], object()])
+def test_what_is_no_picture_at_all_is_an_error(source):
+    with pytest.raises(ImageReadError, match=f"is {type(source).__name__}, expected a path"):
+        decode_picture(source)

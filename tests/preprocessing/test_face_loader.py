@@ -3,7 +3,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import warnings
 from pathlib import Path
 
 import joblib
@@ -403,15 +402,6 @@ def test_detector_is_called_from_one_thread_unless_asked_for_more(paths):
     threads = set()
     FaceLoader(detector=lambda _: threads.add(threading.get_ident())).fit_transform(paths)
     assert threads == {threading.get_ident()}
-
-
-def test_pillow_warnings_do_not_leak_and_filters_are_left_alone(tmp_path):
-    picture = Image.new("P", (8, 8))
-    picture.putpalette([0, 0, 0, 255, 255, 255])
-    picture.save(tmp_path / "a.png", transparency=b"\x00\x80")
-    before = list(warnings.filters)
-    assert FaceLoader(n_jobs=2).fit_transform([tmp_path / "a.png"] * 20).shape == (20, 48, 48)
-    assert warnings.filters == before
 
 
 def test_fitted_loader_survives_pickle_and_clone(paths):

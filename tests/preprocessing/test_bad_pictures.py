@@ -1,0 +1,339 @@
+"""What becomes of each kind of picture: the face that is promised, or the error and its words."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile, features
+
+from sk_emotion import FaceLoader
+from sk_emotion.exceptions import ImageReadError
+from sk_emotion.preprocessing._decode import decode_picture
+from sk_emotion.preprocessing._open import taken_formats
+
+WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
+SIZE = (48, 32)
+
+
+def encode(picture, format, *more, **options):
+    buffer = io.BytesIO()
+    if more:
+        # Copies, since Pillow would write a TIFF with what it kept of a JPEG.
+        options.update(save_all=True, append_images=[frame.copy() for frame in more])
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def draw_flag():
+    """Draw red on the left, blue on the right, and white in the upper left corner."""
+    flag = Image.new("RGB", SIZE, RED)
+    flag.paste(BLUE, (24, 0, 48, 32))
+    flag.paste(WHITE, (0, 0, 16, 16))
+    return flag
+
+
+FLAG = draw_flag()
+IN_COLOUR = {(4, 4): WHITE, (4, 28): RED, (44, 28): BLUE}
+IN_GREY = {(4, 4): 255, (4, 28): 87, (44, 28): 65}
+SEEN_THROUGH = FLAG.convert("RGBA")
+SEEN_THROUGH.paste((0, 0, 0, 0), (24, 0, 48, 32))
+WITHOUT_BLUE = {**IN_COLOUR, (44, 28): WHITE}
+NEGATIVE = Image.eval(FLAG, lambda value: 255 - value)
+
+
+def save(format, mode="RGB", *more, picture=FLAG, **options):
+    return lambda: encode(picture.convert(mode), format, *more, **options)
+
+
+def make_exif(orientation):
+    return b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHL", orientation, 0, 0)
+
+
+def make_png(width, height, depth, colour_type, rows=b"", *chunks):
+    header = struct.pack(">LLBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(name + data)) for name, data in body
+    )
+
+
+def make_deep_png():
+    """Make a PNG of 16 bits a channel in colour, which Pillow does not write."""
+    pixels = np.asarray(FLAG).astype(">u2") * 257
+    return make_png(*SIZE, 16, 2, b"".join(b"\0" + row.tobytes() for row in pixels))
+
+
+def make_ycck():
+    """Make a JPEG of Y, Cb, Cr and K, as Photoshop writes it."""
+    cyan, magenta, yellow, key = FLAG.convert("CMYK").split()
+    planes = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr").split()
+    # Pillow writes four inks inverted, and names the transform in the twelfth byte from the word Adobe on.
+    data = bytearray(encode(Image.merge("CMYK", [*(Image.eval(p, lambda v: 255 - v) for p in planes), key]), "JPEG"))
+    data[data.index(b"Adobe") + 11] = 2
+    return bytes(data)
+
+
+def make_deep(kind):
+    """Make a grey picture of numbers beyond 8 bits, whose face has 8 again."""
+    grey = np.asarray(FLAG.convert("L"))
+    return Image.fromarray(grey.astype(np.float32) / 255 if kind == "F" else grey.astype(kind) * 257)
+
+
+def make_scans(number):
+    """Make a JPEG with many empty scans."""
+    data = encode(FLAG, "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    header = data[start : start + 2 + int.from_bytes(data[start + 2 : start + 4])]
+    return data[:-2] + header * (number - data.count(b"\xff\xda")) + data[-2:]
+
+
+def make_strips(number, order="<", big=False):
+    """Make a TIFF that says that it has many strips."""
+    tags = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1)]
+    count = [1, 1, 1, 1, 1, number, 1, 1]
+    form = "HHQQ" if big else "HHLL"
+    entries = b"".join(struct.pack(order + form, tag, 4, n, v) for (tag, v), n in zip(tags, count, strict=True))
+    start = struct.pack(order + ("HHHQQ" if big else "HLH"), *((43, 8, 0, 16, 8) if big else (42, 8, 8)))
+    return (b"II" if order == "<" else b"MM") + start + entries + bytes(8)
+
+
+def make_run_lengths():
+    """Make a BMP of run lengths, which Pillow does not write."""
+    rows = b"\x18\1\x18\2\0\0" * 16 + b"\x10\0\x08\1\x18\2\0\0" * 16 + b"\0\1"
+    colours = b"".join(bytes((*colour[::-1], 0)) for colour in (WHITE, RED, BLUE))
+    header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colours
+    return b"BM" + struct.pack("<LHHL", 14 + len(header) + len(rows), 0, 0, 14 + len(header)) + header + rows
+
+
+def make_palette(format, *more, **options):
+    """Make a picture with a palette of three colours, of which the last is blue."""
+    flag = Image.new("P", SIZE, 1)
+    flag.putpalette([*WHITE, *RED, *BLUE])
+    flag.paste(2, (24, 0, 48, 32))
+    flag.paste(0, (0, 0, 16, 16))
+    return encode(flag, format, *more, **options)
+
+
+def with_dimensions(data, find, offset, form, *sides):
+    """Write other dimensions into a header."""
+    data = bytearray(data)
+    struct.pack_into(form, data, data.index(find) + offset, *sides)
+    return bytes(data)
+
+
+def make_webp_bomb():
+    return with_dimensions(encode(FLAG, "WEBP", NEGATIVE), b"VP8X", 12, "<HBHB", *(0xFFFF, 0, 0xFFFF, 0))
+
+
+def in_text_chunk(name, size):
+    return (name, b"x\0\0" + zlib.compress(bytes(size)))
+
+
+# Name, how it is made, size, mode, and pixels by their place.
+READ = [
+    ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, grey", save("JPEG", "L"), SIZE, "L", IN_GREY),
+    ("jpeg, progressive", save("JPEG", progressive=True), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, without subsampling", save("JPEG", subsampling=0), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, CMYK", save("JPEG", "CMYK"), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, YCCK", make_ycck, SIZE, "RGB", IN_COLOUR),
+    ("jpeg, two pictures of a stereo camera", save("MPO", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, film behind it", lambda: save("JPEG")() + b"\xff\xda" * 1000, SIZE, "RGB", IN_COLOUR),
+    ("jpeg, 100 scans", lambda: make_scans(100), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, broken colour profile", save("JPEG", icc_profile=b"none"), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, broken EXIF", save("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, EXIF that ends", save("JPEG", exif=make_exif(6)[:20]), SIZE, "RGB", IN_COLOUR),
+    *[(f"jpeg, orientation {n} is none", save("JPEG", exif=make_exif(n)), SIZE, "RGB", IN_COLOUR) for n in (0, 9, 999)],
+    ("png", save("PNG"), SIZE, "RGB", IN_COLOUR),
+    ("png, grey", save("PNG", "L"), SIZE, "L", IN_GREY),
+    ("png, one bit", save("PNG", "1"), SIZE, "L", {(4, 4): 255}),
+    ("png, palette", lambda: make_palette("PNG"), SIZE, "RGB", IN_COLOUR),
+    ("png, palette with a hole", lambda: make_palette("PNG", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, palette with alpha", lambda: make_palette("PNG", transparency=b"\xff\xff\0"), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, grey with one grey seen through", save("PNG", "L", transparency=65), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, one colour seen through", save("PNG", transparency=BLUE), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, alpha", save("PNG", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, grey and alpha", save("PNG", "LA", picture=SEEN_THROUGH), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, 16 bits, grey", lambda: encode(make_deep("u2"), "PNG"), SIZE, "L", IN_GREY),
+    ("png, 16 bits, colour", make_deep_png, SIZE, "RGB", IN_COLOUR),
+    ("png, animated", save("PNG", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ("png, 1 x 1", lambda: make_png(1, 1, 8, 0, b"\0\x07"), (1, 1), "L", {(0, 0): 7}),
+    ("png, 1 x 100,000", lambda: make_png(1, 100_000, 8, 0, b"\0\x07" * 100_000), (1, 100_000), "L", {(0, 99_999): 7}),
+    ("png, 100,000 x 1", lambda: make_png(100_000, 1, 8, 0, b"\0" + b"\x07" * 100_000), (100_000, 1), "L", {}),
+    ("webp", save("WEBP", quality=95), SIZE, "RGB", IN_COLOUR),
+    ("webp, lossless with alpha", save("WEBP", "RGBA", picture=SEEN_THROUGH, lossless=True), SIZE, "RGB", WITHOUT_BLUE),
+    ("webp, animated", save("WEBP", "RGB", NEGATIVE, lossless=True), SIZE, "RGB", IN_COLOUR),
+    ("gif", lambda: make_palette("GIF"), SIZE, "RGB", IN_COLOUR),
+    ("gif, one colour seen through", lambda: make_palette("GIF", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
+    ("gif, animated", lambda: make_palette("GIF", NEGATIVE.convert("P")), SIZE, "RGB", IN_COLOUR),
+    ("bmp", save("BMP"), SIZE, "RGB", IN_COLOUR),
+    ("bmp, one bit", save("BMP", "1"), SIZE, "L", {(4, 4): 255}),
+    ("bmp, 32 bits", save("BMP", "RGBA"), SIZE, "RGB", IN_COLOUR),
+    ("bmp, run lengths", make_run_lengths, SIZE, "RGB", IN_COLOUR),
+    ("tiff", save("TIFF"), SIZE, "RGB", IN_COLOUR),
+    ("tiff, BigTIFF", save("TIFF", big_tiff=True), SIZE, "RGB", IN_COLOUR),
+    ("tiff, CMYK", save("TIFF", "CMYK", compression="tiff_lzw"), SIZE, "RGB", IN_COLOUR),
+    ("tiff, YCbCr in JPEG", save("TIFF", "YCbCr", compression="jpeg"), SIZE, "RGB", IN_COLOUR),
+    ("tiff, LAB", save("TIFF", "LAB"), SIZE, "RGB", {(4, 4): WHITE}),
+    ("tiff, fax", save("TIFF", "1", compression="group4"), SIZE, "L", {(4, 4): 255}),
+    ("tiff, 16 bits", lambda: encode(make_deep("u2"), "TIFF"), SIZE, "L", IN_GREY),
+    ("tiff, 32 bits", lambda: encode(make_deep("i4"), "TIFF"), SIZE, "L", IN_GREY),
+    ("tiff, floats", lambda: encode(make_deep("F"), "TIFF"), SIZE, "L", IN_GREY),
+    ("tiff, pages", save("TIFF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ("ppm", save("PPM"), SIZE, "RGB", IN_COLOUR),
+    ("pgm, 16 bits", lambda: encode(make_deep("u2"), "PPM"), SIZE, "L", IN_GREY),
+    ("pbm", save("PPM", "1"), SIZE, "L", {(4, 4): 255}),
+    ("ppm, in words", lambda: b"P3 2 1 255\n1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
+    ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GREY),
+]
+if features.check("avif"):
+    READ += [
+        ("avif", save("AVIF"), SIZE, "RGB", IN_COLOUR),
+        ("avif, alpha", save("AVIF", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
+        ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ]
+
+# How a picture is stored whose EXIF tells an orientation.
+STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def cut(name):
+    """Cut off the last third of a picture of READ."""
+
+    def make():
+        data = next(make for known, make, *_ in READ if known == name)()
+        return data[: len(data) * 2 // 3]
+
+    return make
+
+
+SMALL_PNG = make_png(1, 1, 8, 0, b"\0\x07")
+NOT_TAKEN = "is not a picture in a format that is taken (JPEG, PNG, WEBP"
+
+# Name, how it is made, and words of the error.
+REFUSED = [
+    ("nothing", lambda: b"", "is empty"),
+    ("words", lambda: b"no picture at all", NOT_TAKEN),
+    ("page", lambda: b"<!DOCTYPE html><html><body>404", NOT_TAKEN),
+    ("zeros", lambda: bytes(1000), NOT_TAKEN),
+    *[(f"signature of {n}", lambda n=n: save(n)()[:12], NOT_TAKEN) for n in ("PNG", "WEBP", "GIF", "BMP")],
+    ("signature of JPEG", lambda: save("JPEG")()[:12], "is truncated"),
+    *[
+        (f"truncated {name}", cut(name), "is truncated")
+        for name in ("jpeg", "jpeg, progressive", "jpeg, CMYK", "png", "gif", "bmp", "tiff", "ppm", "pgm, 16 bits")
+    ],
+    ("truncated webp", cut("webp"), "is damaged"),
+    ("damaged png", lambda: save("PNG")()[:50] + b"\xff" * 30 + save("PNG")()[80:], "is damaged"),
+    ("two halves", lambda: save("JPEG")()[:400] + save("PNG")()[80:], "is damaged"),
+    *[
+        (f"{name} of no pixels", make, NOT_TAKEN)
+        for name, make in {
+            "png": lambda: make_png(0, 8, 8, 0),
+            "ppm": lambda: b"P6 0 8 255\n",
+            "jpeg": lambda: with_dimensions(save("JPEG")(), b"\xff\xc0", 5, ">HH", 0, 0),
+        }.items()
+    ],
+    ("png bomb", lambda: make_png(30_000, 30_000, 1, 0), "is too large"),
+    ("png of two billion a side", lambda: make_png(2**31 - 1, 2**31 - 1, 8, 6), "is too large"),
+    ("png over max_pixels", lambda: make_png(12_000, 10_001, 1, 0), "(12,000 x 10,001 pixels, max_pixels=120,000,000)"),
+    ("png that Pillow warns of", lambda: make_png(10_000, 10_000, 1, 0), "is truncated"),
+    ("jpeg bomb", lambda: with_dimensions(save("JPEG")(), b"\xff\xc0", 5, ">HH", 65_500, 65_500), "is too large"),
+    ("gif bomb", lambda: with_dimensions(save("GIF")(), b"GIF", 6, "<HH", 65_535, 65_535), "is too large"),
+    ("bmp bomb", lambda: with_dimensions(save("BMP")(), b"BM", 18, "<ll", 2**30, -(2**30)), "is too large"),
+    ("webp bomb", make_webp_bomb, "is too large"),
+    ("ppm bomb", lambda: b"P5 100000 100000 255\n", "is too large"),
+    ("pbm bomb", lambda: b"P4 9999999999 9 ", "is too large"),
+    ("png text bomb", lambda: make_png(1, 1, 8, 0, b"\0\0", in_text_chunk(b"zTXt", 2**22)), "is damaged"),
+    ("jpeg of 101 scans", lambda: make_scans(101), "has 101 scans, expected at most 100"),
+    ("jpeg of 30,000 scans", lambda: make_scans(30_000), "has 30,000 scans"),
+    ("tiff of a million strips", lambda: make_strips(10**6), "has 1,000,000 strips or tiles, expected at most 100,000"),
+    ("tiff of a million strips, big-endian", lambda: make_strips(10**6, ">"), "has 1,000,000 strips"),
+    ("BigTIFF of a billion strips", lambda: make_strips(10**9, big=True), "has 1,000,000,000 strips"),
+    ("tiff of NaN", lambda: encode(Image.new("F", SIZE, float("nan")), "TIFF"), "has pixels from nan to nan"),
+    ("tiff of large floats", lambda: encode(Image.new("F", SIZE, 1e9), "TIFF"), "has pixels from 1e+09 to 1e+09"),
+    ("pfm of negative floats", lambda: encode(Image.new("F", SIZE, -1), "PPM"), "has pixels from -1 to -1"),
+    # Formats that are left out: some run programs, some are no photos.
+    *[
+        (f"{name}, not taken", save(name), NOT_TAKEN)
+        for name in ("EPS", "PDF", "ICO", "ICNS", "TGA", "PCX", "SGI", "DDS", "JPEG2000", "DIB")
+    ],
+    ("svg, not taken", lambda: b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', NOT_TAKEN),
+    ("xpm, not taken", lambda: b'/* XPM */\nstatic char *a[] = {\n"1 1 1 1",\n"a c #000000",\n"a"};', NOT_TAKEN),
+    ("fits, not taken", lambda: b"SIMPLE  =                    T".ljust(2880), NOT_TAKEN),
+    ("wmf, not taken", lambda: b"\xd7\xcd\xc6\x9a\0\0".ljust(200, b"\0"), NOT_TAKEN),
+    ("photoshop, not taken", lambda: b"8BPS\0\1".ljust(200, b"\0"), NOT_TAKEN),
+    ("heic without its plug-in", lambda: b"\0\0\0\x18ftypheic".ljust(200, b"\0"), NOT_TAKEN),
+    ("film", lambda: b"\0\0\0\x18ftypmp42".ljust(200, b"\0"), NOT_TAKEN),
+    ("archive", lambda: b"PK\3\4".ljust(200, b"\0"), NOT_TAKEN),
+]
+
+
+def check_pixels(picture, pixels):
+    for place, promised in pixels.items():
+        assert np.abs(np.subtract(picture.getpixel(place), promised)).max() <= 12, place
+
+
+@pytest.mark.parametrize(("make", "size", "mode", "pixels"), [row[1:] for row in READ], ids=[row[0] for row in READ])
+def test_picture_is_read(make, size, mode, pixels, tmp_path):
+    data = make()
+    # A name tells nothing.
+    (tmp_path / "picture.jpg").write_bytes(data)
+    for source in (data, tmp_path / "picture.jpg"):
+        picture = decode_picture(source)
+        assert (picture.size, picture.mode) == (size, mode)
+        check_pixels(picture, pixels)
+    for color in (False, True):
+        faces = FaceLoader(image_size=16, color=color, n_jobs=1).fit_transform([data])
+        assert faces.shape == ((1, 16, 16, 3) if color else (1, 16, 16))
+
+
+@pytest.mark.parametrize(("make", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_picture_is_refused(make, words, tmp_path):
+    data = make()
+    (tmp_path / "picture.jpg").write_bytes(data)
+    for source, name in ((data, "picture 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
+        with pytest.raises(ImageReadError) as caught:
+            FaceLoader(image_size=16, n_jobs=1).fit_transform([source])
+        assert words in str(caught.value)
+        assert name in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_picture_is_turned_upright(format, orientation):
+    if format not in taken_formats():
+        pytest.skip("this Pillow does not read AVIF")
+    stored = FLAG if orientation == 1 else FLAG.transpose(STORED[orientation])
+    picture = decode_picture(encode(stored, format, exif=make_exif(orientation)))
+    assert picture.size == SIZE
+    check_pixels(picture, IN_COLOUR)
+
+
+def test_refusal_lists_what_is_taken():
+    with pytest.raises(ImageReadError) as caught:
+        decode_picture(b"%!PS-Adobe-3.0 EPSF-3.0")
+    assert all(format in str(caught.value) for format in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"))
+
+
+def test_heif_is_read_once_a_plug_in_is_registered(monkeypatch):
+    class HeifImageFile(ImageFile.ImageFile):
+        """What pillow-heif registers, but for its decoder."""
+
+        def _open(self):
+            self._size, self._mode = (2, 1), "L"
+            self.tile = [ImageFile._Tile("raw", (0, 0, 2, 1), 24, "L")]
+
+    data = b"\0\0\0\x18ftypheic".ljust(24, b"\0") + b"\x07\x08"
+    monkeypatch.setitem(Image.OPEN, "HEIF", (HeifImageFile, lambda prefix: prefix[4:12] == b"ftypheic"))
+    assert np.asarray(decode_picture(data)).tolist() == [[7, 8]]

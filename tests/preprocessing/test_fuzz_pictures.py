@@ -1,0 +1,38 @@
+"""Damaged pictures, a few hundred of them; tests/soak/fuzz_pictures.py goes on for as long as asked."""
+
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("resource", reason="it is of POSIX")
+
+_FUZZ = runpy.run_path(str(Path(__file__).parents[1] / "soak" / "fuzz_pictures.py"))
+_FILES = _FUZZ["make_files"]()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    _FUZZ["make_folder"](folder, _FILES)
+    return folder
+
+
+def test_whole_files_are_decoded(folder):
+    assert set(_FUZZ["read_files"](list(_FILES.values()), folder)) == {"decoded"}
+
+
+@given(rng=st.randoms(use_true_random=True), number=st.integers(0, 3))
+@settings(max_examples=100, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
+def test_only_errors_of_ours_come_out_of_damaged_pictures(folder, rng, number):
+    pictures = [_FUZZ["mutate"](_FILES, rng) for _ in range(8)]
+    assert len(_FUZZ["read_handful"](pictures, number, folder)) == 8
+
+
+def test_what_should_not_come_out_is_seen():
+    for action in (lambda: 1 / 0, lambda: warnings.warn("as of Pillow", UserWarning, stacklevel=1)):
+        with pytest.raises(_FUZZ["EscapeError"]):
+            _FUZZ["_watch"](action)
