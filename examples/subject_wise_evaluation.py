@@ -17,7 +17,7 @@ if len(sys.argv) > 1:
     photos = ske.load_face_table(sys.argv[1], group="person")
     X, y, people = ske.FaceLoader(image_size=48).fit_transform(photos.data), photos.target, photos.groups
 else:
-    X, y, people = ske.make_faces(400, emotions=["anger", "fear", "pain"], image_size=32, n_subjects=10, random_state=0)
+    X, y, people = ske.make_faces(400, emotions=["anger", "fear", "pain"], image_size=32, n_subjects=10, random_state=1)
 
 classifiers = {
     "CNN": ske.EmotionClassifier(ske.networks.VGG(width=8), max_epochs=20, random_state=0),

@@ -78,3 +78,12 @@ TRUSTED = {
 }
 ALL_TRUSTED = set[str]().union(*TRUSTED.values())
 """The names alone."""
+
+NETWORKS = {name for name in TRUSTED["ObjectNode"] if name.startswith("sk_emotion.networks.")}
+
+KINDS = {
+    *TRUSTED,
+    *("BytesNode", "JsonNode", "ListNode", "LossNode", "MaskedArrayNode", "NdArrayNode", "RandomStateNode", "SetNode"),
+    *("SliceNode", "TupleNode"),
+}
+"""Nodes for which skops's own trust is enough. A generator of NumPy's, say, takes gigabytes if it is told to."""

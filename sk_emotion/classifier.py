@@ -1,5 +1,6 @@
 """The estimator: a convolutional network as an ordinary scikit-learn classifier."""
 
+import json
 import math
 import os
 import warnings
@@ -28,7 +29,7 @@ from .training.net import FaceNet
 from .training.run import identify_run
 from .training.split import split_validation
 from .training.views import make_views
-from .utils._defaults import put_defaults
+from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
 from .utils._labels import check_classes, check_labels
 
@@ -577,11 +578,16 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if self.callbacks:
             warnings.warn("EmotionClassifier: callbacks are not kept in a saved model.", UserWarning, stacklevel=2)
             state["callbacks"] = None
-        return {**state, "net_state": net.to_arrays()}
+        # One text for thousands of numbers; what a callback noted that is no number becomes text.
+        history = json.dumps(self.history_, default=str)
+        return {**state, "history_": history, "net_state": net.to_arrays()}
 
     def __setstate__(self, state):
         net_state = state.get("net_state")
-        super().__setstate__({name: value for name, value in state.items() if name != "net_state"})
+        state = add_new_parameters(self, {name: value for name, value in state.items() if name != "net_state"})
+        if isinstance(state.get("history_"), str):
+            state["history_"] = json.loads(state["history_"])
+        super().__setstate__(state)
         if net_state is None:
             return
         try:

@@ -57,7 +57,7 @@ class MissingDependencyError(SkEmotionError, ImportError):
 
 
 class DatasetWarning(UserWarning):
-    """Something in a folder or table was left out, and what."""
+    """Data is not what it should be: files left out, copies on both sides of a split, few faces; and which."""
 
 
 class CheckpointWarning(UserWarning):

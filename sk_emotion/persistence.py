@@ -1,30 +1,25 @@
 """Model files that never run code."""
 
 import io
-import json
 import os
-import pickle
-import sys
-import uuid
+import stat
 import warnings
-import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from types import FunctionType
 from typing import Any, BinaryIO
 
 import skops.io
-from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from ._trusted_names import ALL_TRUSTED, TRUSTED
+from . import __version__
+from ._model_archive import write_archive
+from ._model_file import FORMAT, LaterFormatError, MalformedError, name_node, read_schema, walk
+from ._model_networks import CLASSIFIER, check_classifiers, limited_networks
+from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
 from .exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
-
-# Where skops keeps the names; its older protocols name functions elsewhere in there.
-_SCHEMA = "schema.json"
-_OLDEST_PROTOCOL = 2
+from .utils._files import write_whole
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
@@ -45,7 +40,8 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ModelFileError
-        If the model holds what has no name to be loaded by, such as a lambda, or what cannot be written as plain data.
+        If the model holds what has no name to be loaded by, such as a lambda, what cannot be written as plain data, or
+        more than 40,000 parts.
     ModelNotFoundError
         If the folder does not exist.
     sklearn.exceptions.NotFittedError
@@ -64,7 +60,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     needs their module, and names them as `trusted`.
 
     A search holds what it searched too. Where that cannot be kept or trusted, as distributions of ``scipy.stats`` or
-    callbacks, save ``search.best_estimator_``.
+    callbacks, or has too many parts, save ``search.best_estimator_``. The same model gives the same file to the byte.
 
     References
     ----------
@@ -87,18 +83,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         raise ModelFileError(f"save_model: {path} is a folder. Name a file in it.")
     if not path.parent.is_dir():
         raise ModelNotFoundError(f"save_model: the folder {path.parent} does not exist. Make it first.")
-    archive = _dump(model)
-    # Not mkstemp, whose files nobody else may read.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(archive.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, _dump(model).getbuffer())
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)
@@ -122,7 +107,7 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     Raises
     ------
     ModelFileError
-        If the file is damaged or no model file, or names something that is not trusted.
+        If the file is damaged or no model file, was made by a later version, or names something that is not trusted.
     ModelNotFoundError
         If there is no such file.
     TypeError
@@ -138,7 +123,12 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     package, scikit-learn, imbalanced-learn, NumPy, SciPy and PyTorch a file may name. Decision trees are not among
     them, since a forged tree can crash the process: for your own forests, pass ``trusted=["sklearn.tree._tree.Tree"]``.
 
-    This says nothing of what the model does: a forged one may predict nonsense, or fail when it is used.
+    A file is refused, before much memory is taken, if it is no regular file, is compressed, claims more than it has, or
+    describes larger networks than it has weights for. Beside its arrays, a model has at most 40,000 parts and 8 MB of
+    text.
+
+    This says nothing of what the model does: a forged one may predict nonsense, or fail when it is used. It may also
+    name folders, such as the `cache` of a :class:`FaceLoader`, into which it writes then. ``SECURITY.md`` says more.
 
     Examples
     --------
@@ -154,29 +144,29 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     True
     """
     names = _name_trusted(trusted)
-    if Path(path).is_dir():
-        raise ModelFileError(f"load_model: {path} is a folder. Name a file in it.")
     try:
-        with open(path, "rb") as file:
-            return _load(file, path, names)
-    except FileNotFoundError as error:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelFileError(f"load_model: {path} is no regular file, but a pipe or a device. Name a file.")
+            return _load(file, f"load_model: {path}", names)
+    except IsADirectoryError as error:
+        raise ModelFileError(f"load_model: {path} is a folder. Name a file in it.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelNotFoundError(f"load_model: there is no file {path}. Check the path.") from error
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever might write into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _dump(model: Any) -> io.BytesIO:
-    """Write a model into a zip archive in memory, and read it back: later would be too late to learn of an error."""
-    check = _NameCheck(model)
-    archive = io.BytesIO()
+    """Write a model into an archive in memory, and read it back: later would be too late to learn of an error."""
     try:
         with warnings.catch_warnings(record=True) as caught:
-            check.dump(model)
-            with _without_owners(check.requests):
-                written = io.BytesIO(skops.io.dumps(model))
-            with zipfile.ZipFile(written) as source, zipfile.ZipFile(archive, "w") as target:
-                for name in source.namelist():
-                    content = source.read(name)
-                    target.writestr(name, _mend_keys(content) if name == _SCHEMA else content)
-            skops.io.load(archive, trusted=skops.io.get_untrusted_types(file=archive))
+            archive = write_archive(model, {"format": FORMAT, "version": __version__})
+            schema, shapes = read_schema(archive)
+            _build(archive, schema, shapes, _list_untrusted(archive, schema))
     except (SkEmotionError, Warning):
         raise
     except Exception as error:
@@ -190,113 +180,57 @@ def _dump(model: Any) -> io.BytesIO:
     return archive
 
 
-class _NameCheck(pickle.Pickler):
-    """Refuses what skops would write by a name that leads nowhere, or elsewhere. What it pickles is thrown away."""
-
-    def __init__(self, model: Any):
-        super().__init__(io.BytesIO(), protocol=5, buffer_callback=lambda _array: None)
-        self.params: dict[str, Any] = getattr(model, "get_params", dict)()
-        self.requests: list[Any] = []
-
-    def reducer_override(self, value: Any) -> Any:
-        """See each object of the model."""
-        if isinstance(value, MetadataRequest | MethodMetadataRequest):
-            self.requests.append(value)
-        if isinstance(value, FunctionType | type) and value.__module__ != "builtins":
-            named = getattr(sys.modules.get(value.__module__), value.__name__, None)
-            if named is not value:
-                places = [f" ({name})" for name, param in self.params.items() if param is value]
-                raise ModelFileError(
-                    f"save_model: {value.__module__}.{value.__qualname__}{''.join(places[:1])} cannot be kept, since a "
-                    "file holds classes and functions by name. Define it at the top level of a module."
-                )
-        return NotImplemented
-
-
-@contextmanager
-def _without_owners(requests: list[Any]) -> Iterator[None]:
-    """Break the circle of an estimator and its metadata requests, which skops would follow without end."""
-    owners = [request.owner for request in requests]
-    try:
-        for request, owner in zip(requests, owners, strict=True):
-            # scikit-learn shows the owner's name in messages, and takes a string for it.
-            request.owner = owner if isinstance(owner, str) else type(owner).__name__
-        yield
-    finally:
-        for request, owner in zip(requests, owners, strict=True):
-            request.owner = owner
-
-
-def _mend_keys(content: bytes) -> bytes:
-    """Make the keys of dictionaries survive: skops reads them as ``type(text)``, and ``bool("false")`` is True."""
-    schema = json.loads(content)
-    for node in _walk(schema):
-        if node["__loader__"] == "DictNode":
-            types = [key_type["__class__"] for key_type in node["key_types"]["content"]]
-            items = zip(types, node["content"].items(), strict=False)
-            mended = {"" if (name, key) == ("bool", "false") else key: value for name, (key, value) in items}
-            if len(mended) < len(types):
-                raise ModelFileError(
-                    f"save_model: the model holds a dict with keys that are the same in print: {list(mended)}. Use "
-                    "either strings or numbers."
-                )
-            node["content"] = mended
-    return json.dumps(schema).encode()
-
-
-def _load(file: BinaryIO, path: str | os.PathLike[str], trusted: set[str]) -> Any:
+def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
     """Read a model, but build nothing before all that the file names is trusted."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            schema = json.loads(archive.read(_SCHEMA))
-        if schema["protocol"] < _OLDEST_PROTOCOL:
-            raise ValueError(f"protocol {schema['protocol']} of skops")
-        untrusted = _list_misplaced(schema) | (set(skops.io.get_untrusted_types(file=file)) - ALL_TRUSTED)
+        schema, shapes = read_schema(file)
+        untrusted = _list_untrusted(file, schema)
+    except LaterFormatError as error:
+        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from error
     except Exception as error:
         raise ModelFileError(
-            f"load_model: {path} is no file of save_model, or is damaged ({_describe(error)}). Save the model again."
+            f"{place} is no file of save_model, or is damaged ({_describe(error)}). Save the model again."
         ) from error
     unknown = sorted(untrusted - trusted)
     if unknown:
         raise ModelFileError(
-            f"load_model: {path} needs {', '.join(unknown)}. Only if you trust whoever made the file, pass "
-            f"trusted={unknown}."
+            f"{place} needs {', '.join(unknown)}. Only if you trust whoever made the file, pass trusted={unknown}."
         )
     try:
-        model = skops.io.load(file, trusted=sorted(ALL_TRUSTED | trusted))
+        model = _build(file, schema, shapes, trusted)
     except (SkEmotionError, Warning):
         raise
     except Exception as error:
+        version = str(schema["sk_emotion"].get("version"))[:40]
         raise ModelFileError(
-            f"load_model: {path} is damaged, or needs what is not installed here ({_describe(error)}). Load it with "
-            "the packages that it was saved with, or save the model again."
+            f"{place} is damaged, or needs what is not installed here ({_describe(error)}). Load it with the packages "
+            f"that it was saved with (sk_emotion {version}; this is {__version__}), or save the model again."
         ) from error
     if not hasattr(model, "fit"):
-        raise ModelFileError(f"load_model: {path} holds a {type(model).__name__}, expected a fitted estimator.")
+        raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
     return model
 
 
-def _list_misplaced(schema: Any) -> set[str]:
-    """List the names of ours that stand where a name of their kind should not."""
-    names = ((node["__loader__"], _name_node(node)) for node in _walk(schema))
-    return {name for loader, name in names if name in ALL_TRUSTED and name not in TRUSTED.get(loader, ())}
+def _build(file: BinaryIO, schema: dict[str, Any], shapes: list[tuple[int, ...]], trusted: set[str]) -> Any:
+    """Build a model of trusted names."""
+    names = {name_node(node) for node in walk(schema)}
+    # skops keeps a list of them for each node.
+    known = names & ALL_TRUSTED | trusted
+    check_classifiers(file, schema, known, trusted)
+    # A network of the user's own may build more than it keeps.
+    limited = CLASSIFIER in names and not names & trusted
+    with limited_networks(shapes) if limited else nullcontext():
+        return skops.io.load(file, trusted=sorted(known))
 
 
-def _walk(schema: Any) -> Iterator[dict[str, Any]]:
-    """Give whatever skops may build an object of, and more."""
-    todo = [schema]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("__loader__"), str):
-                yield item
-            todo.extend(item.values())
-        elif isinstance(item, list):
-            todo.extend(item)
-
-
-def _name_node(node: dict[str, Any]) -> str:
-    return f"{node.get('__module__')}.{node.get('__class__')}"
+def _list_untrusted(file: BinaryIO, schema: dict[str, Any]) -> set[str]:
+    """List the names that are on no list of ours or of skops, or stand where names of their kind should not."""
+    misplaced = {
+        name
+        for kind, name in ((node["__loader__"], name_node(node)) for node in walk(schema))
+        if kind not in KINDS or (name in ALL_TRUSTED and name not in TRUSTED.get(kind, ()))
+    }
+    return misplaced | (set(skops.io.get_untrusted_types(file=file)) - ALL_TRUSTED)
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:
@@ -315,4 +249,6 @@ def _name_trusted(trusted: Iterable[Any]) -> set[str]:
 
 
 def _describe(error: Exception) -> str:
+    if isinstance(error, MalformedError):
+        return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -79,6 +79,7 @@ def test_every_public_name_has_a_place_in_the_api_reference(monkeypatch):
             assert name in places or name.startswith("_") or ismodule(getattr(module, name)), name
 
 
+@pytest.mark.filterwarnings("ignore:compare_classifiers. Fewer than 20:sk_emotion.exceptions.DatasetWarning")
 def test_readme_runs_on_a_folder_of_photos(here, capsys):
     draw_photos(here / "my_faces")
     for name in ("photo.jpg", "another.png"):

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
 import sk_emotion as ske
 
-X, y, people = ske.make_faces(600, weights=[2, 1, 1, 3, 1, 2], image_size=32, random_state=0)
+X, y, people = ske.make_faces(900, weights=[3, 2, 2, 4, 2, 3], image_size=32, random_state=0)
 X_train, X_val, X_test, y_train, y_val, y_test, train, _, test = ske.train_val_test_split(
     X, y, groups=people, return_indices=True, random_state=0
 )

@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._data import ask_binary, load_data, read_images
-from ._output import Progress, print_json
+from ._output import Progress, print_json, told_in_the_result
 
 
 def compare(
@@ -55,21 +55,23 @@ def compare(
         ),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
-    result = compare_classifiers(
-        {"CNN": cnn, "HOG+SVM": hog_svm},
-        faces.images,
-        labels,
-        groups=faces.people,
-        cv=cv,
-        random_state=seed,
-        verbose=0 if quiet else 1,
-    )
+    with told_in_the_result():
+        result = compare_classifiers(
+            {"CNN": cnn, "HOG+SVM": hog_svm},
+            faces.images,
+            labels,
+            groups=faces.people,
+            cv=cv,
+            random_state=seed,
+            verbose=0 if quiet else 1,
+        )
     if json:
         print_json(
             {
                 "folds": result.to_frame().to_dict(orient="records"),
                 "reference": result.reference_.to_dict(orient="index"),
                 "tests": result.tests_.to_dict(orient="records"),
+                "caveats": result.caveats_,
             }
         )
     else:

@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._data import Faces, ask_binary, find_question, keep_readable, load_data, read_columns
-from ._output import Progress, describe_classes, print_json
+from ._output import Progress, describe_classes, print_json, told_in_the_result
 
 
 def evaluate(
@@ -63,15 +63,16 @@ def evaluate(
     asked = find_question(known)
     labels, pos_label = ask_binary(faces.labels, binary or (None if set(labels) <= set(known) else asked), progress)
     unread = list(faces.unread)
-    judged = EmotionReport.from_estimator(
-        read.classifier,
-        faces.images,
-        labels,
-        groups=faces.people,
-        metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
-        equalize=equalize,
-        pos_label=pos_label or asked,
-    )
+    with told_in_the_result():
+        judged = EmotionReport.from_estimator(
+            read.classifier,
+            faces.images,
+            labels,
+            groups=faces.people,
+            metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
+            equalize=equalize,
+            pos_label=pos_label or asked,
+        )
     # The faces were read before, but how they were is a part of the model.
     judged.parameters_ = describe_parameters(classifier)
     if json:
@@ -87,6 +88,7 @@ def evaluate(
                 "per_group": judged.per_group_.to_dict(orient="records"),
                 "confusion_matrix": judged.confusion_matrix_.to_numpy(),
                 "classes": judged.classes_,
+                "caveats": judged.caveats_,
             }
         )
     else:

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,16 @@ class Progress:
                 bars.update(bar, advance=steps, description=description)
 
             yield advance
+
+
+@contextmanager
+def told_in_the_result() -> Iterator[None]:
+    """Leave out warnings of what a result says itself, where it is printed or written."""
+    from ..exceptions import DatasetWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatasetWarning)
+        yield
 
 
 def print_json(value: Any) -> None:

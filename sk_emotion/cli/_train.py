@@ -8,7 +8,7 @@ import typer
 
 from . import _options as options
 from ._data import Faces, ask_binary, load_data, read_images
-from ._output import Progress, print_json
+from ._output import Progress, print_json, told_in_the_result
 
 
 class Kind(StrEnum):
@@ -214,9 +214,10 @@ def _judge(
 
     from .. import EmotionReport
 
-    report = EmotionReport.from_estimator(
-        Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
-    )
+    with told_in_the_result():
+        report = EmotionReport.from_estimator(
+            Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
+        )
     result["validation"] = report.scores_["value"].to_dict() | {"n": report.n_samples_}
     if progress is not None:
         typer.echo("On the validation images, which were not trained on:\n")

@@ -1,18 +1,20 @@
 """Pictures that are copies of each other, found by what they look like."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ..exceptions import DatasetError, ImageReadError
+from ..exceptions import DatasetError, ImageReadError, LabelError
+from ..utils._labels import check_labels
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -32,12 +34,15 @@ _PAIRS_AT_ONCE = 64
 @validate_params(
     {
         "images": "no_validation",
+        "groups": ["array-like", None],
         "max_distance": [Interval(Integral, 0, 64, closed="both")],
         "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,
 )
-def find_duplicates(images: Any, *, max_distance: int = 12, n_jobs: int | None = None) -> NDArray[np.int64]:
+def find_duplicates(
+    images: Any, *, groups: ArrayLike | None = None, max_distance: int = 12, n_jobs: int | None = None
+) -> NDArray[np.int64]:
     """Find pictures that are near copies of each other.
 
     Copies that differ in size, file format, compression, brightness, contrast or colour against grey are found, and so
@@ -48,6 +53,9 @@ def find_duplicates(images: Any, *, max_distance: int = 12, n_jobs: int | None =
     ----------
     images : list of paths, bytes, PIL images or arrays; or ndarray of shape (n, H, W) or (n, H, W, 3)
         The pictures.
+    groups : array-like of shape (n,), default=None
+        Persons, say, which are joined with the copies: pictures of one person share a number, and so do persons who
+        share a picture.
     max_distance : int, default=12
         How many of the 63 bits of the perceptual hash may differ between two copies. More finds tighter crops and takes
         longer; 0 finds little more than the same picture in another size or format.
@@ -58,7 +66,8 @@ def find_duplicates(images: Any, *, max_distance: int = 12, n_jobs: int | None =
     -------
     ndarray of shape (n,), dtype=int64
         A number from 0 upwards for each picture, in the order of first appearance; copies share theirs. Copies of
-        copies share it as well. Give it as ``groups`` to a splitter.
+        copies share it as well. Give it as ``groups`` to a splitter; without persons, ``groups="duplicates"`` is short
+        for it in :func:`compare_classifiers`, :func:`train_val_test_split` and their like.
 
     Raises
     ------
@@ -66,6 +75,8 @@ def find_duplicates(images: Any, *, max_distance: int = 12, n_jobs: int | None =
         If a picture cannot be read; the message names it.
     DatasetError
         If `images` is no collection of pictures.
+    LabelError
+        If `groups` has not one entry a picture.
 
     Notes
     -----
@@ -90,18 +101,35 @@ def find_duplicates(images: Any, *, max_distance: int = 12, n_jobs: int | None =
     >>> darker = (0.8 * X[0]).astype("uint8")
     >>> find_duplicates([X[0], X[1], darker, X[2]])
     array([0, 1, 0, 2])
+    >>> find_duplicates([X[0], X[1], darker, X[2]], groups=["anna", "ben", "ben", "cleo"])
+    array([0, 0, 0, 1])
     """
-    return group_thumbnails(_collect_thumbnails(images, n_jobs), max_distance)
+    copies = group_thumbnails(_collect_thumbnails(images, n_jobs), max_distance)
+    if groups is None:
+        return copies
+    persons = check_labels(groups, "find_duplicates", "groups")
+    if len(persons) != len(copies):
+        raise LabelError(
+            f"find_duplicates: there are {len(copies)} pictures, but groups has {len(persons)} entries. Give one group "
+            "a picture."
+        )
+    return _join_groups(copies, persons)
 
 
 def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 12) -> NDArray[np.int64]:
     """Number thumbnails of shape (n, SIZE, SIZE) so that near copies share a number."""
     # Equal thumbnails are joined first: thousands of blank pictures would else make millions of pairs.
-    rows = np.ascontiguousarray(thumbnails.reshape(-1, SIZE * SIZE))
-    distinct: dict[bytes, int] = {}
-    number = np.array([distinct.setdefault(row.tobytes(), len(distinct)) for row in rows], dtype=np.int64)
+    number = number_equal(thumbnails)
     _, first = np.unique(number, return_index=True)
     return number_by_appearance(_join_near_copies(thumbnails[first], max_distance)[number])
+
+
+def number_equal(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Number rows of any shape so that equal ones share a number."""
+    distinct: dict[bytes, int] = {}
+    # Digests, since rows may be large.
+    digests = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
+    return np.array([distinct.setdefault(digest, len(distinct)) for digest in digests], dtype=np.int64)
 
 
 def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -178,6 +206,15 @@ def _map_pairs(
         at = slice(start, start + _PAIRS_AT_ONCE)
         values[at] = function(looks[a[at]], looks[b[at]])
     return values
+
+
+def _join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
+    """Number pictures so that those which share a group of either kind share a number."""
+    left, right = (np.unique(labels, return_inverse=True)[1] for labels in (one, other))
+    right += left.max(initial=0) + 1
+    n_nodes = int(right.max(initial=0)) + 1
+    graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(n_nodes, n_nodes))
+    return number_by_appearance(connected_components(graph, directed=False)[1][left])
 
 
 def _merge(

@@ -1,5 +1,6 @@
 """Everything that is said of a classifier on a test set."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from ..exceptions import LabelError
+from ..datasets._overlap import resolve_groups
+from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels
 from ..utils._page import describe_environment, describe_parameters
+from ._caveats import describe_absent, describe_few, find_leaks
 from ._predictions import (
     as_probabilities,
     ask_both,
@@ -102,6 +105,10 @@ class EmotionReport:
     class_counts_ : DataFrame or None
         One row per class of the training set: images ``before`` and ``after`` the sampler of the estimator, if it has
         one that knows (:class:`AugmentationOverSampler` does).
+    caveats_ : list of str
+        Sentences that say what makes the scores worth less than they seem, if anything does: images or groups that were
+        trained on, classes without a test image, and classes with fewer than 20. Text and page show them, and
+        :meth:`from_estimator` and :meth:`from_predictions` warn of them.
     environment_ : dict of str to str
         Time, machine and versions.
     figure_, axes_ : matplotlib Figure, ndarray of Axes
@@ -131,7 +138,8 @@ class EmotionReport:
     Examples
     --------
     >>> from sk_emotion import EmotionReport
-    >>> report = EmotionReport.from_predictions(["fear", "pain", "pain"], ["fear", "pain", "fear"], n_resamples=0)
+    >>> y_true, y_pred = ["fear"] * 20 + ["pain"] * 40, ["fear"] * 40 + ["pain"] * 20
+    >>> report = EmotionReport.from_predictions(y_true, y_pred, n_resamples=0)
     >>> report.scores_.loc["accuracy", "value"].round(3)
     np.float64(0.667)
     >>> report.per_class_["recall"].to_dict()
@@ -173,6 +181,9 @@ class EmotionReport:
         self.parameters_: dict[str, str] | None = None
         self.history_: list[dict[str, Any]] | None = None
         self.class_counts_: pd.DataFrame | None = None
+        self.caveats_ = describe_absent(np.setdiff1d(self.classes_, self.y_true_)) + describe_few(
+            self.y_true_, self.classes_
+        )
         self.environment_ = describe_environment()
         self._compute(persons, check_metadata(metadata, self.n_samples_), check_random_state(random_state))
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
@@ -187,10 +198,12 @@ class EmotionReport:
         X: Any,
         y: ArrayLike,
         *,
-        groups: ArrayLike | None = None,
+        groups: ArrayLike | str | None = None,
         metadata: Any = None,
         equalize: Any = None,
         pos_label: Any = None,
+        X_train: Any = None,
+        groups_train: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -205,8 +218,9 @@ class EmotionReport:
             Test images or paths, whatever the estimator takes. A FaceLoader at its beginning reads them once.
         y : array-like of shape (n_samples,)
             True labels.
-        groups : array-like of shape (n_samples,), default=None
-            Persons, say. The bootstrap then draws whole groups.
+        groups : array-like of shape (n_samples,), "duplicates" or None, default=None
+            Persons, say. The bootstrap then draws whole groups. ``"duplicates"`` makes groups of near copies, by
+            :func:`find_duplicates`.
         metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
             As for the class.
         equalize : AugmentationOverSampler, other sampler, or bool, default=None
@@ -214,6 +228,11 @@ class EmotionReport:
             ``AugmentationOverSampler(random_state=0)``. The first report is always that of the images as they are.
         pos_label : label, default=None
             Of two classes, the one that is asked for; by default the last of ``estimator.classes_``.
+        X_train : array, list or DataFrame of length n_train, default=None
+            What the estimator was trained on, to be told whether test images are copies or near copies of it. Near
+            copies are looked for among up to 40,000 pictures, and equal ones among more.
+        groups_train : array-like of shape (n_train,), default=None
+            Groups of the training, to be told whether they are tested again.
         n_resamples, confidence_level, random_state
             As for the class.
 
@@ -224,8 +243,16 @@ class EmotionReport:
         Raises
         ------
         LabelError
-            If X, y and groups differ in length, or y holds labels that the estimator does not know.
+            If X, y and groups differ in length, y holds labels that the estimator does not know, or `groups_train` is
+            given without groups of persons.
+
+        Warns
+        -----
+        DatasetWarning
+            Of what ``caveats_`` says.
         """
+        leaks = find_leaks(X, X_train, groups, groups_train)
+        groups = resolve_groups(groups, X, "EmotionReport")
         classifier, faces = load_faces(estimator, X)
         labels = check_labels(y, "EmotionReport", "y")
         if len(labels) != len(faces):
@@ -242,6 +269,8 @@ class EmotionReport:
         answers = ask_both(classifier, faces)
         images = find_images(classifier, faces)
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, **options)
+        report.caveats_ = leaks + report.caveats_
+        _warn(report)
         report.parameters_ = describe_parameters(estimator)
         report.history_ = find_history(classifier)
         report.class_counts_ = find_class_counts(classifier)
@@ -291,6 +320,11 @@ class EmotionReport:
         ------
         LabelError
             If labels, scores, classes and groups do not match.
+
+        Warns
+        -----
+        DatasetWarning
+            Of what ``caveats_`` says.
         """
         if y_pred is None:
             if y_score is None or np.ndim(y_score) != 2:
@@ -301,7 +335,7 @@ class EmotionReport:
             labels, known = check_truth(y_true, "EmotionReport", classes=classes)
             y_pred = known[check_scores(y_score, known, len(labels), "EmotionReport").argmax(axis=1)]
             classes = known
-        return cls(
+        report = cls(
             y_true,
             y_pred,
             y_score,
@@ -314,6 +348,8 @@ class EmotionReport:
             confidence_level=confidence_level,
             random_state=random_state,
         )
+        _warn(report)
+        return report
 
     def to_frame(self) -> pd.DataFrame:
         """Give the table of classes, with the averages below it, as scikit-learn's ``classification_report`` does.
@@ -390,3 +426,9 @@ class EmotionReport:
             probabilities = as_probabilities(self.y_score_)
             scores = self.y_score_ if probabilities is None else probabilities
             self.mistakes_, self.doubtful_ = rank_mistakes(scores, true, predicted), rank_doubtful(scores)
+
+
+def _warn(report: EmotionReport) -> None:
+    """Warn of all caveats at once, where a report was asked for."""
+    if report.caveats_:
+        warnings.warn(f"EmotionReport: {' '.join(report.caveats_)}", DatasetWarning, stacklevel=3)

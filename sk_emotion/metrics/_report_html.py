@@ -18,6 +18,7 @@ from ..utils._page import (
     table,
 )
 from ..utils._text import number
+from ._caveats import render_caveats
 from ._predictions import as_probabilities, find_codes
 from ._report_faces import embed
 from ._report_html_curves import render_calibration, render_precision_recall, render_roc, render_training
@@ -33,7 +34,7 @@ _SCALE = Scale()
 def render_report(report: "EmotionReport") -> str:
     """Give the whole page."""
     sections = [
-        Section("Scores", _render_scores(report) + notes(describe_majority(report))),
+        Section("Scores", _render_scores(report) + render_caveats(report.caveats_) + notes(describe_majority(report))),
         Section("Equalised test set", _render_equalized(report)),
         Section("Classes", _render_classes(report)),
         Section("Confusions", _render_confusions(report)),
@@ -55,7 +56,8 @@ def render_report(report: "EmotionReport") -> str:
 def render_summary(report: "EmotionReport") -> str:
     """Give scores, classes and confusions, for a notebook."""
     lead = f"<p>{escape(describe_set(report))}</p>"
-    return render_fragment(lead, _render_scores(report), _render_classes(report), _render_confusions(report))
+    parts = _render_scores(report), render_caveats(report.caveats_), _render_classes(report), _render_confusions(report)
+    return render_fragment(lead, *parts)
 
 
 def _render_scores(report: "EmotionReport") -> Html:

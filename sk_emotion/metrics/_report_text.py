@@ -38,6 +38,8 @@ def describe_report(report: "EmotionReport") -> str:
     """Write all of a report."""
     parts = [describe_set(report), "", *_table_of_scores(report)]
     parts += ["", describe_majority(report)]
+    for caveat in report.caveats_:
+        parts += ["", *textwrap.wrap(caveat, _WIDTH)]
     why = explain_difference(report)
     if why:
         parts += ["", *textwrap.wrap(why, _WIDTH), "", "The untouched test set, class by class:"]

@@ -17,9 +17,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
-from ..exceptions import LabelError
+from ..datasets._overlap import resolve_groups
+from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels, check_lengths
 from ..utils._page import describe_parameters
+from ._comparison_caveats import list_caveats
 from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
 from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
@@ -34,7 +36,7 @@ def compare_classifiers(
     X: Any,
     y: ArrayLike,
     *,
-    groups: ArrayLike | None = None,
+    groups: ArrayLike | str | None = None,
     cv: Any = 5,
     n_repeats: int = 1,
     scoring: Any = None,
@@ -54,8 +56,9 @@ def compare_classifiers(
         Images or paths, whatever the estimators take.
     y : array-like of shape (n_samples,)
         Labels of two classes or more.
-    groups : array-like of shape (n_samples,), default=None
-        Persons, say: a group is never in training and test set at once. They reach the splitters of nested searches
+    groups : array-like of shape (n_samples,), "duplicates" or None, default=None
+        Persons, say: a group is never in training and test set at once. ``"duplicates"`` makes groups of near copies,
+        by :func:`find_duplicates`, which also joins copies with persons. They reach the splitters of nested searches
         too; a search, calibration or threshold with an integer `cv` gets a StratifiedGroupKFold of as many folds.
     cv : int, splitter or iterable of (train, test), default=5
         An int means shuffled ``StratifiedGroupKFold`` with `groups`, shuffled ``StratifiedKFold`` without. The
@@ -96,6 +99,11 @@ def compare_classifiers(
 
     Warns
     -----
+    DatasetWarning
+        If an image is tested by a model that was trained on a copy of it or on its group, a fold has no test image of
+        a class, or a class has fewer than 20 images in all; ``caveats_`` of the result keeps what is said. Near copies
+        are looked for among up to 40,000 pictures (in 3 s of 7,000 faces, 30 s of 28,000, 7 s of 900 large photos, on
+        one core), beyond that and among rows of 256 numbers or more only equal ones.
     FitFailedWarning
         If an estimator fails in a fold; the message names it.
 
@@ -117,10 +125,13 @@ def compare_classifiers(
     """
     _check_parameters(n_repeats, error_score)
     named = _name_estimators(estimators)
-    labels, group_labels = _check_labels(X, y, groups)
+    labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
+    caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
+    if caveats:
+        warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
     metrics = default_scoring(labels) if scoring is None else scoring
     # Groups reach nested searches by metadata routing alone.
     with config_context(enable_metadata_routing=True):
@@ -138,7 +149,13 @@ def compare_classifiers(
     n_classes = len(np.unique(labels))
     parameters = {name: describe_parameters(estimator) for name, estimator in prepared.items()}
     result = Comparison(
-        scores, reference, n_classes=n_classes, n_repeats=n_repeats, failures=failures, parameters=parameters
+        scores,
+        reference,
+        n_classes=n_classes,
+        n_repeats=n_repeats,
+        failures=failures,
+        parameters=parameters,
+        caveats=caveats,
     )
     if len(failures):
         warnings.warn(

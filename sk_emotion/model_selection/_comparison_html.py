@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..metrics._caveats import render_caveats
 from ..utils._page import (
     Html,
     Scale,
@@ -31,7 +32,13 @@ _HEIGHT = 40
 def render_comparison(comparison: "Comparison") -> str:
     """Give the whole page."""
     sections = [
-        Section("Summary", _render_summary(comparison) + _render_plot(comparison) + _render_failed(comparison)),
+        Section(
+            "Summary",
+            _render_summary(comparison)
+            + render_caveats(comparison.caveats_)
+            + _render_plot(comparison)
+            + _render_failed(comparison),
+        ),
         Section("Differences", _render_differences(comparison)),
         Section("Times", _render_times(comparison)),
         Section("Folds", _render_folds(comparison)),
@@ -47,6 +54,7 @@ def render_overview(comparison: "Comparison") -> str:
     return render_fragment(
         f"<p>{escape(comparison.describe_folds())}</p>",
         _render_summary(comparison),
+        render_caveats(comparison.caveats_),
         _render_failed(comparison),
         _render_plot(comparison),
         notes(*comparison.describe_tests()),

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Comparison:
         What becomes ``failures_``.
     parameters : dict of str to dict of str to str, default=None
         What becomes ``parameters_``.
+    caveats : sequence of str, default=()
+        What becomes ``caveats_``.
 
     Attributes
     ----------
@@ -60,6 +62,9 @@ class Comparison:
         Name of the estimator with the highest mean of the first metric; None if no estimator has one.
     parameters_ : dict of str to dict of str to str
         For each estimator, every parameter as text, its class as that of ``""``; empty if they were not given.
+    caveats_ : list of str
+        Sentences that say what makes the scores worth less than they seem, if anything does: leaks between training and
+        test sets, folds without a class, and classes of few images.
     environment_ : dict of str to str
         Time, machine and versions.
     tests_ : DataFrame
@@ -93,11 +98,13 @@ class Comparison:
         n_repeats: int = 1,
         failures: pd.DataFrame | None = None,
         parameters: Mapping[str, Mapping[str, str]] | None = None,
+        caveats: Sequence[str] = (),
     ):
         self.scores_ = scores
         self.failures_ = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
         self.reference_ = reference
         self.parameters_ = {} if parameters is None else dict(parameters)
+        self.caveats_ = list(caveats)
         self.environment_ = describe_environment()
         self.n_classes_ = n_classes
         self.n_repeats_ = n_repeats
@@ -182,7 +189,7 @@ class Comparison:
         parts = [self.describe_folds(), "", body[0], rule, *body[1:]]
         if references:
             parts += [rule, *lines[1 + len(rows) :]]
-        for notes in (self.describe_failures(), self.describe_tests()):
+        for notes in (self.caveats_, self.describe_failures(), self.describe_tests()):
             parts += ["", *notes] if notes else []
         return "\n".join(parts)
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
+from ..datasets._overlap import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._axes import finish_axes
 from ..utils._labels import check_labels, check_lengths
@@ -166,9 +167,9 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
             Images or paths, whatever the estimator takes.
         y : array-like of shape (n_samples,)
             Labels.
-        groups : array-like of shape (n_samples,), default=None
-            Persons, say: a group is never in training and test set at once. They reach nested searches, as in
-            :func:`compare_classifiers`.
+        groups : array-like of shape (n_samples,), "duplicates" or None, default=None
+            Persons, say, or near copies: a group is never in training and test set at once. They reach nested searches,
+            as in :func:`compare_classifiers`.
         train_sizes : array-like of shape (n_sizes,), default=(0.1, 0.2, 0.4, 0.7, 1.0)
             Shares (floats) of the smallest training set of the folds, or numbers of images (integers).
         cv : int, splitter or iterable, default=5
@@ -206,6 +207,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         """
         if np.size(train_sizes) < 2:
             raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes for a curve.")
+        groups = resolve_groups(groups, X, cls.__name__)
         labels = check_labels(y, cls.__name__)
         check_lengths(cls.__name__, _num_samples(X), len(labels), groups)
         persons = None if groups is None else check_labels(groups, cls.__name__, "groups")

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples
 
-from ..exceptions import LabelError
+from ..datasets._overlap import resolve_groups
+from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels, check_lengths
 
 _PARTS = ("training", "validation", "test")
@@ -26,7 +27,7 @@ def train_val_test_split(
     X: Any,
     y: ArrayLike,
     *,
-    groups: ArrayLike | None = None,
+    groups: ArrayLike | str | None = None,
     val_size: float = 0.2,
     test_size: float = 0.2,
     stratify: bool = True,
@@ -41,8 +42,10 @@ def train_val_test_split(
         Images, or paths of images.
     y : array-like of shape (n_samples,)
         Labels.
-    groups : array-like of shape (n_samples,), default=None
-        Persons, say: a group is never on two sides. The sizes are then met as nearly as whole groups allow.
+    groups : array-like of shape (n_samples,), "duplicates" or None, default=None
+        Persons, say: a group is never on two sides. ``"duplicates"`` makes groups of near copies, by
+        :func:`find_duplicates`, which also joins copies with persons. The sizes are then met as nearly as whole groups
+        allow.
     val_size, test_size : float or int, default=0.2
         Share of all samples (a float between 0 and 1), or their number (an int).
     stratify : bool, default=True
@@ -65,6 +68,11 @@ def train_val_test_split(
         If X, y and groups differ in length, a size is out of range, or there are too few samples of a class or too
         few groups to fill three sets.
 
+    Warns
+    -----
+    DatasetWarning
+        If a class has too few groups to be in the validation and the test set.
+
     Examples
     --------
     >>> import numpy as np
@@ -75,6 +83,7 @@ def train_val_test_split(
     (12, 4, 4)
     """
     n_samples = _num_samples(X)
+    groups = resolve_groups(groups, X, "train_val_test_split")
     labels = check_labels(y, "train_val_test_split")
     check_lengths("train_val_test_split", n_samples, len(labels), groups)
     fractions = _check_sizes(n_samples, val_size, test_size)
@@ -213,4 +222,4 @@ def _report_absent(codes: NDArray[Any], classes: NDArray[Any], parts: NDArray[An
         )
         if part == 0 or not present.any():
             raise LabelError(message + " Change the sizes, or add groups.")
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warnings.warn(message, DatasetWarning, stacklevel=4)

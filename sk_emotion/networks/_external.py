@@ -1,7 +1,8 @@
 """Networks that others build: torchvision's, timm's, and the user's own."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -31,6 +32,8 @@ class TorchvisionNetwork(Network):
     >>> module = TorchvisionNetwork("resnet18").build(in_channels=1, image_size=(64, 64), n_classes=6)
     """
 
+    _options: Mapping[str, bool] = MappingProxyType({})
+
     def __init__(self, name: str = "resnet18", *, weights: str | None = None):
         self.name = name
         self.weights = weights
@@ -44,7 +47,7 @@ class TorchvisionNetwork(Network):
                 "torchvision.models.list_models(module=torchvision.models) lists them."
             )
         if self.weights is None:
-            module = models.get_model(self.name, weights=None, num_classes=n_classes)
+            module = models.get_model(self.name, weights=None, num_classes=n_classes, **self._options)
         else:
             module = models.get_model(self.name, weights=self.weights)
             _replace_last_linear(module, n_classes, self.name)
@@ -52,9 +55,11 @@ class TorchvisionNetwork(Network):
         return _RepeatGrey(module) if in_channels == 1 else module
 
     def without_weights(self) -> Network:
-        # With weights, these two also change how they scale images.
-        scales = self.name in ("googlenet", "inception_v3")
-        return self if scales else TorchvisionNetwork(self.name)
+        bare = TorchvisionNetwork(self.name)
+        if self.weights is not None and self.name in ("googlenet", "inception_v3"):
+            # With weights, these two also scale images in another way.
+            bare._options = {"transform_input": True, "init_weights": False}
+        return bare
 
 
 class TimmNetwork(Network):

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import validate_images
+from ..utils._defaults import add_new_parameters
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, scale_to_uint8
@@ -370,6 +371,9 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     def _cache_parameters(self) -> tuple[Any, ...]:
         # "raise" raises after the crop, which is that of "centre". Limits change no face that is there.
         return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
+
+    def __setstate__(self, state):
+        super().__setstate__(add_new_parameters(self, state))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -221,10 +221,16 @@ class FaceNet(NeuralNetClassifier):
 
     def _lay_out_state(self) -> None:
         """Give what the optimiser keeps of a weight that weight's order in memory, in which fused kernels walk."""
+        fused = self.optimizer_.defaults.get("fused")
         for weight, kept in self.optimizer_.state.items():
             for name, value in kept.items():
-                if isinstance(value, torch.Tensor) and value.shape == weight.shape:
+                if not isinstance(value, torch.Tensor) or not value.ndim:
+                    continue
+                if value.shape == weight.shape:
                     kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+                elif fused:
+                    # A fused kernel would write beyond it.
+                    raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight {tuple(weight.shape)}")
 
     def _check_loss(self, loss: float, number: int, rate: float, prefix: str) -> None:
         if not math.isfinite(loss):

@@ -1,4 +1,4 @@
-"""Nested parameters of defaults that are not there yet."""
+"""Parameters that are not there yet."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,3 +17,8 @@ def put_defaults(
         if stands_for_default and any(key.startswith(name + "__") for key in params):
             params = {**params, name: make()}
     return params
+
+
+def add_new_parameters(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Add to a state that an older version wrote the parameters that there are since, at their defaults."""
+    return {**type(estimator)().get_params(deep=False), **state}

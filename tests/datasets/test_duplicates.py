@@ -123,13 +123,13 @@ def test_turned_photos_are_read_as_they_are_shown(tmp_path):
 
 def test_unreadable_pictures_are_named(tmp_path):
     (tmp_path / "notes.jpg").write_text("notes")
-    with pytest.raises(ImageReadError, match=r"picture 1: .*notes\.jpg' is no image"):
+    with pytest.raises(ImageReadError, match=r"picture 1: .*notes\.jpg' is not a picture"):
         find_duplicates([PHOTOS[0], tmp_path / "notes.jpg"])
     with pytest.raises(ImageReadError, match=r"nowhere\.jpg' does not exist"):
         find_duplicates([tmp_path / "nowhere.jpg"])
     PHOTOS[0].save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:3000])
-    with pytest.raises(ImageReadError, match=r"cut\.jpg' is damaged"):
+    with pytest.raises(ImageReadError, match=r"cut\.jpg' is truncated"):
         find_duplicates([tmp_path / "cut.jpg"])
     with pytest.raises(ImageReadError, match=r"shape \(5,\)"):
         find_duplicates([PHOTOS[0], np.zeros(5)])

@@ -19,7 +19,7 @@ from sk_emotion import (
     make_faces,
     make_hog_svm,
 )
-from sk_emotion.exceptions import LabelError
+from sk_emotion.exceptions import DatasetWarning, LabelError
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +42,10 @@ def predictions():
 @pytest.fixture(scope="module")
 def fitted():
     X, y, groups = make_faces(
-        160, emotions=["happiness", "neutral", "pain"], weights=[2, 2, 1], image_size=24, noise=2, random_state=0
+        240, emotions=["happiness", "neutral", "pain"], weights=[2, 2, 1], image_size=24, noise=2, random_state=0
     )
-    test = np.isin(groups, np.unique(groups)[:5])
+    # Enough people for 20 test faces of pain, the rarest.
+    test = np.isin(groups, np.unique(groups)[: len(np.unique(groups)) // 2])
     model = make_hog_svm(image_size=24).fit(X[~test], y[~test])
     return model, X[test], y[test], groups[test]
 
@@ -211,7 +212,8 @@ class TestEqualized:
         y = np.array(["pain"] + ["calm"] * 10)
         model = make_hog_svm(image_size=16, probability=False).fit(np.repeat(X, 3, axis=0), np.repeat(y, 3))
         copies = AugmentationOverSampler(augmentation=None, random_state=0)
-        report = EmotionReport.from_estimator(model, X, y, equalize=copies, n_resamples=20)
+        with pytest.warns(DatasetWarning, match=r"Fewer than 20 test faces: calm \(10\), pain \(1\)"):
+            report = EmotionReport.from_estimator(model, X, y, equalize=copies, n_resamples=20)
         assert report.equalized_.n_groups_ == 11
 
     def test_text_says_why_the_scores_differ(self, fitted):
@@ -258,7 +260,8 @@ def test_class_without_test_images_is_shown_as_absent(predictions):
     y_true, y_pred, y_score = predictions
     known = np.append(np.unique(y_true), "surprise")
     wide = np.column_stack([y_score, np.zeros(len(y_score))])
-    report = EmotionReport.from_predictions(y_true, y_pred, wide, classes=known)
+    with pytest.warns(DatasetWarning, match="No test face of surprise: "):
+        report = EmotionReport.from_predictions(y_true, y_pred, wide, classes=known)
     narrow = EmotionReport.from_predictions(y_true, y_pred, y_score)
     pd.testing.assert_frame_equal(report.scores_, narrow.scores_)
     assert np.isnan(report.per_class_.loc["surprise", "f1"])
@@ -309,7 +312,8 @@ def test_one_column_is_that_of_the_positive_class_wherever_it_is_sorted(predicti
 def test_one_class_alone_has_a_report_and_a_picture_without_curves(predictions):
     y_true, y_pred, y_score = predictions
     rows = y_true == "fear"
-    report = EmotionReport.from_predictions(y_true[rows], y_pred[rows], y_score[rows], classes=np.unique(y_true))
+    with pytest.warns(DatasetWarning, match="No test face of anger, pain: "):
+        report = EmotionReport.from_predictions(y_true[rows], y_pred[rows], y_score[rows], classes=np.unique(y_true))
     assert report.to_frame().loc["weighted avg", ["roc_auc", "average_precision"]].isna().all()
     assert "no curve" in report.plot().axes_[2].texts[0].get_text()
 

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sk_emotion.exceptions import LabelError, TrainingError
+from sk_emotion.exceptions import DatasetWarning, LabelError, TrainingError
 from sk_emotion.model_selection import Comparison, compare_classifiers
 from sk_emotion.model_selection._comparison_folds import draw_splits
 from sk_emotion.model_selection._comparison_tests import adjust_holm, corrected_t_test
@@ -218,7 +218,8 @@ def test_configuration_is_left_as_it_was(iris):
 
 def test_person_without_every_emotion_is_scored(iris, groups):
     people = np.where(iris[1] == "pain", groups % 2, groups)
-    result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut())
+    with pytest.warns(DatasetWarning, match="of 15 folds have no test face of a class"):
+        result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut())
     assert result.scores_["roc_auc_ovr"].notna().all()
 
 
@@ -536,17 +537,25 @@ def test_progress_says_how_many_folds_failed(numbered, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_repeats": 0}, "n_repeats=0, expected an integer of at least 1"),
-        ({"n_repeats": 2.0}, "n_repeats=2.0, expected"),
-        ({"n_repeats": True}, "n_repeats=True, expected"),
-        ({"n_repeats": 3, "cv": StratifiedKFold(2)}, r"only an integer cv is repeated.*n_repeats=3\)"),
-        ({"error_score": "rise"}, "error_score='rise', expected 'raise' or a number"),
-        ({"error_score": None}, "error_score=None, expected"),
+        *(
+            ({"n_repeats": number}, f"n_repeats={number!r}, expected an integer of at least 1.")
+            for number in (0, 2.0, True, None)
+        ),
+        (
+            {"n_repeats": 3, "cv": LeaveOneGroupOut()},
+            "n_repeats=3 with cv=LeaveOneGroupOut(), but only an integer cv is repeated. Give an int, or "
+            "cv=RepeatedStratifiedKFold(n_splits=5, n_repeats=3).",
+        ),
+        *(
+            ({"error_score": score}, f"error_score={score!r}, expected 'raise' or a number, such as np.nan.")
+            for score in ("rise", None, True)
+        ),
     ],
 )
 def test_parameters_out_of_range_are_named(iris, arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError) as error:
         compare_classifiers(MODELS, *iris, **arguments)
+    assert str(error.value) == f"compare_classifiers: {message}"
 
 
 def test_repeated_folds_are_those_of_scikit_learn(iris):
@@ -642,25 +651,86 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
 @pytest.mark.parametrize(
     ("y", "arguments", "message"),
     [
-        (["a", "b"] * 5, {}, "X has 12 samples, but y has 10 labels"),
-        (["a"] * 12, {}, "holds one class: a"),
-        (["a"] * 9 + ["pain"] * 3, {}, r"class pain has 3 sample\(s\), fewer than the 5 folds"),
-        (["a", "b"] * 6, {"groups": [1] * 11}, "groups has 11 entries"),
-        (["a", "b"] * 6, {"groups": [1, 2] * 6}, r"holds 2 group\(s\), fewer than the 5 folds"),
-        (["a", "b"] * 6, {"cv": 1}, "cv=1"),
-        (["a"] * 6 + ["b"] * 6, {"groups": [0] * 6 + [1, 1, 2, 2, 3, 3], "cv": 2}, "trains without class a"),
-        (np.linspace(0, 1, 12), {}, "no class labels"),
+        (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Give one label a sample."),
+        (["a"] * 12, {}, " needs at least two classes, but y holds one class: a."),
+        (
+            ["a"] * 9 + ["pain"] * 3,
+            {},
+            ": class pain has 3 sample(s), fewer than the 5 folds. Use a smaller cv, or add samples.",
+        ),
+        (
+            ["a", "b"] * 6,
+            {"groups": [1] * 11},
+            ": X has 12 samples, but groups has 11 entries. Give one group a sample.",
+        ),
+        (
+            ["a", "b"] * 6,
+            {"groups": [1, 2] * 6},
+            ": groups holds 2 group(s), fewer than the 5 folds. Use a smaller cv.",
+        ),
+        (
+            ["a", "b"] * 6,
+            {"groups": [1, None] * 6},
+            ": Input groups contains NaN or None in 6 of 12 places, first in groups[1]. Drop these samples.",
+        ),
+        (["a", None] * 6, {}, ": Input y contains NaN or None in 6 of 12 places, first in y[1]. Drop these samples."),
+        (["a", "b"] * 6, {"cv": 1}, ": cv=1 folds, expected at least 2."),
+        (
+            ["a"] * 6 + ["b"] * 6,
+            {"groups": [0] * 6 + [1, 1, 2, 2, 3, 3], "cv": 2},
+            ": fold 0 trains without class a. Use a smaller cv, or groups in which each class occurs more often.",
+        ),
+        (
+            ["a", "b"] * 6,
+            {"cv": [(range(6), range(6, 12)), (range(12), [])]},
+            ": fold 1 has an empty test set. Use a smaller cv, or groups in which each class occurs more often.",
+        ),
     ],
 )
-def test_labels_that_cannot_be_folded_are_named(y, arguments, message):
-    with pytest.raises(LabelError, match=message):
+def test_labels_that_cannot_be_folded_are_said_with_what_to_do(y, arguments, message):
+    with pytest.raises(LabelError) as error:
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), y, **arguments)
+    assert str(error.value) == "compare_classifiers" + message
 
 
-@pytest.mark.parametrize("estimators", [{}, {"svm": SVC}, {"scaler": StandardScaler()}, {"text": "svm"}])
-def test_what_is_no_classifier_is_refused(iris, estimators):
-    with pytest.raises(TypeError, match="compare_classifiers"):
+def test_numbers_that_are_no_classes_are_refused():
+    with pytest.raises(LabelError, match=r"^compare_classifiers: y holds no class labels \(.+\)\.$"):
+        compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
+
+
+def test_no_labels_are_refused():
+    with pytest.raises(LabelError, match=r"^compare_classifiers needs at least two classes, but y holds no label\.$"):
+        compare_classifiers({"Bayes": GaussianNB()}, [], [])
+
+
+@pytest.mark.parametrize(
+    ("estimators", "message"),
+    [
+        ({}, "estimators is empty. Give at least one, as in {'SVM': make_hog_svm()}."),
+        ([], "estimators is empty. Give at least one, as in {'SVM': make_hog_svm()}."),
+        ({"svm": SVC}, "'svm' is <class 'sklearn.svm._classes.SVC'>, expected a classifier."),
+        ({"scaler": StandardScaler()}, "'scaler' is StandardScaler(), expected a classifier."),
+        ({"Bayes": GaussianNB(), "text": "svm"}, "'text' is 'svm', expected a classifier."),
+    ],
+)
+def test_what_is_no_classifier_is_refused(iris, estimators, message):
+    with pytest.raises(TypeError) as error:
         compare_classifiers(estimators, *iris)
+    assert str(error.value) == f"compare_classifiers: {message}"
+
+
+def test_estimators_without_a_name_are_told_apart(iris):
+    search = GridSearchCV(GaussianNB(), {}, cv=2)
+    models = (GaussianNB(), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC()), GaussianNB())
+    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy").summary()
+    assert list(summary.index) == [
+        "GaussianNB-1",
+        "GaussianNB, tuned-1",
+        "SVC",
+        "GaussianNB, tuned-2",
+        "7",
+        "GaussianNB-2",
+    ]
 
 
 def test_single_estimator_needs_no_list(iris):
@@ -689,11 +759,12 @@ def test_calibration_and_threshold_split_by_group(groups, wrap):
 def test_fold_without_a_score_is_left_out_of_the_test(iris):
     y = np.where(iris[1] == "pain", "pain", "fear")
     people = np.repeat(np.arange(15), 10)
-    result = compare_classifiers(MODELS, iris[0], y, groups=people, cv=LeaveOneGroupOut(), scoring=["roc_auc"])
+    with pytest.warns(DatasetWarning, match="of 15 folds have no test face of a class, fold 0 none of pain: "):
+        result = compare_classifiers(MODELS, iris[0], y, groups=people, cv=LeaveOneGroupOut(), scoring=["roc_auc"])
     assert "nan" not in str(result)
 
 
 def test_masks_are_splits_too(iris):
-    mask = np.arange(150) % 3 == 0
+    mask = np.arange(150) % 5 < 2
     result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)])
-    assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [100, 50]
+    assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]

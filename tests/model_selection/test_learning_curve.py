@@ -106,6 +106,18 @@ def test_integer_cv_with_groups_keeps_groups_together(iris, recorder):
         assert not set(groups[drawn]) & set(groups[test])
 
 
+def test_duplicates_are_groups_by_a_word(recorder):
+    rows = np.column_stack([np.arange(90), np.random.default_rng(0).normal(size=(90, 256))])
+    y = np.resize(["fear", "pain"], 90)
+    rows[60:] = rows[:30]
+    LearningCurveDisplay.from_estimator(recorder, rows, y, groups="duplicates", cv=3, train_sizes=[0.5, 1.0])
+    full = recorder.trainings[1::2]
+    # Each picture and its copy are trained on together, or held out together.
+    assert [np.unique(drawn[drawn < 30], return_counts=True)[1].tolist() for drawn, _ in full] == [[2] * 20] * 3
+    with pytest.raises(LabelError, match="LearningCurveDisplay: groups='twins'"):
+        LearningCurveDisplay.from_estimator(recorder, rows, y, groups="twins")
+
+
 def test_groups_reach_a_nested_search(iris):
     X, y = iris
     groups = np.random.default_rng(0).integers(0, 15, 150)

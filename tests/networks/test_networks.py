@@ -236,3 +236,9 @@ def test_specification_without_weights_builds_the_same_module_and_downloads_noth
     assert list(spec.without_weights().build(1, (48, 48), 3).state_dict()) == names
     assert TimmNetwork("resnet18", pretrained=True).without_weights().pretrained is False
     assert ResNet(width=3).without_weights().width == 3
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_network_that_scales_images_with_its_weights_does_so_without_a_download(name):
+    assert TorchvisionNetwork(name, weights="DEFAULT").without_weights().build(3, (96, 96), 2).transform_input
+    assert not TorchvisionNetwork(name).without_weights()._options

@@ -1,0 +1,273 @@
+"""What a model file may be, read and checked before anything is built of it.
+
+The file is a zip archive in the format of skops: ``schema.json``, a tree of nodes that each name what to build, and a
+file for each array. Whatever save_model does not write is refused, so that reading takes no more than a small multiple
+of the file's own size: nothing is packed, nothing is read twice, no node stands for more than itself.
+"""
+
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from scipy import sparse
+
+FORMAT = 1
+"""A file of a later format is refused."""
+
+SCHEMA = "schema.json"
+
+MAX_SCHEMA_SIZE = 8_000_000
+MAX_NODES = 40_000
+"""skops takes up to 4 kB for each: 160 MB. A training of a thousand epochs has 26,000."""
+MAX_DEPTH = 200
+"""A pipeline in a search has 21."""
+_MAX_TOKENS = 15 * MAX_NODES
+_MAX_DIRECTORY_SIZE = 4_000_000
+_MAX_RANGE = 100_000
+
+# skops's older protocols name functions elsewhere in the tree.
+_OLDEST_PROTOCOL = 2
+
+_MEMBERS = re.compile(r"[\w-]+\.(npy|npz|bin)")
+
+
+class MalformedError(ValueError):
+    """Why a file is refused, as the end of a sentence."""
+
+
+class LaterFormatError(MalformedError):
+    """A file of a later version."""
+
+
+def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
+    """Read the tree of a model file, and the shapes of its arrays.
+
+    Raises
+    ------
+    MalformedError
+        If the file is not as save_model writes it; other errors if it is damaged.
+    """
+    _check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        schema = _parse(archive)
+        _check_nodes(schema)
+        return schema, _check_members(archive, schema)
+
+
+def walk(schema: Any) -> Iterator[dict[str, Any]]:
+    """Give whatever skops may build an object of, and more."""
+    todo = [(schema, 0)]
+    while todo:
+        item, depth = todo.pop()
+        if depth > MAX_DEPTH:
+            raise MalformedError(f"its tree is more than {MAX_DEPTH} levels deep")
+        if isinstance(item, dict):
+            if isinstance(item.get("__loader__"), str):
+                yield item
+            elif "__id__" in item and not isinstance(item["__id__"], dict):
+                raise MalformedError("a node without a kind points to another")
+            todo.extend((value, depth + 1) for value in item.values())
+        elif isinstance(item, list):
+            todo.extend((value, depth + 1) for value in item)
+
+
+def name_node(node: dict[str, Any]) -> str:
+    """Give the name of what a node builds."""
+    return f"{node.get('__module__')}.{node.get('__class__')}"
+
+
+def copy_members(file: BinaryIO, schema: Any, names: dict[str, str] | None = None) -> io.BytesIO:
+    """Write a model file that holds `schema` and the members that it names.
+
+    Parameters
+    ----------
+    file : binary file
+        Where the members are.
+    schema : dict
+        The tree.
+    names : dict or None, default=None
+        Names of the members in `file` by those in `schema`; None where they are the same.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(archive, "w") as target:
+        # Without the time of writing, so that the same model gives the same file.
+        for name in sorted({node["file"] for node in walk(schema) if "file" in node}):
+            content = source.read(names[name] if names else name)
+            target.writestr(zipfile.ZipInfo(name), _unpack(content) if name.endswith(".npz") else content)
+        target.writestr(zipfile.ZipInfo(SCHEMA), json.dumps(schema, separators=(",", ":")))
+    return archive
+
+
+class _ShortReads:
+    """A file with a short zip directory: zipfile makes an object of each entry before one can look."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        limit = _MAX_DIRECTORY_SIZE + 1
+        content = self._file.read(limit if size < 0 else min(size, limit))
+        if len(content) == limit:
+            raise MalformedError(f"its zip directory has more than {_MAX_DIRECTORY_SIZE:,} bytes")
+        return content
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Refuse an archive that is packed, or whose parts would be more than the file."""
+    with zipfile.ZipFile(_ShortReads(file)) as archive:
+        members = archive.infolist()
+    names = [member.filename for member in members]
+    odd = [name for name in names if name != SCHEMA and not _MEMBERS.fullmatch(name)]
+    if odd:
+        raise MalformedError(f"it has a member {odd[0][:50]!r}, expected {SCHEMA} and arrays")
+    if len(set(names)) < len(names):
+        raise MalformedError("two of its members have the same name")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+            raise MalformedError(f"its member {member.filename} is compressed or encrypted")
+    if sum(max(member.file_size, member.compress_size) for member in members) > file.seek(0, io.SEEK_END):
+        raise MalformedError("its members claim to be larger than the file")
+
+
+def _parse(archive: zipfile.ZipFile) -> dict[str, Any]:
+    size = archive.getinfo(SCHEMA).file_size
+    if size > MAX_SCHEMA_SIZE:
+        raise MalformedError(f"its {SCHEMA} has {size:,} bytes, at most {MAX_SCHEMA_SIZE:,} are read")
+    content = archive.read(SCHEMA)
+    # Each may become an object of a hundred bytes.
+    if sum(map(content.count, (b"{", b"[", b","))) > _MAX_TOKENS or not content.isascii():
+        raise MalformedError(f"its {SCHEMA} has too many parts")
+    schema = json.loads(content)
+    made_by = schema.get("sk_emotion")
+    if made_by is None:
+        raise MalformedError("save_model did not write it")
+    if made_by["format"] > FORMAT:
+        raise LaterFormatError(f"was made by a later version of sk_emotion ({str(made_by.get('version'))[:40]})")
+    if schema["protocol"] < _OLDEST_PROTOCOL:
+        raise MalformedError(f"it is of protocol {schema['protocol']} of skops")
+    return schema
+
+
+def _check_nodes(schema: Any) -> None:
+    """Refuse nodes that would take more than they show, or call what is not to be called."""
+    first: dict[Any, dict[str, Any]] = {}
+    for number, node in enumerate(walk(schema)):
+        if number == MAX_NODES:
+            raise MalformedError(f"its tree has more than {MAX_NODES:,} nodes")
+        # skops reads the first alone: lists of lists that are one another would grow without end.
+        if "__id__" in node and first.setdefault(node["__id__"], node) != node:
+            raise MalformedError("two different nodes have the same number")
+        check = _CHECKS.get(node["__loader__"])
+        if check is not None and not check(node):
+            raise MalformedError(f"a {node['__loader__']} for {name_node(node)[:80]} is not as skops writes it")
+
+
+def _check_json(node: Any) -> bool:
+    return not node["content"].lstrip().startswith(("[", "{"))
+
+
+def _check_array_node(node: Any) -> bool:
+    """skops would unfold nested objects into an array of more dimensions."""
+    shape = node.get("shape")
+    return node["type"] == "numpy" or (shape["__loader__"] == "TupleNode" and len(shape["content"]) == 1)
+
+
+def _check_masked_array(node: Any) -> bool:
+    return {part["__loader__"] for part in node["content"].values()} == {"NdArrayNode"}
+
+
+def _check_dict(node: Any) -> bool:
+    """Each key's type is called with the key."""
+    types = node["key_types"]
+    return types["__loader__"] == "ListNode" and all(
+        part["__loader__"] == "TypeNode" and _KEY_TYPES.fullmatch(name_node(part)) for part in types["content"]
+    )
+
+
+def _check_call(node: Any) -> bool:
+    """A range is small, and what is made of it can be large."""
+    arguments = node["content"]["content"]
+    if name_node(node) == "builtins.frozenset":
+        return [argument["__loader__"] for argument in arguments] == ["ListNode"]
+    if name_node(node) == "builtins.range":
+        return len(range(*[json.loads(argument["content"]) for argument in arguments])) <= _MAX_RANGE
+    return True
+
+
+_KEY_TYPES = re.compile(r"builtins\.(bool|float|int|str)|numpy\.(bool|str_|u?int\d+|float\d+)")
+_CHECKS = {
+    "JsonNode": _check_json,
+    "NdArrayNode": _check_array_node,
+    "MaskedArrayNode": _check_masked_array,
+    "DictNode": _check_dict,
+    "ConstructorFromReduceNode": _check_call,
+}
+
+
+def _check_members(archive: zipfile.ZipFile, schema: Any) -> list[tuple[int, ...]]:
+    """Read the shapes of the arrays that the nodes name, each of them once."""
+    shapes = {}
+    owners: dict[str, Any] = {}
+    for node in walk(schema):
+        if "file" not in node:
+            continue
+        name = node["file"]
+        # An array that is named by many nodes would be read for each.
+        if not node.get("__id__") or owners.setdefault(name, node["__id__"]) != node["__id__"]:
+            raise MalformedError(f"several nodes name {name}")
+        if node["__loader__"] == "NdArrayNode":
+            with archive.open(name) as file:
+                shapes[name], dtype = _read_header(file, archive.getinfo(name).file_size, name)
+            _check_scalar(node, shapes[name], dtype)
+        elif node["__loader__"] == "SparseMatrixNode":
+            _check_sparse_matrix(archive.read(name), name)
+    return list(shapes.values())
+
+
+def _read_header(file: IO[bytes], size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read shape and type of an array, and refuse it if the array is not what follows."""
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise MalformedError(f"{name} is an array in a format that save_model does not write")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.hasobject:
+        raise MalformedError(f"{name} is an array of objects, which NumPy would have to unpickle")
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or (count and not dtype.itemsize) or count * dtype.itemsize != size - file.tell():
+        raise MalformedError(f"{name} is an array of shape {shape} and type {dtype}, but has {size:,} bytes")
+    return shape, dtype
+
+
+def _check_scalar(node: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """A scalar is made by its type, and ``numpy.void(10**9)`` has a gigabyte."""
+    name = name_node(node)
+    fits = shape == () and f"numpy.{dtype.type.__name__}" == name != "numpy.void"
+    if name.startswith("numpy.") and name != "numpy.ndarray" and not fits:
+        raise MalformedError(f"a {name} has shape {shape} and type {dtype}")
+
+
+def _check_sparse_matrix(content: bytes, name: str) -> None:
+    """SciPy does not look at the indices, which lead beyond the memory of a forged matrix."""
+    with zipfile.ZipFile(_ShortReads(io.BytesIO(content))) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.compress_size > len(content):
+                raise MalformedError(f"the sparse matrix {name} is compressed")
+            with archive.open(member) as file:
+                _read_header(file, member.file_size, name)
+        if len(archive.infolist()) > len(("format", "shape", "data", "indices", "indptr", "_is_array")):
+            raise MalformedError(f"the sparse matrix {name} has too many parts")
+    sparse.load_npz(io.BytesIO(content)).check_format(full_check=True)
+
+
+def _unpack(content: bytes) -> bytes:
+    """Write an archive anew without compression."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stored, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    return stored.getvalue()

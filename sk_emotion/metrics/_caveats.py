@@ -1,0 +1,120 @@
+"""What makes scores worth less than they seem: leaks, absent classes, and classes of few faces."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
+
+from ..datasets._overlap import find_shared, number_copies
+from ..exceptions import LabelError
+from ..utils._labels import check_labels
+
+# A recall of 0.8 on 20 faces has a standard error of 0.09.
+_FEW = 20
+_NAMED = 5
+
+Split = tuple[NDArray[Any], NDArray[Any]]
+
+
+def find_leaks(X: Any, X_train: Any, groups: Any, groups_train: Any) -> list[str]:
+    """Say what of a test set was trained on already, as far as the training set is told."""
+    caveats = []
+    if groups_train is not None:
+        if groups is None or isinstance(groups, str):
+            raise LabelError(
+                f"EmotionReport: groups_train is given, but groups={groups!r}. Give the groups of the test images too."
+            )
+        parts = [check_labels(part, "EmotionReport", "groups") for part in (groups_train, groups)]
+        remedy = "Split by groups, as train_val_test_split(X, y, groups=...) does."
+        caveats += describe_groups(np.concatenate(parts), [_follow(*map(len, parts))], remedy)
+    copies = None if X_train is None else number_copies(X_train, X)
+    if copies is not None:
+        n_train = _num_samples(X_train)
+        remedy = "Split by groups='duplicates', as in train_val_test_split."
+        caveats += describe_copies(copies, [_follow(n_train, len(copies) - n_train)], remedy, first_test=n_train)
+    return caveats
+
+
+def _follow(n_train: int, n_test: int) -> Split:
+    """Give the rows of a training set, and of a test set behind it."""
+    return np.arange(n_train), np.arange(n_train, n_train + n_test)
+
+
+def describe_copies(copies: NDArray[Any], splits: Sequence[Split], remedy: str, *, first_test: int = 0) -> list[str]:
+    """Say how many images are tested by a model that was trained on a copy of them.
+
+    Test images are counted from row `first_test`.
+    """
+    shared = [find_shared(copies, train, test) for train, test in splits]
+    n_shared = _count_distinct(shared)
+    if not n_shared:
+        return []
+    (train, _), rows = next((split, rows) for split, rows in zip(splits, shared, strict=True) if len(rows))
+    twin = train[np.flatnonzero(copies[train] == copies[rows[0]])[0]]
+    return [
+        f"{n_shared} of {_count_distinct([test for _, test in splits])} test images have a copy or near copy in the "
+        f"training set, as test image {rows[0] - first_test} has in training image {twin}: scores are too high. "
+        f"{remedy}"
+    ]
+
+
+def describe_groups(groups: NDArray[Any], splits: Sequence[Split], remedy: str) -> list[str]:
+    """Say how many groups are in training and test set at once."""
+    shared = np.unique(np.concatenate([groups[find_shared(groups, train, test)] for train, test in splits]))
+    if not len(shared):
+        return []
+    n_groups = _count_distinct([groups[test] for _, test in splits])
+    return [
+        f"{len(shared)} of {n_groups} groups, {shared[0]!s} for one, are in training and test set at once: scores are "
+        f"too high for groups that are new. {remedy}"
+    ]
+
+
+def describe_few(labels: NDArray[Any], classes: NDArray[Any]) -> list[str]:
+    """Say which classes have so few faces that their scores are mostly chance."""
+    counts = [int(np.sum(labels == name)) for name in classes]
+    few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if 0 < count < _FEW]
+    if not few:
+        return []
+    return [f"Fewer than {_FEW} test faces: {_list(few)}. Scores that rest on so few may be far off by chance."]
+
+
+def describe_absent(absent: NDArray[Any]) -> list[str]:
+    """Say which classes a test set lacks, and what the scores make of it."""
+    if not len(absent):
+        return []
+    return [
+        f"No test face of {_list([str(name) for name in absent])}: macro F1 counts such a class as 0 where it is "
+        "predicted, and the other means over classes leave it out."
+    ]
+
+
+def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[str]:
+    """Say how many folds test without a class, and what the scores make of it."""
+    absent = [np.setdiff1d(y, y[test]) for _, test in splits]
+    lacking = [fold for fold, names in enumerate(absent) if len(names)]
+    if not lacking:
+        return []
+    first = _list([str(name) for name in absent[lacking[0]]])
+    return [
+        f"{len(lacking)} of {len(splits)} folds have no test face of a class, fold {lacking[0]} none of {first}: "
+        "there, macro F1 counts such a class as 0 where it is predicted, and the default ROC AUC leaves it out. A "
+        "smaller cv has fewer such folds."
+    ]
+
+
+def render_caveats(caveats: Sequence[str]) -> str:
+    """Set caveats apart on a page."""
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
+
+
+def _count_distinct(parts: Sequence[NDArray[Any]]) -> int:
+    return len(np.unique(np.concatenate(parts)))
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,215 @@
+"""What a comparison warns of: leaks, folds without a class, classes of few faces."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+from sk_emotion import compare_classifiers, find_duplicates
+from sk_emotion.exceptions import DatasetError, DatasetWarning, LabelError
+
+# The first half is trained on, the second one tested.
+HALVES = [(np.arange(48), np.arange(48, 96))]
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Guesses, and keeps what each training was shown."""
+
+    trainings: list = []  # noqa: RUF012 - shared by clones
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.trainings.append(X)
+        return self
+
+    def predict(self, X):
+        return np.resize(self.classes_, len(X))
+
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+@pytest.fixture
+def pictures():
+    """Pictures of noise, of which no two are alike, and labels of two classes in turn."""
+    X = np.random.default_rng(0).integers(20, 256, (96, 16, 16), dtype=np.uint8)
+    # No two thumbnails are alike; the last row tells which picture it is.
+    X[:, -1, -1] = np.arange(96)
+    return X, np.resize(["fear", "pain"], 96)
+
+
+def compare_quietly(X, y, **options):
+    return compare_classifiers([Recorder()], X, y, **{"scoring": "accuracy", **options})
+
+
+def compare(X, y, **options):
+    """Compare, and give the one warning's text with the result."""
+    with pytest.warns(DatasetWarning) as record:
+        result = compare_quietly(X, y, **options)
+    (warning,) = [each for each in record if issubclass(each.category, DatasetWarning)]
+    assert warning.filename == __file__
+    message = str(warning.message)
+    assert message == "compare_classifiers: " + " ".join(result.caveats_)
+    return message, result
+
+
+def test_nothing_wrong_is_nothing_said(pictures):
+    result = compare_quietly(*pictures, cv=3)
+    assert result.caveats_ == []
+    assert "test face" not in str(result) and 'class="failed"' not in result.to_html()
+
+
+@pytest.mark.parametrize("change", [lambda image: image, lambda image: (0.8 * image).astype(np.uint8)])
+def test_image_that_is_tested_after_training_on_its_copy_is_warned_of(pictures, change):
+    X, y = pictures
+    X[50], X[52] = change(X[7]), change(X[7])
+    message, _ = compare(X, y, cv=HALVES)
+    assert "2 of 48 test images have a copy or near copy in the training set" in message
+    assert "as test image 50 has in training image 7: " in message
+    assert message.endswith(
+        "Pass groups='duplicates', and a cv that keeps groups together, such as StratifiedGroupKFold."
+    )
+
+
+def test_copies_are_counted_once_over_all_folds(pictures):
+    X, y = pictures
+    X[48:] = X[:48]
+    splits = [*HALVES, *HALVES, (np.arange(48, 96), np.arange(48))]
+    assert "96 of 96 test images" in compare(X, y, cv=splits)[0]
+
+
+def test_first_copy_is_named_from_the_fold_where_it_is(pictures):
+    X, y = pictures
+    X[95] = X[90]
+    rows = np.arange(96)
+    splits = [(rows[rows >= 24], rows[:24]), (rows[rows != 95], rows[95:])]
+    assert "1 of 25 test images" in compare(X, y, cv=splits)[0]
+    assert "as test image 95 has in training image 90" in compare(X, y, cv=splits)[0]
+
+
+def test_copies_in_one_part_of_a_fold_are_no_leak(pictures):
+    X, y = pictures
+    X[3], X[60] = X[7], X[61]
+    assert compare_quietly(X, y, cv=HALVES).caveats_ == []
+
+
+def test_duplicates_are_groups_by_a_word(pictures):
+    X, y = pictures
+    X[50:60] = X[:10]
+    message, _ = compare(X, y, cv=3)
+    assert message.endswith("Pass groups='duplicates'.")
+    Recorder.trainings.clear()
+    result = compare_quietly(X, y, groups="duplicates", cv=3)
+    assert result.caveats_ == []
+    expected = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, y, find_duplicates(X))
+    for (train, _), shown in zip(expected, Recorder.trainings, strict=True):
+        np.testing.assert_array_equal(shown, X[train])
+
+
+def test_splitter_that_splits_duplicates_is_warned_of_once(pictures):
+    X, y = pictures
+    X[50:60] = X[:10]
+    message, _ = compare(X, y, groups="duplicates", cv=HALVES)
+    assert "10 of 48 test images" in message and "groups='duplicates', and a cv" in message
+    assert "are in training and test set at once" not in message
+
+
+def test_splitter_that_splits_persons_is_warned_of(pictures):
+    people = np.array(["anna", "ben", "cleo", "dora", "emil", "fay"])[np.arange(96) // 16]
+    splits = [(np.arange(40), np.arange(40, 96))]
+    message, _ = compare(*pictures, groups=people, cv=splits)
+    assert "1 of 4 groups, cleo for one, are in training and test set at once" in message
+    assert message.endswith("Give a cv that keeps groups together, such as StratifiedGroupKFold.")
+    assert compare_quietly(*pictures, groups=people, cv=3).caveats_ == []
+
+
+def test_persons_who_share_a_picture_can_be_joined(pictures):
+    X, y = pictures
+    # Six of twelve persons, so that no fold of three can hold them all.
+    X[50::8] = X[7]
+    people = np.arange(96) // 8
+    message, _ = compare(X, y, groups=people, cv=StratifiedGroupKFold(3))
+    assert "of 96 test images" in message and "Pass groups=find_duplicates(X, groups=groups), and a cv" in message
+    message, _ = compare(X, y, groups=people, cv=3)
+    assert message.endswith("Pass groups=find_duplicates(X, groups=groups).")
+    joined = find_duplicates(X, groups=people)
+    assert compare_quietly(X, y, groups=joined, cv=3).caveats_ == []
+
+
+def test_files_are_read_and_a_broken_one_has_no_copy(pictures, tmp_path):
+    X, y = pictures
+    paths = [str(tmp_path / f"{number}.png") for number in range(96)]
+    for path, image in zip(paths, X, strict=True):
+        Image.fromarray(image).save(path)
+    for number in (0, 50):
+        (tmp_path / f"{number}.png").write_bytes(b"broken")
+    assert compare_quietly(paths, y, cv=HALVES).caveats_ == []
+    Image.fromarray(X[7]).save(paths[51], quality=50)
+    assert "as test image 51 has in training image 7" in compare(paths, y, cv=HALVES)[0]
+
+
+def test_equal_rows_of_an_image_are_copies_and_equal_rows_of_a_table_are_not(pictures):
+    X, y = pictures
+    X[50] = X[7]
+    rows = X.reshape(96, -1)
+    assert "1 of 48 test images" in compare(rows, y, cv=HALVES)[0]
+    assert compare_quietly(rows, y, groups="duplicates", cv=3).caveats_ == []
+    table = rows[:, :255]
+    assert compare_quietly(table, y, cv=HALVES).caveats_ == []
+    with pytest.raises(DatasetError, match="expected many pictures"):
+        compare_quietly(table, y, groups="duplicates")
+
+
+def test_another_word_than_duplicates_is_refused(pictures):
+    with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group a sample, 'dupl"):
+        compare_quietly(*pictures, groups="persons")
+
+
+def test_fold_without_a_class_is_warned_of(pictures):
+    X, _ = pictures
+    people = np.arange(96) // 24
+    y = np.where((people == 0) & (np.arange(96) % 2 == 1), "joy", np.resize(["fear", "pain"], 96))
+    y[30:50] = "joy"
+    message, result = compare(X, y, groups=people, cv=LeaveOneGroupOut(), scoring=None)
+    assert "2 of 4 folds have no test face of a class, fold 0 none of pain: there, macro F1" in message
+    assert len(result.caveats_) == 1
+    assert result.scores_["roc_auc_ovr"].notna().all()
+
+
+@pytest.mark.parametrize(("n_pain", "n_caveats"), [(19, 1), (20, 0)])
+def test_class_of_fewer_than_twenty_faces_is_warned_of(pictures, n_pain, n_caveats):
+    X, _ = pictures
+    y = np.where(np.arange(96) < n_pain, "pain", "fear")
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        result = compare_quietly(X, y, cv=3)
+    assert len(record) == len(result.caveats_) == n_caveats
+    if n_caveats:
+        assert result.caveats_[0].startswith("Fewer than 20 test faces: pain (19). Scores that rest on so few")
+
+
+def test_faces_are_counted_over_all_folds_but_those_never_tested_are_not(pictures):
+    assert compare_quietly(*pictures, cv=StratifiedKFold(8)).caveats_ == []
+    message, _ = compare(*pictures, cv=[(np.arange(60), np.arange(60, 96))])
+    assert "Fewer than 20 test faces: fear (18), pain (18)." in message
+
+
+def test_many_small_classes_are_not_all_named(pictures):
+    X, _ = pictures
+    message, _ = compare(X, np.arange(96) % 8, cv=3)
+    assert "Fewer than 20 test faces: 0 (12), 1 (12), 2 (12), 3 (12), 4 (12) and 3 more. " in message
+
+
+def test_text_page_and_notebook_say_it(pictures):
+    X, y = pictures
+    X[50] = X[7]
+    y = np.where(np.isin(np.arange(96), [0, 60]), "<joy>", y)
+    _, result = compare(X, y, cv=HALVES)
+    assert [caveat in str(result).splitlines() for caveat in result.caveats_] == [True, True]
+    for page in (result.to_html(), result._repr_html_()):
+        assert "&lt;joy&gt; (1)" in page and "training image 7" in page
+        assert "<joy>" not in page
+        assert page.count('class="failed"') == 2

@@ -1,0 +1,375 @@
+"""Model files that are meant to do harm.
+
+``FILES`` maps what a file tries to how it is made, from the contents of two good files (an EmotionClassifier and a
+pipeline with an SVM), and to what the error says.
+"""
+
+import io
+import os
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from tempfile import gettempdir
+
+import joblib
+import numpy as np
+import safetensors.numpy
+import torch
+from forging import (
+    array,
+    array_node,
+    build,
+    call,
+    classifier,
+    find,
+    forge,
+    group,
+    header,
+    mapping,
+    name,
+    object_array,
+    pack,
+    patch,
+    plant,
+    replace_arrays,
+    text,
+    unpack,
+)
+
+from sk_emotion._model_file import MAX_NODES, MAX_SCHEMA_SIZE
+
+CANARY = Path(gettempdir(), f"sk_emotion_canary_{os.getpid()}")
+"""The folder that appears where code of a file was run."""
+
+COMMAND = f"mkdir {CANARY}"
+
+FREE = 10**6
+"""From here on, no node of a good file has a number."""
+
+UNTRUSTED = "Only if you trust whoever made the file"
+DAMAGED = "is no file of save_model, or is damaged"
+UNFIT = "is not as skops writes it"
+TOO_MANY_WEIGHTS = "its network has more weights than the file"
+
+
+class Trap:
+    """Whose pickle makes a folder when it is read."""
+
+    def __reduce__(self):
+        return os.mkdir, (str(CANARY),)
+
+
+OBJECTS = np.array([Trap()])
+
+
+def dump(write, value, **settings):
+    """Give what a function writes into a file."""
+    buffer = io.BytesIO()
+    write(value, buffer, **settings)
+    return buffer.getvalue()
+
+
+def without_mark(schema):
+    return {key: value for key, value in schema.items() if key != "sk_emotion"}
+
+
+def with_a_dict(schema):
+    return {**mapping(), "protocol": schema["protocol"], "sk_emotion": schema["sk_emotion"]}
+
+
+OTHERS = {
+    "a pickle": (lambda: pickle.dumps(Trap()), DAMAGED),
+    "a pickle of the first protocol": (lambda: pickle.dumps(Trap(), protocol=0), DAMAGED),
+    "a file of joblib": (lambda: dump(joblib.dump, Trap()), DAMAGED),
+    "a file of torch.save": (lambda: dump(torch.save, Trap()), "has a member 'archive/data.pkl'"),
+    "an old file of torch.save": (lambda: dump(torch.save, Trap(), _use_new_zipfile_serialization=False), DAMAGED),
+    "arrays of objects": (lambda: dump(lambda value, file: np.savez(file, value), OBJECTS), DAMAGED),
+    "safetensors": (lambda: safetensors.numpy.save({"a": np.ones(3)}), DAMAGED),
+    "nothing": (lambda: b"", DAMAGED),
+    "noise": (lambda: np.random.default_rng(0).bytes(1000), DAMAGED),
+    "an archive of nothing": (lambda: pack({}), DAMAGED),
+    "a directory of 7,000 long names": (
+        lambda: pack([(f"{number:0600}.npy", b"") for number in range(7000)]),
+        "its zip directory has more than 4,000,000 bytes",
+    ),
+    "no schema": (lambda: pack({"7.npy": array(np.ones(3))}), "There is no item named 'schema.json'"),
+    "a schema of spaces": (lambda: pack({"schema.json": b" " * (MAX_SCHEMA_SIZE + 1)}), "at most 8,000,000 are read"),
+    "a schema of empty dicts": (lambda: pack({"schema.json": b"[" + b"{}," * 2_600_000 + b"{}]"}), "too many parts"),
+    "a schema of brackets": (lambda: pack({"schema.json": b"[" * 100_000}), "RecursionError"),
+    "a schema of emoji": (lambda: pack({"schema.json": "😀".encode() * 1_900_000}), "too many parts"),
+}
+
+
+def overlap(_):
+    """Let all entries of a directory lead to one array of a megabyte."""
+    parts = [(f"{number}.npy", bytes(1 << 20 if number == 0 else 0)) for number in range(300)]
+    archive = patch(pack([*parts, ("schema.json", b"{}")]), b"PK\x01\x02", 20, struct.pack("<II", 1 << 20, 1 << 20))
+    return patch(archive, b"PK\x01\x02", 42, struct.pack("<I", 0))
+
+
+# An entry of a zip directory begins with PK\1\2, the record at its end with PK\5\6.
+ARCHIVES = {
+    "a zip bomb": (
+        lambda svm: pack({**unpack(svm), "planted.npy": bytes(250_000_000)}, compression=zipfile.ZIP_DEFLATED),
+        "is compressed or encrypted",
+    ),
+    "compression by bzip2": (lambda svm: pack(unpack(svm), compression=zipfile.ZIP_BZIP2), "compressed or encrypted"),
+    "an unknown compression": (lambda svm: patch(svm, b"PK\x01\x02", 10, b"\x63"), "compressed or encrypted"),
+    "encryption": (lambda svm: patch(svm, b"PK\x01\x02", 8, b"\x01"), "compressed or encrypted"),
+    "members of four gigabytes": (
+        lambda svm: patch(svm, b"PK\x01\x02", 20, b"\xf0\xff\xff\xff" * 2),
+        "its members claim to be larger than the file",
+    ),
+    "sizes that stand elsewhere": (lambda svm: patch(svm, b"PK\x01\x02", 20, b"\xff" * 8), "larger than the file"),
+    "members that overlap": (overlap, "larger than the file"),
+    "a directory of four gigabytes": (lambda svm: patch(svm, b"PK\x05\x06", 12, b"\xf0\xff\xff\xff"), DAMAGED),
+    "two members of one name": (lambda svm: pack([*unpack(svm).items(), ("schema.json", b"{}")]), "the same name"),
+    "a path that leads out": (lambda svm: pack({**unpack(svm), "../../evil.npy": b""}), r"member '\.\./\.\./evil"),
+    "an absolute path": (lambda svm: pack({**unpack(svm), "/etc/evil.npy": b""}), "member '/etc/evil"),
+    "half of it": (lambda svm: svm[: len(svm) // 2], DAMAGED),
+    "a directory that is cut off": (lambda svm: svm[:-200], DAMAGED),
+    "zeros inside": (lambda svm: svm[:9000] + bytes(3000) + svm[12000:], DAMAGED),
+    "no arrays": (lambda svm: pack({"schema.json": unpack(svm)["schema.json"]}), "There is no item named"),
+    "a file that skops wrote": (lambda svm: forge(svm, without_mark), "save_model did not write it"),
+    "no estimator": (lambda svm: forge(svm, with_a_dict), "holds a dict, expected a fitted estimator"),
+    "a later format": (
+        lambda svm: forge(svm, lambda schema: schema.update(sk_emotion={"format": 2, "version": "9.0" * 999})),
+        r"later version of sk_emotion \(9\.09\.0.{34}\)\. Update sk_emotion",
+    ),
+    "no format": (lambda svm: forge(svm, lambda schema: schema.update(sk_emotion={"format": "1"})), DAMAGED),
+    "a later protocol": (lambda svm: forge(svm, lambda schema: schema.update(protocol=99)), "update skops"),
+    "an old protocol": (lambda svm: forge(svm, lambda schema: schema.update(protocol=1)), "protocol 1 of skops"),
+}
+
+SYSTEM = name("FunctionNode", "posix.system")
+HUGE = text(10**10)
+RANGE, HUGE_RANGE = call("builtins.range", text(10)), call("builtins.range", HUGE)
+FACE_LOADER = "sk_emotion.preprocessing._face_loader.FaceLoader"
+PIPELINE = "sklearn.pipeline.Pipeline"
+
+
+def make_partial(function):
+    parts = {"func": function, "args": group("tuple", text(COMMAND)), "kwds": mapping(), "namespace": mapping()}
+    return name("PartialNode", "functools.partial", content=parts)
+
+
+def make_generator(**seed_sequence):
+    states = {"bit_generator": mapping(bit_generator=text("PCG64")), "seed_seq": mapping(**seed_sequence)}
+    return name("RandomGeneratorNode", "numpy.random._generator.Generator", content=states)
+
+
+def nest(levels):
+    node = text(0)
+    for _ in range(levels):
+        node = group("list", node)
+    return node
+
+
+def laugh(levels):
+    """Make a list of two lists that are the same, and so on."""
+    node = group("list", text(0), text(0))
+    for level in range(1, levels):
+        node["__id__"] = FREE + level
+        node = group("list", node, {**group("list"), "__id__": FREE + level})
+    return node
+
+
+# What stands where a pipeline has a flag.
+NODES = {
+    "lists in lists": (nest(150), "more than 200 levels deep"),
+    "too many functions": (group("list", *[name("FunctionNode", "numpy.add")] * MAX_NODES), "more than 40,000 nodes"),
+    "lists that are one another": (laugh(60), "have the same number"),
+    "a node by the number of another": (
+        group("list", {**text(1), "__id__": FREE}, {"__id__": FREE}),
+        "points to another",
+    ),
+    "a node that is looked up": ({**name("CachedNode", "builtins.str"), "__id__": FREE}, "unknown object id"),
+    "a list as a text": (text([[]] * 1000), UNFIT),
+    "a function": (SYSTEM, f"needs posix.system. {UNTRUSTED}"),
+    "a call": (call("posix.system", text(COMMAND)), UNTRUSTED),
+    "a call of eval": (call("builtins.eval", text(f"__import__('os').system('{COMMAND}')")), UNTRUSTED),
+    "a partial function": (make_partial(SYSTEM), UNTRUSTED),
+    "an operator": (name("OperatorFuncNode", "operator.methodcaller", attrs=group("tuple", text("fit"))), UNTRUSTED),
+    "a method": (name("MethodNode", PIPELINE, content={"func": "fit", "obj": build(PIPELINE)}), r"Pipeline\.fit"),
+    "a class of an unknown module": (build("antigravity.Evil"), UNTRUSTED),
+    "a trusted class that is called": (call(FACE_LOADER), f"needs {FACE_LOADER}"),
+    "a key that is called": (mapping([SYSTEM], **{COMMAND: text(1)}), UNFIT),
+    "a generator of 40 gigabytes": (make_generator(entropy=text(0), pool_size=HUGE), "needs numpy.random._generator"),
+    "a set of a range": (call("builtins.frozenset", RANGE), UNFIT),
+    "a set of a list of a huge range": (call("builtins.frozenset", group("list", HUGE_RANGE)), UNFIT),
+    "an array of a range": (object_array(RANGE, shape=(1, 10)), UNFIT),
+    "a masked range": (
+        name("MaskedArrayNode", "numpy.ma.MaskedArray", content={"data": RANGE, "mask": text(False)}),
+        UNFIT,
+    ),
+    "a calibration by a range": (
+        build("sklearn.isotonic.IsotonicRegression", X_thresholds_=HUGE_RANGE, y_thresholds_=HUGE_RANGE),
+        UNFIT,
+    ),
+}
+
+
+def plant_scalar(svm, kind):
+    node = name("NdArrayNode", f"numpy.{kind}", type="numpy", file="planted.npy", __id__=FREE)
+    return plant(svm, node, {"planted.npy": array(np.array(10**9))})
+
+
+def plant_matrix(svm, compression=zipfile.ZIP_STORED, **others):
+    """Make a model that holds a sparse matrix."""
+    eye = {"format": np.array(b"csr"), "shape": np.array([2, 2]), "data": np.ones(2), "indptr": np.arange(3)}
+    arrays = {**eye, "indices": np.arange(2), **others}
+    npz = pack({f"{key}.npy": array(value) for key, value in arrays.items()}, compression=compression)
+    node = name("SparseMatrixNode", "scipy.sparse._csr.csr_matrix", type="scipy", file="planted.npz", __id__=FREE)
+    return plant(svm, node, {"planted.npz": npz})
+
+
+def plant_many(svm):
+    nodes = [array_node("planted.npy", __id__=FREE + number) for number in range(1000)]
+    return plant(svm, group("list", *nodes), {"planted.npy": array(np.zeros(100_000))})
+
+
+# What the arrays of a pipeline are.
+ARRAYS = {
+    "an array of objects": (array(OBJECTS), "which NumPy would have to unpickle"),
+    "a pickle as an array": (pickle.dumps(Trap()), DAMAGED),
+    "a file of torch.save as an array": (dump(torch.save, Trap()), DAMAGED),
+    "an archive as an array": (pack({"a.npy": array(OBJECTS)}), DAMAGED),
+    "an array of a terabyte": (header("'<f8'", (10**12,)), "of shape"),
+    "an array that overflows": (header("'<f8'", (2**61, 8)), "of shape"),
+    "an array of less than nothing": (header("'<f8'", (-1, -1), rest=bytes(8)), "of shape"),
+    "an array of items without a size": (header("'|V0'", (10**12,)), "of shape"),
+    "an array of huge items": (header(f"[('a', '<f8', ({10**8},))]", (1,)), "of shape"),
+    "a header of brackets": (header("(" * 9000, (1,)), DAMAGED),
+    "a long header": (header("'<f8'" + " " * 50_000, (1,)), DAMAGED),
+    "a header of four gigabytes": (header("'<f8'", (1,), version=(2, 0), length=0xFFFFFFFF), "does not write"),
+}
+PLANTED_ARRAYS = {
+    "a scalar of a gigabyte": (lambda svm: plant_scalar(svm, "void"), "a numpy.void has"),
+    "bytes of a gigabyte": (lambda svm: plant_scalar(svm, "bytes_"), "a numpy.bytes_ has"),
+    "an array that is read 1,000 times": (plant_many, "several nodes name planted.npy"),
+    "a sparse matrix of objects": (lambda svm: plant_matrix(svm, data=OBJECTS), "which NumPy would have to unpickle"),
+    "a sparse zip bomb": (
+        lambda svm: plant_matrix(svm, zipfile.ZIP_DEFLATED, data=np.zeros(3_000_000)),
+        "the sparse matrix planted.npz is compressed",
+    ),
+    "a sparse matrix that leads out of memory": (
+        lambda svm: plant_matrix(svm, indices=np.array([0, 10**8])),
+        "indices must be < 2",
+    ),
+}
+
+
+def make_resnet(**params):
+    defaults = {"width": 4, "blocks_per_stage": 1, "dropout": 0.1, "pretrained": None, "body_rate": 0.3}
+    nodes = {key: text(value) for key, value in {**defaults, "frozen_parts": 0}.items()}
+    return build("sk_emotion.networks._resnet.ResNet", **{**nodes, **params})
+
+
+def make_torch_network(module, **params):
+    return build("sk_emotion.networks._external.TorchNetwork", module=module, module_params=mapping(**params))
+
+
+def make_vision_transformer():
+    name_of_it = {"name": text("vit_h_14"), "weights": text(None)}
+    return build("sk_emotion.networks._external.TorchvisionNetwork", **name_of_it)
+
+
+def make_bunch(**attributes):
+    return {**mapping(**attributes), "__module__": "sklearn.utils._bunch", "__class__": "Bunch"}
+
+
+def shape_of(*sizes):
+    return group("tuple", *map(text, sizes))
+
+
+# Whoever calls it with an estimator and X lets the estimator predict X: a FaceLoader would read and write files.
+SCORE = name("FunctionNode", "sklearn.metrics._classification.accuracy_score")
+SCORER = build("sklearn.metrics._scorer._Scorer", _score_func=SCORE, _sign=text(1), _kwargs=mapping())
+LIST, SPLITTER = name("TypeNode", "builtins.list"), name("TypeNode", "sklearn.model_selection._split.KFold")
+LIST_OF_RATES = make_resnet(pretrained=text("fer2013"), body_rate=group("list", text(0)))
+
+# What an EmotionClassifier has.
+CLASSIFIERS = {
+    "a network of terabytes": ({"network": make_resnet(width=text(10**6))}, TOO_MANY_WEIGHTS),
+    "a network of gigabytes": ({"network": make_resnet(width=text(2000))}, TOO_MANY_WEIGHTS),
+    "a network of endless layers": (
+        {"network": make_resnet(width=text(0), blocks_per_stage=text(10**9))},
+        TOO_MANY_WEIGHTS,
+    ),
+    "a network of a billion colours": ({"image_shape_": shape_of(24, 24, 10**9)}, "an unfit image_shape_"),
+    "a network of 65,000 colours": (
+        {"image_shape_": shape_of(24, 24, 65_000), "network": make_resnet(width=text(900))},
+        TOO_MANY_WEIGHTS,
+    ),
+    "a network of a hundred thousand classes": (
+        {"classes_": call("builtins.range", text(100_000))},
+        "an unfit classes_",
+    ),
+    "a vision transformer": ({"network": make_vision_transformer()}, TOO_MANY_WEIGHTS),
+    "a module that is a scorer": (
+        {"network": make_torch_network(SCORER, estimator=build(FACE_LOADER), X=text("/etc/passwd"), y_true=text(1))},
+        r"its network is sklearn\.metrics\._scorer\._Scorer",
+    ),
+    "a module that is a list": ({"network": make_torch_network(LIST)}, r"its network is builtins\.list"),
+    "a network that is a dict": ({"network": make_bunch(build=SCORER)}, r"its network is sklearn\.utils\._bunch"),
+    "an optimiser that is a scorer": ({"optimizer": SCORER}, "an unfit optimizer"),
+    "an optimiser that is a splitter": ({"optimizer": SPLITTER}, "an unfit optimizer"),
+    "callbacks": ({"callbacks": group("list", SCORER)}, "an unfit callbacks"),
+    "a learning rate that multiplies a list": (
+        {"network": LIST_OF_RATES, "learning_rate": text(10**9)},
+        "its network has body_rate",
+    ),
+    "a learning rate that is a list": ({"learning_rate": group("list", text(0))}, "learning_rate"),
+    "a history that is no list": ({"history_": text('{"epoch": 1}')}, "an unfit history_"),
+    "a state that is no dict": ({"net_state": group("list", text(0))}, "is damaged"),
+}
+
+
+def change_weights(net, change, part="weights"):
+    return forge(net, lambda schema: change(find(schema, "EmotionClassifier")["net_state"]["content"][part]))
+
+
+def swap_weights(weights):
+    first, second, *_ = [key for key in weights["content"] if key.endswith("weight")]
+    weights["content"].update({first: weights["content"][second], second: weights["content"][first]})
+
+
+def swap_momenta(states):
+    """A convolution's and a normalisation's: fused optimisers would write beyond the smaller one."""
+    first, second, *_ = [state["content"] for state in states["content"].values()]
+    first["momentum_buffer"], second["momentum_buffer"] = second["momentum_buffer"], first["momentum_buffer"]
+
+
+def drop_weight(weights):
+    weights["content"].popitem()
+
+
+WEIGHTS = {
+    "weights that are swapped": (lambda net: change_weights(net, swap_weights), "size mismatch"),
+    "momenta that are swapped": (
+        lambda net: change_weights(net, swap_momenta, "optimizer_state"),
+        "momentum_buffer has shape .* but its weight",
+    ),
+    "a weight that is missing": (lambda net: change_weights(net, drop_weight), "Missing key"),
+    "weights of texts": (lambda net: replace_arrays(net, array(np.array(["a"] * 8))), "is damaged"),
+    "weights of one number": (lambda net: replace_arrays(net, array(np.ones(1, np.float32))), "size mismatch"),
+}
+
+FILES = {
+    **{what: (lambda _net, _svm, make=make: make(), says) for what, (make, says) in OTHERS.items()},
+    **{what: (lambda _net, svm, make=make: make(svm), says) for what, (make, says) in ARCHIVES.items()},
+    **{what: (lambda _net, svm, make=make: make(svm), says) for what, (make, says) in PLANTED_ARRAYS.items()},
+    **{what: (lambda _net, svm, node=node: plant(svm, node), says) for what, (node, says) in NODES.items()},
+    **{what: (lambda _net, svm, new=new: replace_arrays(svm, new), says) for what, (new, says) in ARRAYS.items()},
+    **{what: (lambda net, _svm, new=new: classifier(net, **new), says) for what, (new, says) in CLASSIFIERS.items()},
+    **{what: (lambda net, _svm, make=make: make(net), says) for what, (make, says) in WEIGHTS.items()},
+}
+
+
+def write_files(folder, net, svm):
+    """Write all files, given the contents of two good ones; give the paths by what the files try."""
+    paths = {what: Path(folder, f"{number}.skops") for number, what in enumerate(FILES)}
+    for what, (make, _) in FILES.items():
+        paths[what].write_bytes(make(net, svm))
+    return paths

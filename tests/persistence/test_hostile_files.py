@@ -1,0 +1,74 @@
+"""Files that are meant to do harm are refused: no code runs, and little memory is taken."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hostile_files import CANARY, FILES, write_files
+
+from sk_emotion import save_model
+from sk_emotion.exceptions import ModelFileError
+
+MEMORY = 200_000_000
+
+
+def make_device(path):
+    path.symlink_to("/dev/zero")
+
+
+PLACES = {
+    "a pipe": (os.mkfifo, "no regular file"),
+    "a device": (make_device, "no regular file"),
+    "a folder": (Path.mkdir, "is a folder"),
+    "nothing at all": (lambda path: None, "there is no file"),
+    "a link that leads nowhere": (lambda path: path.symlink_to("nowhere"), "there is no file"),
+}
+
+
+@pytest.fixture(scope="module")
+def results(trained, svm, tmp_path_factory):
+    """What became of each file and place, by what it is."""
+    folder = tmp_path_factory.mktemp("hostile")
+    good = [folder / "net", folder / "svm"]
+    for model, path in zip((trained, svm), good, strict=True):
+        save_model(model, path)
+    paths = write_files(folder, *[path.read_bytes() for path in good])
+    for number, (what, (make, _)) in enumerate(PLACES.items()):
+        paths[what] = folder / f"place {number}"
+        make(paths[what])
+    script = Path(__file__).with_name("load_apart.py")
+    done = subprocess.run(
+        [sys.executable, script, *good, "--", *good, *paths.values()], capture_output=True, text=True, check=True
+    )
+    lines = {line["path"]: line for line in map(json.loads, done.stdout.splitlines())}
+    return {what: lines[str(path)] for what, path in {"net": good[0], "svm": good[1], **paths}.items()}
+
+
+@pytest.mark.parametrize("what, message", [(what, message) for what, (_, message) in {**FILES, **PLACES}.items()])
+def test_hostile_file_is_refused_by_a_message_in_one_line(what, message, results):
+    result = results[what]
+    assert "ModelFileError" in result["kinds"], result
+    with pytest.raises(ModelFileError, match=message):
+        raise ModelFileError(result["error"])
+    assert result["path"] in result["error"]
+    assert "\n" not in result["error"] and len(result["error"]) < 800
+
+
+@pytest.mark.parametrize("what", {**FILES, **PLACES})
+def test_hostile_file_runs_nothing_and_opens_nothing(what, results):
+    assert results[what]["seen"] == []
+    assert not CANARY.exists()
+
+
+@pytest.mark.parametrize("what", {**FILES, **PLACES})
+def test_hostile_file_takes_little_memory(what, results):
+    assert results[what]["grown"] < MEMORY, results[what]
+
+
+@pytest.mark.parametrize("what", ["net", "svm"])
+def test_good_files_are_loaded_under_the_same_watch(what, results):
+    assert results[what]["error"].startswith("loaded ")
+    assert results[what]["seen"] == []

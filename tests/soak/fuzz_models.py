@@ -1,0 +1,218 @@
+"""Load damaged and forged model files for as long as asked: only errors of sk_emotion may come out.
+
+    python tests/soak/fuzz_models.py --minutes 30 --keep escapes
+
+Each file follows from the seed and its number, so that ``--only NUMBER`` makes it again. It is loaded in a child
+process of its own, which may neither run nor open anything, nor take more than 200 MB. A file that is loaded all the
+same is fine: what a forged model predicts is not promised.
+"""
+
+import argparse
+import collections
+import copy
+import json
+import random
+import re
+import sys
+import tempfile
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "persistence"))
+from forging import pack, unpack
+from load_apart import load_apart
+from saved_models import MODELS
+
+from sk_emotion import load_model, make_faces, save_model
+from sk_emotion._trusted_names import KINDS, TRUSTED
+
+MEMORY = 200_000_000
+SECONDS = 30
+KINDS_OF_MODELS = ("strings", "hog and svm", "search", "isotonic", "ema")
+VALUES = (None, True, 0, -1, 1.5, 10**9, 10**30, 1e308, "", "0", "a" * 1000, "schema.json", [], {}, [0] * 100)
+PAIRS = sorted((kind, *name.rpartition(".")[::2]) for kind, names in TRUSTED.items() for name in names)
+
+
+def change_value(nodes, rng):
+    node = rng.choice(nodes)
+    node[rng.choice(list(node))] = rng.choice(VALUES)
+
+
+def change_text(nodes, rng):
+    node = rng.choice([node for node in nodes if node["__loader__"] == "JsonNode"])
+    node["content"] = json.dumps(rng.choice(VALUES))
+
+
+def change_kind(nodes, rng):
+    rng.choice(nodes)["__loader__"] = rng.choice([*sorted(KINDS), "CachedNode", "MethodNode", "OperatorFuncNode"])
+
+
+def change_name(nodes, rng):
+    node = rng.choice(nodes)
+    node["__loader__"], node["__module__"], node["__class__"] = rng.choice(PAIRS)
+
+
+def lend(key):
+    """Let a node have what another has."""
+
+    def change(nodes, rng):
+        having = [node for node in nodes if key in node]
+        if having:
+            rng.choice(having)[key] = copy.deepcopy(rng.choice(having)[key])
+
+    return change
+
+
+def replace_node(nodes, rng):
+    one, other = rng.sample(nodes, 2)
+    # A copy, since a node within itself has no end.
+    copied = copy.deepcopy(other)
+    one.clear()
+    one.update(copied)
+
+
+def drop_key(nodes, rng):
+    node = rng.choice(nodes)
+    del node[rng.choice(list(node))]
+
+
+def drop_part(nodes, rng):
+    node = rng.choice([node for node in nodes if node.get("content") and not isinstance(node["content"], str)])
+    content = node["content"]
+    del content[rng.choice(list(content) if isinstance(content, dict) else range(len(content)))]
+
+
+CHANGES = (
+    *(
+        change_value,
+        change_text,
+        change_text,
+        change_kind,
+        change_name,
+        replace_node,
+        replace_node,
+        drop_key,
+        drop_part,
+    ),
+    *(lend("file"), lend("__id__"), lend("content"), lend("key_types"), lend("shape")),
+)
+
+
+def change_schema(parts, rng):
+    schema = json.loads(parts["schema.json"])
+    for _ in range(rng.choice((1, 1, 1, 2, 5))):
+        rng.choice(CHANGES)([node for node in list_nodes(schema) if len(node) > 1], rng)
+    parts["schema.json"] = json.dumps(schema).encode()
+
+
+def list_nodes(item):
+    """List the nodes of a tree that need not be whole any more."""
+    below = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    own = [item] if isinstance(item, dict) and "__loader__" in item else []
+    return own + [node for part in below for node in list_nodes(part)]
+
+
+def change_array(parts, rng):
+    """Flip bytes of an array or its header, or let it be another."""
+    arrays = sorted(name for name in parts if name != "schema.json")
+    name = rng.choice(arrays)
+    content = bytearray(parts[name])
+    if rng.random() < 0.3:
+        content = parts[rng.choice(arrays)]
+    elif rng.random() < 0.5:
+        # Of its shape or type.
+        header = re.sub(
+            rb"\d", lambda _: str(rng.randrange(10)).encode(), bytes(content[:128]), count=rng.randrange(1, 4)
+        )
+        content = header + content[128:]
+    else:
+        flip(content, rng)
+    parts[name] = bytes(content)
+
+
+def flip(content, rng):
+    for _ in range(rng.choice((1, 2, 10, 100))):
+        content[rng.randrange(len(content))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+
+
+def make_file(good, seed, number):
+    """Make the file of a number."""
+    rng = random.Random(f"{seed} {number}")
+    content = rng.choice(good)
+    way = rng.random()
+    if way < 0.15:
+        content = bytearray(content)
+        # The directory is at the end.
+        start = rng.choice((0, max(0, len(content) - 3000)))
+        part = content[start:]
+        flip(part, rng)
+        return bytes(content[:start] + part)
+    if way < 0.2:
+        return content[: rng.randrange(len(content))]
+    parts = unpack(content)
+    (change_schema if way < 0.8 else change_array)(parts, rng)
+    return pack(parts)
+
+
+def judge(result):
+    """Name what came of a file, and whether that is an escape."""
+    if result["seen"]:
+        return f"did {result['seen'][0]}", True
+    if result["grown"] > MEMORY or result.get("seconds", 0) > SECONDS:
+        return f"took {result['grown'] / 1e6:.0f} MB, {result['seconds']:.0f} s", True
+    if not result["kinds"]:
+        return result["error"].split(" ")[0], not result["error"].startswith("loaded")
+    if "SkEmotionError" not in result["kinds"]:
+        return result["kinds"][0], True
+    return "was refused", False
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="the number of a single file")
+    parser.add_argument("--keep", type=Path, help="folder for files that escape")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    # Whatever a file may ask for is there, so that an import is one too many.
+    for _, module, _ in PAIRS:
+        if module != "pathlib._local":
+            import_module(module)
+    X, y, groups = make_faces(36, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)
+    counts: collections.Counter[str] = collections.Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.skops")
+        good = []
+        for kind in KINDS_OF_MODELS:
+            save_model(MODELS[kind][0]().fit(X, y, **({"groups": groups} if kind == "search" else {})), path)
+            load_model(path)
+            good.append(path.read_bytes())
+        end = time.monotonic() + 60 * arguments.minutes
+        number = 0 if arguments.only is None else arguments.only
+        while time.monotonic() < end:
+            content = make_file(good, arguments.seed, number)
+            path.write_bytes(content)
+            result = load_apart(path)
+            what, escaped = judge(result)
+            counts[what] += 1
+            if escaped:
+                print(f"{number}: {what}: {result['kinds']} {result['error'][:300]}", flush=True)
+                if arguments.keep:
+                    arguments.keep.mkdir(exist_ok=True)
+                    (arguments.keep / f"{arguments.seed}-{number}.skops").write_bytes(content)
+            counts["escapes"] += escaped
+            if arguments.only is not None:
+                print(result)
+                break
+            number += 1
+            if number % 100 == 0:
+                print(f"{number} files so far: {dict(counts)}", flush=True)
+    print(f"{number} files: {dict(counts)}")
+    return min(counts["escapes"], 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
