@@ -64,7 +64,7 @@ class FaceNet(NeuralNetClassifier):
             # Callbacks look at it when a training begins, and then know the scores to beat.
             restore_history(self, state)
         self.notify("on_train_begin", X=dataset, y=None)
-        if state is not None:
+        if checkpoints is not None and state is not None:
             self._take_up(state, checkpoints)
         self._finished = capture_state(self) if self.history else None
         try:

@@ -63,5 +63,5 @@ def _hash_images(images: NDArray[Any]) -> str:
     """Hash images a few at a time: a memory-map may be larger than memory."""
     digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
     for start in range(0, len(images), _CHUNK):
-        digest.update(np.ascontiguousarray(images[start : start + _CHUNK]))
+        digest.update(np.ascontiguousarray(images[start : start + _CHUNK]).data)
     return digest.hexdigest()
