@@ -16,6 +16,7 @@ from .baselines import make_hog_svm
 from .classifier import EmotionClassifier
 from .datasets import find_duplicates, load_face_folder, load_face_table, load_fer2013, make_faces
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
+from .export import export_onnx
 from .feature_extraction import HOGTransformer
 from .inspection import AugmentationDisplay, FaceGridDisplay, GradCAMDisplay, OcclusionDisplay
 from .least_squares_svm import LeastSquaresSVC
@@ -70,6 +71,7 @@ __all__ = [
     "consolidate_emotions",
     "datasets",
     "exceptions",
+    "export_onnx",
     "feature_extraction",
     "find_duplicates",
     "find_operating_point",

@@ -94,8 +94,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     checkpoint_dir : str, PathLike or None, default=None
         Folder where `fit` writes a checkpoint after each epoch, in a subfolder for each training: one on other data or
         with other parameters, such as the next fold of a search, has another. The same training goes on from its last
-        finished epoch, whatever it was ended by, and one that had finished is not run again. Delete the folder when you
-        need it no longer, and when you have changed the code of a network of your own.
+        finished epoch, whatever it was ended by, and one that had finished is not run again: the time that a search
+        tells is of what was run. Steps before it in a pipeline need a seed too, so that they give the same images.
+        Delete the folder when you need it no longer, and when you have changed the code of a network of your own.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, order, dropout and augmentation. With an int, training is repeatable to the bit for the same
         device and number of threads. PyTorch's global state is left as it was.

@@ -81,6 +81,9 @@ class FaceNet(NeuralNetClassifier):
                     f'batch_size={max(1, self.batch_size // 2)}, a smaller network, or device="cpu".'
                 ) from error
             raise
+        finally:
+            # They would be three times the memory of the network.
+            self._finished = self._checkpoints = None
         self.notify("on_train_end", X=dataset, y=None)
         if checkpoints is not None and stage != FINISHED:
             checkpoints.save(FINISHED, len(self.history), capture_state(self))

@@ -29,10 +29,10 @@ def make_views(images: torch.Tensor, tta: str | None) -> list[torch.Tensor]:
         return [images]
     views = [images]
     if tta == "crops":
-        left, up, degrees, size = (
-            torch.tensor(_POSES, dtype=images.dtype, device=images.device).repeat_interleave(len(images), dim=0).T
-        )
+        n_images = images.shape[0]
+        poses = torch.tensor(_POSES, dtype=images.dtype, device=images.device)
+        left, up, degrees, size = poses.unsqueeze(1).expand(-1, n_images, -1).reshape(-1, 4).T
         copies = images.repeat(len(_POSES), 1, 1, 1)
         moved = move(copies, angle=torch.deg2rad(degrees), size=size, shift=torch.stack([left, up]))
-        views += moved.chunk(len(_POSES))
+        views += moved.unflatten(0, (len(_POSES), n_images)).unbind()
     return [view for face in views for view in (face, face.flip(-1))]

@@ -1,0 +1,139 @@
+"""What ONNX Runtime says of a file is what the classifier says."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from imblearn.pipeline import make_pipeline
+from torch import nn
+
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceLoader,
+    export_onnx,
+    load_pretrained,
+    make_faces,
+    make_hog_svm,
+    networks,
+)
+from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+X, Y, _ = make_faces(60, emotions=["fear", "happiness", "pain"], image_size=24, random_state=0)
+
+
+def train(images=X, **settings):
+    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=2, batch_size=20, random_state=0, **settings)
+    return clf.fit(images, Y)
+
+
+def open_session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def ask(session, images):
+    return session.run(["probabilities"], {"images": images})[0]
+
+
+def describe(session):
+    return json.loads(session.get_modelmeta().custom_metadata_map["sk_emotion"])
+
+
+@pytest.mark.parametrize("tta", [None, "mirror", "crops"])
+def test_file_says_what_the_classifier_says_of_any_number_of_faces(tmp_path, tta):
+    clf = train(tta=tta)
+    export_onnx(clf, tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx")
+    assert session.get_inputs()[0].type == "tensor(uint8)"
+    for n in (1, 2, 60):
+        np.testing.assert_allclose(ask(session, X[:n]), clf.predict_proba(X[:n]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.stack([X, X[:, ::-1], X], axis=-1), (X / 255).astype(np.float32), X[:, :, :20]],
+    ids=["colour", "floats", "oblong"],
+)
+def test_file_takes_images_as_fit_had_them(tmp_path, images):
+    clf = train(images)
+    export_onnx(clf, tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx")
+    np.testing.assert_allclose(ask(session, images), clf.predict_proba(images), atol=1e-4)
+    assert describe(session) == {
+        "classes": ["fear", "happiness", "pain"],
+        "image_shape": list(images.shape[1:]),
+        "loader": None,
+    }
+
+
+def test_loader_of_a_pipeline_stays_outside_and_is_described(tmp_path):
+    pipeline = make_pipeline(FaceLoader(image_size=24), AugmentationOverSampler(random_state=0), train())
+    pipeline.steps[0][1].fit(X)
+    export_onnx(pipeline, tmp_path / "model.onnx")
+    loader = describe(open_session(tmp_path / "model.onnx"))["loader"]
+    faces = FaceLoader(**loader).fit_transform([*X[:5]])
+    np.testing.assert_array_equal(faces, X[:5])
+
+
+def test_model_of_the_package_is_exported(tmp_path):
+    model = load_pretrained("fer2013").set_params(emotionclassifier__tta=None)
+    export_onnx(model, tmp_path / "fer2013.onnx")
+    faces, _, _ = make_faces(6, random_state=1)
+    session = open_session(tmp_path / "fer2013.onnx")
+    np.testing.assert_allclose(ask(session, faces), model[-1].predict_proba(faces), atol=1e-4)
+    assert describe(session)["loader"]["detector"] == "mtcnn"
+
+
+def test_whole_numbers_make_a_smaller_file_that_says_nearly_the_same(tmp_path):
+    clf = load_pretrained("fer2013")[-1].set_params(tta=None)
+    faces, _, _ = make_faces(64, random_state=0)
+    export_onnx(clf, tmp_path / "full.onnx")
+    export_onnx(clf, tmp_path / "small.onnx", calibration=faces)
+    assert (tmp_path / "small.onnx").stat().st_size < 0.4 * (tmp_path / "full.onnx").stat().st_size
+    said = ask(open_session(tmp_path / "small.onnx"), faces)
+    expected = clf.predict_proba(faces)
+    assert np.abs(said - expected).mean() < 0.02
+    # Drawn faces are no photos: the network is in doubt of many.
+    assert np.mean(said.argmax(axis=1) == expected.argmax(axis=1)) > 0.8
+    assert describe(open_session(tmp_path / "small.onnx"))["classes"] == clf.classes_.tolist()
+
+
+def test_nothing_is_said_or_warned_of(tmp_path, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export_onnx(train(), tmp_path / "model.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_other_models_are_refused(tmp_path):
+    with pytest.raises(ModelFileError, match=r"ends in a SVC|ends in a \w+, expected an EmotionClassifier"):
+        export_onnx(make_hog_svm(image_size=24).fit(X, Y), tmp_path / "model.onnx")
+
+
+def test_folder_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(ModelNotFoundError, match="Make it first"):
+        export_onnx(train(), tmp_path / "absent" / "model.onnx")
+
+
+class Odd(nn.Module):
+    """Looks at the values of what it sees, which no graph can."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(24 * 24, 3))
+
+    def forward(self, images):
+        return self.layers(images) if images.sum().item() > 0 else self.layers(-images)
+
+
+def test_network_without_words_in_onnx_is_refused_and_no_file_is_left(tmp_path):
+    clf = EmotionClassifier(networks.TorchNetwork(Odd), max_epochs=1, random_state=0).fit(X, Y)
+    with pytest.raises(ModelFileError, match=r"does what ONNX has no word for .*save_model"):
+        export_onnx(clf, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
