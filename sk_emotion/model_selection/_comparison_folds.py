@@ -127,8 +127,9 @@ def _deal_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np.r
     counts = np.zeros((members.max() + 1, codes.max() + 1))
     np.add.at(counts, (members, codes), 1)
     # Large and one-sided groups first, as StratifiedGroupKFold has it, since small ones can still even them out;
-    # but only roughly so.
-    order = np.argsort(-counts.std(axis=1) * rng.uniform(0.5, 1.5, len(counts)))
+    # but only roughly so. Groups that show every class alike often tie, and are shuffled.
+    noise = rng.uniform(0.5, 1.5, len(counts))
+    order = np.lexsort((noise, -counts.std(axis=1) * noise))
     shares = counts / counts.sum(axis=0)
     filled = np.zeros((n_splits, counts.shape[1]))
     sizes = np.zeros(n_splits)

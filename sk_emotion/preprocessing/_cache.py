@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import DatasetWarning, ImageReadError
-from ._lock import lock_file
+from ..utils._file_lock import lock_file
 
 # Part of every key: raised when the same parameters begin to give other pixels, or an entry gets another layout.
 _FORMAT = 3

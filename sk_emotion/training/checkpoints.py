@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ..exceptions import CheckpointError, CheckpointWarning
-from ..preprocessing._lock import lock_file
+from ..utils._file_lock import lock_file
 from ..utils._files import write_whole
 from .run import Run
 

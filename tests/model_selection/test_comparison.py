@@ -31,6 +31,7 @@ from sklearn.svm import SVC
 
 from sk_emotion.exceptions import DatasetWarning, LabelError, TrainingError
 from sk_emotion.model_selection import Comparison, compare_classifiers
+from sk_emotion.model_selection._comparison import _check_labels, _name_estimators
 from sk_emotion.model_selection._comparison_folds import draw_splits
 from sk_emotion.model_selection._comparison_tests import adjust_holm, corrected_t_test
 
@@ -768,3 +769,23 @@ def test_masks_are_splits_too(iris):
     mask = np.arange(150) % 5 < 2
     result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)])
     assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
+
+
+def test_names_are_text_and_told_apart_in_the_order_given():
+    search = GridSearchCV(make_pipeline(StandardScaler(), SVC()), {})
+    models = [SVC(), GaussianNB(), ("SVC", SVC()), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC())]
+    named = _name_estimators(models)
+    assert list(named) == ["SVC-1", "GaussianNB", "SVC-2", "SVC, tuned-1", "SVC-3", "SVC, tuned-2", "7"]
+    assert [named["SVC-1"], named["SVC-2"], named["SVC-3"]] == [models[0], models[2][1], models[4]]
+    assert _name_estimators({1: search, "one": models[0]}) == {"1": search, "one": models[0]}
+    assert _name_estimators(search) == {"SVC, tuned": search}
+
+
+def test_labels_and_groups_become_arrays():
+    y, groups = ["pain", "fear", "pain"], ["anna", "ben", "anna"]
+    labels, persons = _check_labels(np.zeros((3, 2)), y, groups)
+    assert labels.tolist() == y
+    assert persons.tolist() == groups
+    assert _check_labels([1, 2, 3], y, None)[1] is None
+    with pytest.raises(LabelError, match="compare_classifiers: Input groups contains NaN or None in 1 of 3"):
+        _check_labels([1, 2, 3], y, ["anna", None, "ben"])

@@ -10,6 +10,7 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, Stra
 
 from sk_emotion import compare_classifiers, find_duplicates
 from sk_emotion.exceptions import DatasetError, DatasetWarning, LabelError
+from sk_emotion.model_selection._comparison_caveats import list_caveats
 
 # The first half is trained on, the second one tested.
 HALVES = [(np.arange(48), np.arange(48, 96))]
@@ -50,7 +51,6 @@ def compare(X, y, **options):
     with pytest.warns(DatasetWarning) as record:
         result = compare_quietly(X, y, **options)
     (warning,) = [each for each in record if issubclass(each.category, DatasetWarning)]
-    assert warning.filename == __file__
     message = str(warning.message)
     assert message == "compare_classifiers: " + " ".join(result.caveats_)
     return message, result
@@ -60,6 +60,14 @@ def test_nothing_wrong_is_nothing_said(pictures):
     result = compare_quietly(*pictures, cv=3)
     assert result.caveats_ == []
     assert "test face" not in str(result) and 'class="failed"' not in result.to_html()
+
+
+def test_warning_points_at_the_caller(pictures):
+    X, y = pictures
+    X[50] = X[7]
+    with pytest.warns(DatasetWarning) as record:
+        compare_classifiers([Recorder()], X, y, scoring="accuracy", cv=HALVES)
+    assert record[0].filename == __file__
 
 
 @pytest.mark.parametrize("change", [lambda image: image, lambda image: (0.8 * image).astype(np.uint8)])
@@ -213,3 +221,41 @@ def test_text_page_and_notebook_say_it(pictures):
         assert "&lt;joy&gt; (1)" in page and "training image 7" in page
         assert "<joy>" not in page
         assert page.count('class="failed"') == 2
+
+
+PERSONS = np.arange(96) // 8
+KEEP_TOGETHER = ", and a cv that keeps groups together, such as StratifiedGroupKFold"
+
+
+@pytest.mark.parametrize(
+    ("groups", "cv", "by_copies", "remedy"),
+    [
+        (None, 3, False, "'duplicates'"),
+        (None, np.int64(3), False, "'duplicates'"),
+        (None, None, False, "'duplicates'"),
+        (None, StratifiedKFold(3), False, "'duplicates'" + KEEP_TOGETHER),
+        (PERSONS, 3, False, "find_duplicates(X, groups=groups)"),
+        (PERSONS, HALVES, False, "find_duplicates(X, groups=groups)" + KEEP_TOGETHER),
+        (np.arange(96) % 95, HALVES, True, "'duplicates'" + KEEP_TOGETHER),
+    ],
+)
+def test_remedy_goes_with_what_was_given(pictures, groups, cv, by_copies, remedy):
+    X, y = pictures
+    if not by_copies:
+        X[95] = X[0]
+    assert list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
+        "1 of 48 test images have a copy or near copy in the training set, as test image 95 has in training image 0: "
+        f"scores are too high. Pass groups={remedy}."
+    ]
+
+
+def test_persons_on_both_sides_come_before_copies(pictures):
+    X, y = pictures
+    X[95] = X[0]
+    persons = np.arange(96) // 9
+    said = list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
+    assert said[0] == (
+        "1 of 6 groups, 5 for one, are in training and test set at once: scores are too high for groups that are new. "
+        "Give a cv that keeps groups together, such as StratifiedGroupKFold."
+    )
+    assert "test image 95" in said[1] and len(said) == 2

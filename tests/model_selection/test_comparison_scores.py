@@ -1,12 +1,200 @@
-"""Folds that are dealt out anew, and errors that scoring ended in."""
+"""Scores of one classifier in one fold, errors that scoring ended in, and what becomes of both."""
 
+import math
 import traceback
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.naive_bayes import GaussianNB
 
+from sk_emotion.exceptions import TrainingError
 from sk_emotion.model_selection._comparison_folds import _deal_groups
-from sk_emotion.model_selection._comparison_scores import _read_traceback
+from sk_emotion.model_selection._comparison_scores import (
+    _N_GUESSES,
+    _read_traceback,
+    _score_roc_auc_ovr,
+    default_scoring,
+    gather_scores,
+    score_fold,
+    score_references,
+)
+
+X = np.random.default_rng(0).normal(size=(24, 2))
+Y = np.resize(["fear", "joy", "pain"], 24)
+SPLIT = (np.arange(15), np.arange(15, 24))
+
+
+class Fixed(ClassifierMixin, BaseEstimator):
+    """Gives the columns of X as scores, by the method named."""
+
+    def __init__(self, method, classes):
+        self.classes_ = np.array(classes)
+        setattr(self, method, lambda X: X)
+
+
+class TakesGroups(GaussianNB):
+    seen: list = []  # noqa: RUF012 - shared by clones
+
+    def fit(self, X, y, groups=None):
+        self.seen.append(groups)
+        return super().fit(X, y)
+
+
+class Failing(GaussianNB):
+    def fit(self, X, y):
+        raise RuntimeError("no convergence")
+
+
+def fail(estimator, X, y):
+    raise ZeroDivisionError("no scale")
+
+
+def score(estimator, scoring, error_score=math.nan, groups=None):
+    with config_context(enable_metadata_routing=True):
+        return score_fold("mine", estimator, X, Y, groups, SPLIT, 2, scoring, error_score)
+
+
+def test_area_under_the_curve_is_a_mean_over_the_classes_in_the_fold():
+    scores = np.array([[0.6, 0.3, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3], [0.5, 0.4, 0.1]])
+    y = np.array(["a", "b", "a", "b"])
+    expected = np.mean([roc_auc_score(y == label, scores[:, column]) for column, label in enumerate("ab")])
+    for method in ("predict_proba", "decision_function"):
+        assert _score_roc_auc_ovr(Fixed(method, list("abc")), scores, y) == pytest.approx(expected)
+    assert expected not in (0, 0.5, 1)
+    assert math.isnan(_score_roc_auc_ovr(Fixed("predict_proba", list("abc")), scores, np.repeat("a", 4)))
+    margins = np.array([-1.0, 0.5, 1.0, 2.0])
+    assert _score_roc_auc_ovr(Fixed("decision_function", ["a", "b"]), margins, y) == roc_auc_score(y == "b", margins)
+
+
+def test_metrics_are_named_after_the_number_of_classes():
+    assert list(default_scoring(Y)) == ["f1_macro", "accuracy", "roc_auc_ovr"]
+    assert list(default_scoring(Y[Y != "joy"])) == ["f1_macro", "accuracy", "roc_auc"]
+
+
+@pytest.mark.parametrize(
+    "scoring", ["accuracy", ["accuracy", "f1_macro"], {"accuracy": "accuracy", "mine": "f1_macro"}]
+)
+@pytest.mark.parametrize("error_score", ["raise", math.nan])
+def test_row_holds_scores_times_and_sizes(scoring, error_score):
+    row = score(GaussianNB(), scoring, error_score)
+    metrics = [scoring] if isinstance(scoring, str) else list(scoring)
+    assert list(row) == ["estimator", "fold", "error", *metrics, "fit_time", "score_time", "n_train", "n_test"]
+    assert (row["estimator"], row["fold"], row["error"], row["n_train"], row["n_test"]) == ("mine", 2, "", 15, 9)
+    predicted = GaussianNB().fit(X[:15], Y[:15]).predict(X[15:])
+    assert row["accuracy"] == accuracy_score(Y[15:], predicted)
+    if len(metrics) > 1:
+        assert row[metrics[1]] == pytest.approx(f1_score(Y[15:], predicted, average="macro"))
+    assert 0 < row["fit_time"] < 60 and 0 < row["score_time"] < 60
+
+
+def test_a_function_scores_too():
+    row = score(GaussianNB(), lambda estimator, X, y: 0.25)
+    assert row["score"] == 0.25
+    row = score(GaussianNB(), lambda estimator, X, y: {"one": 0.25, "two": 0.5})
+    assert (row["one"], row["two"]) == (0.25, 0.5)
+
+
+def test_groups_are_handed_to_whom_asked_for_them():
+    people = np.arange(24)
+    for asks, expected in ((True, people[:15]), (False, None)):
+        with config_context(enable_metadata_routing=True):
+            model = TakesGroups().set_fit_request(groups=asks)
+        TakesGroups.seen.clear()
+        assert score(model, "accuracy", groups=people)["error"] == ""
+        assert score(GaussianNB(), "accuracy", groups=people)["error"] == ""
+        np.testing.assert_array_equal(TakesGroups.seen, [expected])
+        TakesGroups.seen.clear()
+        score(model, "accuracy")
+        assert TakesGroups.seen == [None]
+
+
+def test_failed_fold_has_sizes_and_no_score():
+    expected = {"estimator": "mine", "fold": 2, "error": "RuntimeError: no convergence", "n_train": 15, "n_test": 9}
+    for scoring in ("accuracy", ["accuracy", "f1_macro"]):
+        assert score(Failing(), scoring) == expected
+        with pytest.raises(TrainingError) as error:
+            score(Failing(), scoring, "raise")
+        assert str(error.value) == ("compare_classifiers: 'mine' failed in fold 2 (RuntimeError: no convergence)")
+        assert isinstance(error.value.__cause__, RuntimeError)
+
+
+def test_metric_that_fails_has_the_error_score_and_the_others_their_own():
+    row = score(GaussianNB(), {"accuracy": "accuracy", "ratio": fail}, -1.0)
+    assert row["error"] == "ratio: ZeroDivisionError: no scale"
+    assert row["ratio"] == -1
+    assert row["accuracy"] == score(GaussianNB(), "accuracy")["accuracy"]
+    with pytest.raises(TrainingError, match=r"'mine' failed in fold 2 \(ZeroDivisionError: no scale\)"):
+        score(GaussianNB(), {"accuracy": "accuracy", "ratio": fail}, "raise")
+    row = score(GaussianNB(), {"one": fail, "two": fail})
+    assert row["error"] == "one: ZeroDivisionError: no scale; two: ZeroDivisionError: no scale"
+    assert list(row) == ["estimator", "fold", "error", "n_train", "n_test"]
+
+
+SIZES = {"n_train": 15, "n_test": 9}
+TIMES = {"fit_time": 1.0, "score_time": 0.5}
+ROWS = [
+    {"estimator": "a", "fold": 0, "error": "E: x", **SIZES},
+    {"estimator": "a", "fold": 1, "error": "", "f1": 0.5, "f2": 0.25, **TIMES, **SIZES},
+    {"estimator": "b", "fold": 0, "error": "f2: E: y", "f1": 0.75, "f2": math.nan, **TIMES, **SIZES},
+]
+
+
+@pytest.mark.parametrize(("error_score", "expected"), [(0, 0), (math.nan, math.nan)])
+def test_rows_are_parted_into_scores_and_failures(error_score, expected):
+    scores, failures = gather_scores(ROWS, error_score)
+    pd.testing.assert_frame_equal(
+        scores,
+        pd.DataFrame(
+            {
+                "estimator": ["a", "a", "b"],
+                "fold": [0, 1, 0],
+                "f1": [expected, 0.5, 0.75],
+                "f2": [expected, 0.25, math.nan],
+                "fit_time": [math.nan, 1, 1],
+                "score_time": [math.nan, 0.5, 0.5],
+                "n_train": [15] * 3,
+                "n_test": [9] * 3,
+            }
+        ),
+    )
+    pd.testing.assert_frame_equal(
+        failures, pd.DataFrame({"estimator": ["a", "b"], "fold": [0, 0], "error": ["E: x", "f2: E: y"]})
+    )
+    scores, failures = gather_scores(ROWS[1:2], "raise")
+    assert len(scores) == 1 and failures.empty
+
+
+def test_no_score_at_all_is_an_error_that_says_the_first_reason():
+    with pytest.raises(TrainingError) as error:
+        gather_scores(ROWS[:1] * 2, 0)
+    assert str(error.value) == ("compare_classifiers: every estimator failed in every fold, first 'a' in fold 0 (E: x)")
+
+
+def test_references_are_means_over_folds_and_guesses():
+    y = np.repeat(["fear", "pain"], [16, 8])
+    rows = np.arange(24)
+    splits = [(rows[rows % 3 != fold], rows[rows % 3 == fold]) for fold in (0, 1)]
+    reference = score_references(y, splits, ["accuracy", "f1_macro"])
+    assert list(reference.index) == ["chance", "majority class"]
+    assert list(reference.columns) == ["accuracy", "f1_macro", "fit_time", "score_time"]
+    pixels = np.zeros((24, 1))
+    guesses = [
+        accuracy_score(
+            y[test], DummyClassifier(strategy="uniform", random_state=seed).fit(pixels, y).predict(pixels[test])
+        )
+        for seed in range(_N_GUESSES)
+        for _, test in splits
+    ]
+    assert reference.loc["chance", "accuracy"] == pytest.approx(np.mean(guesses))
+    majority = np.mean([np.mean(y[test] == "fear") for _, test in splits])
+    assert reference.loc["majority class", "accuracy"] == pytest.approx(majority)
+    # A scorer need not work on what guesses.
+    assert score_references(y, splits, lambda estimator, X, y: estimator.theta_[0, 0]).empty
 
 
 def raise_in_a_chain():

@@ -119,7 +119,7 @@ def test_pairs_are_tested_on_the_folds_that_both_have():
     frame = make_frame(
         {"first": [0.95, 0.50, 0.52, nan], "second": [nan, 0.60, 0.61, 0.10], "third": [nan, nan, 0.20, 0.15]},
         dict.fromkeys(("first", "second", "third"), 1),
-    ).assign(n_test=[10, 20, 30, 40] * 3)
+    ).assign(n_test=[10, 20, 30, 80] * 3)
     result = Comparison(frame, pd.DataFrame(), n_classes=2)
     assert result.best_ == "first"
     # The first and the third share one fold, which is no sample.
@@ -130,6 +130,7 @@ def test_pairs_are_tested_on_the_folds_that_both_have():
     assert one["t"] == pytest.approx(0.095 / math.sqrt((1 / 2 + 25 / 120) * variance))
     assert (other["better"], other["other"]) == ("second", "third")
     assert other["difference"] == pytest.approx((0.41 - 0.05) / 2)
+    assert result.describe_tests()[0].endswith(", p Holm-adjusted for the 2 pairs:")
 
 
 def test_estimators_fail_in_the_order_given_and_long_errors_are_cut():
@@ -170,6 +171,10 @@ class TestProgress:
             "[3/4] kNN: failed in 2 of 2 folds, 0.0 s",
             "[4/4] own: f1_macro 0.250, 2 folds, 4.0 s",
         ]
+
+    def test_single_fold_is_a_line(self, capsys):
+        collect_folds(iter(self.ROWS[:1]), 1, ["CNN"], verbose=1)
+        assert capsys.readouterr().err == "[1/1] CNN: f1_macro 0.500, 1 folds, 1.5 s\n"
 
     def test_quiet_says_nothing(self, capsys):
         assert collect_folds(iter(self.ROWS), 2, ["CNN", "SVM", "kNN", "own"], verbose=0) == self.ROWS

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
-from sklearn import model_selection
+from sklearn import config_context, model_selection
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold, _plot
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sk_emotion import FaceLoader, LearningCurveDisplay, make_hog_svm
 from sk_emotion.exceptions import LabelError
 from sk_emotion.model_selection._comparison_folds import draw_splits
+from sk_emotion.model_selection._learning_curve import _draw_splits, _name_score, _read_once, _spread_classes
 
 SIZES = [20, 40, 80]
 
@@ -205,3 +206,144 @@ def test_labels_that_do_not_match_are_refused(iris):
     X, y = iris
     with pytest.raises(LabelError, match="X has 150 samples, but y has 149"):
         LearningCurveDisplay.from_estimator(GaussianNB(), X, y[:-1])
+
+
+def draw(iris, estimator=None, **options):
+    options = {"cv": 2, "train_sizes": SIZES[:2], **options}
+    return LearningCurveDisplay.from_estimator(estimator or GaussianNB(), *iris, **options)
+
+
+def test_drawing_options_reach_the_curves(iris):
+    display = draw(
+        iris, score_type="test", line_kw={"linewidth": 7}, fill_between_kw={"alpha": 0.5}, scoring="neg_log_loss"
+    )
+    (line,), (band,) = display.lines_, display.fill_between_
+    assert (line.get_linewidth(), line.get_marker(), line.get_markersize()) == (7, "o", 4)
+    assert (band.get_alpha(), band.get_linewidth()) == (0.5, 0)
+    assert (line.get_ydata() < 0).all()
+    (line,) = draw(iris, score_type="test", scoring="neg_log_loss", negate_score=True).lines_
+    assert (line.get_ydata() > 0).all()
+    display = draw(iris, std_display_style="errorbar", errorbar_kw={"capsize": 9})
+    assert display.lines_ is None and display.fill_between_ is None
+    line, caps, _ = display.errorbar_[0]
+    assert (line.get_marker(), line.get_markersize(), caps[0].get_markersize()) == ("o", 4, 18)
+    display = draw(iris, std_display_style=None, score_name="mine")
+    assert len(display.lines_) == 2 and display.fill_between_ is None and display.errorbar_ is None
+    assert display.plot(score_name="other").ax_.get_ylabel() == "other"
+    assert display.ax_.get_xlabel() == "training images"
+
+
+def test_sizes_are_the_ticks_as_long_as_there_is_room_for_them(iris):
+    def ticks(sizes):
+        scores = np.full((len(sizes), 2), 0.5)
+        axis = (
+            LearningCurveDisplay(train_sizes=np.array(sizes), train_scores=scores, test_scores=scores).plot().ax_.xaxis
+        )
+        assert len(axis.get_minorticklocs()) == 0
+        return [label.get_text() for label in axis.get_ticklabels()]
+
+    assert ticks([500, 1000, 20_000]) == ["500", "1,000", "20,000"]
+    assert ticks(range(100, 900, 100)) == [str(size) for size in range(100, 900, 100)]
+    assert ticks(range(110, 1010, 100)) != [str(size) for size in range(110, 1010, 100)]
+
+
+def test_training_options_reach_scikit_learn(iris, monkeypatch):
+    calls = []
+    learning_curve = _plot.learning_curve
+    monkeypatch.setattr(
+        _plot, "learning_curve", lambda *args, **options: (calls.append(options), learning_curve(*args, **options))[1]
+    )
+    given = {"exploit_incremental_learning": True, "n_jobs": 1, "pre_dispatch": "2*n_jobs", "error_score": -2.0}
+    draw(iris, **given, verbose=0, scoring="accuracy")
+    draw(iris, verbose=True)
+    (options, defaults) = calls
+    assert {name: options[name] for name in given} == given
+    assert (options["verbose"], options["scoring"]) == (0, "accuracy")
+    assert (defaults["verbose"], defaults["scoring"], defaults["n_jobs"]) == (True, "f1_macro", None)
+    assert (
+        defaults["pre_dispatch"] == "all"
+        and np.isnan(defaults["error_score"])
+        and defaults["exploit_incremental_learning"] is False
+    )
+
+
+class TakesGroups(GaussianNB):
+    seen: list = []  # noqa: RUF012 - shared by clones
+
+    def fit(self, X, y, groups=None, mood=None):
+        self.seen.append((None if groups is None else len(groups), mood))
+        return super().fit(X, y)
+
+
+def test_groups_and_parameters_of_fit_go_to_whom_asked_for_them(iris):
+    people = np.arange(150) % 10
+    TakesGroups.seen.clear()
+    with config_context(enable_metadata_routing=True):
+        model = TakesGroups().set_fit_request(groups=True, mood=True)
+    draw(iris, model, groups=people, fit_params={"mood": "calm"})
+    draw(iris, model, groups=people)
+    draw(iris, TakesGroups(), groups=people)
+    draw(iris, model, fit_params={})
+    sizes = [20, 40] * 2
+    asked = [*((size, "calm") for size in sizes), *((size, None) for size in sizes)]
+    assert TakesGroups.seen == [*asked, *[(None, None)] * 8]
+
+
+def test_nested_search_splits_by_group(iris):
+    people = np.random.default_rng(0).integers(0, 15, 150)
+    used = []
+
+    class Spy(GaussianNB):
+        def fit(self, X, y):
+            used.append(set(X[:, -1]))
+            return super().fit(X, y)
+
+    X = np.column_stack([iris[0], people])
+    draw((X, iris[1]), GridSearchCV(Spy(), {}, cv=2, refit=False, scoring="accuracy", error_score="raise"),
+         groups=people, train_sizes=[60, 70], error_score=0, scoring=lambda estimator, X, y: 0.5)  # fmt: skip
+    # Each inner training sees one half of the persons, and its sibling the other.
+    assert len(used) == 8
+    assert all(not one & other for one, other in zip(used[::2], used[1::2], strict=True))
+
+
+def test_smallest_training_set_comes_first(iris):
+    people = np.repeat(np.arange(6), [50, 10, 40, 20, 20, 10])
+    splits = _draw_splits("test", iris[0], np.resize(iris[1][::50], 150), people, LeaveOneGroupOut(), None)
+    assert [len(train) for train, _ in splits] == [100, 110, 130, 130, 140, 140]
+    with pytest.raises(LabelError, match="test: class anger has 50 sample"):
+        _draw_splits("test", *iris, None, 60, None)
+    first, again, other = (_draw_splits("test", *iris, None, 3, seed)[0][1].tolist() for seed in (3, 3, 4))
+    assert first == again != other
+
+
+def test_every_beginning_holds_each_class_by_its_share():
+    labels = np.repeat(["fear", "pain", "joy"], [60, 30, 10])
+    train = np.arange(100)[::-1]
+    rows = _spread_classes(train, labels, np.random.RandomState(0))
+    assert sorted(rows) == list(range(100))
+    seen = np.cumsum(labels[rows][:, np.newaxis] == ["fear", "pain", "joy"], axis=0)
+    shares = np.arange(1, 101)[:, np.newaxis] * [0.6, 0.3, 0.1]
+    assert np.abs(seen - shares).max() <= 1
+    # A class is not in order.
+    assert (np.diff(rows[labels[rows] == "fear"]) < 0).any() and (np.diff(rows[labels[rows] == "fear"]) > 0).any()
+
+
+def test_only_a_loader_at_the_head_of_a_pipeline_reads_beforehand(faces):
+    X = list(faces[0][:3])
+    loader = FaceLoader(image_size=24)
+    for estimator in (GaussianNB(), make_pipeline(GaussianNB()), GridSearchCV(make_pipeline(loader, GaussianNB()), {})):
+        assert _read_once(estimator, X) == (estimator, X)
+    rest, read = _read_once(make_pipeline(loader, GaussianNB()), X)
+    assert list(rest.named_steps) == ["gaussiannb"]
+    np.testing.assert_array_equal(read, clone(loader).fit_transform(X))
+    assert not hasattr(loader, "face_found_")
+
+
+def test_scores_have_the_name_of_a_comparison_or_leave_it_to_scikit_learn():
+    def my_own(estimator, X, y):
+        return 0.5
+
+    assert _name_score("roc_auc_ovr") == "ROC AUC (one vs rest)"
+    assert _name_score(my_own) == "my_own"
+    assert _name_score(make_scorer(f1_score, average="macro")) == "score"
+    assert _name_score("neg_log_loss") is _name_score(None) is None

@@ -306,9 +306,16 @@ def test_class_that_cannot_be_trained_on_is_an_error_and_one_not_tested_a_warnin
     with pytest.warns(DatasetWarning) as record:
         *_, y_train, _, _ = train_val_test_split(y, y, groups=groups, random_state=0)
     assert "pain" in y_train
-    assert record[0].filename == __file__
     said = [str(warning.message) for warning in record]
     assert said == [
         f"train_val_test_split: the {part} set has no sample of class pain, which occurs in 1 group(s)."
         for part in ("validation", "test")
     ]
+
+
+def test_warning_points_at_the_caller():
+    groups = np.repeat(np.arange(6), 5)
+    y = np.where(groups == 0, "pain", "fear")
+    with pytest.warns(DatasetWarning) as record:
+        train_val_test_split(y, y, groups=groups, random_state=0)
+    assert {warning.filename for warning in record} == {__file__}

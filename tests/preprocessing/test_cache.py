@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning
 from sk_emotion.preprocessing import FaceLoader
-from sk_emotion.preprocessing._lock import lock_file
+from sk_emotion.utils._file_lock import lock_file
 
 
 class LogCalls:
