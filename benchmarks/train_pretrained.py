@@ -38,8 +38,8 @@ from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.training.views import make_views
 from sk_emotion.utils._weights import read_weights, write_weights
 
-GONE_ON = """The last {epochs} passes were made by `--go-on`. Those before them had no votes beside the labels, and for
-most of them labels were drawn from the votes."""
+GONE_ON = """The last {epochs} passes were made by `--go-on`, as were the 32 before them. The first 29 had no votes
+beside the labels, and for most of them labels were drawn from the votes."""
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.3)
 LOADER = {"image_size": 48, "detector": "mtcnn", "margin": 0.1}
