@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 
 BENCHMARKS := training hog hog_svm loading pretrained
 
-.PHONY: demo test coverage soak docs bench bench-quick lint format clean
+.PHONY: demo test coverage mutants soak docs bench bench-quick lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
@@ -18,6 +18,11 @@ test: .venv/installed-dev
 coverage: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov sk_emotion --cov-branch --cov-fail-under 95 \
 		--cov-report term:skip-covered
+
+# Which small changes of the code no test notices: hours on one core; it goes on from where it was stopped.
+mutants: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 # What takes too long for every change: mutated pictures and model files for half an hour each, and 200 trainings in a row.
 MINUTES ?= 30
@@ -48,7 +53,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv demo results dist docs/_build docs/api docs/gallery examples/demo examples/results
+	rm -rf .venv mutants demo results dist docs/_build docs/api docs/gallery examples/demo examples/results
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

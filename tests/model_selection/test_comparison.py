@@ -326,6 +326,7 @@ def test_all_pairs_of_three_are_shown_with_their_adjusted_p():
 
 def test_table_shows_every_row_aligned(result):
     lines = str(result).splitlines()
+    assert lines[0].startswith("4 folds, ") and ", 3 classes; " in lines[0]
     table = [line for line in lines if line.startswith((" ", "Bayes", "neigh", "chance", "majority"))]
     assert any("macro F1" in line and "ROC AUC" in line and "fit (s)" in line for line in table)
     assert any(line.startswith("Bayes") and "±" in line for line in table)

@@ -259,3 +259,9 @@ def test_persons_on_both_sides_come_before_copies(pictures):
         "Give a cv that keeps groups together, such as StratifiedGroupKFold."
     )
     assert "test image 95" in said[1] and len(said) == 2
+
+
+def test_only_faces_that_are_tested_count(pictures):
+    X, y = pictures
+    (few,) = list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
+    assert few.startswith("Fewer than 20 test faces: fear (18), pain (18).")

@@ -192,6 +192,11 @@ def test_curves_are_drawn_where_they_are_told(iris):
     [
         ({"train_sizes": [1.0]}, ValueError, "at least two sizes"),
         ({"groups": np.arange(10)}, LabelError, "X has 150 samples, but groups has 10 entries"),
+        (
+            {"groups": [None, *range(149)]},
+            LabelError,
+            "LearningCurveDisplay: Input groups contains NaN or None in 1 of",
+        ),
         ({"cv": 60}, LabelError, "LearningCurveDisplay: class anger has 50 sample"),
         ({"groups": np.arange(150) % 2}, LabelError, "LearningCurveDisplay: groups holds 2 group"),
         ({"train_sizes": [0.5, 1.5]}, ValueError, "train_sizes"),
