@@ -110,7 +110,9 @@ class _PixelsToProbabilities(nn.Module):
         pixels = images.float()
         pixels = pixels.unsqueeze(1) if images.ndim == 3 else pixels.permute(0, 3, 1, 2)
         faces = ((pixels - self.low) / (self.high - self.low) - self.mean) / self.std
-        return torch.stack([self.network(view).softmax(dim=1) for view in make_views(faces, self.tta)]).mean(dim=0)
+        views = make_views(faces, self.tta)
+        probabilities = self.network(torch.cat(views)).softmax(dim=1)
+        return probabilities.unflatten(0, (len(views), images.shape[0])).mean(dim=0)
 
 
 def _check_installed(*, quantizes: bool) -> None:

@@ -42,9 +42,9 @@ def run_code(path):
     return names
 
 
-def draw_photos(folder):
+def draw_photos(folder, n_photos=30):
     """Fill a folder with drawn faces, in a folder for each emotion."""
-    X, y, _ = make_faces(30, emotions=["happiness", "pain", "sadness"], image_size=48, random_state=0)
+    X, y, _ = make_faces(n_photos, emotions=["happiness", "pain", "sadness"], image_size=48, random_state=0)
     for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
         (folder / emotion).mkdir(parents=True, exist_ok=True)
         Image.fromarray(face).save(folder / emotion / f"anna_{number}.png")
@@ -81,7 +81,7 @@ def test_every_public_name_has_a_place_in_the_api_reference(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:compare_classifiers. Fewer than 20:sk_emotion.exceptions.DatasetWarning")
 def test_readme_runs_on_a_folder_of_photos(here, capsys):
-    draw_photos(here / "my_faces")
+    draw_photos(here / "my_faces", n_photos=18)
     for name in ("photo.jpg", "another.png"):
         Image.fromarray(astronaut()).save(here / name)
     names = run_code(ROOT / "README.md")

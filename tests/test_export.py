@@ -27,7 +27,7 @@ X, Y, _ = make_faces(60, emotions=["fear", "happiness", "pain"], image_size=24, 
 
 
 def train(images=X, **settings):
-    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=2, batch_size=20, random_state=0, **settings)
+    clf = EmotionClassifier(networks.VGG(width=4), max_epochs=2, batch_size=20, random_state=0, **settings)
     return clf.fit(images, Y)
 
 

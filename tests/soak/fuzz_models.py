@@ -79,9 +79,10 @@ def drop_key(nodes, rng):
 
 
 def drop_part(nodes, rng):
-    node = rng.choice([node for node in nodes if node.get("content") and not isinstance(node["content"], str)])
-    content = node["content"]
-    del content[rng.choice(list(content) if isinstance(content, dict) else range(len(content)))]
+    having = [node for node in nodes if node.get("content") and not isinstance(node["content"], str)]
+    if having:
+        content = rng.choice(having)["content"]
+        del content[rng.choice(list(content) if isinstance(content, dict) else range(len(content)))]
 
 
 CHANGES = (
@@ -103,7 +104,10 @@ CHANGES = (
 def change_schema(parts, rng):
     schema = json.loads(parts["schema.json"])
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        rng.choice(CHANGES)([node for node in list_nodes(schema) if len(node) > 1], rng)
+        nodes = [node for node in list_nodes(schema) if len(node) > 1]
+        # A change may have left next to nothing.
+        if len(nodes) > 1:
+            rng.choice(CHANGES)(nodes, rng)
     parts["schema.json"] = json.dumps(schema).encode()
 
 

@@ -270,6 +270,8 @@ def test_checkpoint_of_another_network_is_an_error(tmp_path):
     interrupt(tmp_path / "small", 4)
     interrupt(tmp_path / "large", 4, network=networks.ResNet(8))
     small, large = next((tmp_path / "small").iterdir()), next((tmp_path / "large").iterdir())
+    for path in large.glob("epoch*"):
+        path.unlink()
     for path in small.glob("epoch*"):
         path.replace(large / path.name)
     with pytest.raises(CheckpointError, match="does not fit the network"):
