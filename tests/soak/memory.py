@@ -48,7 +48,7 @@ def main() -> None:
     for number in range(arguments.fits):
         settings = {"max_epochs": 1, "random_state": number, "ema": 0.9 if number % 2 else None}
         clf = EmotionClassifier(networks.ResNet(width=8), **settings).fit(X, y)
-        pipeline = make_pipeline(FaceLoader(image_size=32), clf)
+        pipeline = make_pipeline(FaceLoader(image_size=32).fit(pictures), clf)
         for turn in range(per_fit):
             row = turn % len(X)
             (pipeline.predict_proba([pictures[row]]) if turn % 2 else clf.predict_proba(X[row : row + 1]))
