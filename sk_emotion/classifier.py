@@ -323,8 +323,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 )
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight, images)
-        others = (labels, weight, groups, X_val, y_val, self.net_.to_arrays() if goes_on else None)
-        with self._open_checkpoints(images, *others) as (checkpoints, random_state):
+        others = (labels, weight, groups, X_val, y_val)
+        with self._open_checkpoints(images, *others, goes_on=goes_on) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
             self._train(
                 train,
@@ -474,11 +474,12 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
         return (weight / weight.mean()).astype(np.float32)
 
-    def _open_checkpoints(self, images, *others):
+    def _open_checkpoints(self, images, *others, goes_on: bool):
         """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
         if self.checkpoint_dir is None:
             return nullcontext((None, self.random_state))
-        return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others))
+        start = self.net_.to_arrays() if goes_on else None
+        return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others, start))
 
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""

@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,8 @@ class _PixelsToProbabilities(nn.Module):
 
 def _check_installed(*, quantizes: bool) -> None:
     try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-
-        if quantizes:
-            import onnxruntime  # noqa: F401
+        for name in ("onnx", "onnxscript", *(["onnxruntime"] if quantizes else [])):
+            import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
             f'export_onnx needs {error.name}, which is not installed: pip install "sk-emotion[onnx]".'
