@@ -1,11 +1,11 @@
 """What becomes of each kind of picture: the face that is promised, or the error and its words."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from encoded import encode
 from PIL import Image, ImageFile, features
 
 from sk_emotion import FaceLoader
@@ -15,15 +15,6 @@ from sk_emotion.preprocessing._open import taken_formats
 
 WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
 SIZE = (48, 32)
-
-
-def encode(picture, format, *more, **options):
-    buffer = io.BytesIO()
-    if more:
-        # Copies, since Pillow would write a TIFF with what it kept of a JPEG.
-        options.update(save_all=True, append_images=[frame.copy() for frame in more])
-    picture.save(buffer, format, **options)
-    return buffer.getvalue()
 
 
 def draw_flag():

@@ -1,7 +1,6 @@
-import io
-
 import numpy as np
 import pytest
+from encoded import encode
 from PIL import Image
 
 from sk_emotion.exceptions import ImageReadError
@@ -13,12 +12,6 @@ def photo():
     """A smooth picture, which JPEG keeps nearly as it is: red grows to the right, green downwards."""
     down, right = np.mgrid[0:120, 0:160]
     return Image.fromarray(np.stack([right, down, np.full_like(down, 90)], axis=-1).astype(np.uint8))
-
-
-def encode(image, format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])

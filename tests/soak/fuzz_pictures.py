@@ -27,6 +27,7 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "preprocessing"))
 from mutate_pictures import make_files, mutate
 
 from sk_emotion import FaceLoader, load_face_folder

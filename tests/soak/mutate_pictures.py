@@ -1,24 +1,14 @@
 """Small files of every format that is taken, and what a bad disk, a bad program or a bad person makes of them."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
+from encoded import encode
 from PIL import Image, features
 
 EXTREMES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 EXIF_OF_ORIENTATION = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0%c\0\0\0\0\0\0"
-
-
-def encode(picture, format, *more, **options):
-    """Write a picture, and more frames, if any, into bytes."""
-    buffer = io.BytesIO()
-    if more:
-        # Copies, since Pillow would write a TIFF with what it kept of a JPEG.
-        options.update(save_all=True, append_images=[frame.copy() for frame in more])
-    picture.save(buffer, format, **options)
-    return buffer.getvalue()
 
 
 def draw(width=24, height=20):
