@@ -1,7 +1,6 @@
 """The card of a model that comes with the package: what it learned from, how good it is, and what it is not fit for."""
 
 import numpy as np
-from _timing import describe_machine
 from sklearn.metrics import confusion_matrix
 
 from sk_emotion.utils._weights import FOLDER
@@ -73,8 +72,8 @@ DATA = {
     "fer2013": """\
 Trained on the 28,709 rows of FER2013's Training part but for the all-black ones. Images were gathered by web search
 for a challenge at ICML 2013; no licence of the images is known, so none of them is in this package. Beside the labels
-of FER2013, the network learns how ten people voted (FER+, Microsoft, MIT licence); these answers are cut off in the
-end. {parts}""",
+of FER2013, four wider networks learned how ten people voted (FER+, Microsoft, MIT licence), and this one learned what
+the four say.""",
     "human-emotions": """\
 The features start from `fer2013` (see its card). Then trained on 899 web photos of anger, disgust, fear, happiness,
 pain and sadness (Kaggle, "6 Human Emotions for image classification", no licence stated; images carry the marks of
@@ -109,7 +108,7 @@ def name_mistakes(labels, predicted, classes, n_mistakes=4):
     return ", ".join(f"{classes[true]} for {classes[told]} ({shares[true, told]:.0%})" for true, told in pairs)
 
 
-def write_card(name, clf, measures, loader, parts, **texts):
+def write_card(name, clf, measures, loader, **texts):
     """Write what is known of a model beside its weights."""
     first = next(iter(measures.values()))
     rows = [
@@ -129,8 +128,7 @@ def write_card(name, clf, measures, loader, parts, **texts):
         width=clf.network_.width,
         n_weights=n_weights,
         loader=", ".join(f"{key}={value!r}" for key, value in loader.items()),
-        machine=describe_machine(),
-        data=DATA[name].format(parts=parts),
+        data=DATA[name],
         prediction=PREDICTIONS[clf.tta],
         columns=" | ".join(measures),
         rule="---|" * (len(measures) - 1) + "---",

@@ -66,7 +66,8 @@ def tabulate(
 
 def describe_machine() -> str:
     """Name what the figures depend on."""
+    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     return (
-        f"{date.today()}, {os.cpu_count()} cores ({torch.backends.cpu.get_cpu_capability()}), "
+        f"{date.today()}, {gpu}{os.cpu_count()} cores ({torch.backends.cpu.get_cpu_capability()}), "
         f"{torch.get_num_threads()} threads, Python {platform.python_version()}, PyTorch {torch.__version__}"
     )

@@ -83,7 +83,7 @@ def main() -> None:
     tables = [speed, epochs]
     if arguments.fer2013 and not arguments.quick:
         tables.append(train_well(arguments.fer2013, arguments.epochs, arguments.batch_size))
-    print(f"{describe_machine()}, {torch.cuda.get_device_name()}")
+    print(describe_machine())
     for table in tables:
         print(f"\n{table.to_string(index=False, na_rep='', float_format='{:.3f}'.format)}")
     if arguments.quick:
