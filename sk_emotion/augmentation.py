@@ -99,21 +99,21 @@ class FaceAugmentation(BaseEstimator):
         """
         self._validate_params()
         # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
-        draws = torch.rand(12, len(images), generator=generator).to(
-            images.device, images.dtype, non_blocking=images.is_cuda
-        )
+        draws = torch.rand(12, len(images), generator=generator).to(images.dtype)
         chance, signed = draws[:2], draws[2:8] * 2 - 1
-        if self.flip:
-            images = torch.where(_as_column(chance[0] < self.flip), images.flip(-1), images)
+        mirrored = chance[0] < self.flip
         if self.rotation or self.scale or self.translation:
             images = move(
                 images,
                 angle=signed[0] * math.radians(self.rotation),
                 size=1 + signed[1] * self.scale,
                 shift=signed[2:4] * self.translation,
+                mirrored=mirrored,
             )
             # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
             images = images.clamp_(0, 1)
+        elif self.flip:
+            images = torch.where(_as_column(_bring(mirrored, images)), images.flip(-1), images)
         if self.brightness or self.contrast:
             images = expose(images, 1 + signed[4] * self.brightness, 1 + signed[5] * self.contrast)
         if self.erasing:
@@ -121,10 +121,22 @@ class FaceAugmentation(BaseEstimator):
         return images
 
 
-def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+# What is told of each image may be on the CPU, and is brought to the images as late as can be: starting a computation
+# takes a GPU longer than these few numbers take.
+
+
+def move(
+    images: torch.Tensor,
+    *,
+    angle: torch.Tensor,
+    size: torch.Tensor,
+    shift: torch.Tensor,
+    mirrored: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Turn clockwise by `angle` (n,) in radians, resize by `size` (n,), and shift by `shift` (2, n).
 
-    The shift is a share of width and of height, to the left and upwards, of the image before it is turned.
+    The shift is a share of width and of height, to the left and upwards, of the image before it is turned. The images
+    that are `mirrored` (n,) are so before all else.
     """
     height, width = images.shape[2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
@@ -132,18 +144,21 @@ def move(images: torch.Tensor, *, angle: torch.Tensor, size: torch.Tensor, shift
     # for all images; functional.affine_grid takes longer than the sampling itself.
     across = torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1)
     down = torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1)
-    y, x = torch.meshgrid(_pixel_centres(height, images), _pixel_centres(width, images), indexing="ij")
-    centres = torch.stack([x, y, torch.ones_like(x)]).reshape(3, -1)
-    sources = torch.cat([across, down], dim=1).reshape(-1, 3) @ centres
+    if mirrored is not None:
+        across = torch.where(mirrored.unsqueeze(1), -across, across)
+    sources = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3) @ _bring(
+        _centres(height, width, angle), images
+    )
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
     """Multiply by `brightness` (n,), and spread by `contrast` (n,) around the mean of each image."""
-    bright = images * _as_column(brightness)
-    mean = bright.mean(dim=(1, 2, 3), keepdim=True)
-    return ((bright - mean) * _as_column(contrast) + mean).clamp(0, 1)
+    factor = brightness * contrast
+    of_image, of_mean = _bring(torch.stack([factor, brightness - factor]), images)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.addcmul(mean * _as_column(of_mean), images, _as_column(of_image)).clamp_(0, 1)
 
 
 def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
@@ -152,9 +167,10 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
     area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
     log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
     tall, wide = (area * log_ratio.exp()).sqrt(), (area / log_ratio.exp()).sqrt()
-    down = _inside(height, draws[2] * (1 - tall), tall)
+    down = _inside(height, draws[2] * (1 - tall), tall) & chosen.unsqueeze(1)
     across = _inside(width, draws[3] * (1 - wide), wide)
-    erased = _as_column(chosen) & down[:, None, :, None] & across[:, None, None, :]
+    down, across = _bring(torch.cat([down, across], dim=1), images).split([height, width], dim=1)
+    erased = down[:, None, :, None] & across[:, None, None, :]
     return torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
 
 
@@ -164,9 +180,16 @@ def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Ten
     return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
 
 
-def _pixel_centres(length: int, like: torch.Tensor) -> torch.Tensor:
-    """Give the centres of `length` pixels on an axis from -1 to 1."""
-    return (torch.arange(length, device=like.device, dtype=like.dtype) * 2 + 1) / length - 1
+def _centres(height: int, width: int, like: torch.Tensor) -> torch.Tensor:
+    """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
+    x, y = (
+        (torch.arange(length, device=like.device, dtype=like.dtype) * 2 + 1) / length - 1 for length in (width, height)
+    )
+    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones_like(x).repeat(height)])
+
+
+def _bring(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    return values.to(images.device, non_blocking=images.is_cuda)
 
 
 def _as_column(values: torch.Tensor) -> torch.Tensor:
