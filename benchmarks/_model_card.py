@@ -83,7 +83,8 @@ JUDGED = {
     "fer2013": """\
 On PublicTest (3,589 faces), on which the recipe and the temperature were chosen, so that a little of it is luck;
 280 of its faces are pixel for pixel in Training, as published. *Without copies* leaves out those
-280; *enlarged* are the faces at 192 pixels, so that they have to be found again.""",
+280; *enlarged* are the faces at 192 pixels, so that they have to be found again; *8 bits* is what
+`export_onnx(calibration=...)` makes of the network with 512 faces of Training.""",
     "human-emotions": """\
 In five folds by groups of near duplicates: each photo is judged by a network that saw neither it nor a near
 duplicate. {seeds}The weights here are trained on all photos in the same way.""",

@@ -11,10 +11,12 @@ writing take minutes.
 """
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 from _distillation import Lessons, learn_from_networks, learn_from_people
 from _model_card import JUDGED, name_mistakes, write_card
@@ -31,6 +33,7 @@ from sk_emotion import (
     FaceAugmentation,
     FaceLoader,
     compare_classifiers,
+    export_onnx,
     load_face_folder,
     load_fer2013,
     load_pretrained,
@@ -173,6 +176,16 @@ def measure(labels, probabilities, classes):
     }
 
 
+def predict_in_8_bits(model, calibration, faces):
+    """Predict by what `export_onnx` makes of the network with whole numbers of 8 bits."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "int8.onnx")
+        export_onnx(model, path, calibration=calibration)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        batches = [faces[start : start + 64] for start in range(0, len(faces), 64)]
+        return np.concatenate([session.run(None, {"images": batch})[0] for batch in batches])
+
+
 def write_model(name, trained):
     """Write the weights and what is needed to predict with them; load what a user has, in half precision."""
     about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
@@ -205,6 +218,8 @@ def make_fer2013(arguments):
         "without copies": measure(labels[new], probabilities[new], clf.classes_),
         "enlarged": measure(labels, model.predict_proba(photos), clf.classes_),
     }
+    in_8_bits = predict_in_8_bits(model, training.data[:512], faces)
+    measures["8 bits"] = measure(labels, in_8_bits, clf.classes_)
     for tta in (other for other in (None, "mirror", "crops") if other != TTA["fer2013"]):
         one = model.set_params(emotionclassifier__tta=tta).predict_proba(faces)
         measures[f"tta={tta}"] = measure(labels, one, clf.classes_)
