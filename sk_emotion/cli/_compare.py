@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from . import _options as options
+from ._cluster import compute_on, connect
 from ._data import ask_binary, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
 def compare(
+    context: typer.Context,
     data: options.OptionalData = None,
     report: Annotated[Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write.")] = None,
     cv: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
@@ -23,6 +25,7 @@ def compare(
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
     image_size: options.ImageSize = 48,
+    cluster: options.Cluster = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -33,15 +36,17 @@ def compare(
     Examples:
       sk-emotion compare my_faces --report report.html
       sk-emotion compare faces.csv --groups person --binary pain --cv 3
+      sk-emotion compare my_faces --cluster tcp://192.168.0.1:8786
     """
     chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
+    progress = Progress(quiet)
+    client = context.with_resource(connect(cluster, progress))
 
     from imblearn.pipeline import make_pipeline
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
 
-    progress = Progress(quiet)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
@@ -55,7 +60,7 @@ def compare(
         ),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
-    with told_in_the_result():
+    with told_in_the_result(), compute_on(client):
         result = compare_classifiers(
             {"CNN": cnn, "HOG+SVM": hog_svm},
             faces.images,

@@ -68,6 +68,13 @@ Checkpoints = Annotated[
         help="Folder for what each epoch has learned: if training is broken off, the same command goes on from there.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Compute on the workers of this Dask scheduler, tcp://192.168.0.1:8786 say. Needs sk-emotion[cluster].",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]
 Trusted = Annotated[
     list[str] | None,

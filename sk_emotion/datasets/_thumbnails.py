@@ -21,7 +21,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 def read_thumbnails(images: Iterable[Any], n_jobs: int | None = None) -> list[NDArray[np.uint8] | ImageReadError]:
     """Read pictures, in threads; what cannot be read gives its error in place of a thumbnail."""
-    return Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_try_thumbnail)(image) for image in images)
+    return Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(_try_thumbnail)(image) for image in images)
 
 
 def make_thumbnail(image: Any) -> NDArray[np.uint8]:

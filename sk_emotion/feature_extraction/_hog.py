@@ -176,7 +176,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         size = max(1, _PIXELS_PER_BATCH[kind if device is None else "device"] // math.prod(images.shape[1:3]))
         starts = range(0, len(images), size)
         # Threads: to hand features from one process to another takes longer than to compute them.
-        parallel = Parallel(self.n_jobs if device is None else 1, prefer="threads", return_as="generator")
+        parallel = Parallel(self.n_jobs if device is None else 1, require="sharedmem", return_as="generator")
         parts = parallel(delayed(describe)(images[start : start + size]) for start in starts)
         features = np.empty((len(images), self._n_features_out))
         for start, part in zip(starts, parts, strict=True):

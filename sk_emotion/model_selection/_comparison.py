@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import is_classifier
@@ -19,6 +20,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
+from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
 from ..utils._labels import check_labels, check_lengths
 from ..utils._page import describe_parameters
 from ._comparison_caveats import list_caveats
@@ -77,7 +79,8 @@ def compare_classifiers(
         since one over its other folds could not be compared, and is neither ranked nor tested. Failures are in
         ``failures_`` of the result, and are warned of once at the end. "raise" stops at the first.
     n_jobs : int, default=None
-        Folds fitted at once. None means 1 unless in a :obj:`joblib.parallel_config` context.
+        Folds fitted at once. None means 1 unless in a :obj:`joblib.parallel_config` context; Dask and Ray take all
+        workers of their cluster. A search among the estimators is then tuned by the worker that has the fold.
     random_state : int, RandomState instance or None, default=0
         Seeds the folds of an integer `cv`, and their repeats.
     verbose : int, default=0
@@ -125,11 +128,13 @@ def compare_classifiers(
     """
     _check_parameters(n_repeats, error_score)
     named = _name_estimators(estimators)
-    labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
+    with stay_here():
+        labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
-    caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
+    with stay_here():
+        caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
     if caveats:
         warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
     metrics = default_scoring(labels) if scoring is None else scoring
@@ -138,12 +143,18 @@ def compare_classifiers(
         prepared = {name: keep_groups_together(estimator, group_labels, splits) for name, estimator in named.items()}
         # A metric that does not exist is found out before anything is fitted.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
-        tasks = [(name, fold) for name in prepared for fold in range(len(splits))]
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(score_fold)(name, prepared[name], X, labels, group_labels, splits[fold], fold, metrics, error_score)
-            for name, fold in tasks
-        )
-        rows = collect_folds(results, len(splits), list(prepared), verbose)
+        tasks = [
+            delayed(note_warnings)(
+                score_fold, name, estimator, X, labels, group_labels, split, fold, metrics, error_score
+            )
+            for name, estimator in prepared.items()
+            for fold, split in enumerate(splits)
+        ]
+        # Ray and multiprocessing give all results at once.
+        return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
+        with share_data(X, labels, group_labels, *splits):
+            results = Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
+            rows = collect_folds(repeat_warnings(results), len(splits), list(prepared), verbose)
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
     n_classes = len(np.unique(labels))

@@ -15,6 +15,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
+from ..utils._dask import stay_here
 from ._comparison_result import NOT_METRICS
 
 # Random guessing is scored this many times, since one guess over a small fold is noise.
@@ -63,9 +64,10 @@ def score_fold(
     sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
     try:
         # In this process, since what failed is noted in `failed`.
-        scores = cross_validate(
-            estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
-        )
+        with stay_here():
+            scores = cross_validate(
+                estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
+            )
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         if error_score == "raise":

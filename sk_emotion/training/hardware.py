@@ -11,6 +11,7 @@ from torch import nn
 
 from ..exceptions import ImageSizeError
 from ..images import MIN_AUGMENT_SIZE
+from ..utils._dask import in_dask_task
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -42,13 +43,14 @@ def autocast(precision: str, device: str) -> Any:
 
 @contextmanager
 def own_cores() -> Iterator[None]:
-    """Compute on one thread inside a worker of joblib's that would take all cores, as its other workers do too.
+    """Compute on one thread inside a worker of joblib's or Dask's that would take all cores, as the others do too.
 
     Teams of threads that share cores wait for one another: two times two threads on two cores are more than ten times
     as slow (measured). joblib gives its default workers, processes of loky, their share of the cores by
-    OMP_NUM_THREADS, but not its threads and forked processes.
+    OMP_NUM_THREADS, and Dask those that a nanny starts, but neither does so for threads.
     """
-    if get_active_backend()[0].nesting_level == 0 or "OMP_NUM_THREADS" in os.environ:
+    is_worker = get_active_backend()[0].nesting_level != 0 or in_dask_task()
+    if not is_worker or "OMP_NUM_THREADS" in os.environ:
         yield
         return
     n_threads = torch.get_num_threads()

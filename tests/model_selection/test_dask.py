@@ -1,0 +1,217 @@
+"""Searches and comparisons on the two worker processes of a Dask cluster."""
+
+import os
+import signal
+import sys
+import warnings
+from collections import Counter
+from itertools import chain
+
+import dask
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from distributed import Client, LocalCluster
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
+from skorch.callbacks import Callback
+
+from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
+from sk_emotion.training.hardware import own_cores
+
+TIMES = ["fit_time", "score_time"]
+
+
+def kill_worker(trace):
+    """End the process, as running out of memory does; once only."""
+    if not os.path.exists(trace):
+        open(trace, "x").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillsItsWorker(Callback):
+    def __init__(self, trace):
+        self.trace = trace
+
+    def on_epoch_end(self, net, **kwargs):
+        kill_worker(self.trace)
+
+
+class Bayes(GaussianNB):
+    """Warns on being fitted, or kills the process that fits it."""
+
+    def __init__(self, *, trace=None, warning=None):
+        super().__init__()
+        self.trace = trace
+        self.warning = warning
+
+    def fit(self, X, y):
+        if self.warning is not None:
+            warnings.warn(self.warning, UserWarning, stacklevel=1)
+        if self.trace is not None:
+            kill_worker(self.trace)
+        return super().fit(X, y)
+
+
+class TellsWhereItGoes(list):
+    """A list that leaves the number of each process that it is sent to in a file."""
+
+    def __init__(self, items, path):
+        super().__init__(items)
+        self.path = path
+
+    def __reduce__(self):
+        return receive, (list(self), self.path)
+
+
+def receive(items, path):
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    return TellsWhereItGoes(items, path)
+
+
+def fail(estimator, X, y):
+    raise RuntimeError("it cannot be had")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    # On a busy machine a process may be silent for longer than Dask allows.
+    patient = {"distributed.comm.timeouts.tcp": "300s"}
+    with (
+        dask.config.set(patient | {"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(cluster, set_as_default=False) as client:
+        # With one alone, after the other was killed, joblib computes here.
+        client.wait_for_workers(2)
+        yield client
+
+
+@pytest.fixture
+def cnn():
+    return EmotionClassifier(networks.ResNet(width=4), max_epochs=1, augmentation=None, random_state=0)
+
+
+def find_scores(search):
+    return {name: values for name, values in search.cv_results_.items() if "_test_score" in name}
+
+
+def test_grid_search_outlives_a_killed_worker_and_finds_what_it_finds_alone(faces, client, cnn, tmp_path):
+    # As in docs/guide/cluster.md.
+    X, y, _ = faces
+    folds = list(StratifiedKFold(3).split(X, y))
+    trace = str(tmp_path / "killed")
+    grid = {"learning_rate": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5], "callbacks": [None, [KillsItsWorker(trace)]]}
+    search = GridSearchCV(cnn, grid, scoring="f1_macro", cv=folds, refit=False, error_score="raise")
+    client.amm.stop()
+    with joblib.parallel_config("dask", client=client, scatter=[X, y, *chain(*folds)]):
+        shared = find_scores(search.fit(X, y))
+    client.amm.start()
+    assert os.path.exists(trace)
+    alone = find_scores(search.fit(X, y))
+    assert len(np.unique(alone["mean_test_score"])) > 1
+    np.testing.assert_equal(shared, alone)
+
+
+def test_halving_finds_what_it_finds_alone(faces, client, cnn):
+    X, y, _ = faces
+    grid = {"learning_rate": [0.01, 0.02, 0.05, 0.1]}
+    search = HalvingGridSearchCV(cnn, grid, factor=2, min_resources=20, cv=2, random_state=0)
+    alone = find_scores(search.fit(X, y))
+    with joblib.parallel_config("dask", client=client, scatter=[X, y]):
+        shared = find_scores(search.fit(X, y))
+    assert search.n_iterations_ == 3
+    np.testing.assert_equal(shared, alone)
+
+
+def test_comparison_outlives_a_killed_worker(faces, client, tmp_path):
+    X, y, people = faces
+    trace = str(tmp_path / "killed")
+    classifiers = {"safe": Bayes(), "doomed": Bayes(trace=trace)}
+
+    def compare():
+        result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3)
+        return [table.drop(columns=TIMES) for table in (result.scores_, result.reference_)]
+
+    with joblib.parallel_config("dask", client=client):
+        shared = compare()
+    assert os.path.exists(trace)
+    for table, expected in zip(shared, compare(), strict=True):
+        pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+def test_failures_warnings_and_progress_come_back(faces, client, capsys):
+    X, y, people = faces
+    scoring = {"own": lambda estimator, X, y: float(np.mean(estimator.predict(X) == y)), "impossible": fail}
+    classifiers = {"Bayes": Bayes(warning="variance is small")}
+
+    def compare():
+        with pytest.warns() as told:
+            result = compare_classifiers(
+                classifiers, X.reshape(len(X), -1), y, groups=people, cv=2, scoring=scoring, verbose=1
+            )
+        return result, {str(warning.message) for warning in told}
+
+    alone, told_alone = compare()
+    capsys.readouterr()
+    with joblib.parallel_config("dask", client=client):
+        shared, told = compare()
+    assert told == told_alone
+    assert "variance is small" in told
+    pd.testing.assert_frame_equal(shared.failures_, alone.failures_)
+    assert len(shared.failures_) == 2
+    assert shared.caveats_ == alone.caveats_
+    assert "[1/1] Bayes" in capsys.readouterr().err
+
+
+def test_data_is_sent_once_and_tasks_make_no_tasks(faces, client, tmp_path):
+    X, y, people = faces
+    images = TellsWhereItGoes(X, str(tmp_path / "sent"))
+    svm = make_hog_svm(image_size=24)
+    search = GridSearchCV(make_hog_svm(image_size=24), {"svc__C": [1, 10]}, cv=2)
+    before = len(client.run_on_scheduler(name_tasks))
+    with joblib.parallel_config("dask", client=client):
+        compare_classifiers({"SVM": svm, "SVM, tuned": search}, images, y, groups=people, cv=5)
+    done = client.run_on_scheduler(name_tasks)[before:]
+    assert {name.split("-")[0] for name in done} == {"data", "batch_of_note_warnings_1_calls"}
+    sent = Counter((tmp_path / "sent").read_text().split())
+    for worker in client.run(os.getpid).values():
+        # With the task that makes it again, and by itself; not with each of five folds.
+        assert sent[str(worker)] <= 2
+
+
+def name_tasks(dask_scheduler):
+    return [str(step[0]) for step in dask_scheduler.transition_log if step[2] == "memory"]
+
+
+def test_threads_of_a_worker_share_the_cores(monkeypatch):
+    def count_threads():
+        torch.set_num_threads(2)
+        with own_cores():
+            return torch.get_num_threads()
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        assert client.submit(count_threads).result() == 1
+    assert count_threads() == 2
+    torch.set_num_threads(1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is defined in a test cannot be sent there")
+def test_backend_that_gives_all_results_at_once_will_do(faces):
+    X, y, people = faces
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        shared = compare_classifiers({"SVM": make_hog_svm(image_size=24)}, X, y, groups=people, cv=2)
+    assert len(shared.scores_) == 2
