@@ -4,7 +4,7 @@ BIN := .venv/bin
 # uv installs in seconds what takes pip minutes, and installs from PyPI like everything else.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-BENCHMARKS := training hog hog_svm loading pretrained
+BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster
 
 .PHONY: demo test coverage mutants soak docs bench bench-quick lint format clean
 
@@ -12,11 +12,11 @@ demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto
 
 # Lines and branches that the tests reach; fewer than 95 % of them fail.
 coverage: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --cov sk_emotion --cov-branch --cov-fail-under 95 \
+	$(BIN)/python -m pytest --numprocesses auto --cov sk_emotion --cov-branch --cov-fail-under 95 \
 		--cov-report term:skip-covered
 
 # Which small changes of the code no test notices: hours on one core; it goes on from where it was stopped.
@@ -37,7 +37,7 @@ docs: .venv/installed-docs
 	$(BIN)/python docs/check_links.py docs/_build/html
 
 # Each says what it measures and takes --help; what is promised is asserted. The short form only shows that they run.
-bench: .venv/installed
+bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(ARGUMENTS) || exit 1; done
 
 bench-quick:

@@ -14,7 +14,15 @@ from . import (
 from .augmentation import FaceAugmentation
 from .baselines import make_hog_svm
 from .classifier import EmotionClassifier
-from .datasets import find_duplicates, load_face_folder, load_face_table, load_fer2013, make_faces
+from .datasets import (
+    find_duplicates,
+    iter_face_blocks,
+    load_face_folder,
+    load_face_shards,
+    load_face_table,
+    load_fer2013,
+    make_faces,
+)
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
 from .export import export_onnx
 from .feature_extraction import HOGTransformer
@@ -76,7 +84,9 @@ __all__ = [
     "find_duplicates",
     "find_operating_point",
     "inspection",
+    "iter_face_blocks",
     "load_face_folder",
+    "load_face_shards",
     "load_face_table",
     "load_fer2013",
     "load_model",

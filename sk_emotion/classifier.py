@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
+from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, TrainingError
 from .images import MIN_AUGMENT_SIZE, validate_images
@@ -24,6 +25,14 @@ from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints, open_checkpoints
+from .training.distributed import (
+    ask_main_process,
+    count_processes,
+    join_processes,
+    open_shared_checkpoints,
+    place_process,
+    share_random_state,
+)
 from .training.hardware import autocast, own_cores
 from .training.net import FaceNet
 from .training.run import identify_run
@@ -87,6 +96,12 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
         Of training; ``"auto"`` is bf16 where the hardware has it. Prediction is in fp32 unless the precision is
         named.
+    data_parallel : bool, default=False
+        Whether the processes that ``accelerate launch`` or ``torchrun`` started train together, each on another part
+        of every batch, and on its own GPU. All must be given the same images. `batch_size` is that of one process,
+        as Accelerate has it: two processes make the steps of one with twice the `batch_size`. All end with the same
+        weights and history; the first of them writes checkpoints and prints. Without several processes it changes
+        nothing, and the default does not even load Accelerate (``pip install "sk-emotion[accelerate]"``).
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
     callbacks : list of skorch callbacks, default=None
@@ -144,8 +159,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     ``load_state_dict``. With ``random_state=None``, a training that was broken off is gone on with, and a finished one
     is followed by another.
 
-    The images are staged on the device once, as they are. On a CPU, a memory-map of uint8 is read batch by batch; so
-    are images that would take more than half of a GPU's free memory.
+    The images are staged on the device once, as they are, unless they would take more than half of a GPU's free memory.
+    On a CPU, a memory-map is read batch by batch, with the same result to the bit as an array in memory. A Zarr array
+    is read in chunks, which are shuffled, and rows among some 32 MB of them: see the guide, "Larger than memory".
 
     References
     ----------
@@ -188,6 +204,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         "tta": [StrOptions({"mirror", "crops"}), None],
         "device": [str, torch.device],
         "precision": [Options(str, {"auto", "fp32", "bf16", "fp16"})],
+        "data_parallel": ["boolean"],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
         "checkpoint_dir": [str, os.PathLike, None],
@@ -218,6 +235,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         tta=None,
         device="auto",
         precision="auto",
+        data_parallel=False,
         warm_start=False,
         callbacks=None,
         checkpoint_dir=None,
@@ -244,6 +262,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self.tta = tta
         self.device = device
         self.precision = precision
+        self.data_parallel = data_parallel
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.checkpoint_dir = checkpoint_dir
@@ -322,7 +341,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                     f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!s}."
                 )
         codes = np.searchsorted(self.classes_, labels)
-        weight = self._weigh(labels, sample_weight, images)
+        weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
         with self._open_checkpoints(images, *others, goes_on=goes_on) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
@@ -368,7 +387,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 f"classes={list(classes)} differs from the classes of the first call: {list(self.classes_)}."
             )
         self._check_known(labels, "y")
-        weight = self._weigh(labels, sample_weight, images)
+        weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
         self._train((images, codes, weight), None, 1, goes_on=not first, schedule=None, random_state=self.random_state)
         return self
@@ -408,7 +427,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             # Few images are seen in all their views at once.
             batches = torch.cat(views).split(max(len(images), PREDICTION_BATCH_SIZE))
             # Not every device has doubles.
-            logits = torch.cat([self.net_.module_(batch).cpu().double() for batch in batches])
+            logits = torch.cat([self.net_.module_(batch) for batch in batches]).cpu().double()
             return torch.softmax(logits, dim=1).reshape(len(views), len(images), -1).mean(dim=0)
 
         return self._map(average_views, X)
@@ -446,7 +465,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         if y is None:
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
-        images = validate_images(self, X, reset=reset)
+        images = validate_images(self, X, reset=reset, in_memory=False)
         labels = check_labels(y, "EmotionClassifier")
         if len(labels) != len(images):
             raise LabelError(
@@ -463,9 +482,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 f"{name} holds labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
             )
 
-    def _weigh(self, labels, sample_weight, images) -> NDArray[np.float32]:
+    def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:
         """Join weights of samples and classes, with mean 1, so that they leave the learning rate its meaning."""
-        weight = _check_sample_weight(sample_weight, images.reshape(len(images), -1), ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, labels)
             if not (np.isfinite(weight).all() and weight.min() >= 0):
@@ -476,10 +495,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
     def _open_checkpoints(self, images, *others, goes_on: bool):
         """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
+        accelerator = join_processes(self)
         if self.checkpoint_dir is None:
-            return nullcontext((None, self.random_state))
+            return nullcontext((None, share_random_state(self.random_state, accelerator)))
         start = self.net_.to_arrays() if goes_on else None
-        return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others, start))
+        if accelerator is None:
+            return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others, start))
+        run = identify_run(self, images, *others, start, accelerator.num_processes)
+        return open_shared_checkpoints(accelerator, self.checkpoint_dir, run)
 
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""
@@ -488,7 +511,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if X_val is not None:
             if self.validation_fraction is not None:
                 raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
-            val_images = validate_images(self, X_val, reset=False)
+            val_images = validate_images(self, X_val, reset=False, in_memory=False)
             val_labels = check_labels(y_val, "EmotionClassifier", "y_val")
             check_consistent_length(val_images, val_labels)
             self._check_known(val_labels, "y_val")
@@ -502,7 +525,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         train, held_out = split_validation(
             codes, self.validation_fraction, groups=groups, random_state=check_random_state(random_state)
         )
-        return (images[train], codes[train], weight[train]), (images[held_out], codes[held_out])
+        take = images.take if isinstance(images, StoredImages) else images.__getitem__
+        return (take(train), codes[train], weight[train]), (take(held_out), codes[held_out])
 
     def _train(
         self,
@@ -515,16 +539,19 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         random_state: Any,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        self.device_ = choose_device(self.device)
+        accelerator = join_processes(self)
+        self.device_ = place_process(self.device, accelerator)
         drawn = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+        drawn = ask_main_process(accelerator, lambda: drawn)
         # A training that goes on sees other orders and other augmentations than before.
         seed = int(np.random.SeedSequence([drawn, self.n_iter_ if goes_on else 0]).generate_state(1)[0])
         dataset = FaceDataset(*train).to(self.device_)
         run = {
             "schedule": schedule,
-            "n_steps": n_epochs * math.ceil(len(dataset) / self.batch_size),
+            "n_steps": n_epochs * math.ceil(len(dataset) / (self.batch_size * count_processes(accelerator))),
             "validation": None if validation is None else FaceDataset(*validation).to(self.device_),
             "seed": seed,
+            "accelerator": accelerator,
         }
         with seeded(seed, self.device_), own_cores():
             if goes_on:
@@ -549,28 +576,31 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = net.epochs()
         self.n_iter_ = len(self.history_)
 
-    def _map(self, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> NDArray[Any]:
+    def _map(self, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> Any:
         """Apply a function to prepared batches, with the module ready to predict."""
         check_is_fitted(self, "net_")
-        images = validate_images(self, X, reset=False)
+        images = validate_images(self, X, reset=False, in_memory=False)
         net, module = self.net_, self.net_.module_
         # Doubles make the result of a tiny image the same, to 1e-7, whatever batch it is in; they cost nothing there.
         tiny = min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE and torch.device(self.device_).type != "mps"
         module.eval()
         if tiny:
             module.double()
-        results = []
+        results: NDArray[Any] | None = None
         try:
             precision = "fp32" if self.precision == "auto" else net.precision
             with torch.inference_mode(), autocast(precision, self.device_), own_cores():
                 size = max(self.batch_size, PREDICTION_BATCH_SIZE)
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)
-                    results.append(function(net.preparation(batch.double() if tiny else batch)).numpy())
+                    part = function(net.preparation(batch.double() if tiny else batch)).numpy()
+                    if results is None:
+                        results = np.empty((len(images), *part.shape[1:]), dtype=part.dtype)
+                    results[start : start + size] = part
         finally:
             if tiny:
                 module.float()
-        return np.concatenate(results)
+        return results
 
     def __getstate__(self):
         state = dict(super().__getstate__())

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, validate_data
 
+from ._pixel_range import check_pixel_range, learn_pixel_range
+from ._stored_images import is_stored, open_stored
 from .exceptions import ImageArrayError
 
 MIN_AUGMENT_SIZE = 16
@@ -23,19 +25,10 @@ MIN_AUGMENT_SIZE = 16
 MAX_STRIP_LENGTH = 256
 """Most features of a flattened row that is taken as a strip of height 1 when no square holds them."""
 
-# How far resizing may overstep [0, 1] or [0, 255].
-_OVERSHOOT = 0.5
-
-# A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
-_PLAINLY_ANOTHER_SCALE = 10.0
-
-# Of pixels to fit on: float32, in which images are computed with, has to hold ten times as much and its differences.
-_LARGEST_PIXEL = 1e36
-
 _EXPECTED = "expected images as (n, H, W) or (n, H, W, 3), or rows (n, n_features)."
 
 
-def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = True) -> Any:
     """Check an array of images and give it its image shape.
 
     Parameters
@@ -47,10 +40,12 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         Images, or flattened images; a list of equally large images too.
     reset : bool
         Whether this is `fit`, which learns shape and pixel range, or a later call, which compares with them.
+    in_memory : bool, default=True
+        Whether an array on a disk, which is a memory-map or in chunks as Zarr's are, becomes one in memory.
 
     Returns
     -------
-    ndarray of shape (n_samples, H, W) or (n_samples, H, W, 3)
+    ndarray or StoredImages of shape (n_samples, H, W) or (n_samples, H, W, 3)
         ``uint8`` if the input holds integers from 0 to 255, else ``float32`` or ``float64``. No copy where none is
         needed.
 
@@ -67,6 +62,13 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         raise ImageArrayError(
             f"{name}: X has shape {tuple(X.shape)}, which is one image without the batch axis. Pass X[np.newaxis]."
         )
+    stored = X if not in_memory and is_stored(X) else None
+    if len(X.shape) > 2:
+        _check_batch_shape(tuple(X.shape), name)
+    if stored is not None:
+        # Its type and shape show in the first image.
+        X = np.array(X[:1])
+    images: Any
     if len(X.shape) > 2:
         images = _check_image_batch(X, name)
         if reset:
@@ -82,19 +84,19 @@ def validate_images(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         declared = getattr(estimator, "image_shape", None)
         image_shape = infer_image_shape(rows.shape[1], declared, name) if reset else estimator.image_shape_
         images = rows.reshape(len(rows), *image_shape)
+    if stored is not None:
+        images = open_stored(stored, images.shape[1:])
 
-    _check_finite(images, name)
     if reset:
         estimator.image_shape_ = tuple(int(side) for side in images.shape[1:])
-        estimator.pixel_range_ = learn_pixel_range(images)
-        _check_magnitude(estimator.pixel_range_, name)
+        estimator.pixel_range_ = learn_pixel_range(images, name)
         return images
     if images.shape[1:] != estimator.image_shape_:
         raise ImageArrayError(
             f"{name}: X holds {_describe(images.shape[1:])} images, but was fitted on "
             f"{_describe(estimator.image_shape_)} images. Resize them, for instance with FaceLoader."
         )
-    _check_pixel_range(images, estimator.pixel_range_, name)
+    check_pixel_range(images, estimator.pixel_range_, name)
     return images
 
 
@@ -117,19 +119,6 @@ def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name
         f"{name}: rows of {n_features} features are no square grey image. Say what they are, for instance "
         "image_shape=(62, 47) for grey or image_shape=(48, 48, 3) for RGB images."
     )
-
-
-def learn_pixel_range(images: NDArray[Any]) -> tuple[float, float]:
-    """Tell the range of the pixels: (0, 255), (0, 1), or the smallest and largest value of standardised floats."""
-    if images.dtype == np.uint8:
-        return (0.0, 255.0)
-    low, high = float(images.min()), float(images.max())
-    if low >= 0 and high <= 1 + _OVERSHOOT:
-        return (0.0, 1.0)
-    if low >= 0 and high <= 255:
-        return (0.0, 255.0)
-    # A range that is divided by cannot be empty.
-    return (low, high if high > low else low + 1)
 
 
 @contextmanager
@@ -181,9 +170,8 @@ def _is_single_image(shape: tuple[int, ...], estimator: Any) -> bool:
     return tuple(shape) == estimator.image_shape_ and shape[-1] != estimator.n_features_in_
 
 
-def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
-    """Check an array of three or four axes."""
-    shape = tuple(X.shape)
+def _check_batch_shape(shape: tuple[int, ...], name: str) -> None:
+    """Refuse what has three axes or more, but is no batch of images."""
     if len(shape) > 4:
         raise ImageArrayError(f"{name}: X has shape {shape}, {_EXPECTED}")
     if len(shape) == 3 and shape[-1] in (3, 4) and shape[0] > 1 and shape[1] > 4:
@@ -197,6 +185,10 @@ def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
         raise ImageArrayError(f"{name}: X has shape {shape}, expected (n, H, W) or (n, H, W, 3). {hint}")
     if 0 in shape[1:]:
         raise ImageArrayError(f"{name}: X has shape {shape}, images without pixels.")
+
+
+def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
+    """Check an array of three or four axes."""
     with _errors_of_images():
         images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
     images = _as_pixels(images, name)
@@ -223,31 +215,6 @@ def _refuse_paths(X: NDArray[Any], name: str) -> None:
         )
 
 
-def _check_finite(images: NDArray[Any], name: str) -> None:
-    # A sum is finite unless one of its parts is not, and takes no memory.
-    if images.dtype == np.uint8:
-        return
-    with np.errstate(all="ignore"):
-        if np.isfinite(images.sum(dtype=np.float64)):
-            return
-    rows = np.flatnonzero(~np.isfinite(images.reshape(len(images), -1)).all(axis=1))
-    if len(rows):
-        what = "NaN" if np.isnan(images[rows]).any() else "infinity"
-        raise ImageArrayError(
-            f"{name}: Input X contains {what} in {len(rows)} of {len(images)} images, first in X[{rows[0]}]. "
-            "Drop these images, or mend their pixels."
-        )
-
-
-def _check_magnitude(pixel_range: tuple[float, float], name: str) -> None:
-    low, high = pixel_range
-    if max(-low, high) > _LARGEST_PIXEL:
-        raise ImageArrayError(
-            f"{name}: X has pixels from {low:g} to {high:g}, more than can be computed with. Bring X to 0 to 255, or "
-            "to 0 to 1."
-        )
-
-
 def _check_image_shape(image_shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Check an image_shape parameter; one channel is no axis."""
     shape = tuple(image_shape)
@@ -266,28 +233,6 @@ def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] |
             f"{name}: image_shape={tuple(image_shape)}, but X holds {_describe(found)} images. Leave image_shape "
             "out: an array with an axis a dimension tells it."
         )
-
-
-def _check_pixel_range(images: NDArray[Any], fitted: tuple[float, float], name: str) -> None:
-    """Refuse a batch that is plainly on another scale than the images of `fit`."""
-    if images.dtype == np.uint8 and fitted == (0.0, 255.0):
-        return
-    low, high = float(images.min()), float(images.max())
-    if fitted in ((0.0, 1.0), (0.0, 255.0)):
-        wrong = low < -_OVERSHOOT or high > fitted[1] + _OVERSHOOT
-        # Images from 0 to 255 may be black, but their pixels are not all fractions of 1.
-        wrong = wrong or (fitted[1] == 255 and high <= 1 and not _all_whole(images))
-    else:
-        wrong = max(-low, high) > _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
-    if wrong:
-        raise ImageArrayError(
-            f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "
-            f"{fitted[1]:g}. Bring X to the scale of the training images."
-        )
-
-
-def _all_whole(images: NDArray[Any]) -> bool:
-    return bool(np.all(images == np.floor(images)))
 
 
 def _describe(shape: tuple[int, ...]) -> str:

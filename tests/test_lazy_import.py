@@ -49,6 +49,18 @@ def test_name_is_loaded_when_it_is_used():
     assert "torch" in run("import sk_emotion; sk_emotion.networks.ResNet")
 
 
+def test_training_does_not_load_the_compiler_of_pytorch():
+    code = """
+import sys
+from sk_emotion import EmotionClassifier, make_faces, networks
+X, y, _ = make_faces(20, image_size=24, random_state=0)
+for optimizer in ("sgd", "adamw"):
+    EmotionClassifier(networks.VGG(width=4), optimizer=optimizer, max_epochs=1, random_state=0).fit(X, y).predict(X)
+assert "torch._dynamo" not in sys.modules
+"""
+    assert "torch" in run(code)
+
+
 @pytest.mark.parametrize("name", sk_emotion.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(sk_emotion, name) is not None

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,6 +26,7 @@ from ._decode import decode_picture, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
 from ._sources import abridge, list_pictures, name_picture
+from ._store import SEEN, identify_pictures, open_store, write_faces
 
 # A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
 _OVERSIZE = 4
@@ -243,15 +244,88 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 return self._crop_floats(images, pixel_range)
             sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
 
+        return self._gather(self._load(sources), sources)
+
+    def to_zarr(self, X: Any, store: Any) -> Any:
+        """Write the faces of pictures into a Zarr array, once: for more pictures than memory holds.
+
+        Faces are made and written some hundred at a time, in as many threads as `transform` has. The same call after
+        whatever broke it off, ``kill -9`` among it, makes those that are not there yet; when all are there, it only
+        opens the array. `fit` is not needed before.
+
+        Parameters
+        ----------
+        X : sequence of pictures, or ``data`` of :func:`~sk_emotion.load_face_shards`
+            Pictures are paths, bytes, PIL images or arrays.
+        store : str, PathLike or zarr store
+            A folder that is made, say ``"faces.zarr"``. It holds a group with the arrays ``images`` and ``status``, of
+            shape (n_samples,): 1 where the detector saw a face, 2 where not, 3 for pictures that cannot be read.
+
+        Returns
+        -------
+        zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
+            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. To have it again:
+            ``zarr.open_array("faces.zarr/images")``.
+
+        Raises
+        ------
+        ImageReadError
+            If a picture cannot be read and ``on_error="raise"``. The faces before it are there: the same call goes on
+            with ``on_error="blank"``.
+        FaceNotFoundError
+            If no face is seen in a picture and ``on_missing="raise"``. All faces are there then.
+        ImageArrayError
+            If X holds numbers.
+        DatasetError
+            If the store holds something else: faces of other pictures, or made with other parameters.
+        MissingDependencyError
+            If zarr is not installed: it comes with ``sk-emotion[zarr]``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from sk_emotion import FaceLoader, make_faces
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for number, face in enumerate(make_faces(6, random_state=0)[0]):
+        ...     Image.fromarray(face).save(folder / f"{number}.png")
+        >>> X = FaceLoader(image_size=32).to_zarr(sorted(folder.glob("*.png")), folder / "faces.zarr")
+        >>> X.shape, X[:2].dtype
+        ((6, 32, 32), dtype('uint8'))
+        """
+        self._validate_params()
+        pictures: Any = getattr(X, "pictures", None)
+        pictures = list_pictures(X) if pictures is None else pictures
+        if pictures is None:
+            raise ImageArrayError("FaceLoader.to_zarr: X holds numbers, expected pictures: paths, bytes or PIL images.")
+        parameters = {"color": self.color, "detector, margin or on_missing": list(self._cache_parameters())}
+        identity = {"pictures": identify_pictures(pictures), "image_size": list(self._target_size()), **parameters}
+        opened = open_store(store, (len(pictures), *self._face_shape()), identity)
+
+        def make(part: Any, start: int) -> list[Face | ImageReadError]:
+            faces = self._load(part)
+            if self.on_error == "raise":
+                errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
+                self._report_unread(errors, pictures)
+            return faces
+
+        status = write_faces(opened, pictures, make)
+        self._report_unread(opened.unread(), pictures, stacklevel=3)
+        self._report_found(status == SEEN, pictures, unread=self.unread_)
+        return opened.images
+
+    def _load(self, sources: Any) -> list[Face | ImageReadError]:
+        """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
         # Around it all, since scikit-learn's Parallel sets the filters of this thread in each worker.
         with quiet_pillow:
-            chunks = Parallel(n_jobs=n_jobs, prefer="threads")(
+            chunks = Parallel(n_jobs=n_jobs, require="sharedmem")(
                 delayed(cache.load)(sources[part], self._make_face) for part in slices
             )
-        return self._gather([face for chunk in chunks for face in chunk], sources)
+        return [face for chunk in chunks for face in chunk]
 
     def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
         """Check numbers against those of `fit`; the size may differ where it is plain to see."""
@@ -325,23 +399,26 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 errors[index] = face
             else:
                 faces[index], found[index] = face
+        self._report_unread(errors, sources, stacklevel=5)
+        self._report_found(found, sources, unread=errors)
+        return faces
+
+    def _report_unread(self, errors: Mapping[int, ImageReadError | str], sources: Any, stacklevel: int = 2) -> None:
         self.unread_ = {index: str(error) for index, error in errors.items()}
         told = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
         if errors and self.on_error == "raise":
             others = f", and {len(told) - 1} more cannot be read. Remove them" if len(told) > 1 else ". Remove it"
-            raise ImageReadError(f'FaceLoader: {told[0]}{others} or pass on_error="blank".') from next(
-                iter(errors.values())
+            first = next(iter(errors.values()))
+            raise ImageReadError(f'FaceLoader: {told[0]}{others} or pass on_error="blank".') from (
+                first if isinstance(first, ImageReadError) else None
             )
         if errors:
             warnings.warn(
-                f"FaceLoader: {len(told)} of {len(loaded)} pictures cannot be read and are all-zero images: "
+                f"FaceLoader: {len(told)} of {len(sources)} pictures cannot be read and are all-zero images: "
                 f"{abridge(told)}.",
                 DatasetWarning,
-                # Past scikit-learn's wrapper of `transform`.
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
-        self._report_found(found, sources, unread=errors)
-        return faces
 
     def _report_found(self, found: NDArray[np.bool_], sources: Any, unread: Collection[int] = ()) -> None:
         self.face_found_ = None if self.detector is None else found

@@ -14,6 +14,12 @@ from ..exceptions import ImageReadError
 _NAMED = 3
 
 
+class NamedBytes(bytes):
+    """An encoded picture that errors can name."""
+
+    name: str
+
+
 def list_pictures(X: Any) -> list[Any] | None:
     """List the pictures in X; None if it holds numbers."""
     if isinstance(X, str | os.PathLike):
@@ -38,6 +44,8 @@ def list_pictures(X: Any) -> list[Any] | None:
 
 def name_picture(sources: Sequence[Any], index: int) -> str:
     source = sources[index]
+    if isinstance(source, NamedBytes):
+        return source.name
     return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"picture {index}"
 
 

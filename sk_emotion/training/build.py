@@ -18,6 +18,7 @@ from ..augmentation import FaceAugmentation
 from ..images import MIN_AUGMENT_SIZE
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
+from .distributed import DataParallelNet, count_processes
 from .hardware import choose_precision, smallest_feature_map
 from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
@@ -50,8 +51,9 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
     images : ndarray of shape (n, H, W) or (n, H, W, 3)
         Training images, from which the pixel statistics are learned.
     **run : dict
-        ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), and ``seed`` of
-        order and augmentation. The weights come from PyTorch's global generator, see :func:`seeded`.
+        ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), ``seed`` of order
+        and augmentation, and ``accelerator`` of the processes that train together, or None. The weights come from
+        PyTorch's global generator, see :func:`seeded`.
     """
     module = _build_module(clf, clf.network_)
     precision = _choose_precision(clf, module)
@@ -106,8 +108,10 @@ def _assemble(
     n_steps: int = 1,
     validation: FaceDataset | None = None,
     seed: int = 0,
+    accelerator: Any = None,
 ) -> FaceNet:
-    net = FaceNet(
+    n_processes = count_processes(accelerator)
+    net = (FaceNet if accelerator is None else DataParallelNet)(
         module,
         criterion=nn.CrossEntropyLoss,
         predict_nonlinearity=_softmax,
@@ -117,13 +121,14 @@ def _assemble(
         classes=np.arange(len(clf.classes_)),
         train_split=None if validation is None else predefined_split(validation),
         iterator_train=FaceBatches,
+        iterator_train__batch_size=clf.batch_size * n_processes,
         iterator_train__shuffle=True,
         iterator_train__balance=clf.balance_batches,
         iterator_train__generator=torch.Generator().manual_seed(seed),
         iterator_valid=FaceBatches,
-        iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE),
+        iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE) * n_processes,
         callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
-        verbose=int(clf.verbose),
+        verbose=int(clf.verbose) if accelerator is None or accelerator.is_main_process else 0,
         **_describe_optimizer(clf),
     )
     generator = torch.Generator().manual_seed(seed)
@@ -131,6 +136,8 @@ def _assemble(
     net.precision = precision
     net.label_smoothing = clf.label_smoothing
     net.ema = clf.ema
+    if isinstance(net, DataParallelNet):
+        net.accelerator = accelerator
     return net.initialize()
 
 
@@ -153,6 +160,7 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
     if isinstance(clf.optimizer, str):
         # One kernel for all weights rather than several for each.
         offered["fused"] = True
+        optimizer = _without_compiler(optimizer)
     taken = inspect.signature(optimizer).parameters
     arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
     shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
@@ -161,6 +169,17 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
             (pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()
         ]
     return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
+
+
+def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Give an optimiser of PyTorch's whose methods do not load its compiler: 140 MB, and seconds in each process.
+
+    Decorators load it in order to keep it from these methods (measured, PyTorch 2.15).
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: bool) -> list[Any]:

@@ -16,13 +16,21 @@ from .batches import FaceDataset
 from .checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
 from .hardware import autocast
 from .preparation import Preparation
-from .state import capture_state, restore_history, restore_state, to_arrays, to_tensors
+from .state import (
+    capture_state,
+    fill_momenta,
+    lay_out_state,
+    restore_history,
+    restore_state,
+    to_arrays,
+    to_tensors,
+)
 
 # skorch's own entries of an epoch that say nothing of the training.
 _BOOKKEEPING = ("batches", "_best", "_batch_count")
 
 
-class _StopTrainingError(KeyboardInterrupt):
+class StopTrainingError(KeyboardInterrupt):
     """A callback asks for the training to end, as skorch's EarlyStopping does by a KeyboardInterrupt."""
 
 
@@ -36,6 +44,7 @@ class FaceNet(NeuralNetClassifier):
     preparation: Preparation
     precision = "fp32"
     label_smoothing = 0.0
+    watches_batches = True
     ema: float | None = None
     scaler: torch.amp.GradScaler | None = None
     _averaged: dict[str, torch.Tensor] | None = None
@@ -48,7 +57,7 @@ class FaceNet(NeuralNetClassifier):
         if self.precision == "fp16":
             # Gradients below 6e-8 would vanish in half precision.
             self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
-        self._fill_momenta()
+        fill_momenta(self.optimizer_)
         return self
 
     def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:
@@ -69,7 +78,7 @@ class FaceNet(NeuralNetClassifier):
         self._finished = capture_state(self) if self.history else None
         try:
             if stage == TRAINS:
-                with suppress(_StopTrainingError):
+                with suppress(StopTrainingError):
                     self.fit_loop(dataset, epochs=n_all - len(self.history))
         except BaseException as error:
             self._roll_back()
@@ -92,12 +101,15 @@ class FaceNet(NeuralNetClassifier):
         if method_name != "on_epoch_end":
             super().notify(method_name, **cb_kwargs)
             return
+        request: KeyboardInterrupt | None = None
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as request:
-            self._finish_epoch(STOPPED)
-            raise _StopTrainingError from request
-        self._finish_epoch(TRAINS)
+        except KeyboardInterrupt as error:
+            request = error
+        stops = self._agree_to_stop(request is not None)
+        self._finish_epoch(STOPPED if stops else TRAINS)
+        if stops:
+            raise StopTrainingError from request
 
     def get_dataset(self, X, y=None):
         # Callbacks of skorch hand over images alone.
@@ -107,7 +119,7 @@ class FaceNet(NeuralNetClassifier):
         images = x["images"] if isinstance(x, dict) else x
         images = self.preparation(images, augment=self.module_.training)
         with autocast(self.precision if self.module_.training else "fp32", self.device):
-            return self.module_(images).float()
+            return self._forward(images).float()
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         smoothing = self.label_smoothing if training else 0.0
@@ -144,14 +156,14 @@ class FaceNet(NeuralNetClassifier):
         rates = []
         # Room for all of them at once: small results that outlive their batch would keep its memory from being reused.
         losses = torch.empty(len(iterator), device=self.device)
-        answers = torch.empty((2, len(iterator.dataset)), dtype=torch.int64, device=self.device)
+        answers = torch.full((2, len(iterator.dataset)), -1, device=self.device)
         seen = 0
         for number, batch in enumerate(iterator):
             self.notify("on_batch_begin", batch=batch, training=training)
             rates.append(self.optimizer_.param_groups[-1]["lr"])
             step = step_fn(batch, **fit_params)
             losses[number] = step["loss"].detach()
-            if losses.device.type == "cpu":
+            if self.watches_batches and losses.device.type == "cpu":
                 # A GPU would have to be waited for: there, the end of the epoch tells.
                 self._check_loss(losses[number].item(), number, rates[number], prefix)
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
@@ -160,6 +172,7 @@ class FaceNet(NeuralNetClassifier):
                 rows = slice(seen, seen := seen + len(batch[1]))
                 answers[0, rows], answers[1, rows] = batch[1], step["y_pred"].detach().argmax(dim=1)
                 self._average()
+        losses, answers = self._join_epoch(losses, answers, training)
         for number, loss in enumerate(losses.tolist()):
             self._check_loss(loss, number, rates[number], prefix)
             self.history[-1, "batches", first_batch + number][prefix + "_loss"] = loss
@@ -210,30 +223,21 @@ class FaceNet(NeuralNetClassifier):
             groups = self.optimizer_.state_dict()["param_groups"]
             state = {"state": to_tensors(arrays["optimizer_state"]), "param_groups": groups}
             self.optimizer_.load_state_dict(state)
-            self._lay_out_state()
+            lay_out_state(self.optimizer_)
 
-    def _fill_momenta(self) -> None:
-        """Let momenta begin at zero, which is what they are after no step at all.
+    # What several processes do in another way, see DataParallelNet.
 
-        The fused SGD makes them in the first step for all weights or none, and in half precision of an overflow.
-        """
-        for group in self.optimizer_.param_groups:
-            if group.get("fused") and group.get("momentum"):
-                for weight in group["params"]:
-                    self.optimizer_.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.module_(images)
 
-    def _lay_out_state(self) -> None:
-        """Give what the optimiser keeps of a weight that weight's order in memory, in which fused kernels walk."""
-        fused = self.optimizer_.defaults.get("fused")
-        for weight, kept in self.optimizer_.state.items():
-            for name, value in kept.items():
-                if not isinstance(value, torch.Tensor) or not value.ndim:
-                    continue
-                if value.shape == weight.shape:
-                    kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-                elif fused:
-                    # A fused kernel would write beyond it.
-                    raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight {tuple(weight.shape)}")
+    def _join_epoch(
+        self, losses: torch.Tensor, answers: torch.Tensor, training: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the losses of all batches, and the classes of all images beside the predicted ones."""
+        return losses, answers
+
+    def _agree_to_stop(self, stops: bool) -> bool:
+        return stops
 
     def _check_loss(self, loss: float, number: int, rate: float, prefix: str) -> None:
         if not math.isfinite(loss):

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .._stored_images import iterate_blocks
+
 _CHUNK = 1024
 _LEVELS = np.arange(256.0)
 
@@ -38,6 +40,7 @@ class Preparation:
         self.std = std
         self.augmentation = augmentation
         self.generator = generator
+        self._placed: dict[tuple[torch.dtype, torch.device], torch.Tensor] = {}
 
     def __call__(self, images: torch.Tensor, *, augment: bool = False) -> torch.Tensor:
         low, high = self.pixel_range
@@ -48,22 +51,29 @@ class Preparation:
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         if augment and self.augmentation is not None:
             scaled = self.augmentation(scaled, self.generator)
-        return (scaled - self._per_channel(self.mean, scaled)) / self._per_channel(self.std, scaled)
+        mean, std = self._place_statistics(scaled.dtype, scaled.device)
+        return (scaled - mean) / std
 
-    @staticmethod
-    def _per_channel(values: NDArray[np.float32], like: torch.Tensor) -> torch.Tensor:
-        return torch.as_tensor(values, dtype=like.dtype, device=like.device).reshape(1, -1, 1, 1)
+    def _place_statistics(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Give mean and standard deviation on the device of the images, to which a copy for each batch would wait."""
+        place = (dtype, device)
+        if place not in self._placed:
+            # Gradients can go through what was made outside of inference mode alone.
+            with torch.inference_mode(False):
+                statistics = torch.as_tensor(np.stack([self.mean, self.std]), dtype=dtype, device=device)
+                self._placed[place] = statistics.reshape(2, 1, -1, 1, 1)
+        return self._placed[place]
 
 
 def learn_pixel_statistics(
-    images: NDArray[Any], pixel_range: tuple[float, float]
+    images: Any, pixel_range: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each channel, on the scale where `pixel_range` is [0, 1]."""
     low, high = pixel_range
     n_channels = images.shape[3] if images.ndim == 4 else 1
     total, squares, count = np.zeros(n_channels), np.zeros(n_channels), 0
-    for start in range(0, len(images), _CHUNK):
-        chunk = images[start : start + _CHUNK].reshape(-1, n_channels)
+    for block in iterate_blocks(images, most_rows=_CHUNK):
+        chunk = block.reshape(-1, n_channels)
         if chunk.dtype == np.uint8:
             # Counting 256 values is five times as fast as adding up doubles, and exact.
             counts = np.stack([np.bincount(channel, minlength=256) for channel in chunk.T], axis=1)

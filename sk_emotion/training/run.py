@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._stored_images import iterate_blocks
 from ..exceptions import CheckpointError
 
 # These leave the weights alone.
 _IRRELEVANT = {"checkpoint_dir", "verbose", "tta", "device", "warm_start"}
-
-_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,9 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
     return Run(hashlib.sha256(text.encode()).hexdigest()[:24], shown, clf.random_state)
 
 
-def _hash_images(images: NDArray[Any]) -> str:
-    """Hash images a few at a time: a memory-map may be larger than memory."""
+def _hash_images(images: Any) -> str:
+    """Hash images some at a time: a memory-map may be larger than memory."""
     digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
-    for start in range(0, len(images), _CHUNK):
-        digest.update(np.ascontiguousarray(images[start : start + _CHUNK]).data)
+    for block in iterate_blocks(images):
+        digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()

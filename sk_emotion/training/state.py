@@ -68,6 +68,31 @@ def to_tensors(value: Any) -> Any:
     return [to_tensors(item) for item in value] if isinstance(value, list) else value
 
 
+def fill_momenta(optimizer: torch.optim.Optimizer) -> None:
+    """Let momenta begin at zero, which is what they are after no step at all.
+
+    The fused SGD makes them in the first step for all weights or none, and in half precision of an overflow.
+    """
+    for group in optimizer.param_groups:
+        if group.get("fused") and group.get("momentum"):
+            for weight in group["params"]:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+
+
+def lay_out_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give what the optimiser keeps of a weight that weight's order in memory, in which fused kernels walk."""
+    fused = optimizer.defaults.get("fused")
+    for weight, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if not isinstance(value, torch.Tensor) or not value.ndim:
+                continue
+            if value.shape == weight.shape:
+                kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+            elif fused:
+                # A fused kernel would write beyond it.
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight {tuple(weight.shape)}")
+
+
 def _capture_random(net: Any) -> dict[str, Any]:
     states = {name: generator.get_state().numpy() for name, generator in net.generators().items()}
     states["global"] = torch.get_rng_state().numpy()

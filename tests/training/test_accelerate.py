@@ -1,0 +1,180 @@
+"""Several processes train one classifier: each has a part of every batch, and all end alike."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import train_together
+from train_together import ALIKE, X, Y, fit_alike, fit_in_parts, fit_normalised, make_classifier
+
+from sk_emotion import load_model
+from sk_emotion.exceptions import MissingDependencyError
+
+# With a --cpu, Accelerate starts one process alone, unless there is MPI.
+LAUNCH = ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """What came of the trainings in each of two processes, and the folder and text that they wrote."""
+    folder = tmp_path_factory.mktemp("processes")
+    command = [sys.executable, *LAUNCH, train_together.__file__, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(2)], folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def processes(launched):
+    return launched[0]
+
+
+def assert_same_to_the_bit(one, other):
+    assert one["history"] == other["history"]
+    assert one["n_iter"] == other["n_iter"]
+    assert one["state"].keys() == other["state"].keys()
+    for name, value in one["state"].items():
+        np.testing.assert_array_equal(value, other["state"][name], err_msg=name)
+    np.testing.assert_array_equal(one["probabilities"], other["probabilities"])
+
+
+def assert_close(described, clf):
+    """The same sums in another order: to far less than the 0.001 in loss that is promised."""
+    assert described["n_iter"] == clf.n_iter_
+    for ours, theirs in zip(described["history"], clf.history_, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name in ours.keys() - {"dur"}:
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-5), name
+    for name, value in clf.net_.module_.state_dict().items():
+        np.testing.assert_allclose(described["state"][name], value.numpy(), atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_two_processes_train_as_one_with_twice_the_batch_size(processes, name):
+    assert_same_to_the_bit(processes[0][name], processes[1][name])
+    assert_close(processes[0][name], fit_alike(name))
+
+
+def test_partial_fit_trains_as_one_process_with_twice_the_batch_size(processes):
+    assert_same_to_the_bit(processes[0]["in parts"], processes[1]["in parts"])
+    assert_close(processes[0]["in parts"], fit_in_parts())
+
+
+def test_early_stopping_comes_before_the_last_epoch(processes):
+    assert 2 < processes[0]["stopped early"]["n_iter"] < ALIKE["stopped early"]["max_epochs"]
+
+
+@pytest.mark.parametrize("name", ["saved", "half precision", "noisy"])
+def test_processes_end_with_the_same_weights_and_history(processes, name):
+    assert_same_to_the_bit(processes[0][name], processes[1][name])
+
+
+def test_each_image_is_seen_by_one_process_once_in_an_epoch(processes):
+    everything = sorted(image.tobytes() for image in X)
+    for one, other in zip(processes[0]["saved"]["seen"], processes[1]["saved"]["seen"], strict=True):
+        assert sorted(one + other) == everything
+        assert abs(len(one) - len(other)) <= len(X) // 16 + 1
+
+
+def test_processes_draw_other_augmentations(processes):
+    assert (processes[0]["saved"]["drawn"] != processes[1]["saved"]["drawn"]).any()
+
+
+def test_batch_normalisation_by_parts_learns_about_as_well(processes):
+    # Each process normalises its part by itself, so the weights go their own ways.
+    assert_same_to_the_bit(processes[0]["normalised"], processes[1]["normalised"])
+    losses = [
+        [epoch["train_loss"] for epoch in run]
+        for run in (processes[0]["normalised"]["history"], fit_normalised().history_)
+    ]
+    np.testing.assert_allclose(*losses, atol=0.03)
+
+
+def test_model_is_saved_and_loaded_as_any_other(launched):
+    (one, _), folder, _ = launched
+    for rank in range(2):
+        np.testing.assert_allclose(
+            load_model(folder / f"model-{rank}.skops").predict_proba(X), one["saved"]["probabilities"], atol=1e-6
+        )
+
+
+def test_search_has_the_same_result_in_all_processes(processes):
+    assert processes[0]["search"] == processes[1]["search"]
+    assert np.isfinite(processes[0]["search"]["scores"]).all()
+
+
+def test_all_stop_if_a_callback_of_one_asks_for_it(processes):
+    assert processes[0]["stopped by one"]["n_iter"] == 1
+    assert_same_to_the_bit(processes[0]["stopped by one"], processes[1]["stopped by one"])
+
+
+def test_loss_that_is_not_finite_in_one_process_is_an_error_in_all(processes):
+    broken = [process["checkpoints"]["broken"] for process in processes]
+    assert broken[0]["error"] == broken[1]["error"] == "TrainingError"
+    assert broken[0]["text"] == broken[1]["text"]
+    assert "train loss became nan in epoch 3, batch 2" in broken[0]["text"]
+    assert broken[0]["n_iter"] == 2
+    assert_same_to_the_bit(*broken)
+
+
+def test_all_go_on_from_a_checkpoint_to_the_same_end_to_the_bit(processes):
+    for process in processes:
+        whole, resumed = process["checkpoints"]["whole"], process["checkpoints"]["resumed"]
+        for described in (whole, resumed):
+            described["history"] = [{**epoch, "dur": 0} for epoch in described["history"]]
+        assert_same_to_the_bit(resumed, whole)
+    assert_same_to_the_bit(*(process["checkpoints"]["resumed"] for process in processes))
+
+
+def test_main_process_alone_writes(launched):
+    (main, other), folder, printed = launched
+    names = {Path(path).relative_to(folder).parts[0] for path in main["written"]}
+    assert names == {"broken", "whole", "noisy", "skorch"}
+    assert other["written"] == []
+    assert printed.count("valid_f1_macro") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("worker", "Pass n_jobs=1"),
+        ("other data", "the processes have other images or labels, or in another order"),
+        ("too few", "5 images in 3 steps leave one of 2 processes without an image"),
+    ],
+)
+def test_what_cannot_be_trained_together_is_an_error_in_all_processes(processes, name, message):
+    for process in processes:
+        assert process[name]["error"] == "TrainingError"
+        assert message in process[name]["text"]
+
+
+def test_process_that_leaves_ends_the_training_of_the_others(processes):
+    main, other = (process["left by one"] for process in processes)
+    assert other["error"] == "KeyboardInterrupt"
+    assert main["error"] == "TrainingError"
+    assert "another process left the training" in main["text"]
+    # PyTorch waits half an hour for a process that is still there.
+    assert main["seconds"] < 60
+    assert main["n_iter"] == 1
+    assert_same_to_the_bit(main, other)
+
+
+def test_default_does_not_load_accelerate(processes):
+    assert processes[0]["loaded by default"] is False
+
+
+def test_one_process_trains_as_ever():
+    settings = {"validation_fraction": 0.3, "augmentation": "default"}
+    one = make_classifier(**settings).fit(X, Y)
+    other = make_classifier(**settings, data_parallel=False).fit(X, Y)
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+def test_missing_accelerate_is_an_error_that_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(MissingDependencyError, match=r"sk-emotion\[accelerate\]"):
+        make_classifier().fit(X, Y)
