@@ -3,11 +3,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-
-from sk_emotion import make_faces
 
 # How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest tests/properties`` draws anew, and for long.
 # Nothing is left behind in the working directory.
@@ -28,6 +25,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
+    # Imported here: the process that only hands tests to workers needs no PyTorch.
+    import torch
+
     # Small nets gain nothing from threads, and parallel test runs would fight over them.
     torch.set_num_threads(1)
 
@@ -35,4 +35,6 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def faces():
     """Faces of two emotions that a small network tells apart within seconds: X, y, groups."""
+    from sk_emotion import make_faces
+
     return make_faces(80, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)

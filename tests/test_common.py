@@ -2,9 +2,9 @@
 
 import pytest
 from imblearn.utils.estimator_checks import estimator_checks_generator as generate_sampler_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_classifiers_train, parametrize_with_checks
 
-from sk_emotion import AugmentationOverSampler
+from sk_emotion import AugmentationOverSampler, EmotionClassifier
 from sk_emotion.utils import all_estimators
 
 
@@ -16,7 +16,15 @@ def expected_failures(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
-@parametrize_with_checks(all_estimators(), expected_failed_checks=expected_failures, xfail_strict=True)
+def with_few_epochs(estimator):
+    """Train for as few iterations as scikit-learn lets its own estimators train in these checks."""
+    return estimator.set_params(max_epochs=5) if "max_epochs" in estimator.get_params() else estimator
+
+
+ESTIMATORS = [with_few_epochs(estimator) for estimator in all_estimators()]
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -24,3 +32,7 @@ def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
 @pytest.mark.parametrize(("estimator", "check"), list(generate_sampler_checks(AugmentationOverSampler(random_state=0))))
 def test_sampler_passes_the_checks_of_imbalanced_learn(estimator, check):
     check(estimator)
+
+
+def test_classifier_with_its_own_number_of_epochs_learns_what_scikit_learn_checks():
+    check_classifiers_train("EmotionClassifier", EmotionClassifier(random_state=0))

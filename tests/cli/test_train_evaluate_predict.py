@@ -19,7 +19,7 @@ QUICK = ["--epochs", "2", "--width", "4", "--image-size", "24"]
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Faces of nine people in folders, with one damaged file."""
+    """Faces of nine people in folders, by emotion."""
     path = tmp_path_factory.mktemp("photos")
     X, y, people = make_faces(
         90, emotions=["happiness", "fear", "pain"], image_size=32, n_subjects=9, noise=2, random_state=0
@@ -30,18 +30,29 @@ def photos(tmp_path_factory):
     return path
 
 
-def ask_json(*arguments):
-    """Run the command in a new process; give its exit code and what it printed."""
-    command = [sys.executable, "-m", "sk_emotion", *map(str, arguments), "--json"]
+def predict_here(run, capsys, *arguments):
+    assert run("predict", *arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def predict_elsewhere(run, capsys, *arguments):
+    """Run the command in a new process."""
+    command = [sys.executable, "-m", "sk_emotion", "predict", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(done.stdout)
+    assert done.returncode == 0
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
-    ("kind", "question"), [("cnn", []), ("cnn", ["--binary", "pain"]), ("hog-svm", ["--binary", "pain"])]
+    ("kind", "question", "predict"),
+    [
+        ("cnn", [], predict_here),
+        ("cnn", ["--binary", "pain"], predict_elsewhere),
+        ("hog-svm", ["--binary", "pain"], predict_here),
+    ],
 )
-def test_probabilities_are_the_same_in_another_process(photos, tmp_path, run, capsys, kind, question):
+def test_probabilities_are_those_of_the_model_in_the_file(photos, tmp_path, run, capsys, kind, question, predict):
     file = tmp_path / "model.skops"
     groups = ["--groups", r"person(\d+)"]
     assert run("train", photos, "--out", file, "--model", kind, *question, *groups, *QUICK, "--json") == 0
@@ -49,8 +60,7 @@ def test_probabilities_are_the_same_in_another_process(photos, tmp_path, run, ca
     model = load_model(file)
     assert trained["classes"] == model.classes_.tolist()
     faces = load_face_folder(photos)
-    code, predictions = ask_json("predict", photos, "--model", file)
-    assert code == 0
+    predictions = predict(run, capsys, photos, "--model", file, "--json")
     assert [row["picture"] for row in predictions] == faces.data.tolist()
     here = model.predict_proba(faces.data)
     told = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
@@ -154,8 +164,12 @@ class TestPredict:
 
     def test_photo_in_which_no_face_is_seen(self, tmp_path, photos, run, capsys):
         file = tmp_path / "lbp.skops"
-        options = ["--model", "hog-svm", "--detector", "lbp", "--image-size", 24]
-        run("train", photos, "--out", file, *options)
+        for folder in photos.iterdir():
+            (tmp_path / "few" / folder.name).mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:4]:
+                (tmp_path / "few" / folder.name / path.name).symlink_to(path)
+        options = ["--model", "hog-svm", "--detector", "lbp", "--image-size", 24, "--validation", 0]
+        run("train", tmp_path / "few", "--out", file, *options)
         assert "A face was seen in" in capsys.readouterr().err
         Image.new("L", (60, 60), 128).save(tmp_path / "wall.png")
         assert run("predict", tmp_path / "wall.png", "--model", file) == 0

@@ -1,6 +1,7 @@
 """Searches and comparisons on the two worker processes of a Dask cluster."""
 
 import os
+import re
 import signal
 import sys
 import warnings
@@ -182,7 +183,9 @@ def test_data_is_sent_once_and_tasks_make_no_tasks(faces, client, tmp_path):
     with joblib.parallel_config("dask", client=client):
         compare_classifiers({"SVM": svm, "SVM, tuned": search}, images, y, groups=people, cv=5)
     done = client.run_on_scheduler(name_tasks)[before:]
-    assert {name.split("-")[0] for name in done} == {"data", "batch_of_note_warnings_1_calls"}
+    names = {name.split("-")[0] for name in done}
+    assert "data" in names
+    assert all(re.fullmatch(r"(mixed_)?batch_of_note_warnings_\d+_calls", name) for name in names - {"data"})
     sent = Counter((tmp_path / "sent").read_text().split())
     for worker in client.run(os.getpid).values():
         # With the task that makes it again, and by itself; not with each of five folds.

@@ -122,7 +122,7 @@ MODELS = {
     "early stopping": (lambda: make_classifier(validation_fraction=0.3, early_stopping=True), *SAME),
     "device": (lambda: make_classifier(device=torch.device("cpu")), *SAME),
     "vgg": (lambda: make_classifier(network=networks.VGG(width=4)), *SAME),
-    "torchvision": (lambda: make_classifier(network=networks.TorchvisionNetwork("resnet18")), *SAME),
+    "torchvision": (lambda: make_classifier(network=networks.TorchvisionNetwork("shufflenet_v2_x0_5")), *SAME),
     "own module": (
         lambda: make_classifier(network=networks.TorchNetwork(Perceptron, module_params={"hidden": 4})),
         *SAME,

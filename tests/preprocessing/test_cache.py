@@ -52,12 +52,13 @@ def flatten(faces):
 def test_search_decodes_each_photo_once(photos, tmp_path, n_jobs):
     paths, labels = photos
     detector = LogCalls(str(tmp_path / "log"), seconds=0.002)
-    loader = FaceLoader(cache=tmp_path / "cache", detector=detector, n_jobs=n_jobs)
+    loader = FaceLoader(image_size=24, cache=tmp_path / "cache", detector=detector, n_jobs=n_jobs)
     pipeline = make_pipeline(loader, FunctionTransformer(flatten), LogisticRegression(max_iter=1000))
     grid = {"logisticregression__C": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}
     search = GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs, error_score="raise").fit(paths, labels)
     assert detector.count() == 60
-    np.testing.assert_array_equal(search.best_estimator_[0].transform(paths), FaceLoader().fit_transform(paths))
+    expected = FaceLoader(image_size=24).fit_transform(paths)
+    np.testing.assert_array_equal(search.best_estimator_[0].transform(paths), expected)
 
 
 def test_processes_that_walk_in_step_share_the_work(photos, tmp_path):

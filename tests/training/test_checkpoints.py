@@ -189,7 +189,9 @@ def test_finished_training_is_not_run_again(tmp_path):
 def test_each_fold_and_candidate_has_a_folder_of_its_own(tmp_path):
     grid = {"learning_rate": [0.01, 0.1]}
     plain = GridSearchCV(make_classifier(max_epochs=2), grid, cv=2).fit(X, Y)
-    kept = GridSearchCV(make_classifier(max_epochs=2, checkpoint_dir=tmp_path), grid, cv=2, n_jobs=2).fit(X, Y)
+    # By forks, which have everything imported.
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        kept = GridSearchCV(make_classifier(max_epochs=2, checkpoint_dir=tmp_path), grid, cv=2).fit(X, Y)
     np.testing.assert_array_equal(kept.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
     # Four fits in the search, and one of the best on all images.
     assert len(list(tmp_path.iterdir())) == 5
