@@ -4,7 +4,7 @@ BIN := .venv/bin
 # uv installs in seconds what takes pip minutes, and installs from PyPI like everything else.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster
+BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster scaling
 
 .PHONY: demo test coverage mutants soak docs bench bench-quick lint format clean
 
