@@ -61,6 +61,22 @@ assert "torch._dynamo" not in sys.modules
     assert "torch" in run(code)
 
 
+def test_finding_a_face_does_not_load_the_compiler_of_pytorch_and_leaves_it_to_others():
+    code = """
+import sys
+from skimage.data import astronaut
+from sk_emotion import load_pretrained
+assert load_pretrained("human-emotions").predict([astronaut()]) == ["happiness"]
+assert "torchvision" in sys.modules and "torch._dynamo" not in sys.modules
+import torch, torchvision.ops
+from torch._dynamo.utils import is_compile_supported
+asked = sys.modules["torchvision.ops.roi_align"].is_compile_supported
+assert asked is not is_compile_supported and asked("cpu") == is_compile_supported("cpu")
+assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"]
+"""
+    assert "torch" in run(code)
+
+
 @pytest.mark.parametrize("name", sk_emotion.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(sk_emotion, name) is not None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..utils._locks import ForkSafeLock
+from ..utils._torchvision import import_torchvision
 from ._crop import REDUCING_GAP
 
 # Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a mistake: the votes
@@ -110,6 +111,8 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
 @lru_cache(maxsize=1)
 def _load_mtcnn() -> Any:
     import torch
+
+    import_torchvision()
     from facenet_pytorch import MTCNN
 
     # It draws weights before it reads them; what the user draws stays as it is.
