@@ -37,6 +37,11 @@ class Lessons:
     def __init__(self, faces, statistics, device):
         self.faces = torch.from_numpy(faces)[:, None].to(device)
         self.prepare = Preparation((0.0, 255.0), *statistics, AUGMENTATION)
+        self.precision = choose_precision("auto", self.faces.device.type, tuple(faces.shape[1:]), SMALLEST_MAP)
+
+    def autocast(self):
+        """Give the context in which networks see them."""
+        return autocast(self.precision, self.faces.device.type)
 
     def __len__(self):
         return len(self.faces) // BATCH_SIZE
@@ -78,14 +83,13 @@ def learn(network, lessons, n_answers, loss_of, *, epochs, seed):
     )
     averaged.load_state_dict(module.state_dict())
     averaged.eval()
-    precision = choose_precision("auto", device.type, size, SMALLEST_MAP)
     optimizer, schedule = _make_optimizer(module, len(epochs) * len(lessons))
     history, began = [], time.perf_counter()
     for epoch, number in enumerate(epochs, start=1):
         module.train()
         total = torch.zeros((), device=device)
         for batch, (rows, changed) in enumerate(lessons.epoch(number)):
-            with autocast(precision, device.type):
+            with lessons.autocast():
                 answers = module(changed)
             loss = loss_of((number, batch), rows, changed, answers.float())
             optimizer.zero_grad()
@@ -120,14 +124,12 @@ def learn_from_networks(network, lessons, teachers, n_classes, *, n_epochs, n_le
 
     After `n_lessons` epochs the same changes come again, so that the teachers are asked once for each.
     """
-    device = lessons.faces.device
-    precision = choose_precision("auto", device.type, tuple(lessons.faces.shape[2:]), SMALLEST_MAP)
     n_answers = teachers[0].head[-1].out_features
     questions = [slice(n_classes), slice(n_classes, n_answers)]
     heard = {}
 
     def ask(changed):
-        with torch.no_grad(), autocast(precision, device.type):
+        with torch.no_grad(), lessons.autocast():
             logits = torch.stack([teacher(changed) for teacher in teachers]).float()
         return torch.cat([logits[:, :, question].softmax(dim=2).mean(dim=0) for question in questions], dim=1).half()
 

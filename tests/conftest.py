@@ -1,5 +1,6 @@
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,27 @@ def _one_thread():
 
     # Small nets gain nothing from threads, and parallel test runs would fight over them.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def start_cluster(tmp_path_factory):
+    """Gives the context of a Dask cluster in processes of their own."""
+    import dask
+    from distributed import LocalCluster
+
+    # On a busy machine a process may be silent for longer than Dask allows.
+    patient = {"distributed.comm.timeouts.tcp": "300s"}
+
+    @contextmanager
+    def start(n_workers, threads_per_worker):
+        sizes = {"n_workers": n_workers, "threads_per_worker": threads_per_worker}
+        with (
+            dask.config.set(patient | {"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
+            LocalCluster(**sizes, dashboard_address=":0", silence_logs=60) as cluster,
+        ):
+            yield cluster
+
+    return start
 
 
 @pytest.fixture(scope="session")

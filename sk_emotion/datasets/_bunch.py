@@ -15,7 +15,7 @@ _N_NAMED = 5
 
 
 def make_bunch(
-    data: NDArray[Any],
+    data: Any,
     target: NDArray[Any],
     groups: NDArray[Any] | None,
     *,
@@ -28,7 +28,7 @@ def make_bunch(
 
     Parameters
     ----------
-    data : ndarray of shape (n_samples,) or (n_samples, H, W)
+    data : array-like of shape (n_samples,) or (n_samples, H, W)
         Paths, or pixels.
     target : ndarray of shape (n_samples,)
         Labels.

@@ -242,7 +242,7 @@ def load_face_shards(
     target = normalize_emotions(np.array(index.labels))
     check_classes(target, f"load_face_shards: {where}", "Add shards with another.")
     return make_bunch(
-        TarFaces(TarPictures(files, index), FaceLoader() if loader is None else loader),  # type: ignore[arg-type]
+        TarFaces(TarPictures(files, index), FaceLoader() if loader is None else loader),
         target,
         None if group is None else np.array(index.groups),
         name=f"Faces in {len(files)} tar files",

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -16,13 +15,8 @@ QUICK = ["--epochs", "1", "--cv", "2", "--width", "4"]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    # On a busy machine a process may be silent for longer than Dask allows.
-    patient = {"distributed.comm.timeouts.tcp": "300s"}
-    with (
-        dask.config.set(patient | {"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
-        LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0", silence_logs=60) as cluster,
-    ):
+def address(start_cluster):
+    with start_cluster(n_workers=1, threads_per_worker=2) as cluster:
         yield cluster.scheduler_address
 
 

@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from itertools import chain
 
-import dask
 import joblib
 import numpy as np
 import pandas as pd
@@ -79,13 +78,8 @@ def fail(estimator, X, y):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    # On a busy machine a process may be silent for longer than Dask allows.
-    patient = {"distributed.comm.timeouts.tcp": "300s"}
-    with (
-        dask.config.set(patient | {"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60) as cluster,
-    ):
+def cluster(start_cluster):
+    with start_cluster(n_workers=2, threads_per_worker=1) as cluster:
         yield cluster
 
 
