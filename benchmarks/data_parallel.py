@@ -97,6 +97,7 @@ def main() -> None:
     table = pd.concat(
         [compare(network, faces, labels, processes, epochs=epochs, rounds=rounds) for network in NETWORKS]
     )
+    processes.end_training()
     if not processes.is_main_process:
         return
     print(f"{describe_machine()}, load {load:.1f} before and {os.getloadavg()[0]:.1f} after")

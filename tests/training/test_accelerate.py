@@ -1,5 +1,6 @@
 """Several processes train one classifier: each has a part of every batch, and all end alike."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -161,6 +162,23 @@ def test_process_that_leaves_ends_the_training_of_the_others(processes):
     assert main["seconds"] < 60
     assert main["n_iter"] == 1
     assert_same_to_the_bit(main, other)
+
+
+def test_processes_part_before_python_ends(tmp_path):
+    # What is registered first is called last.
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import atexit, os, torch\n"
+        "atexit.register(lambda: os.write(1, b'joined\\n' if torch.distributed.is_initialized() else b'parted\\n'))\n"
+        "from train_together import X, Y, make_classifier\n"
+        "make_classifier(max_epochs=1).fit(X, Y)\n"
+    )
+    paths = os.pathsep.join([str(Path(train_together.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, *LAUNCH, str(script)]
+    environment = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["parted", "parted"]
 
 
 def test_default_does_not_load_accelerate(processes):
