@@ -33,7 +33,7 @@ from .training.distributed import (
     place_process,
     share_random_state,
 )
-from .training.hardware import autocast, own_cores
+from .training.hardware import autocast, as_if_alone
 from .training.net import FaceNet
 from .training.run import identify_run
 from .training.split import split_validation
@@ -553,7 +553,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             "seed": seed,
             "accelerator": accelerator,
         }
-        with seeded(seed, self.device_), own_cores():
+        with seeded(seed, self.device_), as_if_alone():
             if goes_on:
                 net = rebuild_net(self, self.net_, **run)
             else:
@@ -589,7 +589,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         results: NDArray[Any] | None = None
         try:
             precision = "fp32" if self.precision == "auto" else net.precision
-            with torch.inference_mode(), autocast(precision, self.device_), own_cores():
+            with torch.inference_mode(), autocast(precision, self.device_), as_if_alone():
                 size = max(self.batch_size, PREDICTION_BATCH_SIZE)
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..images import validate_images
 from ..training.batches import as_tensor
-from ..training.hardware import own_cores
+from ..training.hardware import as_if_alone
 from ..utils._pipelines import find_last_step, transform_by_all_but_last
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 
@@ -152,7 +152,7 @@ def compute_maps(
     """Compute Grad-CAM of a module, which is the classifier's or one like it, in the mode of prediction."""
     seen: list[Any] = []
     raw = []
-    with torch.inference_mode(False), torch.enable_grad(), own_cores():
+    with torch.inference_mode(False), torch.enable_grad(), as_if_alone():
         chosen = _choose_layer(module, _prepare(clf, images[:1]), layer)
         handle = chosen.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
         try:

@@ -1,8 +1,10 @@
 """How many threads to use, and which precision pays on the hardware."""
 
+import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +16,10 @@ from ..images import MIN_AUGMENT_SIZE
 from ..utils._dask import in_dask_task
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+# Of glibc's malloc.h.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
@@ -42,14 +48,18 @@ def autocast(precision: str, device: str) -> Any:
 
 
 @contextmanager
-def own_cores() -> Iterator[None]:
-    """Compute on one thread inside a worker of joblib's or Dask's that would take all cores, as the others do too.
+def as_if_alone() -> Iterator[None]:
+    """Compute inside a worker of joblib's or Dask's about as fast as in a process that has its cores to itself.
 
-    Teams of threads that share cores wait for one another: two times two threads on two cores are more than ten times
-    as slow (measured). joblib gives its default workers, processes of loky, their share of the cores by
-    OMP_NUM_THREADS, and Dask those that a nanny starts, but neither does so for threads.
+    A worker that would take all cores, as the others do too, gets one thread. Teams of threads that share cores wait
+    for one another: two times two threads on two cores are more than ten times as slow (measured). joblib gives its
+    default workers, processes of loky, their share of the cores by OMP_NUM_THREADS, and Dask those that a nanny
+    starts, but neither does so for threads.
     """
-    is_worker = get_active_backend()[0].nesting_level != 0 or in_dask_task()
+    is_in_dask = in_dask_task()
+    if is_in_dask:
+        _keep_freed_memory()
+    is_worker = is_in_dask or get_active_backend()[0].nesting_level != 0
     if not is_worker or "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -59,6 +69,22 @@ def own_cores() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let glibc keep up to 64 MiB that are free, as it comes to do by itself, once in a process.
+
+    Dask's nannies set MALLOC_TRIM_THRESHOLD_, by which glibc also ceases to learn which sizes are asked for again and
+    again: every activation comes fresh from the system, a page fault for each 4 KiB, and training takes 1.6 times as
+    long (measured). The figures are what glibc learns at most (``man mallopt``).
+    """
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        return
+    with suppress(OSError, AttributeError, TypeError):  # another system, another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def smallest_feature_map(

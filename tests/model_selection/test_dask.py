@@ -20,7 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
-from sk_emotion.training.hardware import own_cores
+from sk_emotion.training.hardware import as_if_alone
 
 TIMES = ["fit_time", "score_time"]
 
@@ -193,7 +193,7 @@ def name_tasks(dask_scheduler):
 def test_threads_of_a_worker_share_the_cores(monkeypatch):
     def count_threads():
         torch.set_num_threads(2)
-        with own_cores():
+        with as_if_alone():
             return torch.get_num_threads()
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -204,6 +204,22 @@ def test_threads_of_a_worker_share_the_cores(monkeypatch):
         assert client.submit(count_threads).result() == 1
     assert count_threads() == 2
     torch.set_num_threads(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what Dask sets is read by glibc")
+def test_memory_of_a_worker_is_not_fetched_anew_for_each_batch(faces, client, cnn):
+    def count_page_faults(clf, X, y):
+        import resource
+
+        clf.fit(X, y)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(100):
+            torch.ones(8, 1024, 1024, dtype=torch.uint8)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    X, y, _ = faces
+    # 2048 pages each time.
+    assert client.submit(count_page_faults, cnn, X, y).result() < 20 * 2048
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="what is defined in a test cannot be sent there")
