@@ -33,7 +33,7 @@ from .training.distributed import (
     place_process,
     share_random_state,
 )
-from .training.hardware import autocast, as_if_alone
+from .training.hardware import as_if_alone, autocast
 from .training.net import FaceNet
 from .training.run import identify_run
 from .training.split import split_validation
