@@ -39,11 +39,11 @@ def compare_epochs(faces, labels, rounds):
     return tabulate(seconds, len(codes), against="bare loop, an epoch")
 
 
-def train_well(path, epochs, batch_size):
+def train_well(path, width, epochs, batch_size):
     """Train on Training, judge on PublicTest."""
     training, public_test = load_fer2013(path, subset="train"), load_fer2013(path, subset="validation")
     model = EmotionClassifier(
-        networks.ResNet(),
+        networks.ResNet(width),
         max_epochs=epochs,
         batch_size=batch_size,
         device="cuda",
@@ -56,6 +56,7 @@ def train_well(path, epochs, batch_size):
     seconds = time.perf_counter() - start
     predicted = model.predict(public_test.data)
     scores = {
+        "width": width,
         "epochs": epochs,
         "training (s)": seconds,
         "accuracy": accuracy_score(public_test.target, predicted),
@@ -68,6 +69,7 @@ def main() -> None:
     arguments = parse_arguments(
         __doc__,
         fer2013={"help": "fer2013.csv, .npz, or a folder with train and test"},
+        width={"type": int, "default": networks.ResNet().width, "help": "of the ResNet whose training is judged"},
         epochs={"type": int, "default": 30, "help": "of the training that is judged"},
         batch_size={"type": int, "default": 128, "help": "of the training that is judged"},
     )
@@ -82,7 +84,7 @@ def main() -> None:
     epochs = compare_epochs(faces[order], labels[order], rounds)
     tables = [speed, epochs]
     if arguments.fer2013 and not arguments.quick:
-        tables.append(train_well(arguments.fer2013, arguments.epochs, arguments.batch_size))
+        tables.append(train_well(arguments.fer2013, arguments.width, arguments.epochs, arguments.batch_size))
     print(describe_machine())
     for table in tables:
         print(f"\n{table.to_string(index=False, na_rep='', float_format='{:.3f}'.format)}")

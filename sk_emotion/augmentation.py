@@ -1,6 +1,7 @@
 """Random changes of faces that leave their emotion as it is, drawn for each image on its own, in whole batches."""
 
 import math
+from functools import lru_cache
 from numbers import Real
 
 import torch
@@ -146,9 +147,8 @@ def move(
     down = torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1)
     if mirrored is not None:
         across = torch.where(mirrored.unsqueeze(1), -across, across)
-    sources = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3) @ _bring(
-        _centres(height, width, angle), images
-    )
+    origins = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3)
+    sources = origins @ _centres(height, width, angle.dtype, images.device)
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
@@ -176,16 +176,26 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
 
 def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
     """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
-    centres = (torch.arange(length, device=start.device) + 0.5) / length
+    centres = _shares(length, start.device)
     return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
 
 
-def _centres(height: int, width: int, like: torch.Tensor) -> torch.Tensor:
+# The same for each batch, and as dear to make as the draws.
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # gradients can go through what was made outside of it alone
+def _centres(height: int, width: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
-    x, y = (
-        (torch.arange(length, device=like.device, dtype=like.dtype) * 2 + 1) / length - 1 for length in (width, height)
+    x, y = ((torch.arange(length, dtype=dtype) * 2 + 1) / length - 1 for length in (width, height))
+    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones(height * width, dtype=dtype)]).to(
+        device
     )
-    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones_like(x).repeat(height)])
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _shares(length: int, device: torch.device) -> torch.Tensor:
+    """Give the centres of so many pixels as shares of the length."""
+    return (torch.arange(length, device=device) + 0.5) / length
 
 
 def _bring(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
