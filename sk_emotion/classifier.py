@@ -24,17 +24,10 @@ from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
-from .training.checkpoints import Checkpoints, open_checkpoints
-from .training.distributed import (
-    ask_main_process,
-    count_processes,
-    join_processes,
-    open_shared_checkpoints,
-    place_process,
-    share_random_state,
-)
+from .training.checkpoints import Checkpoints
 from .training.hardware import as_if_alone, autocast
 from .training.net import FaceNet
+from .training.processes import Alone, join_processes
 from .training.run import identify_run
 from .training.split import split_validation
 from .training.views import make_views
@@ -343,7 +336,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
-        with self._open_checkpoints(images, *others, goes_on=goes_on) as (checkpoints, random_state):
+        processes = join_processes(self)
+        with self._open_checkpoints(processes, images, *others, goes_on=goes_on) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
             self._train(
                 train,
@@ -351,6 +345,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 self.max_epochs,
                 goes_on=goes_on,
                 schedule=self.schedule,
+                processes=processes,
                 random_state=random_state,
                 checkpoints=checkpoints,
             )
@@ -389,7 +384,15 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self._check_known(labels, "y")
         weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
-        self._train((images, codes, weight), None, 1, goes_on=not first, schedule=None, random_state=self.random_state)
+        self._train(
+            (images, codes, weight),
+            None,
+            1,
+            goes_on=not first,
+            schedule=None,
+            processes=join_processes(self),
+            random_state=self.random_state,
+        )
         return self
 
     def predict(self, X):
@@ -493,16 +496,13 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
         return (weight / weight.mean()).astype(np.float32)
 
-    def _open_checkpoints(self, images, *others, goes_on: bool):
+    def _open_checkpoints(self, processes: Alone, images, *others, goes_on: bool):
         """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
-        accelerator = join_processes(self)
         if self.checkpoint_dir is None:
-            return nullcontext((None, share_random_state(self.random_state, accelerator)))
+            return nullcontext((None, processes.share_random_state(self.random_state)))
         start = self.net_.to_arrays() if goes_on else None
-        if accelerator is None:
-            return open_checkpoints(self.checkpoint_dir, identify_run(self, images, *others, start))
-        run = identify_run(self, images, *others, start, accelerator.num_processes)
-        return open_shared_checkpoints(accelerator, self.checkpoint_dir, run)
+        run = identify_run(self, images, *others, start, processes.count)
+        return processes.open_checkpoints(self.checkpoint_dir, run)
 
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""
@@ -536,22 +536,22 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         *,
         goes_on: bool,
         schedule: str | None,
+        processes: Alone,
         random_state: Any,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        accelerator = join_processes(self)
-        self.device_ = place_process(self.device, accelerator)
+        self.device_ = processes.place(self.device)
         drawn = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        drawn = ask_main_process(accelerator, lambda: drawn)
+        drawn = processes.ask_main(lambda: drawn)
         # A training that goes on sees other orders and other augmentations than before.
         seed = int(np.random.SeedSequence([drawn, self.n_iter_ if goes_on else 0]).generate_state(1)[0])
         dataset = FaceDataset(*train).to(self.device_)
         run = {
             "schedule": schedule,
-            "n_steps": n_epochs * math.ceil(len(dataset) / (self.batch_size * count_processes(accelerator))),
+            "n_steps": n_epochs * math.ceil(len(dataset) / (self.batch_size * processes.count)),
             "validation": None if validation is None else FaceDataset(*validation).to(self.device_),
             "seed": seed,
-            "accelerator": accelerator,
+            "processes": processes,
         }
         with seeded(seed, self.device_), as_if_alone():
             if goes_on:

@@ -18,10 +18,11 @@ from ..augmentation import FaceAugmentation
 from ..images import MIN_AUGMENT_SIZE
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
-from .distributed import DataParallelNet, count_processes
+from .distributed import DataParallelNet
 from .hardware import choose_precision, smallest_feature_map
 from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
+from .processes import Alone
 from .schedule import SCHEDULES
 
 PREDICTION_BATCH_SIZE = 256
@@ -52,7 +53,7 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
         Training images, from which the pixel statistics are learned.
     **run : dict
         ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), ``seed`` of order
-        and augmentation, and ``accelerator`` of the processes that train together, or None. The weights come from
+        and augmentation, and the ``processes`` that train together. The weights come from
         PyTorch's global generator, see :func:`seeded`.
     """
     module = _build_module(clf, clf.network_)
@@ -108,10 +109,9 @@ def _assemble(
     n_steps: int = 1,
     validation: FaceDataset | None = None,
     seed: int = 0,
-    accelerator: Any = None,
+    processes: Alone = Alone(),  # noqa: B008 - it holds nothing
 ) -> FaceNet:
-    n_processes = count_processes(accelerator)
-    net = (FaceNet if accelerator is None else DataParallelNet)(
+    net = (FaceNet if processes.accelerator is None else DataParallelNet)(
         module,
         criterion=nn.CrossEntropyLoss,
         predict_nonlinearity=_softmax,
@@ -121,14 +121,14 @@ def _assemble(
         classes=np.arange(len(clf.classes_)),
         train_split=None if validation is None else predefined_split(validation),
         iterator_train=FaceBatches,
-        iterator_train__batch_size=clf.batch_size * n_processes,
+        iterator_train__batch_size=clf.batch_size * processes.count,
         iterator_train__shuffle=True,
         iterator_train__balance=clf.balance_batches,
         iterator_train__generator=torch.Generator().manual_seed(seed),
         iterator_valid=FaceBatches,
-        iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE) * n_processes,
+        iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE) * processes.count,
         callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
-        verbose=int(clf.verbose) if accelerator is None or accelerator.is_main_process else 0,
+        verbose=int(clf.verbose) if processes.is_main else 0,
         **_describe_optimizer(clf),
     )
     generator = torch.Generator().manual_seed(seed)
@@ -137,7 +137,7 @@ def _assemble(
     net.label_smoothing = clf.label_smoothing
     net.ema = clf.ema
     if isinstance(net, DataParallelNet):
-        net.accelerator = accelerator
+        net.accelerator = processes.accelerator
     return net.initialize()
 
 

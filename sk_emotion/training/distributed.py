@@ -1,145 +1,27 @@
-"""Several processes that train one network, each on another part of every batch, by Hugging Face Accelerate.
+"""A net that trains in several processes, each of which has another part of every batch.
 
 skorch's own ``AccelerateMixin`` shares out the batches of a DataLoader, and losses stay those of the process. Here
 batches are slices of images that are on the device, and losses and scores are those of all processes, since early
-stopping must come to the same end in each. So Accelerate starts, places, joins and compares the processes, and
-PyTorch's DistributedDataParallel, which it wraps the module in, makes the gradients one.
+stopping must come to the same end in each. So Accelerate places, joins and compares the processes, and PyTorch's
+DistributedDataParallel, which it wraps the module in, makes the gradients one.
 """
 
-import atexit
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from numbers import Number
-from typing import Any, TypeVar
+from typing import Any
 
 import joblib
 import numpy as np
 import torch
-from joblib.parallel import get_active_backend
-from sklearn.utils import check_random_state
 
-from ..exceptions import CheckpointError, MissingDependencyError, TrainingError
-from ..utils._device import choose_device
+from ..exceptions import TrainingError
 from .batches import FaceDataset
-from .checkpoints import Checkpoints, open_checkpoints
+from .checkpoints import Checkpoints
 from .net import FaceNet, StopTrainingError
-from .run import Run
-
-_T = TypeVar("_T")
+from .processes import leave_processes
 
 # So many images are compared between the processes.
 _N_COMPARED = 256
-
-
-def join_processes(clf: Any) -> Any:
-    """Give the Accelerator of the processes that are to train `clf` together; None if this one trains alone.
-
-    Raises
-    ------
-    MissingDependencyError
-        If Accelerate is not installed.
-    TrainingError
-        If the processes were started for another kind of training, or this is a worker of joblib's.
-    ValueError
-        If a GPU is named: each process has its own.
-    """
-    if not clf.data_parallel:
-        return None
-    try:
-        from accelerate import Accelerator
-        from accelerate.utils.environment import get_cpu_distributed_information
-    except ImportError as error:
-        raise MissingDependencyError(
-            'data_parallel=True needs Accelerate, which is not installed: pip install "sk-emotion[accelerate]".'
-        ) from error
-    # On GPUs, launchers set the same variables.
-    if get_cpu_distributed_information().world_size == 1:
-        return None
-    if get_active_backend()[0].nesting_level > 0:
-        raise TrainingError(
-            "data_parallel=True cannot train in a worker of joblib's: the processes would wait for workers that train "
-            "something else. Pass n_jobs=1; each fit has all processes then."
-        )
-    on_cpu = torch.device(choose_device(clf.device)).type != "cuda"
-    if not torch.distributed.is_initialized():
-        atexit.register(_leave_processes)
-    # The precision is the classifier's own parameter.
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
-    if accelerator.distributed_type not in ("MULTI_CPU", "MULTI_GPU"):
-        raise TrainingError(
-            f"data_parallel=True cannot train in processes of the kind {accelerator.distributed_type.value}. Start "
-            "them by `accelerate launch` without FSDP, DeepSpeed and the like, or by `torchrun`."
-        )
-    if str(clf.device).startswith("cuda:"):
-        raise ValueError(
-            f'device={str(clf.device)!r}, but data_parallel=True gives each process a GPU of its own. Pass "auto".'
-        )
-    return accelerator
-
-
-def place_process(device: str | torch.device, accelerator: Any) -> str:
-    """Choose the device of this process: among several, the one that Accelerate gave it."""
-    if accelerator is None:
-        return choose_device(device)
-    return "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
-
-
-def count_processes(accelerator: Any) -> int:
-    """Count the processes that train together."""
-    return 1 if accelerator is None else accelerator.num_processes
-
-
-def ask_main_process(accelerator: Any, act: Callable[[], _T]) -> _T:
-    """Let the main process act, and give to all what came of it; an error in a checkpoint is raised in all.
-
-    Alone, this process acts.
-    """
-    if accelerator is None:
-        return act()
-    from accelerate.utils import broadcast_object_list
-
-    outcome: list[Any] = [None, None]
-    if accelerator.is_main_process:
-        try:
-            outcome[0] = act()
-        except CheckpointError as error:
-            outcome[1] = error
-    value, failure = broadcast_object_list(outcome)
-    if failure is not None:
-        raise failure
-    return value
-
-
-def share_random_state(random_state: Any, accelerator: Any) -> Any:
-    """Without a seed, give all processes that of the main one, so that they split the images in the same way."""
-    if accelerator is None or random_state is not None:
-        return random_state
-    return ask_main_process(accelerator, lambda: int(check_random_state(None).randint(np.iinfo(np.int32).max)))
-
-
-@contextmanager
-def open_shared_checkpoints(accelerator: Any, directory: Any, run: Run) -> Iterator[tuple[Any, Any]]:
-    """Do as :func:`open_checkpoints`, but let the main process alone read, write and hold the lock."""
-    with ExitStack() as stack:
-        checkpoints, random_state = ask_main_process(
-            accelerator, lambda: stack.enter_context(open_checkpoints(directory, run))
-        )
-        yield SharedCheckpoints(checkpoints.folder, accelerator), random_state
-
-
-class SharedCheckpoints(Checkpoints):
-    """Checkpoints that the main process reads and writes for all."""
-
-    def __init__(self, folder: Any, accelerator: Any):
-        super().__init__(folder)
-        self.accelerator = accelerator
-
-    def load(self) -> tuple[str, dict[str, Any] | None]:
-        return ask_main_process(self.accelerator, super().load)
-
-    def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
-        write = super().save
-        ask_main_process(self.accelerator, lambda: write(stage, epoch, state))
 
 
 class DatasetPart(FaceDataset):
@@ -196,7 +78,7 @@ class DataParallelNet(FaceNet):
             raise
         except BaseException as error:
             # The others would wait for this one; they are told by the connection that ends.
-            _leave_processes()
+            leave_processes()
             if "gloo" in str(error):
                 raise TrainingError(
                     "data_parallel=True: another process left the training, and what it raised says why."
@@ -286,15 +168,6 @@ class DataParallelNet(FaceNet):
                 f"data_parallel=True: {len(dataset)} images in {n_steps} steps leave one of {n_processes} processes "
                 "without an image. Start fewer processes, or pass a larger batch_size."
             )
-
-
-def _leave_processes() -> None:
-    """End the connection to the other processes, if they are joined by Gloo.
-
-    Its threads crash one exit in twelve otherwise, with "terminate called without an active exception".
-    """
-    if torch.distributed.is_initialized() and torch.distributed.get_backend() == "gloo":
-        torch.distributed.destroy_process_group()
 
 
 def _digest(dataset: FaceDataset) -> str:
