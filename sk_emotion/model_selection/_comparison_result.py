@@ -220,6 +220,8 @@ class Comparison:
         """Say in a line what was cross-validated."""
         first = self.scores_[self.scores_["estimator"] == self.scores_["estimator"].iloc[0]]
         sizes = f"about {first['n_train'].mean():.0f} training and {first['n_test'].mean():.0f} test images each"
+        if len(first) == 1:
+            return f"One fold, {sizes.removesuffix(' each')}, {self.n_classes_} classes"
         repeats = f"{self.n_repeats_} x " if self.n_repeats_ > 1 else ""
         return (
             f"{repeats}{len(first) // self.n_repeats_} folds, {sizes}, {self.n_classes_} classes; "

@@ -96,12 +96,15 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
     small, scale = _resize(picture.convert("RGB"), MTCNN_LONG_SIDE)
     if min(small.size) < _MTCNN_SMALLEST:
         return np.empty((0, 4))
-    try:
-        with _MTCNN:
-            corners, _ = _load_mtcnn().detect(small)
-    except (IndexError, RuntimeError):
-        # So it ends where all its candidates lie outside the picture.
-        corners = None
+    with _MTCNN:
+        find = _load_mtcnn().detect
+        try:
+            corners, _ = find(small)
+        except (IndexError, RuntimeError) as error:
+            # So it ends where all its candidates lie outside the picture.
+            if "memory" in str(error):
+                raise
+            corners = None
     if corners is None:
         return np.empty((0, 4))
     corners = np.asarray(corners, dtype=float)

@@ -72,7 +72,7 @@ def test_nothing_is_said_of_what_there_is_not():
         make_frame({"CNN": [0.5]}, {"CNN": 0.5}, metric="my_own"), pd.DataFrame({"my_own": []}), n_classes=2
     )
     assert str(result).splitlines() == [
-        "1 folds, about 120 training and 30 test images each, 2 classes; mean ± standard deviation over folds",
+        "One fold, about 120 training and 30 test images, 2 classes",
         "",
         "      my own   fit (s)   predict (s)",
         "────────────────────────────────────",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from sk_emotion.preprocessing import FaceLoader
+from sk_emotion.preprocessing import FaceLoader, _detect
 
 
 @parametrize_with_checks([FaceLoader(), FaceLoader(image_size=(7, 9), color=True)], xfail_strict=True)
@@ -288,6 +289,15 @@ def test_mtcnn_finds_a_face_whichever_way_it_is_turned():
     loader = FaceLoader(detector="mtcnn", color=True).fit([photo])
     loader.transform([photo, photo.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20))])
     assert loader.face_found_.tolist() == [True, True, False, False]
+
+
+def test_mtcnn_without_memory_is_not_a_picture_without_faces(monkeypatch):
+    def detect(picture):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(_detect, "_load_mtcnn", lambda: SimpleNamespace(detect=detect))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        _detect.detect_mtcnn(Image.new("RGB", (200, 200)))
 
 
 def test_small_picture_is_a_face_already_for_mtcnn():
