@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,7 +68,8 @@ def share_data(*parts: Any) -> Iterator[None]:
     backend.client.replicate(list(shared.values()))
     known |= shared
     try:
-        yield
+        with _heed_failures(backend):
+            yield
     except (CancelledError, distributed.KilledWorker) as error:
         raise TrainingError(f"The Dask cluster gave up: {error} Its logs may tell more.") from error
     finally:
@@ -92,6 +93,33 @@ def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
         for message, category, filename, line in noted:
             warnings.warn_explicit(message, category, filename, line, registry=seen)
         yield result
+
+
+@contextmanager
+def _heed_failures(backend: Any) -> Iterator[None]:
+    """Let joblib hear of a task that Dask has given up or cancelled: it would wait without end (joblib 1.6)."""
+    submit, retrieve = backend.submit, backend.retrieve_result_callback
+
+    def submit_and_tell(function: Any, callback: Any) -> Any:
+        def tell(done: Future[Any]) -> None:
+            error = done.exception()
+            if error is not None:
+                callback(error)
+
+        future = submit(function, callback)
+        future.add_done_callback(tell)
+        return future
+
+    def retrieve_or_raise(outcome: Any) -> Any:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return retrieve(outcome)
+
+    backend.submit, backend.retrieve_result_callback = submit_and_tell, retrieve_or_raise
+    try:
+        yield
+    finally:
+        backend.submit, backend.retrieve_result_callback = submit, retrieve
 
 
 class _Given:

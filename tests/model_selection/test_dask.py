@@ -20,6 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
+from sk_emotion.exceptions import TrainingError
 from sk_emotion.training.hardware import as_if_alone
 
 TIMES = ["fit_time", "score_time"]
@@ -142,6 +143,22 @@ def test_comparison_outlives_a_killed_worker(faces, client, tmp_path):
     assert os.path.exists(trace)
     for table, expected in zip(shared, compare(), strict=True):
         pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path):
+    def set_allowed_failures(number, dask_scheduler):
+        dask_scheduler.allowed_failures = number
+
+    X, y, people = faces
+    client.run_on_scheduler(set_allowed_failures, 0)
+    try:
+        with (
+            joblib.parallel_config("dask", client=client),
+            pytest.raises(TrainingError, match="The Dask cluster gave up"),
+        ):
+            compare_classifiers({"Bayes": Bayes(trace=tmp_path / "killed")}, X.reshape(len(X), -1), y, groups=people, cv=3)
+    finally:
+        client.run_on_scheduler(set_allowed_failures, 3)
 
 
 def test_failures_warnings_and_progress_come_back(faces, client, capsys):
