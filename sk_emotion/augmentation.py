@@ -4,7 +4,9 @@ import math
 from functools import lru_cache
 from numbers import Real
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional
@@ -148,7 +150,7 @@ def move(
     if mirrored is not None:
         across = torch.where(mirrored.unsqueeze(1), -across, across)
     origins = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3)
-    sources = origins @ _centres(height, width, angle.dtype, images.device)
+    sources = origins @ _bring(torch.from_numpy(_centres(height, width)).to(angle.dtype), images)
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
@@ -176,26 +178,25 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
 
 def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
     """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
-    centres = _shares(length, start.device)
+    centres = torch.from_numpy(_shares(length)).to(start.device)
     return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
 
 
-# The same for each batch, and as dear to make as the draws.
+# These are the same for each batch, and as dear to make as the draws. They are NumPy's, since a tensor that is made
+# while a network is exported is of no use afterwards.
+
+
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)  # gradients can go through what was made outside of it alone
-def _centres(height: int, width: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _centres(height: int, width: int) -> NDArray[np.float64]:
     """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
-    x, y = ((torch.arange(length, dtype=dtype) * 2 + 1) / length - 1 for length in (width, height))
-    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones(height * width, dtype=dtype)]).to(
-        device
-    )
+    x, y = ((np.arange(length) * 2 + 1) / length - 1 for length in (width, height))
+    return np.stack([np.tile(x, height), np.repeat(y, width), np.ones(height * width)])
 
 
 @lru_cache(maxsize=8)
-@torch.inference_mode(False)
-def _shares(length: int, device: torch.device) -> torch.Tensor:
+def _shares(length: int) -> NDArray[np.float64]:
     """Give the centres of so many pixels as shares of the length."""
-    return (torch.arange(length, device=device) + 0.5) / length
+    return (np.arange(length) + 0.5) / length
 
 
 def _bring(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

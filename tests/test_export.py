@@ -67,6 +67,12 @@ def test_file_says_what_the_classifier_says_of_any_number_of_faces_and_its_makin
         np.testing.assert_allclose(ask(session, X[:n]), clf.predict_proba(X[:n]), atol=1e-4)
 
 
+def test_images_are_moved_after_an_export_that_moved_the_first_of_their_size(tmp_path):
+    clf = train(X[:, 1:-1], tta="crops", augmentation=None)
+    export_onnx(clf, tmp_path / "model.onnx")
+    clf.set_params(augmentation="default", warm_start=True).fit(X[:, 1:-1], Y).predict_proba(X[:, 1:-1])
+
+
 @pytest.mark.parametrize(
     "images",
     [np.stack([X, X[:, ::-1], X], axis=-1)[:, :, :20], (X / 255).astype(np.float32)],

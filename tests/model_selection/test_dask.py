@@ -156,7 +156,8 @@ def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path)
             joblib.parallel_config("dask", client=client),
             pytest.raises(TrainingError, match="The Dask cluster gave up"),
         ):
-            compare_classifiers({"Bayes": Bayes(trace=tmp_path / "killed")}, X.reshape(len(X), -1), y, groups=people, cv=3)
+            doomed = Bayes(trace=tmp_path / "killed")
+            compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3)
     finally:
         client.run_on_scheduler(set_allowed_failures, 3)
 
