@@ -322,7 +322,7 @@ def _read_shard(file: str, number: int, index: _Index, reading: _Reading) -> Non
             end = os.path.getsize(file)
             while (member := tar.next()) is not None:
                 # It would keep them all.
-                tar.members.clear()  # type: ignore[attr-defined]
+                tar.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it
                 if member.offset_data + member.size > end:
                     raise tarfile.ReadError(f"{member.name} is cut off")
                 folder, _, base = member.name.rpartition("/")

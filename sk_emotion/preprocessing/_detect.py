@@ -101,9 +101,11 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
         try:
             corners, _ = find(small)
         except (IndexError, RuntimeError) as error:
-            # So it ends where all its candidates lie outside the picture.
-            if "memory" in str(error):
+            from ..utils._device import is_out_of_memory
+
+            if is_out_of_memory(error):
                 raise
+            # So it ends where all its candidates lie outside the picture.
             corners = None
     if corners is None:
         return np.empty((0, 4))

@@ -22,7 +22,7 @@ from .distributed import DataParallelNet
 from .hardware import choose_precision, smallest_feature_map
 from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
-from .processes import Alone
+from .processes import ALONE, Alone
 from .schedule import SCHEDULES
 
 PREDICTION_BATCH_SIZE = 256
@@ -53,8 +53,8 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
         Training images, from which the pixel statistics are learned.
     **run : dict
         ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), ``seed`` of order
-        and augmentation, and the ``processes`` that train together. The weights come from
-        PyTorch's global generator, see :func:`seeded`.
+        and augmentation, and the ``processes`` that train together. The weights come from PyTorch's global generator,
+        see :func:`seeded`.
     """
     module = _build_module(clf, clf.network_)
     precision = _choose_precision(clf, module)
@@ -109,7 +109,7 @@ def _assemble(
     n_steps: int = 1,
     validation: FaceDataset | None = None,
     seed: int = 0,
-    processes: Alone = Alone(),  # noqa: B008 - it holds nothing
+    processes: Alone = ALONE,
 ) -> FaceNet:
     net = (FaceNet if processes.accelerator is None else DataParallelNet)(
         module,

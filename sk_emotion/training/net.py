@@ -12,6 +12,7 @@ from skorch import NeuralNetClassifier
 from torch.nn import functional
 
 from ..exceptions import CheckpointError, TrainingError
+from ..utils._device import is_out_of_memory
 from .batches import FaceDataset
 from .checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
 from .hardware import autocast
@@ -84,7 +85,7 @@ class FaceNet(NeuralNetClassifier):
             self._roll_back()
             if isinstance(error, KeyboardInterrupt) and self.history:
                 self.notify("on_train_end", X=dataset, y=None)
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise TrainingError(
                     f"Memory of {self.device} does not suffice for batch_size={self.batch_size} ({error}). Pass "
                     f'batch_size={max(1, self.batch_size // 2)}, a smaller network, or device="cpu".'
@@ -303,8 +304,3 @@ class FaceNet(NeuralNetClassifier):
     def _load(self, state: dict[str, Any] | None) -> None:
         if state is not None:
             self.module_.load_state_dict(state)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # On a CPU, PyTorch has no type of its own for it.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

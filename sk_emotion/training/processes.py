@@ -42,6 +42,9 @@ class Alone:
         return open_checkpoints(directory, run)
 
 
+ALONE = Alone()
+
+
 class Together(Alone):
     """This process is one of several."""
 
@@ -107,7 +110,7 @@ def join_processes(clf: Any) -> Alone:
         If a GPU is named: each process has its own.
     """
     if not clf.data_parallel:
-        return Alone()
+        return ALONE
     try:
         from accelerate import Accelerator
         from accelerate.utils.environment import get_cpu_distributed_information
@@ -117,7 +120,7 @@ def join_processes(clf: Any) -> Alone:
         ) from error
     # On GPUs, launchers set the same variables.
     if get_cpu_distributed_information().world_size == 1:
-        return Alone()
+        return ALONE
     if get_active_backend()[0].nesting_level > 0:
         raise TrainingError(
             "data_parallel=True cannot train in a worker of joblib's: the processes would wait for workers that train "

@@ -1,4 +1,4 @@
-"""Which device to compute on."""
+"""Which device to compute on, and whether its memory was enough."""
 
 import torch
 
@@ -15,3 +15,9 @@ def choose_device(device: str | torch.device) -> str:
     if wanted.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f'device={str(device)!r}, but PyTorch sees no Apple GPU here. Pass device="auto" or "cpu".')
     return str(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory of a device does not suffice."""
+    # On a CPU, PyTorch has no type of its own for it.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -19,14 +19,21 @@ LAUNCH = ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "
 LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
 
 
+def launch(*script, **variables):
+    """Run a script in two processes; give what they print."""
+    command = [sys.executable, *LAUNCH, *script]
+    environment = os.environ | variables
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
     """What came of the trainings in each of two processes, and the folder and text that they wrote."""
     folder = tmp_path_factory.mktemp("processes")
-    command = [sys.executable, *LAUNCH, train_together.__file__, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(2)], folder, done.stdout
+    printed = launch(train_together.__file__, str(folder))
+    return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(2)], folder, printed
 
 
 @pytest.fixture(scope="module")
@@ -174,11 +181,7 @@ def test_processes_part_before_python_ends(tmp_path):
         "make_classifier(max_epochs=1).fit(X, Y)\n"
     )
     paths = os.pathsep.join([str(Path(train_together.__file__).parent), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, *LAUNCH, str(script)]
-    environment = os.environ | {"PYTHONPATH": paths}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == ["parted", "parted"]
+    assert launch(str(script), PYTHONPATH=paths).split() == ["parted", "parted"]
 
 
 def test_default_does_not_load_accelerate(processes):
