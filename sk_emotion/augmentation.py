@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -150,7 +151,8 @@ def move(
     if mirrored is not None:
         across = torch.where(mirrored.unsqueeze(1), -across, across)
     origins = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3)
-    sources = origins @ _bring(torch.from_numpy(_centres(height, width)).to(angle.dtype), images)
+    precision = "float64" if angle.dtype == torch.float64 else "float32"
+    sources = origins @ _bring(torch.from_numpy(_centres(height, width, precision)).to(angle.dtype), images)
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
@@ -187,16 +189,16 @@ def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Ten
 
 
 @lru_cache(maxsize=8)
-def _centres(height: int, width: int) -> NDArray[np.float64]:
+def _centres(height: int, width: int, precision: str) -> NDArray[Any]:
     """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
-    x, y = ((np.arange(length) * 2 + 1) / length - 1 for length in (width, height))
-    return np.stack([np.tile(x, height), np.repeat(y, width), np.ones(height * width)])
+    x, y = ((np.arange(length, dtype=precision) * 2 + 1) / length - 1 for length in (width, height))
+    return np.stack([np.tile(x, height), np.repeat(y, width), np.ones(height * width, dtype=precision)])
 
 
 @lru_cache(maxsize=8)
-def _shares(length: int) -> NDArray[np.float64]:
+def _shares(length: int) -> NDArray[Any]:
     """Give the centres of so many pixels as shares of the length."""
-    return (np.arange(length) + 0.5) / length
+    return (np.arange(length, dtype=np.float32) + 0.5) / length
 
 
 def _bring(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
