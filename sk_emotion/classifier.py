@@ -23,9 +23,9 @@ from .exceptions import LabelError, TrainingError
 from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
-from .training.build import PREDICTION_BATCH_SIZE, build_net, rebuild_net, restore_net, seeded
+from .training.build import build_net, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
-from .training.hardware import as_if_alone, autocast
+from .training.hardware import as_if_alone, autocast, prediction_batch_size
 from .training.net import FaceNet
 from .training.processes import Alone, join_processes
 from .training.run import identify_run
@@ -428,7 +428,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         def average_views(images: torch.Tensor) -> torch.Tensor:
             views = make_views(images, self.tta)
             # Few images are seen in all their views at once.
-            batches = torch.cat(views).split(max(len(images), PREDICTION_BATCH_SIZE))
+            batches = torch.cat(views).split(self._prediction_batch_size())
             # Not every device has doubles.
             logits = torch.cat([self.net_.module_(batch) for batch in batches]).cpu().double()
             return torch.softmax(logits, dim=1).reshape(len(views), len(images), -1).mean(dim=0)
@@ -576,6 +576,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = net.epochs()
         self.n_iter_ = len(self.history_)
 
+    def _prediction_batch_size(self) -> int:
+        return prediction_batch_size(self.batch_size, self.device_, self.image_shape_[:2])
+
     def _map(self, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> Any:
         """Apply a function to prepared batches, with the module ready to predict."""
         check_is_fitted(self, "net_")
@@ -590,7 +593,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         try:
             precision = "fp32" if self.precision == "auto" else net.precision
             with torch.inference_mode(), autocast(precision, self.device_), as_if_alone():
-                size = max(self.batch_size, PREDICTION_BATCH_SIZE)
+                size = self._prediction_batch_size()
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)
                     part = function(net.preparation(batch.double() if tiny else batch)).numpy()

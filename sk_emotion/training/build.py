@@ -19,14 +19,11 @@ from ..images import MIN_AUGMENT_SIZE
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
 from .distributed import DataParallelNet
-from .hardware import choose_precision, smallest_feature_map
+from .hardware import choose_precision, prediction_batch_size, smallest_feature_map
 from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
 from .processes import ALONE, Alone
 from .schedule import SCHEDULES
-
-PREDICTION_BATCH_SIZE = 256
-"""Least number of images in a batch that is not trained on."""
 
 # Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
 _RANDOM_STATE = ForkSafeLock()
@@ -126,7 +123,8 @@ def _assemble(
         iterator_train__balance=clf.balance_batches,
         iterator_train__generator=torch.Generator().manual_seed(seed),
         iterator_valid=FaceBatches,
-        iterator_valid__batch_size=max(clf.batch_size, PREDICTION_BATCH_SIZE) * processes.count,
+        iterator_valid__batch_size=prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2])
+        * processes.count,
         callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
         verbose=int(clf.verbose) if processes.is_main else 0,
         **_describe_optimizer(clf),

@@ -1,6 +1,7 @@
-"""How many threads to use, and which precision pays on the hardware."""
+"""How many threads and images at once, and which precision, pay on the hardware."""
 
 import ctypes
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,6 +22,10 @@ _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
+# What predicts fastest on a processor, from 24x24 to 96x96 pixels: 64 faces of 48x48.
+_N_PIXELS_ON_CPU = 64 * 48 * 48
+_N_IMAGES_ON_GPU = 256
+
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
     """Resolve ``"auto"`` to bf16 where the hardware has it and it is safe, else fp32.
@@ -38,6 +43,18 @@ def choose_precision(precision: str, device: str, image_size: tuple[int, int], s
         has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return "bf16" if has_bf16 else "fp32"
     return "fp32"
+
+
+def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, int]) -> int:
+    """Give the number of images to predict at once, where `batch_size` are trained on at once.
+
+    On a processor the results of a layer should fit its cache, and glibc's 32 MiB, beyond which memory comes fresh from
+    the system, a page fault for each 4 KiB: 256 faces of 48x48 take 1.2 to 1.6 times as long (measured). A GPU wants
+    many images, and can have more than in training, where it keeps the results of all layers.
+    """
+    if torch.device(device).type == "cpu":
+        return max(1, _N_PIXELS_ON_CPU // math.prod(image_size))
+    return max(batch_size, _N_IMAGES_ON_GPU)
 
 
 def autocast(precision: str, device: str) -> Any:

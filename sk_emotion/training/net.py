@@ -50,6 +50,7 @@ class FaceNet(NeuralNetClassifier):
     scaler: torch.amp.GradScaler | None = None
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
+    _folded: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
     _finished: dict[str, Any] | None = None
     _checkpoints: Checkpoints | None = None
 
@@ -139,6 +140,11 @@ class FaceNet(NeuralNetClassifier):
         self.scaler.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": logits}
 
+    def _set_training(self, training=True):
+        # skorch would go through all layers in each batch, which is not free where computing is.
+        if self.module_.training != training:
+            super()._set_training(training)
+
     def _step_optimizer(self, step_fn):
         if self.scaler is None:
             return super()._step_optimizer(step_fn)
@@ -151,7 +157,9 @@ class FaceNet(NeuralNetClassifier):
         if iterator is None:
             return
         if training:
+            super()._set_training(True)
             self._load(self._current)
+            self._folded = None
             self.history.record("lr", self.optimizer_.param_groups[-1]["lr"])
         first_batch = len(self.history[-1, "batches"])
         rates = []
@@ -182,8 +190,10 @@ class FaceNet(NeuralNetClassifier):
             self._check_weights()
             self._record_training_scores(*answers.cpu().numpy())
             # Between epochs the module holds the averaged weights: they are what is validated, kept and used.
-            self._current = None if self.ema is None else self._snapshot()
-            self._load(self._averaged if self.ema is not None else None)
+            if self._averaged is not None:
+                self._current = self._snapshot()
+                counts = {name: value for name, value in self._current.items() if not value.is_floating_point()}
+                self._load(self._averaged | counts)
 
     def generators(self) -> dict[str, torch.Generator]:
         """Name the sources of all draws that are not PyTorch's global one."""
@@ -287,16 +297,15 @@ class FaceNet(NeuralNetClassifier):
         """Fold the weights of this step into their exponential moving average."""
         if self.ema is None:
             return
-        with torch.no_grad():
+        if self._averaged is None:
+            self._averaged = self._snapshot()
+        if self._folded is None:
+            # Once an epoch: to name all weights takes longer than to average them.
             state = self.module_.state_dict()
-            if self._averaged is None:
-                self._averaged = self._snapshot()
-            weights = [name for name, average in self._averaged.items() if average.is_floating_point()]
-            averages, values = [self._averaged[name] for name in weights], [state[name] for name in weights]
-            torch._foreach_lerp_(averages, values, 1 - self.ema)
-            for name in self._averaged.keys() - weights:
-                # Counts of batches are taken over as they are.
-                self._averaged[name].copy_(state[name])
+            names = [name for name, value in state.items() if value.is_floating_point()]
+            self._folded = ([self._averaged[name] for name in names], [state[name] for name in names])
+        with torch.no_grad():
+            torch._foreach_lerp_(*self._folded, 1 - self.ema)
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.module_.state_dict().items()}
