@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 
 from sk_emotion import EmotionClassifier, make_faces, networks
+from sk_emotion.training.hardware import prediction_batch_size
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "neutral", "pain", "sadness"]
 SMALL = networks.VGG(width=8)
@@ -131,8 +132,9 @@ def train_bare(network, images, codes, epochs, precision):
 
 def predict_bare(module, images):
     module.eval()
+    size = prediction_batch_size(BATCH_SIZE, images.device.type, images.shape[2:])
     with torch.inference_mode():
-        return torch.cat([module(batch).softmax(dim=1) for batch in images.split(256)]).cpu()
+        return torch.cat([module(batch).softmax(dim=1) for batch in images.split(size)]).cpu()
 
 
 def make_ready(faces, device="cpu"):

@@ -168,19 +168,23 @@ def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tenso
 def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) say which, each from 0 to 1."""
     height, width = images.shape[2:]
-    area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
-    log_ratio = math.log(_ERASED_RATIO[0]) + draws[1] * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
-    tall, wide = (area * log_ratio.exp()).sqrt(), (area / log_ratio.exp()).sqrt()
-    down = _inside(height, draws[2] * (1 - tall), tall) & chosen.unsqueeze(1)
-    across = _inside(width, draws[3] * (1 - wide), wide)
-    down, across = _bring(torch.cat([down, across], dim=1), images).split([height, width], dim=1)
+    # As arrays, which take a fifth of the time of tensors that are so small.
+    area, ratio, top, left = draws.to(torch.promote_types(draws.dtype, torch.float32)).numpy()
+    area = _ERASED_AREA[0] + area * (_ERASED_AREA[1] - _ERASED_AREA[0])
+    log_ratio = math.log(_ERASED_RATIO[0]) + ratio * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
+    ratio = torch.from_numpy(log_ratio).exp().numpy()
+    tall, wide = np.sqrt(area * ratio), np.sqrt(area / ratio)
+    down = _inside(height, top * (1 - tall), tall) & chosen.numpy()[:, None]
+    across = _inside(width, left * (1 - wide), wide)
+    inside = torch.from_numpy(np.concatenate([down, across], axis=1))
+    down, across = _bring(inside, images).split([height, width], dim=1)
     erased = down[:, None, :, None] & across[:, None, None, :]
     return torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
 
 
-def _inside(length: int, start: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
+def _inside(length: int, start: NDArray[Any], extent: NDArray[Any]) -> NDArray[np.bool_]:
     """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
-    centres = torch.from_numpy(_shares(length)).to(start.device)
+    centres = _shares(length)
     return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
 
 

@@ -46,8 +46,10 @@ class Preparation:
         low, high = self.pixel_range
         # Doubles stay doubles: tiny images are predicted in them.
         scaled = images if images.dtype == torch.float64 else images.float()
-        if low or high != 1:
-            scaled = (scaled - low) / (high - low)
+        if low:
+            scaled = scaled - low
+        if high - low != 1:
+            scaled = scaled / (high - low)
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         if augment and self.augmentation is not None:
             scaled = self.augmentation(scaled, self.generator)
