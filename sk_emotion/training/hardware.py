@@ -49,8 +49,9 @@ def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, i
     """Give the number of images to predict at once, where `batch_size` are trained on at once.
 
     On a processor the results of a layer should fit its cache, and glibc's 32 MiB, beyond which memory comes fresh from
-    the system, a page fault for each 4 KiB: 256 faces of 48x48 take 1.1 to 1.6 times as long (measured). A GPU is kept
-    busy by many images, and has room for them: in training it keeps the results of all layers.
+    the system, a page fault for each 4 KiB: 256 faces of 48x48 take 1.2 to 1.4 times as long, in layers of 16 channels
+    or more (measured). A GPU is kept busy by many images, and has room for them: in training it keeps the results of
+    all layers.
     """
     n_pixels = math.prod(image_size)
     if torch.device(device).type == "cpu":
