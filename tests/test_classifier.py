@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_va
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback, EpochScoring, GradientNormClipping
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sk_emotion import (
     AugmentationOverSampler,
@@ -120,6 +121,17 @@ def test_prediction_does_not_depend_on_the_batch(fitted, faces):
     np.testing.assert_allclose(alone, fitted.predict_proba(X)[:5], atol=1e-5)
 
 
+@pytest.mark.parametrize(("side", "expected"), [(48, 64), (96, 16), (480, 1)])
+def test_fewer_images_are_predicted_at_once_the_larger_they_are(side, expected):
+    X = np.random.default_rng(0).integers(0, 256, (70 if side == 48 else 20, side, side), dtype=np.uint8)
+    clf = make_classifier(network=networks.TorchNetwork(perceptron), max_epochs=1, batch_size=20, augmentation=None)
+    clf.fit(X, np.arange(len(X)) % 2)
+    sizes = []
+    clf.net_.module_.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    probabilities = clf.predict_proba(X)
+    assert max(sizes) == expected and sum(sizes) == len(X) == len(probabilities)
+
+
 @pytest.mark.parametrize("duplicate", [lambda clf: pickle.loads(pickle.dumps(clf)), copy.deepcopy])
 def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
     X, y, _ = faces
@@ -128,6 +140,54 @@ def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
     np.testing.assert_array_equal(other.predict_proba(X), original.predict_proba(X))
     assert other.history_ == original.history_
     np.testing.assert_array_equal(other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X))
+
+
+def test_averaged_weights_are_those_of_pytorch(faces):
+    X, y, _ = faces
+
+    class Follow(Callback):
+        def on_batch_end(self, net, training, **kwargs):
+            if not training:
+                return
+            if not hasattr(self, "averaged_"):
+                average = get_ema_multi_avg_fn(0.7)
+                self.averaged_ = AveragedModel(net.module_, multi_avg_fn=average, use_buffers=True)
+            self.averaged_.update_parameters(net.module_)
+
+    follow = Follow()
+    clf = make_classifier(ema=0.7, callbacks=[("follow", follow)]).fit(X, y)
+    expected = follow.averaged_.module.state_dict()
+    found = clf.net_.module_.state_dict()
+    assert list(found) == list(expected)
+    for name, value in found.items():
+        # Counts are no averages.
+        if value.is_floating_point():
+            torch.testing.assert_close(value, expected[name], msg=lambda text, name=name: f"{name}: {text}")
+        else:
+            assert value == sum(len(epoch["batches"]) for epoch in clf.net_.history)
+
+
+def test_a_module_that_sets_its_own_mode_keeps_it(faces):
+    X, y, _ = faces
+
+    class Still(nn.Module):
+        """Its batch normalisation never learns what the images look like."""
+
+        def __init__(self, **shape):
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm2d(1), perceptron(**shape)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+        def forward(self, images):
+            return self.head(self.norm(images))
+
+    clf = make_classifier(network=networks.TorchNetwork(Still), validation_fraction=0.2).fit(X, y)
+    for trained in (clf, copy.deepcopy(clf).partial_fit(X, y)):
+        assert trained.net_.module_.norm.num_batches_tracked == 0
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -157,6 +157,7 @@ class FaceNet(NeuralNetClassifier):
         if iterator is None:
             return
         if training:
+            # All layers are asked once: some set their own mode.
             super()._set_training(True)
             self._load(self._current)
             self._folded = None
