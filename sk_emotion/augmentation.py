@@ -103,7 +103,7 @@ class FaceAugmentation(BaseEstimator):
         """
         self._validate_params()
         # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
-        draws = torch.rand(12, len(images), generator=generator).to(images.dtype)
+        draws = torch.rand(12, len(images), generator=generator, device="cpu").to(images.dtype)
         chance, signed = draws[:2], draws[2:8] * 2 - 1
         mirrored = chance[0] < self.flip
         if self.rotation or self.scale or self.translation:

@@ -121,10 +121,10 @@ def test_prediction_does_not_depend_on_the_batch(fitted, faces):
     np.testing.assert_allclose(alone, fitted.predict_proba(X)[:5], atol=1e-5)
 
 
-@pytest.mark.parametrize(("side", "expected"), [(48, 64), (96, 16), (480, 1)])
+@pytest.mark.parametrize(("side", "expected"), [(48, 64), (32, 144), (480, 16)])
 def test_fewer_images_are_predicted_at_once_the_larger_they_are(side, expected):
-    X = np.random.default_rng(0).integers(0, 256, (70 if side == 48 else 20, side, side), dtype=np.uint8)
-    clf = make_classifier(network=networks.TorchNetwork(perceptron), max_epochs=1, batch_size=20, augmentation=None)
+    X = np.random.default_rng(0).integers(0, 256, (150, side, side), dtype=np.uint8)
+    clf = make_classifier(network=networks.TorchNetwork(perceptron), max_epochs=1, augmentation=None)
     clf.fit(X, np.arange(len(X)) % 2)
     sizes = []
     clf.net_.module_.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
@@ -149,6 +149,9 @@ def test_averaged_weights_are_those_of_pytorch(faces):
         def on_batch_end(self, net, training, **kwargs):
             if not training:
                 return
+            for weight in net.module_.parameters():
+                # As callbacks that constrain weights do it: another tensor in the place of the old one.
+                weight.data = weight.data.clamp(-0.2, 0.2)
             if not hasattr(self, "averaged_"):
                 average = get_ema_multi_avg_fn(0.7)
                 self.averaged_ = AveragedModel(net.module_, multi_avg_fn=average, use_buffers=True)

@@ -22,9 +22,11 @@ _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
-# Pixels to predict at once. On a processor it is what predicts fastest, measured from 24x24 to 96x96 pixels.
+# Pixels to predict at once, and images, whatever their size. On a processor it is what predicts fastest, from 24x24 to
+# 96x96 pixels; at 224x224, where torchvision's networks soon make images small, 16 at once are twice as fast as two.
 _N_PIXELS_ON_CPU = 64 * 48 * 48
 _N_PIXELS_ON_GPU = 1024 * 48 * 48
+_FEWEST, _MOST = 16, 1024
 
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
@@ -53,10 +55,10 @@ def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, i
     or more (measured). A GPU is kept busy by many images, and has room for them: in training it keeps the results of
     all layers.
     """
-    n_pixels = math.prod(image_size)
-    if torch.device(device).type == "cpu":
-        return max(1, _N_PIXELS_ON_CPU // n_pixels)
-    return max(batch_size, _N_PIXELS_ON_GPU // n_pixels)
+    on_cpu = torch.device(device).type == "cpu"
+    n_images = (_N_PIXELS_ON_CPU if on_cpu else _N_PIXELS_ON_GPU) // math.prod(image_size)
+    n_images = min(max(n_images, _FEWEST), _MOST)
+    return n_images if on_cpu else max(batch_size, n_images)
 
 
 def autocast(precision: str, device: str) -> Any:

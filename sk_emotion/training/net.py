@@ -50,7 +50,6 @@ class FaceNet(NeuralNetClassifier):
     scaler: torch.amp.GradScaler | None = None
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
-    _folded: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
     _finished: dict[str, Any] | None = None
     _checkpoints: Checkpoints | None = None
 
@@ -140,11 +139,6 @@ class FaceNet(NeuralNetClassifier):
         self.scaler.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": logits}
 
-    def _set_training(self, training=True):
-        # skorch would go through all layers in each batch, which is not free where computing is.
-        if self.module_.training != training:
-            super()._set_training(training)
-
     def _step_optimizer(self, step_fn):
         if self.scaler is None:
             return super()._step_optimizer(step_fn)
@@ -157,10 +151,7 @@ class FaceNet(NeuralNetClassifier):
         if iterator is None:
             return
         if training:
-            # All layers are asked once: some set their own mode.
-            super()._set_training(True)
             self._load(self._current)
-            self._folded = None
             self.history.record("lr", self.optimizer_.param_groups[-1]["lr"])
         first_batch = len(self.history[-1, "batches"])
         rates = []
@@ -300,13 +291,12 @@ class FaceNet(NeuralNetClassifier):
             return
         if self._averaged is None:
             self._averaged = self._snapshot()
-        if self._folded is None:
-            # Once an epoch: to name all weights takes longer than to average them.
-            state = self.module_.state_dict()
-            names = [name for name, value in state.items() if value.is_floating_point()]
-            self._folded = ([self._averaged[name] for name in names], [state[name] for name in names])
+        # Asked for anew: callbacks and layers may put another tensor in the place of a weight.
+        state = self.module_.state_dict()
+        weights = [name for name, value in state.items() if value.is_floating_point()]
+        averages, values = [self._averaged[name] for name in weights], [state[name] for name in weights]
         with torch.no_grad():
-            torch._foreach_lerp_(*self._folded, 1 - self.ema)
+            torch._foreach_lerp_(averages, values, 1 - self.ema)
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.module_.state_dict().items()}
