@@ -1,5 +1,6 @@
 """Ready pipelines to measure a network against."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ def make_hog_svm(
     probability: bool = True,
     color: bool = False,
     detector: str | Callable[..., Any] | None = None,
+    cache: str | os.PathLike[str] | None = None,
     random_state: int | None = None,
 ) -> Pipeline:
     """Make the classic pipeline: picture, HOG features, scaling, support vector machine.
@@ -55,6 +57,9 @@ def make_hog_svm(
         Whether HOG looks at colour images: at each pixel, it takes the channel with the strongest gradient.
     detector : {"mtcnn", "lbp"}, callable or None, default=None
         Face detector of :class:`FaceLoader`. None takes the whole picture.
+    cache : str or path, default=None
+        Folder in which :class:`FaceLoader` keeps the faces it has read, so that a search or another pipeline reads no
+        photo twice.
     random_state : int or None, default=None
         Seeds which images fall into which third for libsvm. None keeps their order. Least squares draws nothing.
 
@@ -124,7 +129,7 @@ def make_hog_svm(
         svm = CalibratedClassifierCV(svm, ensemble=False, cv=folds)
     return Pipeline(
         [
-            ("faceloader", FaceLoader(image_size=image_size, color=color, detector=detector)),
+            ("faceloader", FaceLoader(image_size=image_size, color=color, detector=detector, cache=cache)),
             (
                 "hogtransformer",
                 HOGTransformer(

@@ -324,6 +324,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if not goes_on and hasattr(self, "net_"):
             # A fit that fails leaves no old network behind under new names of classes.
             del self.net_, self.history_, self.n_iter_
+        if isinstance(self.network, type):
+            name = self.network.__name__
+            raise TypeError(f"EmotionClassifier: network is the class {name}. Pass an object: network={name}().")
         images, labels = self._check_training_data(X, y, reset=not goes_on)
         if goes_on:
             self._check_known(labels, "y")

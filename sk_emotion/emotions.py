@@ -1,5 +1,6 @@
 """The vocabulary: names of emotions, their aliases, and the binary question."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .exceptions import LabelError
+from .exceptions import DatasetWarning, LabelError
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "pain", "sadness")
 """The six emotions of the project, in alphabetical order, as scikit-learn sorts classes."""
@@ -94,6 +95,11 @@ def consolidate_emotions(
         If a label is missing, if `positive` is empty, holds a name that is neither in `y` nor in the vocabulary, or
         any name while `y` holds none, or if `names` is not a pair of different names.
 
+    Warns
+    -----
+    DatasetWarning
+        If no label is among `positive`.
+
     Examples
     --------
     Any classes against the rest:
@@ -145,6 +151,13 @@ def consolidate_emotions(
             f"y holds {sorted(present, key=str)}."
         )
     answer = np.array([label in wanted for label in labels.tolist()], dtype=np.int64)
+    if len(answer) and not answer.any():
+        warnings.warn(
+            f"consolidate_emotions: no label is {' or '.join(map(str, wanted))}, so every answer is no. "
+            f"y holds {sorted(present, key=str)}.",
+            DatasetWarning,
+            stacklevel=2,
+        )
     if names is None:
         return answer
     if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:

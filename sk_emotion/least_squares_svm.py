@@ -24,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import LabelError
+from .utils._labels import check_labels
 
 # So few rows are fitted in double precision, which costs nothing then.
 _ROWS_IN_DOUBLE = 4000
@@ -163,6 +164,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         scipy.linalg.LinAlgError
             If `C` is so large that the equations cannot be solved.
         """
+        if y is not None:
+            y = check_labels(y, "LeastSquaresSVC")
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

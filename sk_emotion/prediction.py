@@ -64,6 +64,12 @@ def predict_faces(
     ValueError
         If `min_confidence` is out of range, or the model gives no probabilities to compare it with.
 
+    Warns
+    -----
+    DatasetWarning
+        If `X` holds pictures, and the model is a network without a FaceLoader: it sees them whole, whatever it was
+        trained on.
+
     See Also
     --------
     FaceLoader : Its `detector` says what a face is.
@@ -144,6 +150,12 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
     scale = 1.0
     if loader is None and hasattr(network, "image_shape_") and pictures is not None:
         # A network alone takes arrays: its faces are brought to their size, and to [0, 1] if it was fitted on that.
+        warnings.warn(
+            "predict_faces: the model has no FaceLoader that says how its faces were found. These pictures are taken "
+            "whole. Save a pipeline that begins with the FaceLoader, or pass faces that one has loaded.",
+            DatasetWarning,
+            stacklevel=3,
+        )
         color = len(network.image_shape_) == 3
         loader = FaceLoader(image_size=network.image_shape_[:2], color=color).fit(sources)
         scale = 255.0 if network.pixel_range_ == (0.0, 1.0) else 1.0

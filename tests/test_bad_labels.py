@@ -14,6 +14,7 @@ from sk_emotion import (
     compare_classifiers,
     consolidate_emotions,
     make_faces,
+    make_hog_svm,
     networks,
 )
 from sk_emotion.exceptions import DatasetWarning, LabelError
@@ -43,6 +44,7 @@ LABELLED = {
     "AugmentationOverSampler": lambda y, _: AugmentationOverSampler().fit_resample(X, y),
     "compare_classifiers": lambda y, _: compare(y),
     "EmotionReport": report,
+    "make_hog_svm": lambda y, _: make_hog_svm(image_size=24).fit(X, y),
     "consolidate_emotions": lambda y, _: consolidate_emotions(y, positive="pain"),
 }
 TRAINING = ("EmotionClassifier.fit", "AugmentationOverSampler", "compare_classifiers")

@@ -557,6 +557,19 @@ def test_absent_device_is_named(faces):
         make_classifier(device="cuda").fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"device": "gpu"}, ValueError, r'device=\'gpu\' is no device of PyTorch\. Pass "auto"'),
+        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an object: network=VGG\(\)"),
+    ],
+)
+def test_common_mistake_is_answered_by_what_to_write(faces, settings, error, message):
+    X, y, _ = faces
+    with pytest.raises(error, match=message):
+        make_classifier(**settings).fit(X, y)
+
+
 def test_verbose_prints_a_line_per_epoch(faces, capsys):
     X, y, _ = faces
     make_classifier(verbose=1).fit(X, y)

@@ -6,7 +6,7 @@ from sklearn.metrics import get_scorer
 
 from sk_emotion import EMOTIONS, consolidate_emotions, normalize_emotion
 from sk_emotion.emotions import is_known_emotion, normalize_emotions
-from sk_emotion.exceptions import LabelError
+from sk_emotion.exceptions import DatasetWarning, LabelError
 
 ANSWERS = ["pain", "happy", "neutral", "sadness", "pain", "anger", "fear", "disgust"]
 
@@ -93,7 +93,6 @@ def test_what_is_no_emotion_is_not_known(name):
         ({"happiness", "neutral"}, [0, 1, 1, 0, 0, 0, 0, 0]),
         (EMOTIONS, [1, 1, 0, 1, 1, 1, 1, 1]),
         ("neutral", [0, 0, 1, 0, 0, 0, 0, 0]),
-        ("surprise", [0, 0, 0, 0, 0, 0, 0, 0]),
     ],
 )
 @pytest.mark.parametrize("form", [list, np.array, pd.Series])
@@ -101,6 +100,11 @@ def test_any_classes_are_told_from_the_rest(positive, expected, form):
     answer = consolidate_emotions(form(ANSWERS), positive=positive)
     assert answer.tolist() == expected
     assert answer.dtype.kind == "i"
+
+
+def test_question_to_which_no_label_says_yes_is_told():
+    with pytest.warns(DatasetWarning, match="no label is surprise, so every answer is no"):
+        assert not consolidate_emotions(ANSWERS, positive="surprise").any()
 
 
 def test_one_class_is_told_from_one_other():

@@ -1,6 +1,7 @@
 """From what the user names to faces, labels and persons."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,7 +96,22 @@ def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any
     """Make a binary question of many classes; give the labels and the positive one."""
     if binary is None:
         return labels, None
-    from ..emotions import consolidate_emotions, is_known_emotion, normalize_emotion
+    from ..emotions import consolidate_emotions
+    from ..exceptions import DatasetWarning
+
+    wanted, positive = find_positive(labels, binary)
+    name = " or ".join(wanted)
+    with warnings.catch_warnings():
+        # How many say yes is told below; a set of those who do not is of use to judge by.
+        warnings.simplefilter("ignore", DatasetWarning)
+        labels = consolidate_emotions(labels, positive=positive or wanted, names=(f"not {name}", name))
+    progress.say(f"Question: {describe_classes(labels)}")
+    return labels, name
+
+
+def find_positive(labels: Any, binary: str) -> tuple[list[str], list[Any]]:
+    """Find the classes that answer yes: as they were named, and as they stand among the labels."""
+    from ..emotions import is_known_emotion, normalize_emotion
     from ..exceptions import LabelError
 
     # The name of the answer is a question too: a model keeps no other trace of it.
@@ -104,13 +120,10 @@ def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any
     positive = [label for label in classes if str(label) in wanted]
     if not positive and not all(is_known_emotion(label) for label in classes):
         raise LabelError(
-            f"no label is {' or '.join(wanted)}, and not all are emotions: {', '.join(map(str, classes[:10]))}. Say "
-            "with --label-column where the emotions are."
+            f"no label is {' or '.join(wanted)}, and not all are emotions: {', '.join(map(str, classes[:10]))}. "
+            "Name one of these; in a table, --label-column says where the emotions are."
         )
-    name = " or ".join(wanted)
-    labels = consolidate_emotions(labels, positive=positive or wanted, names=(f"not {name}", name))
-    progress.say(f"Question: {describe_classes(labels)}")
-    return labels, name
+    return wanted, positive
 
 
 def find_question(classes: Any) -> str | None:

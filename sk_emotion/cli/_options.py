@@ -72,7 +72,7 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Compute on the workers of this Dask scheduler, tcp://192.168.0.1:8786 say. Needs sk-emotion[cluster].",
+        help="Compute on the workers of this Dask scheduler, tcp://192.168.0.1:8786 say. Needs the extra cluster.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]

@@ -48,9 +48,11 @@ def list_pictures(arguments: list[str]) -> list[Picture]:
 
 
 def _walk(folder: str) -> list[str]:
-    """List the files in a folder and its sub-folders; hidden ones not."""
+    """List the files in a folder and its sub-folders; hidden ones, and those of systems, not."""
+    from ..datasets._folder import is_hidden
+
     return sorted(
-        str(Path(where) / name) for where, _, names in os.walk(folder) for name in names if not name.startswith(".")
+        str(Path(where) / name) for where, _, names in os.walk(folder) for name in names if not is_hidden(name)
     )
 
 

@@ -39,7 +39,13 @@ def predict(
         typer.Option(file_okay=False, help="Folder for copies of the photos with face, label and probabilities."),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Give no label if its probability is below this.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Give no label if its confidence is below this: its probability or, by a model with a threshold of "
+            "its own, 0.5 at the threshold and 1 at certainty.",
+        ),
     ] = 0.0,
     accept_missing: Annotated[
         bool, typer.Option("--accept-missing", help="Give a label even where the model's detector saw no face.")

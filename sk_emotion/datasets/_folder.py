@@ -158,7 +158,8 @@ def load_face_folder(
     )
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder of this name is none of the user's."""
     return name.startswith(".") or name.casefold() in _HIDDEN
 
 
@@ -171,7 +172,7 @@ def _find_class_folders(root: Path) -> list[str]:
         hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
     try:
-        entries = sorted(entry for entry in root.iterdir() if not _is_hidden(entry.name))
+        entries = sorted(entry for entry in root.iterdir() if not is_hidden(entry.name))
         folders = [entry.name for entry in entries if entry.is_dir()]
     except OSError as error:
         raise DatasetError(
@@ -198,8 +199,8 @@ def _walk(folder: Path, unlisted: list[str]) -> list[str]:
     """
     names = []
     for where, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        names += [(Path(where) / name).relative_to(folder).as_posix() for name in files if not _is_hidden(name)]
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        names += [(Path(where) / name).relative_to(folder).as_posix() for name in files if not is_hidden(name)]
     return sorted(names)
 
 
@@ -219,9 +220,7 @@ def _read_photos(root: Path, folders: list[str]) -> _Contents:
             contents.labels.append(label)
             contents.names.append(name)
             contents.thumbnails.append(thumbnail)
-    beside = sorted(
-        name for _, _, names in itertools.islice(os.walk(root), 1) for name in names if not _is_hidden(name)
-    )
+    beside = sorted(name for _, _, names in itertools.islice(os.walk(root), 1) for name in names if not is_hidden(name))
     found = read_thumbnails((root / name for name in beside), n_jobs=-1)
     contents.loose = [
         name for name, thumbnail in zip(beside, found, strict=True) if not isinstance(thumbnail, ImageReadError)
@@ -257,7 +256,7 @@ def _warn_of_left_out(root: Path, contents: _Contents) -> None:
 def _advise(root: Path, label: str) -> str:
     """Say what to do about a single class, which often is a folder around the class folders."""
     inner = root / label
-    if inner.is_dir() and sum(entry.is_dir() and not _is_hidden(entry.name) for entry in inner.iterdir()) > 1:
+    if inner.is_dir() and sum(entry.is_dir() and not is_hidden(entry.name) for entry in inner.iterdir()) > 1:
         return f"Did you mean '{inner}'?"
     return "Add a folder with photos of another."
 

@@ -148,7 +148,7 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
                 f"load_face_table: {name} has no column {column!r}. It has {list(frame.columns)}. "
                 "Say which to use: image=, label=, group=."
             )
-        empty = np.flatnonzero(frame[column].isna())
+        empty = np.flatnonzero(frame[column].isna() | (frame[column].astype(str).str.strip() == ""))
         if len(empty):
             raise DatasetError(
                 f"load_face_table: {name} has {len(empty)} rows without a value in the column {column!r}: rows "

@@ -57,7 +57,7 @@ def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, o
     if counts.min() < n_splits:
         raise LabelError(
             f"{owner}: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
-            f"the {n_splits} folds. Use a smaller cv, or add samples."
+            f"the {n_splits} folds. Add samples, leave the class out, or use a smaller cv of at least 2."
         )
     if groups is not None and len(np.unique(groups)) < n_splits:
         raise LabelError(

@@ -32,6 +32,10 @@ def list_pictures(X: Any) -> list[Any] | None:
         return None
     else:
         array = np.asarray(X)
+        if array.ndim == 2 and array.shape[1] > 1 and any(isinstance(value, str | bytes) for value in array[:1].flat):
+            raise ImageReadError(
+                f"FaceLoader: X has {array.shape[1]} columns, expected one of pictures. Pass that column alone."
+            )
         if array.dtype.kind not in "OSUT" or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
             return None
         elements = list(array.ravel())

@@ -9,7 +9,10 @@ def choose_device(device: str | torch.device) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    wanted = torch.device(device)
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f'device={device!r} is no device of PyTorch. Pass "auto", "cpu", "cuda" or "mps".') from error
     if wanted.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f'device={str(device)!r}, but PyTorch sees no CUDA device here. Pass device="auto" or "cpu".')
     if wanted.type == "mps" and not torch.backends.mps.is_available():

@@ -1,6 +1,7 @@
 """From a folder to a model file, in another process to predictions and scores."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -343,3 +344,21 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
     options = ["--model", "hog-svm", "--validation", "0", *QUICK]
     assert run("train", tmp_path / "one.csv", "-o", tmp_path / "m.skops", *options) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["train"], ["compare"], ["evaluate", "human-emotions"]])
+def test_question_about_no_label_is_answered_before_photos_are_read(
+    tmp_path, photos, monkeypatch, capsys, run, command
+):
+    folder = shutil.copytree(photos, tmp_path / "faces")
+    (folder / "fear").rename(folder / "boredom")
+    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+    assert run(*command, folder, "--binary", "pian") == 2
+    assert "no label is pian" in " ".join(capsys.readouterr().err.split())
+
+
+def test_files_of_the_system_are_no_photos(tmp_path, photos, capsys, run):
+    folder = shutil.copytree(photos / "fear", tmp_path / "faces")
+    (folder / "Thumbs.db").write_bytes(b"no picture")
+    assert run("predict", folder, "--model", "fer2013", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(list(folder.glob("*.png")))

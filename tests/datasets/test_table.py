@@ -75,9 +75,11 @@ def test_missing_column_is_named_with_those_present(table, tmp_path, argument):
         load_face_table(table, root=tmp_path, **{argument: "face"})
 
 
+@pytest.mark.parametrize("value", [np.nan, "", "  "])
 @pytest.mark.parametrize("column", ["image", "label", "person"])
-def test_rows_without_a_value_are_named(table, tmp_path, column):
-    table.loc[2, column] = np.nan
+def test_rows_without_a_value_are_named(table, tmp_path, column, value):
+    table[column] = table[column].astype(object)
+    table.loc[2, column] = value
     with pytest.raises(DatasetError, match=f"1 rows without a value in the column '{column}': rows '2'"):
         load_face_table(table, root=tmp_path, group="person")
 

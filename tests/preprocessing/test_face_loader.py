@@ -92,6 +92,11 @@ def test_one_picture_without_a_list_says_to_pass_a_list(one):
         FaceLoader().fit(one)
 
 
+def test_several_columns_are_told_from_one_of_pictures():
+    with pytest.raises(ImageReadError, match="X has 2 columns, expected one of pictures"):
+        FaceLoader().fit(pd.DataFrame({"image": ["a.jpg"], "age": [30]}))
+
+
 @pytest.mark.parametrize("empty", [[], np.array([], dtype=object), pd.Series([], dtype=str)])
 def test_no_pictures_at_all_is_an_error(empty, paths):
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
