@@ -38,7 +38,12 @@ def check_scores(
 
     For two classes, one column may stand for both: that of the `positive` one, by default the last.
     """
-    scores = np.asarray(y_score, dtype=np.float64)
+    try:
+        scores = np.asarray(y_score, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise LabelError(
+            f"{owner}: y_score holds no numbers ({error}). Pass what predict_proba or decision_function gives."
+        ) from error
     if len(classes) == 2 and scores.ndim == 2 and scores.shape[1] == 1:
         scores = scores[:, 0]
     if len(classes) == 2 and scores.ndim == 1:

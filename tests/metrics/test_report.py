@@ -277,6 +277,7 @@ def test_class_without_test_images_is_shown_as_absent(predictions):
         ({"y_true": ["fear", "pain", "calm"], "classes": ["fear", "pain"]}, "y_true holds \\['calm'\\]"),
         ({"y_score": [[0.5, 0.5]]}, "y_score has shape"),
         ({"y_score": [0.1, np.nan, 0.4]}, "not finite"),
+        ({"y_score": ["fear", "pain", "fear"]}, "y_score holds no numbers"),
         ({"groups": [1, 2]}, "groups has 2 entries"),
         ({"y_true": ["fear", None, "pain"]}, "NaN or None"),
         ({"classes": ["fear", "pain", "fear"]}, "names a class twice"),

@@ -664,7 +664,8 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
         (
             ["a"] * 9 + ["pain"] * 3,
             {},
-            ": class pain has 3 sample(s), fewer than the 5 folds. Use a smaller cv, or add samples.",
+            ": class pain has 3 sample(s), fewer than the 5 folds. Add samples, "
+            "leave the class out, or use a smaller cv of at least 2.",
         ),
         (
             ["a", "b"] * 6,
