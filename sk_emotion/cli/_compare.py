@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._cluster import compute_on, connect
-from ._data import ask_binary, find_positive, load_data, read_images
+from ._data import ask_binary, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -47,10 +47,7 @@ def compare(
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
 
-    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
-    if binary is not None:
-        # Before anything is read, which takes minutes.
-        find_positive(labels, binary)
+    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size, seed)
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
     faces = read_images(sources, labels, people, loader, progress)

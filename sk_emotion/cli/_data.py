@@ -32,9 +32,18 @@ class Faces(NamedTuple):
 
 
 def load_data(
-    data: Path | None, groups: str | None, image_column: str, label_column: str, image_size: int, seed: int
+    data: Path | None,
+    binary: str | None,
+    groups: str | None,
+    image_column: str,
+    label_column: str,
+    image_size: int,
+    seed: int,
 ) -> tuple[Any, Any, Any]:
-    """Load images or paths, labels and persons from wherever they are."""
+    """Load images or paths, labels and persons from wherever they are; refuse a question about no label.
+
+    It is refused here, before any picture is read, which takes minutes.
+    """
     from .. import datasets
 
     if data is None:
@@ -45,6 +54,8 @@ def load_data(
         faces = datasets.load_face_folder(data)
     else:
         faces = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
+    if binary is not None:
+        find_positive(faces.target, binary)
     return faces.data, faces.target, faces.get("groups")
 
 

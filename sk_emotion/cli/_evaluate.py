@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import _options as options
-from ._data import Faces, ask_binary, find_positive, find_question, keep_readable, load_data, read_columns
+from ._data import Faces, ask_binary, find_question, keep_readable, load_data, read_columns
 from ._output import Progress, describe_classes, print_json, told_in_the_result
 
 
@@ -54,10 +54,7 @@ def evaluate(
     progress = Progress(quiet)
     columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
-    sources, labels, people = load_data(data, groups, image_column, label_column, image_size=48, seed=0)
-    if binary is not None:
-        # Before anything is read, which takes minutes.
-        find_positive(labels, binary)
+    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size=48, seed=0)
     progress.say(f"{len(sources)} images: {describe_classes(labels)}")
     with progress.track("Reading the images", len(sources)) as advance:
         read = read_faces(classifier, list(sources), advance)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, ask_binary, find_positive, load_data, read_images
+from ._data import Faces, ask_binary, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -68,10 +68,7 @@ def train(
     from .. import FaceLoader, save_model
 
     progress = Progress(quiet)
-    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed)
-    if binary is not None:
-        # Before anything is read, which takes minutes.
-        find_positive(labels, binary)
+    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size, seed)
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
     faces = read_images(sources, labels, people, loader, progress)
     labels, pos_label = ask_binary(faces.labels, binary, progress)
