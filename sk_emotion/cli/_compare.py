@@ -21,6 +21,7 @@ def compare(
     checkpoints: options.Checkpoints = None,
     binary: options.Binary = None,
     detector: options.Detector = options.DetectorName.MTCNN,
+    cache: options.Cache = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -46,12 +47,15 @@ def compare(
     from imblearn.pipeline import make_pipeline
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
+    from ..model_selection._comparison_folds import draw_splits
 
-    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size, seed)
+    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)
+    labels, _ = ask_binary(labels, binary, progress)
+    # What cannot be split is known before any picture is read.
+    draw_splits(sources, labels, people, cv, random_state=seed, owner="--cv")
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(sources)
     faces = read_images(sources, labels, people, loader, progress)
-    labels, _ = ask_binary(faces.labels, binary, progress)
     cnn = make_pipeline(
         FaceLoader(image_size=image_size),
         AugmentationOverSampler(random_state=seed),
@@ -64,7 +68,7 @@ def compare(
         result = compare_classifiers(
             {"CNN": cnn, "HOG+SVM": hog_svm},
             faces.images,
-            labels,
+            faces.labels,
             groups=faces.people,
             cv=cv,
             random_state=seed,

@@ -10,6 +10,7 @@ import numpy as np
 from ._output import Progress, describe_classes, describe_unread
 
 _N_DRAWN = 900
+_N_NAMED = 10
 _TABLES = (".csv", ".tsv")
 
 
@@ -33,30 +34,38 @@ class Faces(NamedTuple):
 
 def load_data(
     data: Path | None,
-    binary: str | None,
     groups: str | None,
     image_column: str,
     label_column: str,
     image_size: int,
     seed: int,
+    progress: Progress,
 ) -> tuple[Any, Any, Any]:
-    """Load images or paths, labels and persons from wherever they are; refuse a question about no label.
-
-    It is refused here, before any picture is read, which takes minutes.
-    """
+    """Load images or paths, labels and persons from wherever they are, and say how many there are."""
     from .. import datasets
 
     if data is None:
-        return datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
-    if data.suffix.lower() in _TABLES:
-        faces = datasets.load_face_table(data, image=image_column, label=label_column, group=groups)
-    elif groups is None:
-        faces = datasets.load_face_folder(data)
+        sources, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
     else:
-        faces = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
-    if binary is not None:
-        find_positive(faces.target, binary)
-    return faces.data, faces.target, faces.get("groups")
+        if data.suffix.lower() in _TABLES:
+            faces = datasets.load_face_table(data, image=image_column, label=label_column, group=groups)
+        else:
+            faces = _load_folder(data, groups or "duplicates", progress)
+        sources, labels, people = faces.data, faces.target, faces.groups
+    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
+    return sources, labels, people
+
+
+def _load_folder(data: Path, groups: str, progress: Progress) -> Any:
+    """Load a folder, and point at photos that have a copy under another label."""
+    from ..datasets import load_face_folder
+    from ..datasets._groups import describe_contradictions, find_contradictions
+
+    faces = load_face_folder(data, groups=None if groups == "none" else groups)
+    if groups == "duplicates":
+        for line in describe_contradictions(faces.data[find_contradictions(faces.target, faces.groups)]):
+            progress.say(f"Warning: {line}")
+    return faces
 
 
 def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
@@ -81,7 +90,6 @@ def read_images(sources: Any, labels: Any, people: Any, loader: Any, progress: P
     """Turn pictures into faces by a fitted loader, and leave out what cannot be read."""
     from ..prediction import load_in_chunks
 
-    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
     with progress.track("Reading the images", len(sources)) as advance:
         images, found, unread = load_in_chunks(loader, sources, advance)
     return keep_readable(Faces(images, np.asarray(labels), people, unread), sources, found, progress)
@@ -103,14 +111,20 @@ def keep_readable(faces: Faces, sources: Any, found: Any, progress: Progress) ->
     return Faces(faces.images[kept], faces.labels[kept], people, faces.unread)
 
 
-def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any, str | None]:
-    """Make a binary question of many classes; give the labels and the positive one."""
+def ask_binary(
+    labels: Any, binary: str | None, progress: Progress, *, of_model: bool = False
+) -> tuple[Any, str | None]:
+    """Make a binary question of many classes; give the labels and the positive one.
+
+    It is asked before any picture is read, which takes minutes: a question about no label is refused, unless it is that
+    `of_model`, which may know classes that these labels lack.
+    """
     if binary is None:
         return labels, None
     from ..emotions import consolidate_emotions
     from ..exceptions import DatasetWarning
 
-    wanted, positive = find_positive(labels, binary)
+    wanted, positive = _find_positive(labels, binary, of_model)
     name = " or ".join(wanted)
     with warnings.catch_warnings():
         # How many say yes is told below; a set of those who do not is of use to judge by.
@@ -120,7 +134,7 @@ def ask_binary(labels: Any, binary: str | None, progress: Progress) -> tuple[Any
     return labels, name
 
 
-def find_positive(labels: Any, binary: str) -> tuple[list[str], list[Any]]:
+def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str], list[Any]]:
     """Find the classes that answer yes: as they were named, and as they stand among the labels."""
     from ..emotions import is_known_emotion, normalize_emotion
     from ..exceptions import LabelError
@@ -129,10 +143,13 @@ def find_positive(labels: Any, binary: str) -> tuple[list[str], list[Any]]:
     wanted = [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
     classes = np.unique(labels).tolist()
     positive = [label for label in classes if str(label) in wanted]
-    if not positive and not all(is_known_emotion(label) for label in classes):
+    unknown = [name for name in wanted if name not in map(str, classes) and not is_known_emotion(name)]
+    answerless = not positive and not all(is_known_emotion(label) for label in classes)
+    if answerless or (unknown and not of_model):
         raise LabelError(
-            f"no label is {' or '.join(wanted)}, and not all are emotions: {', '.join(map(str, classes[:10]))}. "
-            "Name one of these; in a table, --label-column says where the emotions are."
+            f"--binary: no label is {' or '.join(unknown or wanted)}. There are "
+            f"{', '.join(map(str, classes[:_N_NAMED]))}{' and more' if len(classes) > _N_NAMED else ''}: name one of "
+            "these; in a table, --label-column says where the emotions are."
         )
     return wanted, positive
 

@@ -1,13 +1,13 @@
 """``sk-emotion evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import _options as options
 from ._data import Faces, ask_binary, find_question, keep_readable, load_data, read_columns
-from ._output import Progress, describe_classes, print_json, told_in_the_result
+from ._output import Progress, print_json, told_in_the_result
 
 
 def evaluate(
@@ -27,6 +27,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Column of a CSV file, such as age, to score part by part; may be repeated."),
     ] = None,
+    cache: options.Cache = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -54,20 +55,24 @@ def evaluate(
     progress = Progress(quiet)
     columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
-    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size=48, seed=0)
-    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
+    options.use_cache(classifier, cache)
+    sources, labels, people = load_data(data, groups, image_column, label_column, 48, 0, progress)
+    known = classifier.classes_
+    asked = find_question(known)
+    if binary is None and asked is not None and not set(labels) <= set(known):
+        labels, pos_label = ask_binary(labels, asked, progress, of_model=True)
+    else:
+        labels, pos_label = ask_binary(labels, binary, progress)
+    _check_known(labels, known, binary)
     with progress.track("Reading the images", len(sources)) as advance:
         read = read_faces(classifier, list(sources), advance)
     faces = keep_readable(Faces(read.faces, labels, people, read.unread), sources, read.found, progress)
-    known = read.classifier.classes_
-    asked = find_question(known)
-    labels, pos_label = ask_binary(faces.labels, binary or (None if set(labels) <= set(known) else asked), progress)
     unread = list(faces.unread)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
             read.classifier,
             faces.images,
-            labels,
+            faces.labels,
             groups=faces.people,
             metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
             equalize=equalize,
@@ -102,3 +107,19 @@ def evaluate(
     if report is not None:
         judged.to_html(report)
         progress.say(f"Report: {report}")
+
+
+def _check_known(labels: Any, known: Any, binary: str | None) -> None:
+    """Refuse labels that the model never gives, before any picture is read."""
+    from ..exceptions import LabelError
+
+    unknown = sorted({str(label) for label in labels} - {str(label) for label in known})
+    if not unknown:
+        return
+    told = ", ".join(map(str, known))
+    if binary is not None:
+        raise LabelError(f"--binary {binary} asks another question than the model, which tells {told}. Leave it out.")
+    raise LabelError(
+        f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Take these images out, or train a "
+        "model on such images too."
+    )

@@ -23,6 +23,13 @@ Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
 OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
 Binary = Annotated[str | None, typer.Option(help="Emotion, or several with commas, to tell from all others: pain.")]
 Detector = Annotated[DetectorName, typer.Option(help="Face detector.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False,
+        help="Folder that keeps the face found in each photo, so that the next command need not look for it again.",
+    ),
+]
 Groups = Annotated[
     str | None,
     typer.Option(
@@ -109,6 +116,15 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
             f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
         )
     return classifier
+
+
+def use_cache(classifier: Any, cache: Path | None) -> None:
+    """Let the loader of a model keep the faces that it finds, if it has one."""
+    from ..utils._pipelines import split_loader
+
+    loader = split_loader(classifier)[0]
+    if cache is not None and loader is not None:
+        loader.set_params(cache=cache)
 
 
 def make_network(width: int | None) -> Any:

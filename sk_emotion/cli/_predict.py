@@ -47,6 +47,7 @@ def predict(
             "its own, 0.5 at the threshold and 1 at certainty.",
         ),
     ] = 0.0,
+    cache: options.Cache = None,
     accept_missing: Annotated[
         bool, typer.Option("--accept-missing", help="Give a label even where the model's detector saw no face.")
     ] = False,
@@ -71,6 +72,7 @@ def predict(
     progress = Progress(quiet)
     found = list_pictures(pictures)
     classifier = options.load_classifier(model, trusted)
+    options.use_cache(classifier, cache)
     progress.say(f"Model: {model}")
     with progress.track("Reading the images", len(found)) as advance:
         table = predict_faces(

@@ -39,6 +39,7 @@ def train(
     checkpoints: options.Checkpoints = None,
     binary: options.Binary = None,
     detector: options.Detector = options.DetectorName.MTCNN,
+    cache: options.Cache = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
@@ -68,13 +69,14 @@ def train(
     from .. import FaceLoader, save_model
 
     progress = Progress(quiet)
-    sources, labels, people = load_data(data, binary, groups, image_column, label_column, image_size, seed)
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank").fit(sources)
+    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)
+    labels, pos_label = ask_binary(labels, binary, progress)
+    asked = pos_label if specificity is not None else None
+    # What cannot be split is known before any picture is read.
+    _split(Faces(sources, labels, people, {}), validation, seed, asked)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(sources)
     faces = read_images(sources, labels, people, loader, progress)
-    labels, pos_label = ask_binary(faces.labels, binary, progress)
-    fit_part, held_out = _split(faces._replace(labels=labels), validation, seed)
-    if specificity is not None:
-        _check_both_answers(held_out, pos_label)
+    fit_part, held_out = _split(faces, validation, seed, asked)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
     if model is Kind.CNN:
@@ -87,7 +89,7 @@ def train(
         if specificity is not None:
             steps = _choose_threshold(steps, held_out, pos_label, specificity, result)
         _judge(steps, held_out, pos_label, result, None if json else progress)
-    pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise")), *steps])
+    pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise", cache=None)), *steps])
     save_model(pipeline, out)
     if curves is not None:
         _draw_curves(pipeline, curves)
@@ -98,8 +100,11 @@ def train(
         typer.echo(f"Model: {out}\nUse it: sk-emotion predict photo.jpg --model {out}")
 
 
-def _split(faces: Faces, fraction: float, seed: int) -> tuple[Faces, Faces | None]:
-    """Part faces into those to train on and those to validate on, whole groups each."""
+def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces, Faces | None]:
+    """Part faces into those to train on and those to validate on, whole groups each.
+
+    If an answer is `asked` for, a threshold is to be chosen for it, and there must be images of it and of others.
+    """
     if not fraction:
         return faces, None
     import numpy as np
@@ -120,19 +125,13 @@ def _split(faces: Faces, fraction: float, seed: int) -> tuple[Faces, Faces | Non
         Faces(faces.images[rows], faces.labels[rows], None if people is None else np.asarray(people)[rows], {})
         for rows in parts
     )
-    return first, second
-
-
-def _check_both_answers(held_out: Any, pos_label: Any) -> None:
-    """Refuse to choose a threshold where there is nothing to choose it by, before the training."""
-    from ..exceptions import LabelError
-
-    n_positive = int((held_out.labels == pos_label).sum())
-    if not 0 < n_positive < len(held_out.labels):
+    n_asked, n_held_out = int((second.labels == asked).sum()), len(second.labels)
+    if asked is not None and not 0 < n_asked < n_held_out:
         raise LabelError(
-            f"--specificity needs images of both answers to validate on, but {n_positive} of {len(held_out.labels)} "
-            f"are {pos_label}: its groups are too few. Use a larger --validation, or see to --groups."
+            f"--specificity needs images of both answers to validate on, but {n_asked} of {n_held_out} are {asked}: "
+            "its groups are too few. Use a larger --validation, or see to --groups."
         )
+    return first, second
 
 
 def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from ..emotions import normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
 from ._bunch import check_classes, make_bunch, name_some
 from ._duplicates import group_thumbnails
-from ._groups import groups_from_names
+from ._groups import describe_contradictions, find_contradictions, groups_from_names
 from ._thumbnails import read_thumbnails
 
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
@@ -92,7 +92,8 @@ def load_face_folder(
         - ``groups``: ndarray of int or str of shape (n_samples,), or None.
         - ``frame``: with `as_frame`, a DataFrame with the columns ``image``, ``label`` and, where there are groups,
           ``group``; else None.
-        - ``DESCR``: str, how many photos of which class, what was left out, how many groups.
+        - ``DESCR``: str, how many photos of which class, what was left out, how many groups, and with
+          ``groups="duplicates"`` which photos are near copies of photos with another label.
 
         Or, with `return_X_y`, the tuple ``(data, target)``.
 
@@ -137,8 +138,11 @@ def load_face_folder(
     if not contents.names:
         raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{_ADVICE}")
     check_classes(target, f"load_face_folder: '{root}'", _describe_left_out(contents) + _advise(root, target[0]))
+    found: NDArray[Any] | None
+    contradicting = np.empty(0, dtype=np.intp)
     if isinstance(groups, str) and groups == "duplicates":
-        found: NDArray[Any] | None = group_thumbnails(np.array(contents.thumbnails))
+        found = group_thumbnails(np.array(contents.thumbnails))
+        contradicting = find_contradictions(target, found)
     else:
         found = groups_from_names(contents.names, groups)
     _warn_of_left_out(root, contents)
@@ -152,6 +156,7 @@ def load_face_folder(
             *_describe_merged(contents),
             _describe_left_out(contents).strip() or "No file left out.",
             _describe_grouping(groups),
+            *describe_contradictions([contents.names[row] for row in contradicting]),
         ],
         return_X_y=return_X_y,
         as_frame=as_frame,

@@ -43,6 +43,25 @@ def groups_from_names(names: Sequence[str], groups: str | Mapping[str, Any] | No
     return np.array(found)
 
 
+def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> NDArray[np.intp]:
+    """Find photos that have a copy under another label; those of one group of copies come one after the other."""
+    _, codes = np.unique(labels, return_inverse=True)
+    distinct = np.unique(np.stack([copies, codes]), axis=1)
+    groups, n_labels = np.unique(distinct[0], return_counts=True)
+    rows = np.flatnonzero(np.isin(copies, groups[n_labels > 1]))
+    return rows[np.argsort(copies[rows], kind="stable")]
+
+
+def describe_contradictions(names: Sequence[str]) -> list[str]:
+    """Say what :func:`find_contradictions` found, in a sentence; none if it found nothing."""
+    if not len(names):
+        return []
+    return [
+        f"{len(names)} photos are near copies of photos with another label: {name_some(names)}. Look at them: one of "
+        "the labels may be wrong."
+    ]
+
+
 def _look_up(name: str, groups: Mapping[str, Any]) -> Any:
     return groups.get(name, groups.get(name.rsplit("/", 1)[-1]))
 

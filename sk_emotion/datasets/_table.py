@@ -146,7 +146,7 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
         if column not in frame.columns:
             raise DatasetError(
                 f"load_face_table: {name} has no column {column!r}. It has {list(frame.columns)}. "
-                "Say which to use: image=, label=, group=."
+                "Say which to use: image= (--image-column in a shell), label= (--label-column), group= (--groups)."
             )
         empty = np.flatnonzero(frame[column].isna() | (frame[column].astype(str).str.strip() == ""))
         if len(empty):

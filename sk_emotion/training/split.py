@@ -1,5 +1,6 @@
 """The inner validation split."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,10 @@ def split_validation(
             smaller = min(fraction, 1 - fraction)
             n_folds = min(max(2, round(1 / smaller)), len(np.unique(np.asarray(groups))))
             folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
-            train, held_out = next(folds.split(rows, codes, groups))
+            with warnings.catch_warnings():
+                # Of classes with fewer samples than folds, though one fold is all that is wanted.
+                warnings.simplefilter("ignore", UserWarning)
+                train, held_out = next(folds.split(rows, codes, groups))
             if fraction > 0.5:
                 train, held_out = held_out, train
     except ValueError as error:

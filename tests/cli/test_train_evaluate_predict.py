@@ -346,6 +346,42 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "{photos}", "--cv", 31], "--cv: class fear has 30 sample(s), fewer than the 31 folds"),
+        (["train", "{photos}", "--groups", "(person)"], "see to --groups"),
+        (["train", "{photos}", "--binary", "pain,boredom"], "no label is boredom"),
+        (["evaluate", "fer2013", "{photos}"], "labelled pain, but the model tells anger, disgust"),
+        (["evaluate", "fer2013", "{photos}", "--binary", "fear"], "another question than the model"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):
+    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+    assert run(*(str(argument).format(photos=photos) for argument in arguments)) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_faces_in_the_cache_are_not_looked_for_again(tmp_path, photos, monkeypatch, capsys, run):
+    file, cache = tmp_path / "model.skops", ["--cache", tmp_path / "cache"]
+    assert run("train", photos, "-o", file, "--model", "hog-svm", *cache, *QUICK) == 0
+    assert load_model(file)[0].cache is None
+    capsys.readouterr()
+    monkeypatch.setattr("sk_emotion.preprocessing._face_loader.decode_picture", None)
+    assert run("predict", photos, "--model", file, *cache, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 90
+    assert run("evaluate", file, photos, *cache, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 90
+
+
+def test_photo_under_two_labels_is_pointed_out(tmp_path, photos, capsys, run):
+    folder = shutil.copytree(photos, tmp_path / "faces")
+    twice = next((folder / "fear").iterdir())
+    shutil.copy(twice, folder / "pain" / "twice.png")
+    assert run("train", folder, "-o", tmp_path / "m.skops", "--model", "hog-svm", *QUICK) == 0
+    assert "2 photos are near copies of photos with another label" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", [["train"], ["compare"], ["evaluate", "human-emotions"]])
 def test_question_about_no_label_is_answered_before_photos_are_read(
     tmp_path, photos, monkeypatch, capsys, run, command

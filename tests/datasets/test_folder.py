@@ -1,4 +1,5 @@
 import re
+import shutil
 import warnings
 
 import numpy as np
@@ -127,6 +128,16 @@ def test_copies_share_a_group_across_classes(folder):
     faces = load_face_folder(folder)
     assert faces.groups.tolist() == [0, 1, 2, 3, 4, 5, 1]
     assert "6 groups" in faces.DESCR
+
+
+def test_copies_under_two_labels_are_pointed_out(folder):
+    assert "another label" not in load_face_folder(folder).DESCR
+    shutil.copy(folder / "happy" / "anna_1.png", folder / "happy" / "copy.png")
+    assert "another label" not in load_face_folder(folder).DESCR
+    shutil.copy(folder / "happy" / "anna_1.png", folder / "Pain" / "tears.png")
+    named = "3 photos are near copies of photos with another label: 'happy/anna_1.png', 'happy/copy.png', "
+    assert f"{named}'Pain/tears.png'." in load_face_folder(folder).DESCR
+    assert "another label" not in load_face_folder(folder, groups=r"[a-z]+").DESCR
 
 
 def test_groups_go_straight_into_a_splitter(folder):
