@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._cluster import compute_on, connect
-from ._data import ask_binary, load_data, read_images
+from ._data import load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -48,6 +48,7 @@ def compare(
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
     from ..model_selection._comparison_folds import draw_splits
+    from ._question import ask_binary
 
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)
     labels, _ = ask_binary(labels, binary, progress)

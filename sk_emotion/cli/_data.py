@@ -1,7 +1,5 @@
 """From what the user names to faces, labels and persons."""
 
-import re
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +8,6 @@ import numpy as np
 from ._output import Progress, describe_classes, describe_unread
 
 _N_DRAWN = 900
-_N_NAMED = 10
 _TABLES = (".csv", ".tsv")
 
 
@@ -109,55 +106,3 @@ def keep_readable(faces: Faces, sources: Any, found: Any, progress: Progress) ->
         raise DatasetError("none of the pictures can be read.")
     people = None if faces.people is None else np.asarray(faces.people)[kept]
     return Faces(faces.images[kept], faces.labels[kept], people, faces.unread)
-
-
-def ask_binary(
-    labels: Any, binary: str | None, progress: Progress, *, of_model: bool = False
-) -> tuple[Any, str | None]:
-    """Make a binary question of many classes; give the labels and the positive one.
-
-    It is asked before any picture is read, which takes minutes: a question about no label is refused, unless it is that
-    `of_model`, which may know classes that these labels lack.
-    """
-    if binary is None:
-        return labels, None
-    from ..emotions import consolidate_emotions
-    from ..exceptions import DatasetWarning
-
-    wanted, positive = _find_positive(labels, binary, of_model)
-    name = " or ".join(wanted)
-    with warnings.catch_warnings():
-        # How many say yes is told below; a set of those who do not is of use to judge by.
-        warnings.simplefilter("ignore", DatasetWarning)
-        labels = consolidate_emotions(labels, positive=positive or wanted, names=(f"not {name}", name))
-    progress.say(f"Question: {describe_classes(labels)}")
-    return labels, name
-
-
-def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str], list[Any]]:
-    """Find the classes that answer yes: as they were named, and as they stand among the labels."""
-    from ..emotions import is_known_emotion, normalize_emotion
-    from ..exceptions import LabelError
-
-    # The name of the answer is a question too: a model keeps no other trace of it.
-    wanted = [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
-    classes = np.unique(labels).tolist()
-    positive = [label for label in classes if str(label) in wanted]
-    unknown = [name for name in wanted if name not in map(str, classes) and not is_known_emotion(name)]
-    answerless = not positive and not all(is_known_emotion(label) for label in classes)
-    if answerless or (unknown and not of_model):
-        raise LabelError(
-            f"--binary: no label is {' or '.join(unknown or wanted)}. There are "
-            f"{', '.join(map(str, classes[:_N_NAMED]))}{' and more' if len(classes) > _N_NAMED else ''}: name one of "
-            "these; in a table, --label-column says where the emotions are."
-        )
-    return wanted, positive
-
-
-def find_question(classes: Any) -> str | None:
-    """Find the binary question that a model with these classes was trained on, if it was one of :func:`ask_binary`."""
-    names = [str(label) for label in classes]
-    if len(names) != 2:
-        return None
-    asked = [name for name in names if f"not {name}" in names]
-    return asked[0] if asked else None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, ask_binary, find_question, keep_readable, load_data, read_columns
+from ._data import Faces, keep_readable, load_data, read_columns
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -37,12 +37,14 @@ def evaluate(
 ) -> None:
     """Judge a model on labelled images that it was not trained on.
 
-    A model of a binary question asks it of these images too. Groups are drawn as a whole for the confidence intervals.
+    A model of a binary question asks it of these images too; one of more classes answers --binary by the sum of their
+    probabilities. Groups are drawn as a whole for the confidence intervals.
 
     \b
     Examples:
       sk-emotion evaluate model.skops other_faces --report report.html
       sk-emotion evaluate human-emotions faces.csv --groups person --by age --by camera
+      sk-emotion evaluate human-emotions other_faces --binary pain
     """
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
@@ -57,26 +59,20 @@ def evaluate(
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
     sources, labels, people = load_data(data, groups, image_column, label_column, 48, 0, progress)
-    known = classifier.classes_
-    asked = find_question(known)
-    if binary is None and asked is not None and not set(labels) <= set(known):
-        labels, pos_label = ask_binary(labels, asked, progress, of_model=True)
-    else:
-        labels, pos_label = ask_binary(labels, binary, progress)
-    _check_known(labels, known, binary)
+    labels, pos_label, answer = _ask_one_question(classifier, labels, binary, progress)
     with progress.track("Reading the images", len(sources)) as advance:
         read = read_faces(classifier, list(sources), advance)
     faces = keep_readable(Faces(read.faces, labels, people, read.unread), sources, read.found, progress)
     unread = list(faces.unread)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
-            read.classifier,
+            answer(read.classifier),
             faces.images,
             faces.labels,
             groups=faces.people,
             metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
             equalize=equalize,
-            pos_label=pos_label or asked,
+            pos_label=pos_label,
         )
     # The faces were read before, but how they were is a part of the model.
     judged.parameters_ = describe_parameters(classifier)
@@ -109,17 +105,24 @@ def evaluate(
         progress.say(f"Report: {report}")
 
 
-def _check_known(labels: Any, known: Any, binary: str | None) -> None:
-    """Refuse labels that the model never gives, before any picture is read."""
+def _ask_one_question(classifier: Any, labels: Any, binary: str | None, progress: Progress) -> tuple[Any, Any, Any]:
+    """Ask model and labels the same question; give the labels, the positive one, and how to make the model answer."""
     from ..exceptions import LabelError
+    from ._question import BinaryAnswer, answers, ask_binary, find_question
 
+    known = classifier.classes_
+    told = ", ".join(map(str, known))
+    asked = find_question(known)
+    of_model = binary is None and asked is not None and not set(labels) <= set(known)
+    labels, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
     unknown = sorted({str(label) for label in labels} - {str(label) for label in known})
     if not unknown:
-        return
-    told = ", ".join(map(str, known))
-    if binary is not None:
-        raise LabelError(f"--binary {binary} asks another question than the model, which tells {told}. Leave it out.")
-    raise LabelError(
-        f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Take these images out, or train a "
-        "model on such images too."
-    )
+        return labels, pos_label or asked, lambda read: read
+    if binary is None:
+        raise LabelError(
+            f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Take these images out, or "
+            "train a model on such images too."
+        )
+    if not answers(classifier, binary):
+        raise LabelError(f"--binary {binary}: the model cannot answer this, since it tells {told}.")
+    return labels, pos_label, lambda read: BinaryAnswer(read, binary).fit()

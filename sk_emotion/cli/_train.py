@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, ask_binary, load_data, read_images
+from ._data import Faces, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -67,6 +67,7 @@ def train(
     from sklearn.pipeline import Pipeline
 
     from .. import FaceLoader, save_model
+    from ._question import ask_binary
 
     progress = Progress(quiet)
     sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)

@@ -2,8 +2,9 @@ import json
 
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from sk_emotion import load_face_folder, make_hog_svm, save_model
+from sk_emotion import consolidate_emotions, load_face_folder, load_model, make_hog_svm, save_model
 
 
 @pytest.fixture
@@ -30,6 +31,18 @@ def test_page_is_written(folder, model, tmp_path, run, capsys):
     for section in ("Confusions", "Groups", "Doubtful faces"):
         assert f">{section}</a>" in page
     assert "<img" in page
+
+
+def test_model_of_more_classes_answers_a_question_by_the_sum_of_their_probabilities(folder, model, run, capsys):
+    assert run("evaluate", model, folder, "--binary", "Fear,pain", "--json") == 0
+    judged = json.loads(capsys.readouterr().out)
+    faces = load_face_folder(folder)
+    yes = 1 - load_model(model).predict_proba(faces.data)[:, 1]
+    truth = consolidate_emotions(faces.target, ["fear", "pain"])
+    assert judged["classes"] == ["fear or pain", "not fear or pain"]
+    assert judged["scores"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(truth, yes))
+    assert judged["scores"]["accuracy"]["value"] == pytest.approx(((yes > 0.5) == truth).mean())
+    assert judged["scores"]["sensitivity"]["value"] == pytest.approx((yes > 0.5)[truth == 1].mean())
 
 
 def test_page_that_cannot_be_written_is_refused_before_the_work(folder, model, tmp_path, run, capsys):
