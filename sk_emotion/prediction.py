@@ -205,14 +205,21 @@ def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.floa
 def _judge_confidence(classifier: Any, labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the probability of each label; with a threshold, how far it is on its side of it."""
     confidence = probabilities[np.arange(len(labels)), np.searchsorted(classifier.classes_, labels)]
+    positive, threshold = find_threshold(classifier)
+    if threshold is None:
+        return confidence
+    # The share at which either answer begins.
+    begin = np.where(labels == positive, threshold, 1 - threshold)
+    rest = np.maximum(1 - begin, np.finfo(float).tiny)
+    return np.clip(0.5 + 0.5 * (confidence - begin) / rest, 0.5, 1.0)
+
+
+def find_threshold(classifier: Any) -> tuple[Any, float | None]:
+    """Find the class that a classifier answers from a probability of its own on, and this; None and None of others."""
     last = classifier.steps[-1][1] if hasattr(classifier, "steps") else classifier
     threshold: Any = getattr(last, "best_threshold_", getattr(last, "threshold", None))
     if not isinstance(last, FixedThresholdClassifier | TunedThresholdClassifierCV) or isinstance(threshold, str):
-        return confidence
+        return None, None
     if last.response_method == "decision_function":
-        return confidence
-    yes = labels == (classifier.classes_[1] if getattr(last, "pos_label", None) is None else last.pos_label)
-    # The share at which either answer begins.
-    begin = np.where(yes, threshold, 1 - threshold)
-    rest = np.maximum(1 - begin, np.finfo(float).tiny)
-    return np.clip(0.5 + 0.5 * (confidence - begin) / rest, 0.5, 1.0)
+        return None, None
+    return classifier.classes_[1] if getattr(last, "pos_label", None) is None else last.pos_label, threshold

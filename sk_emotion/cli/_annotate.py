@@ -12,7 +12,7 @@ _BAR = "#0072B2"
 _TEXT, _PAPER, _RAIL = "#1c1c1e", "white", "#e4e4e8"
 
 
-def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detector: Any) -> None:
+def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detector: Any, note: str = "") -> None:
     """Write a copy of each picture that can be read.
 
     Parameters
@@ -24,12 +24,14 @@ def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detecto
         Of :func:`predict_faces`, a row for each picture.
     detector : str, callable or None
         As in :class:`FaceLoader`.
+    note : str, default=""
+        What is to be known of every label.
     """
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
     for picture, row in zip(pictures, table.to_dict(orient="records"), strict=True):
         if not row["rejected"].startswith("cannot be read"):
-            _annotate(picture.source, row, detector).save(folder / _choose_name(picture.name, taken))
+            _annotate(picture.source, row, detector, note).save(folder / _choose_name(picture.name, taken))
 
 
 def _choose_name(name: str, taken: set[str]) -> str:
@@ -43,7 +45,7 @@ def _choose_name(name: str, taken: set[str]) -> str:
     return chosen
 
 
-def _annotate(source: Any, row: dict[Any, Any], detector: Any) -> Any:
+def _annotate(source: Any, row: dict[Any, Any], detector: Any, note: str) -> Any:
     from PIL import Image, ImageDraw
 
     from ..preprocessing._decode import decode_picture
@@ -64,14 +66,14 @@ def _annotate(source: Any, row: dict[Any, Any], detector: Any) -> Any:
         frame.rectangle(
             (x + inset, y + inset, x + w - inset, y + h - inset), outline=_FRAME, width=max(1, round(unit / 8))
         )
-    panel = _draw_panel(row, picture.width, unit)
+    panel = _draw_panel(row, picture.width, unit, note)
     whole = Image.new("RGB", (picture.width, picture.height + panel.height), _PAPER)
     whole.paste(picture)
     whole.paste(panel, (0, picture.height))
     return whole
 
 
-def _draw_panel(row: dict[Any, Any], width: int, unit: float) -> Any:
+def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Any:
     """Draw the label, and a bar for each class, the most probable first."""
     from PIL import Image, ImageDraw
 
@@ -85,6 +87,7 @@ def _draw_panel(row: dict[Any, Any], width: int, unit: float) -> Any:
     title = f"{label}: {row['rejected']}" if row["rejected"] else label
     draw.text((unit, 0.9 * line), title, fill=_TEXT, font=_load_font(1.2 * unit, bold=True), anchor="lm")
     font = _load_font(0.9 * unit)
+    draw.text((width - unit, 0.9 * line), note, fill=_TEXT, font=font, anchor="rm")
     names = max((draw.textlength(name, font=font) for name, _ in ranked), default=0)
     left, right = 2 * unit + names, width - unit - draw.textlength("100 %", font=font) - unit / 2
     for place, (name, share) in enumerate(ranked):

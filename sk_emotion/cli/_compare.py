@@ -39,6 +39,7 @@ def compare(
       sk-emotion compare faces.csv --groups person --binary pain --cv 3
       sk-emotion compare my_faces --cluster tcp://192.168.0.1:8786
     """
+    options.check_data(data)
     chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
     progress = Progress(quiet)
@@ -50,13 +51,13 @@ def compare(
     from ..model_selection._comparison_folds import draw_splits
     from ._question import ask_binary
 
-    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)
-    labels, _ = ask_binary(labels, binary, progress)
+    faces = load_data(data, groups, image_column, label_column, image_size, seed, progress)
+    faces = faces._replace(labels=ask_binary(faces.labels, binary, progress)[0])
     # What cannot be split is known before any picture is read.
-    draw_splits(sources, labels, people, cv, random_state=seed, owner="--cv")
+    draw_splits(faces.images, faces.labels, faces.together, cv, random_state=seed, owner="--cv")
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(sources)
-    faces = read_images(sources, labels, people, loader, progress)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
+    faces = read_images(faces, loader, progress)
     cnn = make_pipeline(
         FaceLoader(image_size=image_size),
         AugmentationOverSampler(random_state=seed),
@@ -70,7 +71,7 @@ def compare(
             {"CNN": cnn, "HOG+SVM": hog_svm},
             faces.images,
             faces.labels,
-            groups=faces.people,
+            groups=faces.together,
             cv=cv,
             random_state=seed,
             verbose=0 if quiet else 1,

@@ -12,13 +12,17 @@ _TABLES = (".csv", ".tsv")
 
 
 class Faces(NamedTuple):
-    """Faces read, with what is known of them.
+    """Faces, with what is known of them.
 
     Attributes
     ----------
-    images : ndarray of shape (n, H, W)
+    images : ndarray of shape (n,) or (n, H, W)
+        Paths of pictures, and once these are read the faces in them.
     labels : ndarray of shape (n,)
     people : ndarray of shape (n,) or None
+        Who is who, where that is told; else near copies of a photo are one.
+    together : ndarray of shape (n,) or None
+        What must be on one side of a split: people, and those who share a photo too. Reports name people.
     unread : dict of int to str
         Pictures that were left out, and why.
     """
@@ -26,7 +30,13 @@ class Faces(NamedTuple):
     images: Any
     labels: Any
     people: Any
+    together: Any
     unread: dict[int, str]
+
+    def take(self, rows: Any) -> "Faces":
+        """Give some of the faces."""
+        known = {name: part[rows] for name, part in self._asdict().items() if isinstance(part, np.ndarray)}
+        return self._replace(**known)
 
 
 def load_data(
@@ -37,32 +47,48 @@ def load_data(
     image_size: int,
     seed: int,
     progress: Progress,
-) -> tuple[Any, Any, Any]:
+) -> Faces:
     """Load images or paths, labels and persons from wherever they are, and say how many there are."""
     from .. import datasets
 
     if data is None:
-        sources, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
+        images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
+        faces = Faces(images, labels, people, people, {})
+    elif data.suffix.lower() in _TABLES:
+        column = None if groups in (None, "duplicates", "none") else groups
+        table = datasets.load_face_table(data, image=image_column, label=label_column, group=column)
+        faces = _keep_copies_together(table, None if groups == "none" else _find_copies(table.data), progress)
     else:
-        if data.suffix.lower() in _TABLES:
-            faces = datasets.load_face_table(data, image=image_column, label=label_column, group=groups)
+        folder = datasets.load_face_folder(data, groups=None if groups == "none" else groups or "duplicates")
+        if groups in (None, "duplicates"):
+            copies, folder.groups = folder.groups, None
         else:
-            faces = _load_folder(data, groups or "duplicates", progress)
-        sources, labels, people = faces.data, faces.target, faces.groups
-    progress.say(f"{len(sources)} images: {describe_classes(labels)}")
-    return sources, labels, people
+            copies = None if groups == "none" else _find_copies(folder.data)
+        faces = _keep_copies_together(folder, copies, progress)
+    progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
+    return faces
 
 
-def _load_folder(data: Path, groups: str, progress: Progress) -> Any:
-    """Load a folder, and point at photos that have a copy under another label."""
-    from ..datasets import load_face_folder
+def _find_copies(paths: Any) -> Any:
+    from ..datasets._overlap import number_copies
+
+    copies = number_copies(paths, n_jobs=-1)
+    # None of them can be read, which is told later.
+    return np.arange(len(paths)) if copies is None else copies
+
+
+def _keep_copies_together(found: Any, copies: Any, progress: Progress) -> Faces:
+    """Join people who share a photo, and point at photos that have a copy under another label."""
+    from ..datasets._duplicates import join_groups
     from ..datasets._groups import describe_contradictions, find_contradictions
 
-    faces = load_face_folder(data, groups=None if groups == "none" else groups)
-    if groups == "duplicates":
-        for line in describe_contradictions(faces.data[find_contradictions(faces.target, faces.groups)]):
-            progress.say(f"Warning: {line}")
-    return faces
+    people = found.groups
+    if copies is None:
+        return Faces(found.data, found.target, people, people, {})
+    for line in describe_contradictions(found.data[find_contradictions(found.target, copies)]):
+        progress.say(f"Warning: {line}")
+    together = copies if people is None else join_groups(copies, people)
+    return Faces(found.data, found.target, copies if people is None else people, together, {})
 
 
 def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
@@ -83,26 +109,26 @@ def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
     return {name: frame[name].to_numpy() for name in names}
 
 
-def read_images(sources: Any, labels: Any, people: Any, loader: Any, progress: Progress) -> Faces:
+def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
     """Turn pictures into faces by a fitted loader, and leave out what cannot be read."""
     from ..prediction import load_in_chunks
 
-    with progress.track("Reading the images", len(sources)) as advance:
-        images, found, unread = load_in_chunks(loader, sources, advance)
-    return keep_readable(Faces(images, np.asarray(labels), people, unread), sources, found, progress)
+    with progress.track("Reading the images", len(faces.images)) as advance:
+        images, found, unread = load_in_chunks(loader, faces.images, advance)
+    return keep_readable(faces, images, found, unread, progress)
 
 
-def keep_readable(faces: Faces, sources: Any, found: Any, progress: Progress) -> Faces:
-    """Leave out what could not be read, and say so."""
+def keep_readable(faces: Faces, images: Any, found: Any, unread: dict[int, str], progress: Progress) -> Faces:
+    """Put images in the place of their paths; leave out what could not be read, and say so."""
     if found is not None:
         progress.say(f"A face was seen in {int(found.sum())} of {len(found)} images.")
-    if not faces.unread:
-        return faces
-    progress.warn(describe_unread(sources, faces.unread))
-    kept = np.setdiff1d(np.arange(len(faces.labels)), list(faces.unread))
+    read = faces._replace(images=images, unread=unread)
+    if not unread:
+        return read
+    progress.warn(describe_unread(faces.images, unread))
+    kept = np.setdiff1d(np.arange(len(faces.labels)), list(unread))
     if not len(kept):
         from ..exceptions import DatasetError
 
         raise DatasetError("none of the pictures can be read.")
-    people = None if faces.people is None else np.asarray(faces.people)[kept]
-    return Faces(faces.images[kept], faces.labels[kept], people, faces.unread)
+    return read.take(kept)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, keep_readable, load_data, read_columns
+from ._data import keep_readable, load_data, read_columns
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -46,6 +46,8 @@ def evaluate(
       sk-emotion evaluate human-emotions faces.csv --groups person --by age --by camera
       sk-emotion evaluate human-emotions other_faces --binary pain
     """
+    options.check_data(data)
+    options.check_model(model)
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
     import numpy as np
@@ -58,11 +60,12 @@ def evaluate(
     columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
-    sources, labels, people = load_data(data, groups, image_column, label_column, 48, 0, progress)
-    labels, pos_label, answer = _ask_one_question(classifier, labels, binary, progress)
-    with progress.track("Reading the images", len(sources)) as advance:
+    faces = load_data(data, groups, image_column, label_column, 48, 0, progress)
+    sources = faces.images
+    labels, pos_label, answer = _ask_one_question(classifier, faces.labels, binary, progress)
+    with progress.track("Reading the images", len(labels)) as advance:
         read = read_faces(classifier, list(sources), advance)
-    faces = keep_readable(Faces(read.faces, labels, people, read.unread), sources, read.found, progress)
+    faces = keep_readable(faces._replace(labels=labels), read.faces, read.found, read.unread, progress)
     unread = list(faces.unread)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
@@ -73,6 +76,7 @@ def evaluate(
             metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
             equalize=equalize,
             pos_label=pos_label,
+            image_names=np.delete(sources, unread),
         )
     # The faces were read before, but how they were is a part of the model.
     judged.parameters_ = describe_parameters(classifier)
@@ -101,7 +105,8 @@ def evaluate(
         judged.plot().figure_.savefig(plot, dpi=120)
         progress.say(f"Picture: {plot}")
     if report is not None:
-        judged.to_html(report)
+        question = f": {binary} or not" if binary else ""
+        judged.to_html(report, title=f"{model} on {data}{question}")
         progress.say(f"Report: {report}")
 
 
@@ -120,8 +125,8 @@ def _ask_one_question(classifier: Any, labels: Any, binary: str | None, progress
         return labels, pos_label or asked, lambda read: read
     if binary is None:
         raise LabelError(
-            f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Take these images out, or "
-            "train a model on such images too."
+            f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Give them "
+            "one of these labels, take them out, or train a model on such images too."
         )
     if not answers(classifier, binary):
         raise LabelError(f"--binary {binary}: the model cannot answer this, since it tells {told}.")

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share."""
 
+import difflib
 import glob
+import os
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,7 +19,7 @@ class DetectorName(StrEnum):
     LBP = "lbp"
 
 
-_DATA_HELP = "Folder with one sub-folder a class, or a CSV file."
+_DATA_HELP = "Folder with one sub-folder a class (happy, ANGER and the like become happiness, anger), or a CSV file."
 
 Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
 OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
@@ -33,8 +35,9 @@ Cache = Annotated[
 Groups = Annotated[
     str | None,
     typer.Option(
-        help="Who is who, so that nobody is in training and test set at once: the column of a CSV file; for a folder "
-        "'duplicates', 'none', or a regular expression for file names."
+        help="Who is who, so that nobody is trained on and judged on: a column of a CSV file, or a regular expression "
+        "for the file names of a folder. Near copies of a photo stay together too, by default they alone; 'none' lets "
+        "all be parted."
     ),
 ]
 ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths.")]
@@ -58,7 +61,7 @@ Model = Annotated[
         autocompletion=_complete_model,
     ),
 ]
-ImageSize = Annotated[int, typer.Option(min=8, help="Side of the faces, in pixels.")]
+ImageSize = Annotated[int, typer.Option(min=8, max=1024, help="Side of the faces, in pixels.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
 Width = Annotated[
     int | None,
@@ -91,11 +94,34 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
+def check_data(data: Path | None) -> None:
+    """Refuse a folder or file that is not there at once: what would read it takes seconds to import."""
+    from ..exceptions import DatasetNotFoundError
+
+    if data is not None and not os.path.exists(data):
+        raise DatasetNotFoundError(f"there is no folder or file '{data}'.")
+
+
+def check_model(model: str) -> None:
+    """Refuse a model that is not there, also at once, and name the one that may be meant."""
+    from ..exceptions import ModelNotFoundError
+    from ..utils._weights import list_weights
+
+    names = list_weights()
+    if model in names or os.path.exists(model):
+        return
+    alike = difflib.get_close_matches(model, names, n=1)
+    advice = f"Did you mean {alike[0]}?" if alike else f"Train one: sk-emotion train my_faces --out {model}."
+    raise ModelNotFoundError(
+        f"there is no model file '{model}'. {advice} These models come with the package: {', '.join(names)}."
+    )
+
+
 def load_classifier(model: str, trusted: list[str] | None) -> Any:
     """Load a model file, or a model that comes with the package, that can be asked for emotions."""
     from sklearn.base import is_classifier
 
-    from ..exceptions import ModelFileError, ModelNotFoundError
+    from ..exceptions import ModelFileError
     from ..pretrained import load_pretrained
     from ..utils._weights import list_weights
 
@@ -104,13 +130,8 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
         from ..persistence import load_model
 
         classifier = load_model(model, trusted=trusted or ())
-    elif model in list_weights():
-        classifier = load_pretrained(model)
     else:
-        raise ModelNotFoundError(
-            f"there is no model file '{model}'. Train one: sk-emotion train my_faces --out {model}. These models come "
-            f"with the package: {', '.join(list_weights())}."
-        )
+        classifier = load_pretrained(model)
     if not is_classifier(classifier):
         raise ModelFileError(
             f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."

@@ -83,7 +83,7 @@ def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None
 
     plain = [[number(cell) if column == share else cell for column, cell in enumerate(row)] for row in rows]
     if not sys.stdout.isatty():
-        for line in align([header, *plain]):
+        for line in align([header, *plain], words=set(range(len(header))) - {share}):
             typer.echo(line.rstrip())
         return
     from rich import box

@@ -66,7 +66,9 @@ def predict(
       sk-emotion predict photos --model pain.skops --min-confidence 0.6 --format csv > answers.csv
       curl -s https://example.org/face.jpg | sk-emotion predict -
     """
+    options.check_model(model)
     from .. import predict_faces
+    from ..prediction import find_threshold
     from ..utils._pipelines import split_loader
 
     progress = Progress(quiet)
@@ -85,7 +87,9 @@ def predict(
     table["picture"] = [picture.name for picture in found]
     _print(table, Format.JSON if json else form)
     if annotate is not None:
-        annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None))
+        positive, threshold = find_threshold(classifier)
+        note = "" if threshold is None else f"{positive} from {threshold:.0%} on".replace("%", " %")
+        annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None), note)
         progress.say(f"Annotated: {annotate}")
     raise typer.Exit(1 if table["rejected"].str.startswith("cannot be read").any() else 0)
 
@@ -100,7 +104,7 @@ def _print(table: Any, form: Format) -> None:
         for row in rows:
             print_json_line(_describe(row))
     else:
-        header = ["picture", "emotion", "confidence", ""]
+        header = ["picture", "emotion", "confidence", "remark"]
         print_table(header, [_summarize(row) for row in rows], share=2)
 
 
@@ -113,4 +117,6 @@ def _describe(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _summarize(row: dict[Any, Any]) -> list[Any]:
-    return [row["picture"], "-" if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]
+    from ..utils._text import NOTHING
+
+    return [row["picture"], NOTHING if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]

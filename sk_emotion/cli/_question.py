@@ -102,7 +102,7 @@ def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str],
     classes = np.unique(labels).tolist()
     positive = [label for label in classes if str(label) in wanted]
     unknown = [name for name in wanted if name not in map(str, classes) and not is_known_emotion(name)]
-    answerless = not positive and not all(is_known_emotion(label) for label in classes)
+    answerless = not positive and (unknown or not all(is_known_emotion(label) for label in classes))
     if answerless or (unknown and not of_model):
         raise LabelError(
             f"--binary: no label is {' or '.join(unknown or wanted)}. There are "

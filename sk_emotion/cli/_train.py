@@ -56,11 +56,14 @@ def train(
       sk-emotion train faces.csv --groups person --curves curves.png
       sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
     """
+    options.check_data(data)
     chosen = options.choose_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")
-    if curves is not None and model is not Kind.CNN:
-        raise typer.BadParameter("only a cnn has them.", param_hint="--curves")
+    of_cnn = {"--curves": curves, "--checkpoints": checkpoints}
+    for option, value in of_cnn.items():
+        if value is not None and model is not Kind.CNN:
+            raise typer.BadParameter(f"only a cnn takes it, not {model.value}.", param_hint=option)
     if specificity is not None and (binary is None or not validation):
         raise typer.BadParameter("it needs --binary, and a --validation above 0.", param_hint="--specificity")
 
@@ -70,16 +73,18 @@ def train(
     from ._question import ask_binary
 
     progress = Progress(quiet)
-    sources, labels, people = load_data(data, groups, image_column, label_column, image_size, seed, progress)
-    labels, pos_label = ask_binary(labels, binary, progress)
+    faces = load_data(data, groups, image_column, label_column, image_size, seed, progress)
+    labels, pos_label = ask_binary(faces.labels, binary, progress)
+    faces = faces._replace(labels=labels)
     asked = pos_label if specificity is not None else None
     # What cannot be split is known before any picture is read.
-    _split(Faces(sources, labels, people, {}), validation, seed, asked)
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(sources)
-    faces = read_images(sources, labels, people, loader, progress)
+    _split(faces, validation, seed, asked)
+    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
+    faces = read_images(faces, loader, progress)
     fit_part, held_out = _split(faces, validation, seed, asked)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
+    _warn_of_one_group(held_out, progress)
     if model is Kind.CNN:
         steps = _train_network(fit_part, held_out, equalize, width, epochs, checkpoints, seed, progress)
     else:
@@ -115,17 +120,13 @@ def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces,
 
     codes = np.unique(faces.labels, return_inverse=True)[1]
     try:
-        parts = split_validation(codes, fraction, groups=faces.people, random_state=seed)
+        parts = split_validation(codes, fraction, groups=faces.together, random_state=seed)
     except LabelError as error:
         raise LabelError(
             f"--validation {fraction} cannot hold out some of the {len(codes)} images of {codes.max() + 1} class(es), "
             "since a class has too few images or groups. Add images, see to --groups, or use --validation 0."
         ) from error
-    people = faces.people
-    first, second = (
-        Faces(faces.images[rows], faces.labels[rows], None if people is None else np.asarray(people)[rows], {})
-        for rows in parts
-    )
+    first, second = map(faces.take, parts)
     n_asked, n_held_out = int((second.labels == asked).sum()), len(second.labels)
     if asked is not None and not 0 < n_asked < n_held_out:
         raise LabelError(
@@ -133,6 +134,15 @@ def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces,
             "its groups are too few. Use a larger --validation, or see to --groups."
         )
     return first, second
+
+
+def _warn_of_one_group(held_out: Faces | None, progress: Progress) -> None:
+    """Say that scores on one person tell little of others."""
+    if held_out is not None and held_out.people is not None and len(set(held_out.people)) == 1:
+        progress.warn(
+            f"all images to validate on are of one group, {held_out.people[0]}: their scores say little of others. Use "
+            "a larger --validation, or sk-emotion compare, which validates on each group in turn."
+        )
 
 
 def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:

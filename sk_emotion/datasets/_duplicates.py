@@ -113,7 +113,7 @@ def find_duplicates(
             f"find_duplicates: there are {len(copies)} pictures, but groups has {len(persons)} entries. Give one group "
             "a picture."
         )
-    return _join_groups(copies, persons)
+    return join_groups(copies, persons)
 
 
 def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 12) -> NDArray[np.int64]:
@@ -208,7 +208,7 @@ def _map_pairs(
     return values
 
 
-def _join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
+def join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
     """Number pictures so that those which share a group of either kind share a number."""
     left, right = (np.unique(labels, return_inverse=True)[1] for labels in (one, other))
     right += left.max(initial=0) + 1

@@ -27,7 +27,15 @@ from ._predictions import (
     find_codes,
     load_faces,
 )
-from ._report_faces import check_images, find_images, rank_doubtful, rank_mistakes, take_thumbnails
+from ._report_faces import (
+    check_image_names,
+    check_images,
+    find_images,
+    find_names,
+    rank_doubtful,
+    rank_mistakes,
+    take_thumbnails,
+)
 from ._report_groups import check_metadata, score_groups
 from ._report_model import find_class_counts, find_history
 from ._report_scores import append_averages, tabulate_confusions, tabulate_scores
@@ -59,6 +67,8 @@ class EmotionReport:
         Numbers of more than ten values are cut into quarters.
     images : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
         The faces, of which the page shows those that were told worst. They are not kept, but for small copies of these.
+    image_names : array-like of str of shape (n_samples,), default=None
+        What the page calls these faces: the paths of their files, say.
     n_resamples : int, default=1000
         Resamples of the bootstrap; 0 gives no intervals.
     confidence_level : float, default=0.95
@@ -157,6 +167,7 @@ class EmotionReport:
         groups: ArrayLike | None = None,
         metadata: Any = None,
         images: Any = None,
+        image_names: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -190,6 +201,8 @@ class EmotionReport:
         if images is not None:
             faces = check_images(images, self.n_samples_)
             self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes_, self.doubtful_))
+        names = check_image_names(image_names, self.n_samples_)
+        self._image_names: dict[int, str] = {row: names[row] for row in self._thumbnails} if names else {}
 
     @classmethod
     def from_estimator(
@@ -204,6 +217,7 @@ class EmotionReport:
         pos_label: Any = None,
         X_train: Any = None,
         groups_train: ArrayLike | None = None,
+        image_names: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -233,6 +247,8 @@ class EmotionReport:
             copies are looked for among up to 40,000 pictures, and equal ones among more.
         groups_train : array-like of shape (n_train,), default=None
             Groups of the training, to be told whether they are tested again.
+        image_names : array-like of str of shape (n_samples,), default=None
+            What the page calls the faces that it shows; by default their paths, if X holds paths.
         n_resamples, confidence_level, random_state
             As for the class.
 
@@ -268,7 +284,8 @@ class EmotionReport:
         }
         answers = ask_both(classifier, faces)
         images = find_images(classifier, faces)
-        report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, **options)
+        names = find_names(X) if image_names is None else image_names
+        report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
         report.caveats_ = leaks + report.caveats_
         _warn(report)
         report.parameters_ = describe_parameters(estimator)
@@ -293,6 +310,7 @@ class EmotionReport:
         groups: ArrayLike | None = None,
         metadata: Any = None,
         images: Any = None,
+        image_names: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
         random_state: Any = 0,
@@ -309,7 +327,7 @@ class EmotionReport:
             Probabilities or decision values. Without them, there is no ROC AUC.
         classes : array-like of shape (n_classes,), default=None
             Labels of the columns of `y_score`; by default those that occur in `y_true` and `y_pred`, sorted.
-        pos_label, groups, metadata, images, n_resamples, confidence_level, random_state
+        pos_label, groups, metadata, images, image_names, n_resamples, confidence_level, random_state
             As for the class.
 
         Returns
@@ -344,6 +362,7 @@ class EmotionReport:
             groups=groups,
             metadata=metadata,
             images=images,
+            image_names=image_names,
             n_resamples=n_resamples,
             confidence_level=confidence_level,
             random_state=random_state,
@@ -379,13 +398,15 @@ class EmotionReport:
         self.figure_ = self.axes_[0].figure
         return self
 
-    def to_html(self, path: str | Path | None = None) -> str:
+    def to_html(self, path: str | Path | None = None, *, title: str = "Emotion report") -> str:
         """Write a page with all of the report, which needs no network to be read.
 
         Parameters
         ----------
         path : str or Path, default=None
             File to write, in UTF-8.
+        title : str, default="Emotion report"
+            Heading of the page: which model was judged on what, say.
 
         Returns
         -------
@@ -394,7 +415,7 @@ class EmotionReport:
         """
         from ._report_html import render_report
 
-        page = render_report(self)
+        page = render_report(self, title)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page

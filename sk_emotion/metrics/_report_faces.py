@@ -3,13 +3,15 @@
 import base64
 import io
 import math
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exceptions import ImageArrayError
+from ..exceptions import ImageArrayError, LabelError
 from ..images import learn_pixel_range
+from ..preprocessing._sources import list_pictures
 
 # Faces of each kind that are shown, and their longer side in pixels.
 _MOST_FACES, _SIDE = 24, 96
@@ -42,6 +44,28 @@ def check_images(images: Any, n_samples: int) -> NDArray[Any]:
             f"EmotionReport: there are {n_samples} labels, but images has {shape[0]} faces. Give one a label."
         )
     return images
+
+
+def check_image_names(names: Any, n_samples: int) -> list[str]:
+    """Check that there is a name for each face; give none if there are none."""
+    if names is None:
+        return []
+    told = [os.fspath(name) if isinstance(name, os.PathLike) else str(name) for name in names]
+    if len(told) != n_samples:
+        raise LabelError(
+            f"EmotionReport: there are {n_samples} labels, but image_names has {len(told)} names. Give one an image."
+        )
+    return told
+
+
+def find_names(X: Any) -> list[str] | None:
+    """Name pictures by their paths; None if these are no paths."""
+    # Numbers may be more than memory holds: they are not looked at.
+    are_numbers = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    pictures = None if are_numbers else list_pictures(X)
+    if pictures is None or not all(isinstance(picture, str | os.PathLike) for picture in pictures):
+        return None
+    return [os.fspath(picture) for picture in pictures]
 
 
 def find_images(estimator: Any, faces: Any) -> Any:

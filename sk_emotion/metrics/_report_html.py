@@ -1,5 +1,6 @@
 """A report as one self-contained page."""
 
+import os
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 _SCALE = Scale()
 
 
-def render_report(report: "EmotionReport") -> str:
+def render_report(report: "EmotionReport", title: str) -> str:
     """Give the whole page."""
     sections = [
         Section("Scores", _render_scores(report) + render_caveats(report.caveats_) + notes(describe_majority(report))),
@@ -50,7 +51,7 @@ def render_report(report: "EmotionReport") -> str:
         Section("Environment", render_environment(report.environment_)),
     ]
     name = "" if report.parameters_ is None else report.parameters_.get("", "") + ": "
-    return render_page("Emotion report", name + describe_set(report), sections)
+    return render_page(title, name + describe_set(report), sections)
 
 
 def render_summary(report: "EmotionReport") -> str:
@@ -173,8 +174,8 @@ def _render_mistakes(report: "EmotionReport") -> Html:
 
 def _render_doubtful(report: "EmotionReport") -> Html:
     caption = (
-        "The two likeliest classes are nearly equal here, so that a little would turn the answer, right or wrong. New "
-        "training images like these teach the model most."
+        "Here the two likeliest classes are nearest to each other, the nearest first, so that least would turn the "
+        "answer, right or wrong. New training images like these teach the model most."
     )
     return figure(_render_faces(report, report.doubtful_), caption)
 
@@ -190,8 +191,10 @@ def _render_faces(report: "EmotionReport", rows: Any) -> str:
         if probabilities is not None:
             code = find_codes(report.y_pred_[[row]], report.classes_)[0]
             sure = f" {probabilities[row, code]:.0%}"
-        said = escape(f"Face {row}: true {true}, predicted {predicted}{sure}")
+        name = report._image_names.get(row, "")
+        said = escape(f"Face {row}: true {true}, predicted {predicted}{sure}{name and f', {name}'}")
         told = f"<b>{escape(predicted)}</b>{sure}<br>" + ("right" if true == predicted else f"true: {escape(true)}")
+        told += f'<span title="{escape(name)}">{escape(os.path.basename(name))}</span>' if name else ""
         items.append(f'<li><img alt="{said}" src="{embed(report._thumbnails[row])}">{told}</li>')
     return f'<ol class="gallery">{"".join(items)}</ol>'
 
@@ -217,7 +220,7 @@ def _render_balance(report: "EmotionReport") -> Html:
 def _render_parameters(report: "EmotionReport") -> Html:
     if report.parameters_ is None:
         return Html()
-    caption = "Every parameter, as Python writes it: with these, the same training can be repeated."
+    caption = "Every parameter of the model, as Python writes it."
     return figure(render_parameters(report.parameters_), caption)
 
 

@@ -75,6 +75,8 @@ def explain_difference(report: "EmotionReport") -> str:
 def describe_set(report: "EmotionReport") -> str:
     """Say in a line what was judged, and how the intervals came about."""
     groups = "" if report.n_groups_ is None else f" in {report.n_groups_} groups"
+    if report.n_groups_ == 1:
+        return f"{report.n_samples_} images of one group, which gives no intervals, {len(report.classes_)} classes"
     size = f"{report.n_samples_} images{groups}, {len(report.classes_)} classes"
     if not report.n_resamples_:
         return size

@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
 
@@ -17,7 +18,7 @@ def list_weights() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
-def read_weights(name: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
     """Read the weights of a model in single precision, and the description that was written with them.
 
     Raises
@@ -35,7 +36,7 @@ def read_weights(name: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}, about
 
 
-def write_weights(name: str, weights: dict[str, torch.Tensor], about: dict[str, Any]) -> Path:
+def write_weights(name: str, weights: dict[str, "torch.Tensor"], about: dict[str, Any]) -> Path:
     """Write weights in half precision, which costs nothing, and their description."""
     from safetensors.torch import save_file
 

@@ -31,6 +31,8 @@ def test_page_is_written(folder, model, tmp_path, run, capsys):
     for section in ("Confusions", "Groups", "Doubtful faces"):
         assert f">{section}</a>" in page
     assert "<img" in page
+    assert f"<h1>{model} on {tmp_path / 'faces.csv'}</h1>" in page
+    assert any(f'title="{path}">{path.name}</span>' in page for path in paths)
 
 
 def test_model_of_more_classes_answers_a_question_by_the_sum_of_their_probabilities(folder, model, run, capsys):

@@ -225,7 +225,10 @@ def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, 
         (["train", "{photos}", "--curves", "curves.png", "--model", "hog-svm"], "only a cnn"),
         (["train", "{photos}", "--specificity", "0.9"], "it needs --binary"),
         (["train", "no/such/photos"], "no/such/photos"),
+        (["train", "{photos}", "--checkpoints", "kept", "--model", "hog-svm"], "only a cnn"),
+        (["train", "--image-size", "4800"], "--image-size"),
         (["evaluate", "none.skops", "{photos}"], "none.skops"),
+        (["evaluate", "human_emotions", "{photos}"], "Did you mean human-emotions?"),
         (["evaluate", "{photos}/fear", "{photos}"], "fear"),
         (["predict", "{photos}", "--min-confidence", "60"], "--min-confidence"),
     ],
@@ -372,6 +375,31 @@ def test_faces_in_the_cache_are_not_looked_for_again(tmp_path, photos, monkeypat
     assert len(json.loads(capsys.readouterr().out)) == 90
     assert run("evaluate", file, photos, *cache, "--json") == 0
     assert json.loads(capsys.readouterr().out)["n"] == 90
+
+
+def test_copies_of_a_photo_stay_on_one_side_though_people_are_told(tmp_path, photos, capsys, run):
+    table = pd.DataFrame({"image": sorted(photos.rglob("*.png"))})
+    table["label"] = [path.parent.name for path in table["image"]]
+    table = pd.concat([table.assign(person=np.arange(90)), table.assign(person=np.arange(90, 180))])
+    table.to_csv(tmp_path / "twice.csv", index=False)
+    command = ["train", tmp_path / "twice.csv", "--model", "hog-svm", *QUICK, "--json"]
+    assert run(*command, "-o", tmp_path / "people.skops", "--groups", "person") == 0
+    assert run(*command, "-o", tmp_path / "none.skops", "--groups", "none") == 0
+    apart, parted = (json.loads(text + "}")["validation"] for text in capsys.readouterr().out.split("\n}\n")[:2])
+    # Each photo is there twice: one that was trained on is told rightly.
+    assert apart["accuracy"] < 0.6 < 0.8 < parted["accuracy"]
+
+
+def test_validation_on_one_person_is_pointed_out(tmp_path, photos, capsys, run):
+    table = pd.DataFrame({"image": sorted(photos.rglob("*.png"))})
+    table["label"] = [path.parent.name for path in table["image"]]
+    table["person"] = ["anna" if "person0" in path.name else "ben" for path in table["image"]]
+    table.to_csv(tmp_path / "two.csv", index=False)
+    command = ["train", tmp_path / "two.csv", "-o", tmp_path / "m.skops", "--model", "hog-svm", *QUICK]
+    assert run(*command, "--groups", "person") == 0
+    told = capsys.readouterr()
+    assert "all images to validate on are of one group" in told.err
+    assert "of one group, which gives no intervals" in told.out
 
 
 def test_photo_under_two_labels_is_pointed_out(tmp_path, photos, capsys, run):

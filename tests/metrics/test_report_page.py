@@ -124,6 +124,18 @@ class TestGroups:
 
 
 class TestFaces:
+    def test_faces_are_called_by_the_names_of_their_files(self, predictions):
+        y, score, _ = predictions
+        names = [f"photos/<{row}>.png" for row in range(len(y))]
+        images = np.zeros((len(y), 16, 16), dtype=np.uint8)
+        report = EmotionReport.from_predictions(y, y_score=score, images=images, image_names=names, n_resamples=0)
+        row = report.mistakes_[0]
+        page = report.to_html(title="Model & data")
+        assert f'<span title="photos/&lt;{row}&gt;.png">&lt;{row}&gt;.png</span>' in page
+        assert "<h1>Model &amp; data</h1>" in page
+        with pytest.raises(LabelError, match="image_names has 1 names"):
+            EmotionReport.from_predictions(y, y_score=score, images=images, image_names=["a"])
+
     def test_most_confident_mistakes_come_first(self, predictions):
         y, score, faces = predictions
         report = EmotionReport.from_predictions(y, y_score=score, images=faces, n_resamples=0)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import sklearn
+from sklearn.frozen import FrozenEstimator
 
 from ._shell import Html, figure, table
 
@@ -34,7 +35,7 @@ def describe_environment() -> dict[str, str]:
 
 def describe_parameters(estimator: Any) -> dict[str, str]:
     """Write every parameter of an estimator and of its parts as Python would; its class is that of ``""``."""
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    params = _collect_parameters(estimator)
     made_of = {name for name, value in params.items() if hasattr(value, "get_params")}
     # The steps are listed by name, each with its parameters.
     shown = {name: value for name, value in params.items() if not _lists_steps(value)}
@@ -45,6 +46,16 @@ def describe_parameters(estimator: Any) -> dict[str, str]:
     if hasattr(estimator, "best_params_"):
         told["chosen by the search"] = repr(estimator.best_params_)
     return told
+
+
+def _collect_parameters(estimator: Any) -> dict[str, Any]:
+    """Give all parameters; those of a frozen estimator too, which gives none of what it holds."""
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    frozen = {name: value.estimator for name, value in params.items() if isinstance(value, FrozenEstimator)}
+    for name, value in frozen.items():
+        inner = {"estimator": value, **{f"estimator__{key}": item for key, item in _collect_parameters(value).items()}}
+        params |= {f"{name}__{key}": item for key, item in inner.items()}
+    return params
 
 
 def render_environment(environment: Mapping[str, str]) -> Html:

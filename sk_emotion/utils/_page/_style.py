@@ -85,6 +85,8 @@ FRAGMENT_STYLE = f"""
 .ske .gallery li {{ font-size: .8em; line-height: 1.35; margin: 0; overflow-wrap: anywhere; }}
 .ske .gallery img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 4px;
                    margin-bottom: .3rem; background: #8882; }}
+.ske .gallery span {{ display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden;
+                    opacity: .8; overflow-wrap: anywhere; }}
 .ske pre {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1rem; font-size: .9em; }}
 .ske .failed {{ border-left: 4px solid var(--second); padding-left: .7rem; }}
 .ske details {{ margin-top: .8rem; font-size: .92em; }}
