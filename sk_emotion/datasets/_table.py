@@ -152,7 +152,7 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
         if len(empty):
             raise DatasetError(
                 f"load_face_table: {name} has {len(empty)} rows without a value in the column {column!r}: rows "
-                f"{name_some(empty.tolist())}, counted from 0. Fill them in, or drop them."
+                f"{name_some(empty.tolist())}, counted from 0 below the header. Fill them in, or drop them."
             )
     if frame.empty:
         raise DatasetError(f"load_face_table: {name} has no rows. List one photo a row.")
@@ -165,7 +165,8 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
     if missing:
         raise DatasetError(
             f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are no files: "
-            f"{name_some(missing)}. Say with root= to which folder the paths are relative, or drop these rows."
+            f"{name_some(missing)}. Say with root= to which folder the paths are relative, if not to "
+            f"'{folder or os.getcwd()}', or correct or drop these rows."
         )
     return np.array(paths, dtype=object)
 

@@ -56,8 +56,10 @@ def explain_difference(report: "EmotionReport") -> str:
     if label is None:
         support = report.per_class_["support"]
         label = support[support > 0].idxmin()
-    shares = [part.per_class_["support"][label] / part.n_samples_ for part in (report, equalized)]
     n_copies = equalized.n_samples_ - report.n_samples_
+    if not n_copies:
+        return "Both are the same: the classes of this test set are equal as they are."
+    shares = [part.per_class_["support"][label] / part.n_samples_ for part in (report, equalized)]
     if shares[0] == shares[1]:
         return ""
     copies = (

@@ -137,7 +137,7 @@ class TrainingCurves:
         self.axes_[3].set_title("learning rate")
         for ax in self.axes_:
             ax.set_xlabel("epoch")
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             ax.grid(color="0.9")
             ax.set_axisbelow(True)
             ax.spines[["top", "right"]].set_visible(False)
