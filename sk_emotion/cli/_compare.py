@@ -40,6 +40,7 @@ def compare(
       sk-emotion compare my_faces --cluster tcp://192.168.0.1:8786
     """
     options.check_data(data)
+    options.check_cache(cache, data)
     chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
     progress = Progress(quiet)

@@ -23,20 +23,36 @@ class Faces(NamedTuple):
         Who is who, where that is told; else near copies of a photo are one.
     together : ndarray of shape (n,) or None
         What must be on one side of a split: people, and those who share a photo too. Reports name people.
+    rows : ndarray of shape (n,)
+        Where each stands among all that the user names.
     unread : dict of int to str
-        Pictures that were left out, and why.
+        Rows of pictures that were left out, and why.
     """
 
     images: Any
     labels: Any
     people: Any
     together: Any
+    rows: Any
     unread: dict[int, str]
 
     def take(self, rows: Any) -> "Faces":
         """Give some of the faces."""
         known = {name: part[rows] for name, part in self._asdict().items() if isinstance(part, np.ndarray)}
         return self._replace(**known)
+
+    def leave_out(self, unread: dict[int, str], progress: Progress) -> "Faces":
+        """Leave out what cannot be read, by its place here, and say so."""
+        if not unread:
+            return self
+        progress.warn(describe_unread(self.images, unread))
+        kept = np.setdiff1d(np.arange(len(self.labels)), list(unread))
+        if not len(kept):
+            from ..exceptions import DatasetError
+
+            raise DatasetError("none of the pictures can be read.")
+        reasons = {int(self.rows[place]): reason for place, reason in unread.items()}
+        return self.take(kept)._replace(unread=self.unread | reasons)
 
 
 def load_data(
@@ -48,47 +64,60 @@ def load_data(
     seed: int,
     progress: Progress,
 ) -> Faces:
-    """Load images or paths, labels and persons from wherever they are, and say how many there are."""
+    """Load images or paths, labels and persons from wherever they are, and say how many there are.
+
+    Pictures that cannot be read are left out, so that what is asked of the others can be judged before faces are looked
+    for, which takes minutes.
+    """
     from .. import datasets
 
+    copies = None
     if data is None:
         images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
-        faces = Faces(images, labels, people, people, {})
+        faces = _gather(images, labels, people)
     elif data.suffix.lower() in _TABLES:
         column = None if groups in (None, "duplicates", "none") else groups
         table = datasets.load_face_table(data, image=image_column, label=label_column, group=column)
-        faces = _keep_copies_together(table, None if groups == "none" else _find_copies(table.data), progress)
+        faces, copies = _look_for_copies(_gather(table.data, table.target, table.groups), progress)
+    elif groups in (None, "duplicates"):
+        folder = datasets.load_face_folder(data)
+        faces, copies = _gather(folder.data, folder.target, None), folder.groups
     else:
-        folder = datasets.load_face_folder(data, groups=None if groups == "none" else groups or "duplicates")
-        if groups in (None, "duplicates"):
-            copies, folder.groups = folder.groups, None
-        else:
-            copies = None if groups == "none" else _find_copies(folder.data)
-        faces = _keep_copies_together(folder, copies, progress)
+        folder = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
+        faces, copies = _look_for_copies(_gather(folder.data, folder.target, folder.groups), progress)
     progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
-    return faces
+    return faces if copies is None else _keep_together(faces, copies, groups != "none", progress)
 
 
-def _find_copies(paths: Any) -> Any:
-    from ..datasets._overlap import number_copies
-
-    copies = number_copies(paths, n_jobs=-1)
-    # None of them can be read, which is told later.
-    return np.arange(len(paths)) if copies is None else copies
+def _gather(images: Any, labels: Any, people: Any) -> Faces:
+    return Faces(images, np.asarray(labels), people, people, np.arange(len(labels)), {})
 
 
-def _keep_copies_together(found: Any, copies: Any, progress: Progress) -> Faces:
-    """Join people who share a photo, and point at photos that have a copy under another label."""
+def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
+    """Read each picture once, small; leave out what cannot be read, and number copies alike."""
+    from ..datasets._overlap import number_thumbnails
+    from ..datasets._thumbnails import read_thumbnails
+    from ..exceptions import ImageReadError
+
+    seen = read_thumbnails(faces.images, n_jobs=-1)
+    errors = {place: look for place, look in enumerate(seen) if isinstance(look, ImageReadError)}
+    # The cause names no picture, since all are named together.
+    kept = faces.leave_out({place: str(error.__cause__ or error) for place, error in errors.items()}, progress)
+    return kept, number_thumbnails(np.array([look for look in seen if not isinstance(look, ImageReadError)]))
+
+
+def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) -> Faces:
+    """Point at photos that have a copy under another label; keep copies together, and people who share one."""
     from ..datasets._duplicates import join_groups
     from ..datasets._groups import describe_contradictions, find_contradictions
 
-    people = found.groups
-    if copies is None:
-        return Faces(found.data, found.target, people, people, {})
-    for line in describe_contradictions(found.data[find_contradictions(found.target, copies)]):
-        progress.say(f"Warning: {line}")
-    together = copies if people is None else join_groups(copies, people)
-    return Faces(found.data, found.target, copies if people is None else people, together, {})
+    for line in describe_contradictions(faces.images, find_contradictions(faces.labels, copies)):
+        progress.warn(line)
+    if not wanted:
+        return faces
+    if faces.people is None:
+        return faces._replace(people=copies, together=copies)
+    return faces._replace(together=join_groups(copies, faces.people))
 
 
 def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
@@ -119,16 +148,8 @@ def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
 
 
 def keep_readable(faces: Faces, images: Any, found: Any, unread: dict[int, str], progress: Progress) -> Faces:
-    """Put images in the place of their paths; leave out what could not be read, and say so."""
+    """Put images in the place of their paths, but for those that cannot be read."""
     if found is not None:
         progress.say(f"A face was seen in {int(found.sum())} of {len(found)} images.")
-    read = faces._replace(images=images, unread=unread)
-    if not unread:
-        return read
-    progress.warn(describe_unread(faces.images, unread))
-    kept = np.setdiff1d(np.arange(len(faces.labels)), list(unread))
-    if not len(kept):
-        from ..exceptions import DatasetError
-
-        raise DatasetError("none of the pictures can be read.")
-    return read.take(kept)
+    kept = faces.leave_out(unread, progress)
+    return kept._replace(images=images[np.isin(faces.rows, kept.rows)])

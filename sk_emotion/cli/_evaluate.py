@@ -47,39 +47,40 @@ def evaluate(
       sk-emotion evaluate human-emotions other_faces --binary pain
     """
     options.check_data(data)
+    options.check_cache(cache, data)
     options.check_model(model)
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
     import numpy as np
 
     from .. import EmotionReport
+    from ..metrics._report_model import find_history
     from ..prediction import read_faces
     from ..utils._page import describe_parameters
 
     progress = Progress(quiet)
     columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
+    parameters = describe_parameters(classifier)
     options.use_cache(classifier, cache)
-    faces = load_data(data, groups, image_column, label_column, 48, 0, progress)
-    sources = faces.images
-    labels, pos_label, answer = _ask_one_question(classifier, faces.labels, binary, progress)
+    pictures = load_data(data, groups, image_column, label_column, 48, 0, progress)
+    labels, pos_label, answer = _ask_one_question(classifier, pictures.labels, binary, progress)
     with progress.track("Reading the images", len(labels)) as advance:
-        read = read_faces(classifier, list(sources), advance)
-    faces = keep_readable(faces._replace(labels=labels), read.faces, read.found, read.unread, progress)
-    unread = list(faces.unread)
+        read = read_faces(classifier, list(pictures.images), advance)
+    faces = keep_readable(pictures._replace(labels=labels), read.faces, read.found, read.unread, progress)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
             answer(read.classifier),
             faces.images,
             faces.labels,
             groups=faces.people,
-            metadata=columns and {name: np.delete(column, unread) for name, column in columns.items()},
+            metadata=columns and {name: column[faces.rows] for name, column in columns.items()},
             equalize=equalize,
             pos_label=pos_label,
-            image_names=np.delete(sources, unread),
+            image_names=pictures.images[np.isin(pictures.rows, faces.rows)],
         )
-    # The faces were read before, but how they were is a part of the model.
-    judged.parameters_ = describe_parameters(classifier)
+    # How the faces were read, and how the model was trained, is a part of it, whatever it is asked.
+    judged.parameters_, judged.history_ = parameters, find_history(classifier)
     if json:
         equalized = judged.equalized_
         print_json(
@@ -112,22 +113,31 @@ def evaluate(
 
 def _ask_one_question(classifier: Any, labels: Any, binary: str | None, progress: Progress) -> tuple[Any, Any, Any]:
     """Ask model and labels the same question; give the labels, the positive one, and how to make the model answer."""
-    from ..exceptions import LabelError
-    from ._question import BinaryAnswer, answers, ask_binary, find_question
+    import numpy as np
 
-    known = classifier.classes_
-    told = ", ".join(map(str, known))
+    from ..exceptions import LabelError
+    from ._question import BinaryAnswer, ask_binary, find_obstacle, find_question, name_labels, same_question
+
+    known = classifier.classes_.tolist()
+    by_text = {str(label): label for label in known}
+    if {str(label) for label in labels} <= by_text.keys():
+        # Names of folders are text, also where the labels of the training were numbers.
+        labels = np.array([by_text[str(label)] for label in labels])
     asked = find_question(known)
-    of_model = binary is None and asked is not None and not set(labels) <= set(known)
-    labels, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
-    unknown = sorted({str(label) for label in labels} - {str(label) for label in known})
+    of_model = asked is not None and (
+        not set(labels.tolist()) <= set(known) if binary is None else same_question(binary, asked)
+    )
+    answers, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
+    unknown = sorted(set(answers.tolist()) - set(known), key=str)
     if not unknown:
-        return labels, pos_label or asked, lambda read: read
+        return answers, pos_label or asked, lambda read: read
     if binary is None:
         raise LabelError(
-            f"some images are labelled {', '.join(unknown)}, but the model tells {told}. Give them "
-            "one of these labels, take them out, or train a model on such images too."
+            f"some images are labelled {name_labels(unknown)}, but the model tells {name_labels(known)}. Give them one "
+            "of its labels, take them out, ask one question of all by --binary, or train a model on such images too; "
+            "in a table, --label-column says where the emotions are."
         )
-    if not answers(classifier, binary):
-        raise LabelError(f"--binary {binary}: the model cannot answer this, since it tells {told}.")
-    return labels, pos_label, lambda read: BinaryAnswer(read, binary).fit()
+    obstacle = find_obstacle(classifier, labels, binary)
+    if obstacle:
+        raise LabelError(f"--binary {binary}: {obstacle}.")
+    return answers, pos_label, lambda read: BinaryAnswer(read, binary).fit()

@@ -29,7 +29,8 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         file_okay=False,
-        help="Folder that keeps the face found in each photo, so that the next command need not look for it again.",
+        help="Folder that keeps the face found in each photo, for the next command that looks for faces in the same "
+        "way.",
     ),
 ]
 Groups = Annotated[
@@ -137,6 +138,23 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
             f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
         )
     return classifier
+
+
+def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
+    """Refuse a folder that cannot be written, or in which the next command would look for photos."""
+    if cache is None:
+        return
+    for folder in photos:
+        if folder is not None and os.path.isdir(folder) and cache.resolve().is_relative_to(Path(folder).resolve()):
+            raise typer.BadParameter(f"{str(cache)!r} is in {str(folder)!r}, among the photos.", param_hint="--cache")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=cache):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(
+            f"nothing can be written in {str(cache)!r} ({error.strerror}).", param_hint="--cache"
+        ) from error
 
 
 def use_cache(classifier: Any, cache: Path | None) -> None:

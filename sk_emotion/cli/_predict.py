@@ -67,6 +67,7 @@ def predict(
       curl -s https://example.org/face.jpg | sk-emotion predict -
     """
     options.check_model(model)
+    options.check_cache(cache, *pictures)
     from .. import predict_faces
     from ..prediction import find_threshold
     from ..utils._pipelines import split_loader

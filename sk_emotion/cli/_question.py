@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 
 from ..emotions import consolidate_emotions, is_known_emotion, normalize_emotion
 from ..exceptions import DatasetWarning, LabelError
@@ -20,8 +21,8 @@ def ask_binary(
 ) -> tuple[Any, str | None]:
     """Make a binary question of many classes; give the labels and the positive one.
 
-    It is asked before any picture is read, which takes minutes: a question about no label is refused, unless it is that
-    `of_model`, which may know classes that these labels lack.
+    It is asked before faces are looked for, which takes minutes. A question that names no label is refused; that
+    `of_model` may name some that these labels lack, but not all.
     """
     if binary is None:
         return labels, None
@@ -44,22 +45,36 @@ def find_question(classes: Any) -> str | None:
     return asked[0] if asked else None
 
 
-def answers(classifier: Any, binary: str) -> bool:
-    """Tell whether a classifier of more classes can answer: some of them say yes and some no, by probabilities."""
-    wanted = _split_names(binary)
-    n_positive = sum(str(label) in wanted for label in classifier.classes_)
-    return 0 < n_positive < len(classifier.classes_) and hasattr(classifier, "predict_proba")
+def same_question(one: str, other: str) -> bool:
+    """Tell whether two questions name the same classes."""
+    return set(_split_names(one)) == set(_split_names(other))
+
+
+def find_obstacle(classifier: Any, labels: Any, binary: str) -> str:
+    """Say why a classifier of more classes cannot answer for images with these labels; nothing if it can."""
+    wanted = set(_split_names(binary))
+    known = {str(normalize_emotion(label)) for label in classifier.classes_}
+    told = ", ".join(map(str, classifier.classes_))
+    unknown = sorted(wanted & {str(normalize_emotion(label)) for label in labels} - known)
+    if unknown or not wanted & known:
+        return f"the model does not tell {' or '.join(unknown or sorted(wanted))}, but {told}"
+    if known <= wanted:
+        return f"all that the model tells ({told}) would be yes"
+    if len(known) > 2 and not hasattr(classifier, "predict_proba"):
+        return "the model gives no probabilities to add up"
+    return ""
 
 
 class BinaryAnswer(ClassifierMixin, BaseEstimator):
-    """Answers a binary question by a fitted classifier of more classes.
+    """Answers a binary question by a fitted classifier of other or more classes.
 
-    The probability of yes is the sum of those of the classes that say so.
+    The probability of yes is the sum of those of the classes that say so. Of two classes, the classifier chooses by
+    itself, since it may have a threshold of its own.
 
     Parameters
     ----------
     classifier : classifier
-        Fitted, with `predict_proba`.
+        Fitted.
     binary : str
         Its classes that say yes, as for :func:`ask_binary`.
     """
@@ -73,17 +88,24 @@ class BinaryAnswer(ClassifierMixin, BaseEstimator):
         wanted = _split_names(self.binary)
         no, self.yes_ = _name_answers(wanted)
         self.classes_ = np.sort([no, self.yes_])
-        self.says_yes_ = np.isin(self.classifier.classes_.astype(str), wanted)
+        names = [str(normalize_emotion(label)) for label in self.classifier.classes_]
+        self.says_yes_ = np.isin(names, wanted)
         return self
 
+    @available_if(lambda self: hasattr(self.classifier, "predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Give a column of probabilities for each of `classes_`."""
-        yes = self.classifier.predict_proba(X)[:, self.says_yes_].sum(axis=1, keepdims=True)
-        return np.where(self.classes_ == self.yes_, yes, 1 - yes)
+        probabilities = self.classifier.predict_proba(X)
+        yes = probabilities[:, self.says_yes_].sum(axis=1, keepdims=True)
+        no = probabilities[:, ~self.says_yes_].sum(axis=1, keepdims=True)
+        return np.where(self.classes_ == self.yes_, yes, no)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Give the likelier answer."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        """Give the answer that the classifier chooses of two, or the likelier one."""
+        if len(self.classifier.classes_) > 2:
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        is_yes = np.isin(self.classifier.predict(X), self.classifier.classes_[self.says_yes_])
+        return np.where(is_yes, self.yes_, self.classes_[self.classes_ != self.yes_])
 
 
 def _split_names(binary: str) -> list[str]:
@@ -105,8 +127,14 @@ def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str],
     answerless = not positive and (unknown or not all(is_known_emotion(label) for label in classes))
     if answerless or (unknown and not of_model):
         raise LabelError(
-            f"--binary: no label is {' or '.join(unknown or wanted)}. There are "
-            f"{', '.join(map(str, classes[:_N_NAMED]))}{' and more' if len(classes) > _N_NAMED else ''}: name one of "
-            "these; in a table, --label-column says where the emotions are."
+            f"{'the model asks for it, but' if of_model else '--binary:'} no label is "
+            f"{' or '.join(unknown or wanted)}. There are {name_labels(classes)}. "
+            f"{'Rename' if of_model else 'Name'} one of these; in a table, --label-column says where the emotions are."
         )
     return wanted, positive
+
+
+def name_labels(labels: Any) -> str:
+    """Name the first of many labels."""
+    names = [str(label) for label in labels]
+    return ", ".join(names[:_N_NAMED]) + (" and more" if len(names) > _N_NAMED else "")

@@ -57,6 +57,7 @@ def train(
       sk-emotion train my_faces --binary pain --specificity 0.9 --out pain.skops
     """
     options.check_data(data)
+    options.check_cache(cache, data)
     chosen = options.choose_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")

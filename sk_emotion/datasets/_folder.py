@@ -139,10 +139,10 @@ def load_face_folder(
         raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{_ADVICE}")
     check_classes(target, f"load_face_folder: '{root}'", _describe_left_out(contents) + _advise(root, target[0]))
     found: NDArray[Any] | None
-    contradicting = np.empty(0, dtype=np.intp)
+    contradictions: list[NDArray[np.intp]] = []
     if isinstance(groups, str) and groups == "duplicates":
         found = group_thumbnails(np.array(contents.thumbnails))
-        contradicting = find_contradictions(target, found)
+        contradictions = find_contradictions(target, found)
     else:
         found = groups_from_names(contents.names, groups)
     _warn_of_left_out(root, contents)
@@ -156,7 +156,7 @@ def load_face_folder(
             *_describe_merged(contents),
             _describe_left_out(contents).strip() or "No file left out.",
             _describe_grouping(groups),
-            *describe_contradictions([contents.names[row] for row in contradicting]),
+            *describe_contradictions(contents.names, contradictions),
         ],
         return_X_y=return_X_y,
         as_frame=as_frame,

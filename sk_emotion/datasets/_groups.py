@@ -43,22 +43,22 @@ def groups_from_names(names: Sequence[str], groups: str | Mapping[str, Any] | No
     return np.array(found)
 
 
-def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> NDArray[np.intp]:
-    """Find photos that have a copy under another label; those of one group of copies come one after the other."""
+def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Find photos that have a copy under another label; give the rows of each group of copies."""
     _, codes = np.unique(labels, return_inverse=True)
     distinct = np.unique(np.stack([copies, codes]), axis=1)
     groups, n_labels = np.unique(distinct[0], return_counts=True)
-    rows = np.flatnonzero(np.isin(copies, groups[n_labels > 1]))
-    return rows[np.argsort(copies[rows], kind="stable")]
+    return [np.flatnonzero(copies == group) for group in groups[n_labels > 1]]
 
 
-def describe_contradictions(names: Sequence[str]) -> list[str]:
+def describe_contradictions(names: Sequence[str], contradictions: Sequence[NDArray[np.intp]]) -> list[str]:
     """Say what :func:`find_contradictions` found, in a sentence; none if it found nothing."""
-    if not len(names):
+    if not contradictions:
         return []
+    told = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in contradictions)
     return [
-        f"{len(names)} photos are near copies of photos with another label: {name_some(names)}. Look at them: one of "
-        "the labels may be wrong."
+        f"{sum(map(len, contradictions))} photos are near copies of photos with another label: {told}. Look at them: "
+        "one of the labels may be wrong."
     ]
 
 

@@ -56,11 +56,15 @@ def number_copies(*collections: Any, n_jobs: int | None = None) -> NDArray[np.in
     seen = [look for look, is_known in zip(looks, known, strict=True) if is_known]
     if any(part is None for part in parts) or len({(look.shape, look.dtype) for look in seen}) != 1:
         return None
-    rows = np.array(seen)
-    compared = rows.shape[1:] == (SIZE, SIZE) and len(rows) <= _MOST_COMPARED
     numbers = len(looks) + np.arange(len(looks))
-    numbers[known] = group_thumbnails(rows, _MAX_DISTANCE) if compared else number_equal(rows)
+    numbers[known] = number_thumbnails(np.array(seen))
     return numbers
+
+
+def number_thumbnails(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Number thumbnails so that copies share a number; of many, and of other rows, equal ones alone."""
+    compared = rows.shape[1:] == (SIZE, SIZE) and len(rows) <= _MOST_COMPARED
+    return group_thumbnails(rows, _MAX_DISTANCE) if compared else number_equal(rows)
 
 
 def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -> NDArray[Any]:

@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import FixedThresholdClassifier
 
 from sk_emotion import consolidate_emotions, load_face_folder, load_model, make_hog_svm, save_model
 
@@ -45,6 +47,49 @@ def test_model_of_more_classes_answers_a_question_by_the_sum_of_their_probabilit
     assert judged["scores"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(truth, yes))
     assert judged["scores"]["accuracy"]["value"] == pytest.approx(((yes > 0.5) == truth).mean())
     assert judged["scores"]["sensitivity"]["value"] == pytest.approx((yes > 0.5)[truth == 1].mean())
+
+
+def test_model_of_two_classes_answers_a_question_by_its_own_threshold(folder, tmp_path, run, capsys):
+    faces = load_face_folder(folder)
+    calm = np.where(faces.target == "pain", "pain", "calm")
+    model = FixedThresholdClassifier(make_hog_svm(image_size=32), threshold=0.01, pos_label="pain")
+    save_model(model.fit(faces.data, calm), tmp_path / "model.skops")
+    assert run("evaluate", tmp_path / "model.skops", folder, "--binary", "pain", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    answers = model.predict(faces.data)
+    assert scores["specificity"]["value"] == pytest.approx((answers[calm == "calm"] == "calm").mean())
+    assert scores["specificity"]["value"] < 0.5
+
+
+def test_question_of_the_model_may_name_classes_that_these_images_lack(folder, tmp_path, run, capsys):
+    faces = load_face_folder(folder)
+    answers = np.where(faces.target == "pain", "pain or boredom", "not pain or boredom")
+    save_model(make_hog_svm(image_size=32).fit(faces.data, answers), tmp_path / "model.skops")
+    for question in ([], ["--binary", "boredom, pain"]):
+        assert run("evaluate", tmp_path / "model.skops", folder, *question, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["classes"] == ["not pain or boredom", "pain or boredom"]
+
+
+def test_damaged_picture_alone_in_its_class_is_no_class(folder, model, tmp_path, run, capsys):
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    paths = [*sorted(folder.rglob("*.jfif")), tmp_path / "damaged.png"]
+    table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths[:-1]] + ["neutral"]})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    for command in (["evaluate", model], ["compare", "--cv", "2", "--epochs", "1", "--width", "4"]):
+        assert run(*command, tmp_path / "faces.csv", "--quiet", "--json") == 0
+        told = capsys.readouterr()
+        assert "1 of 37 pictures cannot be read" in told.err
+        assert "neutral" not in told.out
+
+
+def test_folders_named_by_numbers_are_the_classes_of_numbers(folder, tmp_path, run, capsys):
+    faces = load_face_folder(folder)
+    codes = np.unique(faces.target, return_inverse=True)[1]
+    save_model(make_hog_svm(image_size=32).fit(faces.data, codes), tmp_path / "model.skops")
+    for code, name in enumerate(["FEAR", "HAPPINESS", "PAIN"]):
+        (folder / name).rename(folder / str(code))
+    assert run("evaluate", tmp_path / "model.skops", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["scores"]["accuracy"]["value"] > 0.8
 
 
 def test_page_that_cannot_be_written_is_refused_before_the_work(folder, model, tmp_path, run, capsys):

@@ -356,7 +356,13 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
         (["train", "{photos}", "--groups", "(person)"], "see to --groups"),
         (["train", "{photos}", "--binary", "pain,boredom"], "no label is boredom"),
         (["evaluate", "fer2013", "{photos}"], "labelled pain, but the model tells anger, disgust"),
-        (["evaluate", "fer2013", "{photos}", "--binary", "pain"], "cannot answer this, since it tells anger, disgust"),
+        (
+            ["evaluate", "fer2013", "{photos}", "--binary", "pain,fear"],
+            "the model does not tell pain, but anger, disgust",
+        ),
+        (["evaluate", "fer2013", "{photos}", "--binary", "boredom"], "--binary: no label is boredom. There are fear,"),
+        (["predict", "{photos}", "--cache", "{photos}/cache"], "among the photos"),
+        (["train", "{photos}", "--cache", "/proc/none"], "nothing can be written in '/proc/none'"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):

@@ -135,8 +135,8 @@ def test_copies_under_two_labels_are_pointed_out(folder):
     shutil.copy(folder / "happy" / "anna_1.png", folder / "happy" / "copy.png")
     assert "another label" not in load_face_folder(folder).DESCR
     shutil.copy(folder / "happy" / "anna_1.png", folder / "Pain" / "tears.png")
-    named = "3 photos are near copies of photos with another label: 'happy/anna_1.png', 'happy/copy.png', "
-    assert f"{named}'Pain/tears.png'." in load_face_folder(folder).DESCR
+    named = "3 photos are near copies of photos with another label: 'happy/anna_1.png' and 'happy/copy.png' and "
+    assert f"{named}'Pain/tears.png'. Look" in load_face_folder(folder).DESCR
     assert "another label" not in load_face_folder(folder, groups=r"[a-z]+").DESCR
 
 
