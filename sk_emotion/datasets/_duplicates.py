@@ -165,8 +165,11 @@ def _join_near_copies(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArr
     labels = np.arange(n)
     step = max(1, _DISTANCES_AT_ONCE // max(n, 1))
     for start in range(0, n, step):
-        block = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, start:])
-        a, b = (index + start for index in np.nonzero(np.triu(block <= max_distance, k=1)))
+        alike = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, start:]) <= max_distance
+        # Each pair once; the other half of it lies in the square at the beginning.
+        alike[:, :step] = np.triu(alike[:, :step], k=1)
+        # Many times as fast as np.nonzero of two axes, where few are alike.
+        a, b = (index + start for index in divmod(np.flatnonzero(alike), alike.shape[1]))
         correlation = _map_pairs(_correlate, looks, a, b)
         labels = _merge(labels, a, b, correlation > _MIN_ALIGNED)
         open_ = (correlation > _MIN_CORRELATION) & (labels[a] != labels[b])
