@@ -23,6 +23,8 @@ class Faces(NamedTuple):
         Who is who, where that is told; else near copies of a photo are one.
     together : ndarray of shape (n,) or None
         What must be on one side of a split: people, and those who share a photo too. Reports name people.
+    names : ndarray of shape (n,) or None
+        Paths of pictures; drawn faces have none.
     rows : ndarray of shape (n,)
         Where each stands among all that the user names.
     unread : dict of int to str
@@ -33,6 +35,7 @@ class Faces(NamedTuple):
     labels: Any
     people: Any
     together: Any
+    names: Any
     rows: Any
     unread: dict[int, str]
 
@@ -45,7 +48,7 @@ class Faces(NamedTuple):
         """Leave out what cannot be read, by its place here, and say so."""
         if not unread:
             return self
-        progress.warn(describe_unread(self.images, unread))
+        progress.warn(describe_unread(self.names, unread))
         kept = np.setdiff1d(np.arange(len(self.labels)), list(unread))
         if not len(kept):
             from ..exceptions import DatasetError
@@ -70,27 +73,26 @@ def load_data(
     for, which takes minutes.
     """
     from .. import datasets
+    from ..datasets._groups import groups_from_names
 
+    told = None if groups in (None, "duplicates", "none") else groups
     copies = None
     if data is None:
         images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
-        faces = _gather(images, labels, people)
+        faces = _gather(images, labels, people, None)
     elif data.suffix.lower() in _TABLES:
-        column = None if groups in (None, "duplicates", "none") else groups
-        table = datasets.load_face_table(data, image=image_column, label=label_column, group=column)
-        faces, copies = _look_for_copies(_gather(table.data, table.target, table.groups), progress)
-    elif groups in (None, "duplicates"):
-        folder = datasets.load_face_folder(data)
-        faces, copies = _gather(folder.data, folder.target, None), folder.groups
+        table = datasets.load_face_table(data, image=image_column, label=label_column, group=told)
+        faces, copies = _look_for_copies(_gather(table.data, table.target, table.groups, table.data), progress)
     else:
-        folder = datasets.load_face_folder(data, groups=None if groups == "none" else groups)
-        faces, copies = _look_for_copies(_gather(folder.data, folder.target, folder.groups), progress)
+        folder = datasets.load_face_folder(data)
+        people = groups_from_names([Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data], told)
+        faces, copies = _gather(folder.data, folder.target, people, folder.data), folder.groups
     progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
     return faces if copies is None else _keep_together(faces, copies, groups != "none", progress)
 
 
-def _gather(images: Any, labels: Any, people: Any) -> Faces:
-    return Faces(images, np.asarray(labels), people, people, np.arange(len(labels)), {})
+def _gather(images: Any, labels: Any, people: Any, names: Any) -> Faces:
+    return Faces(images, np.asarray(labels), people, people, names, np.arange(len(labels)), {})
 
 
 def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
@@ -151,5 +153,4 @@ def keep_readable(faces: Faces, images: Any, found: Any, unread: dict[int, str],
     """Put images in the place of their paths, but for those that cannot be read."""
     if found is not None:
         progress.say(f"A face was seen in {int(found.sum())} of {len(found)} images.")
-    kept = faces.leave_out(unread, progress)
-    return kept._replace(images=images[np.isin(faces.rows, kept.rows)])
+    return faces._replace(images=images).leave_out(unread, progress)

@@ -9,6 +9,8 @@ from . import _options as options
 from ._data import keep_readable, load_data, read_columns
 from ._output import Progress, print_json, told_in_the_result
 
+_N_NAMED = 10
+
 
 def evaluate(
     model: Annotated[
@@ -51,33 +53,32 @@ def evaluate(
     options.check_model(model)
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
-    import numpy as np
-
     from .. import EmotionReport
     from ..metrics._report_model import find_history
     from ..prediction import read_faces
     from ..utils._page import describe_parameters
+    from ._question import BinaryAnswer
 
     progress = Progress(quiet)
     columns = read_columns(data, by)
     classifier = options.load_classifier(model, trusted)
     parameters = describe_parameters(classifier)
     options.use_cache(classifier, cache)
-    pictures = load_data(data, groups, image_column, label_column, 48, 0, progress)
-    labels, pos_label, answer = _ask_one_question(classifier, pictures.labels, binary, progress)
+    faces = load_data(data, groups, image_column, label_column, image_size=48, seed=0, progress=progress)
+    labels, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
     with progress.track("Reading the images", len(labels)) as advance:
-        read = read_faces(classifier, list(pictures.images), advance)
-    faces = keep_readable(pictures._replace(labels=labels), read.faces, read.found, read.unread, progress)
+        read = read_faces(classifier, list(faces.images), advance)
+    faces = keep_readable(faces._replace(labels=labels), read.faces, read.found, read.unread, progress)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
-            answer(read.classifier),
+            read.classifier if question is None else BinaryAnswer(read.classifier, question).fit(),
             faces.images,
             faces.labels,
             groups=faces.people,
             metadata=columns and {name: column[faces.rows] for name, column in columns.items()},
             equalize=equalize,
             pos_label=pos_label,
-            image_names=pictures.images[np.isin(pictures.rows, faces.rows)],
+            image_names=faces.names,
         )
     # How the faces were read, and how the model was trained, is a part of it, whatever it is asked.
     judged.parameters_, judged.history_ = parameters, find_history(classifier)
@@ -106,17 +107,20 @@ def evaluate(
         judged.plot().figure_.savefig(plot, dpi=120)
         progress.say(f"Picture: {plot}")
     if report is not None:
-        question = f": {binary} or not" if binary else ""
-        judged.to_html(report, title=f"{model} on {data}{question}")
+        asked = f": {binary} or not" if binary else ""
+        judged.to_html(report, title=f"{model} on {data}{asked}")
         progress.say(f"Report: {report}")
 
 
-def _ask_one_question(classifier: Any, labels: Any, binary: str | None, progress: Progress) -> tuple[Any, Any, Any]:
-    """Ask model and labels the same question; give the labels, the positive one, and how to make the model answer."""
+def _ask_one_question(
+    classifier: Any, labels: Any, binary: str | None, progress: Progress
+) -> tuple[Any, Any, str | None]:
+    """Ask model and labels the same question; give the labels, the positive one, and what the model must be asked."""
     import numpy as np
 
     from ..exceptions import LabelError
-    from ._question import BinaryAnswer, ask_binary, find_obstacle, find_question, name_labels, same_question
+    from ..utils._text import abridge
+    from ._question import ask_binary, find_obstacle, find_question, same_question
 
     known = classifier.classes_.tolist()
     by_text = {str(label): label for label in known}
@@ -130,14 +134,15 @@ def _ask_one_question(classifier: Any, labels: Any, binary: str | None, progress
     answers, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
     unknown = sorted(set(answers.tolist()) - set(known), key=str)
     if not unknown:
-        return answers, pos_label or asked, lambda read: read
+        return answers, pos_label or asked, None
     if binary is None:
+        those, told = (abridge([str(label) for label in labels], _N_NAMED) for labels in (unknown, known))
         raise LabelError(
-            f"some images are labelled {name_labels(unknown)}, but the model tells {name_labels(known)}. Give them one "
-            "of its labels, take them out, ask one question of all by --binary, or train a model on such images too; "
-            "in a table, --label-column says where the emotions are."
+            f"some images are labelled {those}, but the model tells {told}. Give them one of its labels, take them "
+            "out, ask one question of all by --binary, or train a model on such images too; in a table, --label-column "
+            "says where the emotions are."
         )
     obstacle = find_obstacle(classifier, labels, binary)
     if obstacle:
         raise LabelError(f"--binary {binary}: {obstacle}.")
-    return answers, pos_label, lambda read: BinaryAnswer(read, binary).fit()
+    return answers, pos_label, binary

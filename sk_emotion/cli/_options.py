@@ -147,14 +147,7 @@ def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
     for folder in photos:
         if folder is not None and os.path.isdir(folder) and cache.resolve().is_relative_to(Path(folder).resolve()):
             raise typer.BadParameter(f"{str(cache)!r} is in {str(folder)!r}, among the photos.", param_hint="--cache")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=cache):
-            pass
-    except OSError as error:
-        raise typer.BadParameter(
-            f"nothing can be written in {str(cache)!r} ({error.strerror}).", param_hint="--cache"
-        ) from error
+    _check_folder(cache, "--cache")
 
 
 def use_cache(classifier: Any, cache: Path | None) -> None:
@@ -186,12 +179,18 @@ def check_writable(path: Path | None, option: str) -> None:
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.", param_hint=option)
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder, expected a file.", param_hint=option)
+    _check_folder(path.parent, option)
+
+
+def _check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder in which nothing can be written; make it if it is not there."""
     try:
-        with TemporaryFile(dir=path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise typer.BadParameter(
-            f"nothing can be written in {str(path.parent)!r} ({error.strerror}).", param_hint=option
+            f"nothing can be written in {str(folder)!r} ({error.strerror}).", param_hint=option
         ) from error
 
 

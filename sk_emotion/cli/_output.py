@@ -126,7 +126,7 @@ def describe_classes(labels: Any) -> str:
 def describe_unread(sources: Any, unread: dict[int, str]) -> str:
     """Name pictures that cannot be read, in one line."""
     from ..prediction import name_source
-    from ..preprocessing._sources import abridge
+    from ..utils._text import abridge
 
     told = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]
     return f"{len(told)} of {len(sources)} pictures cannot be read and are left out: {abridge(told)}."

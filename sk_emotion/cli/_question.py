@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ..emotions import consolidate_emotions, is_known_emotion, normalize_emotion
 from ..exceptions import DatasetWarning, LabelError
+from ..utils._text import abridge
 from ._output import Progress, describe_classes
 
 _N_NAMED = 10
@@ -128,13 +129,7 @@ def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str],
     if answerless or (unknown and not of_model):
         raise LabelError(
             f"{'the model asks for it, but' if of_model else '--binary:'} no label is "
-            f"{' or '.join(unknown or wanted)}. There are {name_labels(classes)}. "
+            f"{' or '.join(unknown or wanted)}. There are {abridge([str(label) for label in classes], _N_NAMED)}. "
             f"{'Rename' if of_model else 'Name'} one of these; in a table, --label-column says where the emotions are."
         )
     return wanted, positive
-
-
-def name_labels(labels: Any) -> str:
-    """Name the first of many labels."""
-    names = [str(label) for label in labels]
-    return ", ".join(names[:_N_NAMED]) + (" and more" if len(names) > _N_NAMED else "")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..exceptions import DatasetError
+from ..utils._text import abridge
 
 _N_NAMED = 5
 
@@ -69,8 +70,7 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
 
 def name_some(names: Sequence[Any]) -> str:
     """Name the first few of many, and say how many more there are."""
-    shown = ", ".join(repr(str(name)) for name in names[:_N_NAMED])
-    return shown if len(names) <= _N_NAMED else f"{shown} and {len(names) - _N_NAMED} more"
+    return abridge([repr(str(name)) for name in names], _N_NAMED)
 
 
 def join_path(root: str, name: str) -> str:

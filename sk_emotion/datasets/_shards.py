@@ -20,7 +20,8 @@ from sklearn.utils._param_validation import validate_params
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
 from ..preprocessing import FaceLoader
-from ..preprocessing._sources import NamedBytes, abridge
+from ..preprocessing._sources import NamedBytes
+from ..utils._text import abridge
 from ._bunch import check_classes, make_bunch, name_some
 
 _PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}

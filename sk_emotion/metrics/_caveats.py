@@ -11,6 +11,7 @@ from sklearn.utils.validation import _num_samples
 from ..datasets._overlap import find_shared, number_copies
 from ..exceptions import LabelError
 from ..utils._labels import check_labels
+from ..utils._text import abridge
 
 # A recall of 0.8 on 20 faces has a standard error of 0.09.
 _FEW = 20
@@ -79,15 +80,17 @@ def describe_few(labels: NDArray[Any], classes: NDArray[Any]) -> list[str]:
     few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if 0 < count < _FEW]
     if not few:
         return []
-    return [f"Fewer than {_FEW} test faces: {_list(few)}. Scores that rest on so few may be far off by chance."]
+    told = abridge(few, _NAMED)
+    return [f"Fewer than {_FEW} test faces: {told}. Scores that rest on so few may be far off by chance."]
 
 
 def describe_absent(absent: NDArray[Any]) -> list[str]:
     """Say which classes a test set lacks, and what the scores make of it."""
     if not len(absent):
         return []
+    told = abridge([str(name) for name in absent], _NAMED)
     return [
-        f"No test face of {_list([str(name) for name in absent])}: macro F1 counts such a class as 0 where it is "
+        f"No test face of {told}: macro F1 counts such a class as 0 where it is "
         "predicted, and the other means over classes leave it out."
     ]
 
@@ -98,7 +101,7 @@ def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[s
     lacking = [fold for fold, names in enumerate(absent) if len(names)]
     if not lacking:
         return []
-    first = _list([str(name) for name in absent[lacking[0]]])
+    first = abridge([str(name) for name in absent[lacking[0]]], _NAMED)
     return [
         f"{len(lacking)} of {len(splits)} folds have no test face of a class, fold {lacking[0]} none of {first}: "
         "there, macro F1 counts such a class as 0 where it is predicted, and the default ROC AUC leaves it out. A "
@@ -113,8 +116,3 @@ def render_caveats(caveats: Sequence[str]) -> str:
 
 def _count_distinct(parts: Sequence[NDArray[Any]]) -> int:
     return len(np.unique(np.concatenate(parts)))
-
-
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -10,9 +10,6 @@ from scipy.sparse import issparse
 
 from ..exceptions import ImageReadError
 
-# Errors and warnings name this many pictures at most.
-_NAMED = 3
-
 
 class NamedBytes(bytes):
     """An encoded picture that errors can name."""
@@ -51,11 +48,6 @@ def name_picture(sources: Sequence[Any], index: int) -> str:
     if isinstance(source, NamedBytes):
         return source.name
     return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"picture {index}"
-
-
-def abridge(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def is_picture(element: Any) -> bool:

@@ -1,9 +1,9 @@
 """Tables and numbers as text."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-NOTHING = "–"  # noqa: RUF001 - an en dash
+NOTHING = "\N{EN DASH}"
 
 
 def align(rows: list[list[str]], *, words: Collection[int] = (0,)) -> list[str]:
@@ -15,6 +15,12 @@ def align(rows: list[list[str]], *, words: Collection[int] = (0,)) -> list[str]:
         )
         for pairs in (list(zip(row, widths, strict=True)) for row in rows)
     ]
+
+
+def abridge(names: Sequence[str], most: int = 3) -> str:
+    """Name the first few of many, and say how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def number(value: float) -> str:
