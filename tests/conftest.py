@@ -12,8 +12,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 if "SK_EMOTION_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-# How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest tests/properties`` draws anew, and for long.
-# Nothing is left behind in the working directory.
+# How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest -o faulthandler_timeout=0 tests/properties``
+# draws anew, and for long. Nothing is left behind in the working directory.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
 # On a busy machine, time tells nothing.
@@ -44,8 +44,12 @@ def start_cluster(tmp_path_factory):
     import dask
     from distributed import LocalCluster
 
-    # On a busy machine a process may be silent for longer than Dask allows.
-    patient = {"distributed.comm.timeouts.tcp": "300s"}
+    patient = {
+        # On a busy machine a process may be silent for longer than Dask allows.
+        "distributed.comm.timeouts.tcp": "300s",
+        # Dask gives up a worker that is away 15 s after it was lost, as one that the next test has killed is.
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
 
     @contextmanager
     def start(n_workers, threads_per_worker):

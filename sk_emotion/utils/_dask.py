@@ -64,10 +64,10 @@ def share_data(*parts: Any) -> Iterator[None]:
     # Dask warns of large tasks, since they are a burden if there are many.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
         shared = {number: backend.client.submit(_Given(part), pure=False) for number, part in new.items()}
-    # Dask prefers workers that have the data, and would let the others wait.
-    backend.client.replicate(list(shared.values()))
     known |= shared
     try:
+        # Dask prefers workers that have the data, and would let the others wait.
+        backend.client.replicate(list(shared.values()))
         with _heed_failures(backend):
             yield
     except (CancelledError, distributed.KilledWorker) as error:

@@ -88,7 +88,7 @@ def cluster(start_cluster):
 def client(cluster):
     with Client(cluster, set_as_default=False) as client:
         # With one alone, after the other was killed, joblib computes here.
-        client.wait_for_workers(2)
+        client.wait_for_workers(2, timeout=120)
         yield client
 
 
