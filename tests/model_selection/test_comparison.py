@@ -1,6 +1,8 @@
 import math
+import sys
 from functools import partial
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -621,6 +623,14 @@ def test_repeats_that_cannot_differ_are_refused(iris):
     people = np.arange(150) % 3
     with pytest.raises(LabelError, match=r"n_repeats=2, but 1 different way\(s\) to make 3 folds"):
         compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
+def test_backend_that_gives_all_results_at_once_will_do(iris):
+    alone = compare_classifiers(MODELS, *iris, cv=2)
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        shared = compare_classifiers(MODELS, *iris, cv=2)
+    pd.testing.assert_frame_equal(shared.scores_[shared.metrics_], alone.scores_[alone.metrics_])
 
 
 @pytest.mark.parametrize(

@@ -238,11 +238,3 @@ def test_memory_of_a_worker_is_not_fetched_anew_for_each_batch(faces, client, cn
     X, y, _ = faces
     # 2048 pages each time.
     assert client.submit(count_page_faults, cnn, X, y).result() < 20 * 2048
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="what is defined in a test cannot be sent there")
-def test_backend_that_gives_all_results_at_once_will_do(faces):
-    X, y, people = faces
-    with joblib.parallel_config("multiprocessing", n_jobs=2):
-        shared = compare_classifiers({"SVM": make_hog_svm(image_size=24)}, X, y, groups=people, cv=2)
-    assert len(shared.scores_) == 2
