@@ -1,4 +1,4 @@
-"""The code of README and docs runs as it stands, but for the number of epochs."""
+"""The code of README and docs runs as it stands, but for the number of epochs and the port of a dashboard."""
 
 import re
 from importlib import import_module
@@ -14,10 +14,6 @@ import sk_emotion
 from sk_emotion import make_faces
 
 ROOT = Path(__file__).parents[1]
-_GUIDE = (
-    *("balance", "cluster", "compare", "deploy", "explain", "judge", "larger_than_memory", "load", "many_gpus"),
-    *("search", "train"),
-)
 GUIDE = [
     *("balance", "cluster", "compare", "deploy", "explain", "judge", "larger_than_memory", "load", "many_gpus"),
     *("search", "train"),
@@ -41,14 +37,17 @@ def here(tmp_path, monkeypatch):
 
 
 def run_code(path):
-    """Run the Python blocks of a page one after the other, with trainings of one epoch; give their names."""
+    """Run the Python blocks of a page one after the other, with trainings of one epoch; give their names.
+
+    The dashboard of a cluster takes any port, since its own may be taken by another.
+    """
     blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert blocks
     names = {}
     for block in blocks:
-        code = re.sub(r"max_epochs=\d+", "max_epochs=1", block).replace(
-            "EmotionClassifier()", "EmotionClassifier(max_epochs=1)"
-        )
+        code = re.sub(r"max_epochs=\d+", "max_epochs=1", block)
+        code = code.replace("EmotionClassifier()", "EmotionClassifier(max_epochs=1)")
+        code = code.replace("LocalCluster(", "LocalCluster(dashboard_address=':0', ")
         exec(compile(code, path.name, "exec"), names)
     return names
 
