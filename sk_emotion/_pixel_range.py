@@ -53,6 +53,8 @@ def check_pixel_range(images: Any, fitted: tuple[float, float], name: str) -> No
         wrong = wrong or (fitted[1] == 255 and high <= 1 and not _all_whole(images))
     else:
         wrong = max(-low, high) > _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
+        # Those of 8 bits are black to what was fitted on 16; of other types, small numbers may be a dark image.
+        wrong = wrong or (images.dtype == np.uint8 and fitted[1] > _PLAINLY_ANOTHER_SCALE * 255)
     if wrong:
         raise ImageArrayError(
             f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -25,7 +26,7 @@ from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
-from .training.hardware import as_if_alone, autocast, prediction_batch_size
+from .training.hardware import as_if_alone, autocast, in_doubles, prediction_batch_size
 from .training.net import FaceNet
 from .training.processes import Alone, join_processes
 from .training.run import identify_run
@@ -44,9 +45,10 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     network : network specification, default=None
         Builds the module; None means ``networks.ResNet()``. Nested names such as ``network__width`` reach its
         parameters, from None too.
-    augmentation : FaceAugmentation, "default" or None, default="default"
+    augmentation : FaceAugmentation, "default", callable or None, default="default"
         Random changes that each image undergoes, fresh in each epoch. Images under 16 pixels on a side are never
-        augmented.
+        augmented. A callable takes images ``(n, C, H, W)`` in [0, 1] and a ``torch.Generator``, and gives images of the
+        same shape; a transform of torchvision's needs a function of both around it.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
@@ -74,8 +76,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         Whether each epoch shows every class equally often. It acts after the inner validation split, so it is the
         safe way to have balance and early stopping at once.
     validation_fraction : float or None, default=None
-        Share of the training images set aside to validate each epoch, stratified, or whole `groups`. Do not use it
-        after over-sampling: the set would hold copies of training images.
+        Share of the training images set aside to validate each epoch, stratified. With `groups`, whole groups: one of
+        ``round(1 / validation_fraction)`` parts (above 0.5, all but one). Do not use it after over-sampling: the set
+        would hold copies of training images.
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change` epochs, and to keep the
         weights of the best epoch. Needs a validation set.
@@ -367,7 +370,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed in the first call, unless `y` holds them all.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss.
+            Weights of the images in the loss, and with those of `class_weight` relative to their mean in this call.
 
         Returns
         -------
@@ -456,7 +459,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if not linear:
             raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
         seen: list[torch.Tensor] = []
-        handle = linear[-1].register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0].flatten(1)))
+        caller = threading.get_ident()
+
+        def keep(_layer, inputs):
+            # What other threads predict by the same network passes here as well.
+            if threading.get_ident() == caller:
+                seen.append(inputs[0].flatten(1))
+
+        handle = linear[-1].register_forward_pre_hook(keep)
 
         def last_features(images: torch.Tensor) -> torch.Tensor:
             seen.clear()
@@ -590,10 +600,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         # Doubles make the result of a tiny image the same, to 1e-7, whatever batch it is in; they cost nothing there.
         tiny = min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE and torch.device(self.device_).type != "mps"
         module.eval()
-        if tiny:
-            module.double()
         results: NDArray[Any] | None = None
-        try:
+        with in_doubles(module) if tiny else nullcontext():
             precision = "fp32" if self.precision == "auto" else net.precision
             with torch.inference_mode(), autocast(precision, self.device_), as_if_alone():
                 size = self._prediction_batch_size()
@@ -603,9 +611,6 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                     if results is None:
                         results = np.empty((len(images), *part.shape[1:]), dtype=part.dtype)
                     results[start : start + size] = part
-        finally:
-            if tiny:
-                module.float()
         return results
 
     def __getstate__(self):

@@ -1,5 +1,6 @@
 """The vocabulary: names of emotions, their aliases, and the binary question."""
 
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -39,7 +40,7 @@ def normalize_emotion(name: Any) -> Any:
     -------
     str
         The standard noun in lower case: one of :data:`EMOTIONS`, ``"neutral"``, ``"surprise"`` or ``"contempt"``.
-        Any other value is given back as it is.
+        Any other value is given back as it is, but for accents, which are composed (Unicode's NFC).
 
     Examples
     --------
@@ -50,7 +51,8 @@ def normalize_emotion(name: Any) -> Any:
     if not isinstance(name, str):
         return name
     folded = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
-    return _CANONICAL.get(folded, name)
+    # Some systems write an accented letter as two characters.
+    return _CANONICAL.get(folded, unicodedata.normalize("NFC", name))
 
 
 def is_known_emotion(name: Any) -> bool:
@@ -160,7 +162,7 @@ def consolidate_emotions(
         )
     if names is None:
         return answer
-    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+    if isinstance(names, str) or len(names) != 2 or None in names or str(names[0]) == str(names[1]):
         raise LabelError(
             f"consolidate_emotions: names={names!r}, expected two different names, the negative one first, "
             'as in names=("no pain", "pain").'

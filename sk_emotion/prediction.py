@@ -17,7 +17,7 @@ from .exceptions import DatasetWarning
 from .metrics._predictions import ask_both
 from .preprocessing import FaceLoader
 from .preprocessing._sources import list_pictures
-from .utils._pipelines import find_last_step, split_loader
+from .utils._pipelines import find_last_step, look_inside, split_loader
 
 # Pictures read between two signs of progress.
 _CHUNK = 32
@@ -216,10 +216,9 @@ def _judge_confidence(classifier: Any, labels: NDArray[Any], probabilities: NDAr
 
 def find_threshold(classifier: Any) -> tuple[Any, float | None]:
     """Find the class that a classifier answers from a probability of its own on, and this; None and None of others."""
-    last = classifier.steps[-1][1] if hasattr(classifier, "steps") else classifier
-    threshold: Any = getattr(last, "best_threshold_", getattr(last, "threshold", None))
-    if not isinstance(last, FixedThresholdClassifier | TunedThresholdClassifierCV) or isinstance(threshold, str):
+    kinds = FixedThresholdClassifier | TunedThresholdClassifierCV
+    chooser = next((part for part in look_inside(classifier) if isinstance(part, kinds)), None)
+    threshold: Any = getattr(chooser, "best_threshold_", getattr(chooser, "threshold", None))
+    if chooser is None or isinstance(threshold, str) or chooser.response_method == "decision_function":
         return None, None
-    if last.response_method == "decision_function":
-        return None, None
-    return classifier.classes_[1] if getattr(last, "pos_label", None) is None else last.pos_label, threshold
+    return classifier.classes_[1] if getattr(chooser, "pos_label", None) is None else chooser.pos_label, threshold

@@ -189,10 +189,11 @@ def _find_class_folders(root: Path) -> list[str]:
             f"load_face_folder: '{root}' holds {found}. Put the photos of each emotion into a folder of their own, or "
             "list them with their labels in a table for load_face_table."
         )
-    if all(name.casefold() in _SPLITS for name in folders):
+    parts = [name for name in folders if name.casefold() in _SPLITS]
+    if len(parts) > 1 or parts == folders:
         raise DatasetError(
-            f"load_face_folder: '{root}' holds {name_some(folders)}, which are parts of a split, not emotions. "
-            f"Load one of them, for instance '{root / folders[0]}'."
+            f"load_face_folder: '{root}' holds {name_some(parts)}, which are parts of a split, not emotions. "
+            f"Load one of them, for instance '{root / parts[0]}'."
         )
     return folders
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ..exceptions import LabelError
@@ -34,7 +35,8 @@ def resolve_groups(groups: Any, images: Any, owner: str) -> Any:
         return groups
     if groups != "duplicates":
         raise LabelError(f"{owner}: groups={groups!r}, expected one group a sample, 'duplicates' or None.")
-    equal_rows = number_copies(images) if isinstance(images, np.ndarray) and images.ndim == 2 else None
+    rows = _as_array(images)
+    equal_rows = number_copies(rows) if isinstance(rows, np.ndarray) and rows.ndim == 2 else None
     return find_duplicates(images) if equal_rows is None else equal_rows
 
 
@@ -72,8 +74,15 @@ def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -
     return test[np.isin(labels[test], labels[train])]
 
 
+def _as_array(X: Any) -> Any:
+    """Give a table of numbers as an array; other things as they are."""
+    is_numeric = isinstance(X, pd.DataFrame) and all(dtype.kind in "biuf" for dtype in X.dtypes)
+    return X.to_numpy() if is_numeric else X
+
+
 def _look_at(X: Any, n_jobs: int | None) -> Any:
     """Give a thumbnail of each picture, an error for one that cannot be read, or each row; None if X holds others."""
+    X = _as_array(X)
     if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
         if X.ndim in (3, 4) and min(X.shape[1:3]) >= _LEAST_SIDE:
             return thumbnails_of_array(X)

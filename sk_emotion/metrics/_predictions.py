@@ -24,7 +24,9 @@ def score_images(estimator: Any, X: Any) -> NDArray[np.float64]:
     """Give a column of scores for each class: probabilities, or else the decision function."""
     for method in ("predict_proba", "decision_function"):
         if hasattr(estimator, method):
-            return np.asarray(getattr(estimator, method)(X))
+            scores = np.asarray(getattr(estimator, method)(X))
+            # Of two classes, decisions are those for the second, whichever is asked for.
+            return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
     raise TypeError(
         f"{type(estimator).__name__} has neither predict_proba nor decision_function, one of which a curve needs. "
         "Use a classifier that has, such as make_hog_svm(probability=True)."
@@ -127,7 +129,12 @@ def equalize_images(equalize: Any, images: Any, labels: NDArray[Any]) -> tuple[A
     if not hasattr(given, "fit_resample"):
         raise TypeError(f"EmotionReport: equalize={equalize!r}, expected a sampler such as AugmentationOverSampler().")
     sampler = clone(given)
-    copies, copied_labels = sampler.fit_resample(images, labels)
+    shape = np.shape(images)
+    # Those of imbalanced-learn take rows.
+    as_rows = len(shape) > 2 and type(sampler).__module__.startswith("imblearn.")
+    copies, copied_labels = sampler.fit_resample(np.reshape(images, (len(images), -1)) if as_rows else images, labels)
+    if as_rows:
+        copies = copies.reshape(-1, *shape[1:])
     if not hasattr(sampler, "sample_indices_"):
         raise TypeError(
             f"EmotionReport: equalize={equalize!r} makes images that are of no single image (it has no "

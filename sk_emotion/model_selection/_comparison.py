@@ -61,7 +61,8 @@ def compare_classifiers(
     groups : array-like of shape (n_samples,), "duplicates" or None, default=None
         Persons, say: a group is never in training and test set at once. ``"duplicates"`` makes groups of near copies,
         by :func:`find_duplicates`, which also joins copies with persons. They reach the splitters of nested searches
-        too; a search, calibration or threshold with an integer `cv` gets a StratifiedGroupKFold of as many folds.
+        too; a search, calibration or threshold with an integer `cv` gets a StratifiedGroupKFold of as many folds. The
+        `validation_fraction` of an EmotionClassifier keeps them together if that asks for them, see its `fit`.
     cv : int, splitter or iterable of (train, test), default=5
         An int means shuffled ``StratifiedGroupKFold`` with `groups`, shuffled ``StratifiedKFold`` without. The
         splits are drawn once, and all estimators get the same ones.

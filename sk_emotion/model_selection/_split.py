@@ -149,12 +149,12 @@ def _split_samples(
 def _allocate(counts: NDArray[Any], fraction: float) -> NDArray[Any]:
     """Share out by largest remainder, at least one sample of each class."""
     quota = counts * fraction
-    allotted = np.floor(quota + 1e-9).astype(int)
     # 1e-9: 0.2 * 15 is a hair below 3 in floating point.
+    allotted = np.maximum(np.floor(quota + 1e-9).astype(int), 1)
     missing = round(quota.sum()) - allotted.sum()
     if missing > 0:
         allotted[np.argsort(allotted - quota, kind="stable")[:missing]] += 1
-    return np.maximum(allotted, 1)
+    return allotted
 
 
 def _split_groups(

@@ -3,6 +3,7 @@
 import ctypes
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
@@ -15,6 +16,9 @@ from torch import nn
 from ..exceptions import ImageSizeError
 from ..images import MIN_AUGMENT_SIZE
 from ..utils._dask import in_dask_task
+
+# Of all modules: who computes in doubles is quickly done.
+_doubles = threading.Lock()
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -66,6 +70,17 @@ def autocast(precision: str, device: str) -> Any:
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(device).type, dtype=_PRECISIONS[precision])
+
+
+@contextmanager
+def in_doubles(module: nn.Module) -> Iterator[None]:
+    """Let a module compute in float64, one thread after the other, and in float32 again."""
+    with _doubles:
+        module.double()
+        try:
+            yield
+        finally:
+            module.float()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What is inside a pipeline, a search, or another wrapper."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.calibration import CalibratedClassifierCV
@@ -10,7 +11,14 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 
 def find_last_step(estimator: Any) -> Any:
     """Give the classifier that a pipeline ends in, or that a search, threshold or frozen estimator holds."""
-    while True:
+    *_, last = look_inside(estimator)
+    return last
+
+
+def look_inside(estimator: Any) -> Iterator[Any]:
+    """Give an estimator, and one after the other what each holds that answers for it."""
+    while estimator is not None:
+        yield estimator
         if hasattr(estimator, "steps"):
             estimator = estimator.steps[-1][1]
         elif isinstance(estimator, FrozenEstimator):
@@ -20,7 +28,7 @@ def find_last_step(estimator: Any) -> Any:
         elif isinstance(estimator, FixedThresholdClassifier | TunedThresholdClassifierCV):
             estimator = getattr(estimator, "estimator_", estimator.estimator)
         else:
-            return estimator
+            estimator = None
 
 
 def split_loader(estimator: Any) -> tuple[Any, Any]:
