@@ -70,7 +70,7 @@ def test_of_very_many_pictures_equal_ones_alone_are_found(pictures, monkeypatch)
     "X",
     [
         np.zeros((4, 255)),
-        pd.DataFrame(np.zeros((4, 300))),
+        pd.DataFrame(np.zeros((4, 255))),
         [[1.0, 2.0], [3.0, 4.0]],
         ["no such file", "nor this"],
         np.array([1, 2, 3]),
@@ -78,6 +78,11 @@ def test_of_very_many_pictures_equal_ones_alone_are_found(pictures, monkeypatch)
 )
 def test_what_holds_no_pictures_has_no_numbers(X):
     assert number_copies(X) is None
+
+
+def test_rows_of_a_table_are_those_of_an_array():
+    rows = np.arange(1200.0).reshape(4, 300)[[0, 1, 0, 2]]
+    np.testing.assert_array_equal(number_copies(pd.DataFrame(rows)), number_copies(rows))
 
 
 def test_collections_of_different_kinds_have_no_numbers(pictures):
