@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,3 +169,14 @@ def test_answer_suits_the_binary_scorers(scoring):
 def test_question_that_makes_no_sense_is_refused(y, settings, message):
     with pytest.raises(LabelError, match=message):
         consolidate_emotions(y, **settings)
+
+
+def test_accents_are_one_character():
+    names = [unicodedata.normalize(form, "Überraschung") for form in ("NFC", "NFD")]
+    assert {normalize_emotion(name) for name in names} == {names[0]}
+
+
+@pytest.mark.parametrize("names", [(1, "1"), (None, "pain")])
+def test_names_that_become_one_or_none_are_refused(names):
+    with pytest.raises(LabelError, match="expected two different names"):
+        consolidate_emotions(["pain", "fear"], "pain", names=names)

@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 
 from sk_emotion import EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
-from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageReadError
+from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +173,15 @@ def test_confidence_is_measured_from_the_threshold_of_the_model(faces, model):
     expected = np.where(pain >= 0.1, 0.5 + 0.5 * (pain - 0.1) / 0.9, 0.5 + 0.5 * (0.1 - pain) / 0.1)
     np.testing.assert_allclose(table["confidence"], expected)
     assert (table["confidence"] >= 0.5).all()
+    pd.testing.assert_frame_equal(predict_faces(FrozenEstimator(sensitive), X), table)
+
+
+def test_network_of_16_bits_refuses_8(faces):
+    X, y, _ = faces
+    deep = X.astype(np.uint16) * 257
+    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(deep, y)
+    with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 65535"):
+        predict_faces(clf, X)
 
 
 def test_network_of_fractions_takes_photos(faces, photos):

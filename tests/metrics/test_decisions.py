@@ -19,9 +19,7 @@ def test_area_is_that_of_scikit_learn_whichever_class_is_asked_for(faces, pos_la
     report = EmotionReport.from_estimator(svm, rows[30:], y[30:], pos_label=pos_label, n_resamples=0)
     assert report.scores_.loc["roc_auc", "value"] == pytest.approx(expected)
     drawn = MulticlassRocCurveDisplay.from_estimator(svm, rows[30:], y[30:], pos_label=pos_label)
-    assert next(iter(drawn.roc_auc.values()) if isinstance(drawn.roc_auc, dict) else iter([drawn.roc_auc])) == (
-        pytest.approx(expected)
-    )
+    assert drawn.roc_auc == {pos_label: pytest.approx(expected)}
 
 
 @pytest.mark.filterwarnings("ignore::sk_emotion.exceptions.DatasetWarning")

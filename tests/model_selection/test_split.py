@@ -319,3 +319,10 @@ def test_warning_points_at_the_caller():
     with pytest.warns(DatasetWarning) as record:
         train_val_test_split(y, y, groups=groups, random_state=0)
     assert {warning.filename for warning in record} == {__file__}
+
+
+def test_sets_have_the_size_that_was_asked_for_though_each_holds_all_classes():
+    y = np.repeat(["anger", "fear", "pain"], [60, 30, 10])
+    *_, y_val, y_test = train_val_test_split(np.arange(100), y, val_size=5, test_size=7, random_state=0)
+    assert (len(y_val), len(y_test)) == (5, 7)
+    assert set(y_val) == set(y_test) == set(y)
