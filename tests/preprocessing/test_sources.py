@@ -1,5 +1,7 @@
 """What holds a picture: read from wherever it stands, or named with what to pass instead, and shown to nobody."""
 
+# ruff: noqa: SIM115 - the fixture `keep` closes what a test opens
+
 import array
 import asyncio
 import base64
