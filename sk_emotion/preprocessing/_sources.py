@@ -288,7 +288,8 @@ def _refuse_text(data: bytes) -> None:
     """Refuse a picture that is written as text."""
     beginning = data[: 2 * _MOST_SHOWN]
     words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
-    if words is not None:
+    # Other text, a URL, say, is no picture in any format.
+    if words is not None and "base64" in words:
         raise ImageReadError(words)
 
 
