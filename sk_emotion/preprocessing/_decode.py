@@ -43,8 +43,8 @@ def decode_picture(
     ----------
     source : str, PathLike, bytes, file object, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or \
             (H, W, 4)
-        A file is told by its content, not by its name. Of an animation, the first frame is taken. Of bytes, any buffer;
-        of an array, also one with the bytes of a file, such as ``cv2.imencode`` returns.
+        The content of a file counts, not its name. Of an animation, the first frame is taken. Any buffer of bytes is
+        taken, and an array with the bytes of a file, such as ``cv2.imencode`` returns.
     min_side : int, default=None
         A picture at least twice this on both sides is given at a fraction of its size, each pixel the mean of those
         that it stands for. A JPEG file is decoded that way, at a fraction of the time.
