@@ -90,8 +90,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     device : str, default="auto"
         ``"cuda"``, ``"mps"``, ``"cpu"`` or any PyTorch device; ``"auto"`` takes the first of them that is there.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        Of training; ``"auto"`` is bf16 where the hardware has it. Prediction is in fp32 unless the precision is
-        named.
+        Of training; ``"auto"`` is bf16 where the hardware has it, or what the environment variable
+        SK_EMOTION_PRECISION says (``fp32`` or ``bf16``). Prediction is in fp32 unless the precision is named.
     data_parallel : bool, default=False
         Whether the processes that ``accelerate launch`` or ``torchrun`` started train together, each on another part
         of every batch, and on its own GPU. All must be given the same images. `batch_size` is that of one process,

@@ -29,13 +29,49 @@ settings.register_profile("soak", settings.get_profile("suite"), max_examples=10
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--precision",
+        choices=["fp32", "bf16", "other"],
+        help="what precision='auto' means, also in processes that tests start; by default, what the processor has. "
+        "'other' is what it has not: only the tests marked as training run then, and where bf16 has to be emulated, "
+        "only those marked as quick.",
+    )
+
+
+def pytest_configure(config):
+    precision = config.getoption("--precision")
+    if precision == "other":
+        precision = _other_precision()
+    if precision is not None:
+        os.environ["SK_EMOTION_PRECISION"] = precision
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--precision") != "other":
+        return
+    is_emulated = os.environ["SK_EMOTION_PRECISION"] == "bf16"
+    marks = {item: item.get_closest_marker("training") for item in items}
+    kept = [item for item, mark in marks.items() if mark and (mark.kwargs.get("quick") or not is_emulated)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _other_precision():
+    # Imported here: other runs of pytest that only hand tests to workers need no PyTorch.
+    from sk_emotion.training.hardware import native_precision
+
+    return "bf16" if native_precision() == "fp32" else "fp32"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    # Imported here: the process that only hands tests to workers needs no PyTorch.
     import torch
 
-    # Small nets gain nothing from threads, and parallel test runs would fight over them.
-    torch.set_num_threads(1)
+    # Small nets gain nothing from threads, and parallel test runs would fight over them. OMP_NUM_THREADS, which PyTorch
+    # reads, asks for more.
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
