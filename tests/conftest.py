@@ -1,4 +1,5 @@
 import os
+import signal
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,9 @@ def pytest_configure(config):
         precision = _other_precision()
     if precision is not None:
         os.environ["SK_EMOTION_PRECISION"] = precision
+    # A shell lets what it starts in the background ignore Ctrl-C, and what the tests start would ignore it too.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):
