@@ -13,6 +13,9 @@ from hypothesis.configuration import set_hypothesis_home_dir
 if "SK_EMOTION_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# Threads that wait for one another sleep, so that several, on a machine that others use too, do not stand in their own way.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest -o faulthandler_timeout=0 tests/properties``
 # draws anew, and for long. Nothing is left behind in the working directory.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
