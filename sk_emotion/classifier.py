@@ -34,7 +34,7 @@ from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
-from .utils._labels import check_classes, check_labels
+from .utils._labels import check_classes, check_labels, check_scored_labels, describe_spelling
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -441,6 +441,37 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
         return self._map(average_views, X)
 
+    def score(self, X, y, sample_weight=None):
+        """Return the share of images whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those of `fit`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        LabelError
+            If y holds numbers and `classes_` names, or the other way round.
+
+        Warns
+        -----
+        DatasetWarning
+            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+        """
+        check_is_fitted(self, "net_")
+        check_scored_labels(y, self.classes_, "EmotionClassifier")
+        return super().score(X, y, sample_weight)
+
     def embed(self, X):
         """Give the features from which the last linear layer makes its decision.
 
@@ -496,6 +527,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if len(unknown):
             raise LabelError(
                 f"{name} holds labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
+                f"{describe_spelling(unknown.tolist(), self.classes_.tolist())}"
             )
 
     def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:

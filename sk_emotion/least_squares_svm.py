@@ -24,7 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import LabelError
-from .utils._labels import check_labels
+from .utils._labels import check_labels, check_scored_labels
 
 # So few rows are fitted in double precision, which costs nothing then.
 _ROWS_IN_DOUBLE = 4000
@@ -231,6 +231,37 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         columns = _put_side_by_side(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        LabelError
+            If y holds numbers and `classes_` names, or the other way round.
+
+        Warns
+        -----
+        DatasetWarning
+            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+        """
+        check_is_fitted(self)
+        check_scored_labels(y, self.classes_, "LeastSquaresSVC")
+        return super().score(X, y, sample_weight)
 
     @available_if(lambda self: self.probability)
     def predict_proba(self, X):

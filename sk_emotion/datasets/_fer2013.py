@@ -163,8 +163,9 @@ def _choose_rows(path: Path, usage: NDArray[Any], parts: list[str]) -> NDArray[n
     known = list(_OFFICIAL.values())
     foreign = np.flatnonzero(~np.isin(usage, known))
     if len(foreign):
+        found = name_some(np.unique(usage[foreign]).tolist())
         raise DatasetError(
-            f"load_fer2013: '{path}' has the Usage {name_some(np.unique(usage[foreign]))} in {_name_rows(foreign)}; "
+            f"load_fer2013: '{path}' has the Usage {found} in {_name_rows(foreign)}; "
             f"expected {', '.join(known)}. Correct it, or load all rows with subset='all'."
         )
     _refuse_absent(path, parts, [part for part, name in _OFFICIAL.items() if (usage == name).any()])
