@@ -168,7 +168,7 @@ def warn_of_no_emotions(classes: Sequence[Any], labels: Mapping[Any, Any] | None
     what = (
         f"no class is a known emotion: {name_some(unknown)}"
         if len(unknown) == len(classes)
-        else f"{name_some(odd)} stand among the classes, but are no emotion"
+        else f"{name_some(odd)} are no emotion, but are among the classes"
     )
     warnings.warn(
         f"{where}: {what}. If they are persons or parts of a split, take the emotion from the paths with label=; if "

@@ -82,7 +82,7 @@ def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
     """
     labels = np.ravel(np.asarray(y))
     known = classes.tolist()
-    unknown = {label for label in labels.tolist() if label not in known} if labels.dtype.kind in "OUTbiuf" else set()
+    unknown = set(labels.tolist()).difference(known)
     texts = {isinstance(label, str) for label in unknown}
     if unknown and texts.isdisjoint({isinstance(label, str) for label in known}):
         raise LabelError(
