@@ -165,7 +165,8 @@ def load_face_folder(
     contents = _read_photos(root, None if label is not None else _find_class_folders(root), label, labels)
     target = np.array(contents.labels)
     if not contents.names:
-        raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{_ADVICE}")
+        advice = _describe_skipped(contents) if contents.skipped else _ADVICE
+        raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{advice}")
     check_classes(target, f"load_face_folder: '{root}'", _describe_left_out(contents) + _advise(root, target[0]))
     found: NDArray[Any] | None
     contradictions: list[NDArray[np.intp]] = []
@@ -205,7 +206,7 @@ def _refuse_no_folder(root: Path) -> None:
     if not os.path.exists(root):
         raise DatasetNotFoundError(f"load_face_folder: there is no folder '{root}'. {_ADVICE}")
     if not root.is_dir():
-        hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv") else _ADVICE
+        hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
 
 
@@ -344,6 +345,9 @@ def _looks_like_photo(path: Path) -> bool:
     if path.suffix.lower().removeprefix(".") in PICTURES:
         return True
     try:
+        # A pipe would be waited for.
+        if not os.path.isfile(path):
+            return False
         with path.open("rb") as file:
             return _BEGINNING.match(file.read(12)) is not None
     except OSError:
@@ -404,6 +408,7 @@ def _describe_merged(contents: _Contents) -> list[str]:
 def _describe_grouping(groups: Any) -> str:
     if groups is None:
         return "Nothing says which photos belong together."
-    if isinstance(groups, str):
-        return "Near duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {groups!r}."
+    if isinstance(groups, str | re.Pattern):
+        pattern = getattr(groups, "pattern", groups)
+        return "Near duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {pattern!r}."
     return "Grouped by a mapping."

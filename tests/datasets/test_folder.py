@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import warnings
@@ -356,6 +357,7 @@ def test_labels_are_read_from_file_names(flat, label, labels):
     assert faces.target_names.tolist() == ["anger", "happiness"]
     assert all(("AN" in path) >= (emotion == "anger") for path, emotion in zip(faces.data, faces.target, strict=True))
     assert faces.groups.tolist()[0] == "KA" and len(faces.skipped) == 0
+    assert r"Grouped by the pattern '/(K.)\\.'." in faces.DESCR
 
 
 def test_photos_beside_folders_are_labelled_too(flat):
@@ -378,6 +380,17 @@ def test_photos_without_a_label_by_a_function_are_counted(flat):
     (flat / "README.txt").write_text("The function is not asked about it.")
     faces = load_face_folder(flat, label=lambda path: CODES[path.name[3:5]] if "." in path.stem else None)
     assert len(faces.skipped) == 1 and "without a label: 1 ('notes.png')" in faces.DESCR
+
+
+def test_function_that_skips_all_photos_is_pointed_out(flat):
+    with pytest.raises(DatasetError, match=r"holds no photos.*without a label: 4 \('K/KA\.AN0\.png'"):
+        load_face_folder(flat, label=lambda path: None)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are of POSIX")
+def test_pipe_among_labelled_photos_is_not_waited_for(flat):
+    os.mkfifo(flat / "K" / "pipe")
+    assert len(load_face_folder(flat, label=r"\.(..)\d", labels=CODES).data) == 4
 
 
 def test_labelled_files_that_are_no_whole_photos_are_left_out_with_a_warning(flat):
