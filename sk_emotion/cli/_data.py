@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     root: Path | None
 
     def find_column(self, name: str) -> str | int:
-        """Give the name of a column as it is meant: its number, if there are no names."""
+        """Return the column that a name stands for: its number, if there is no header."""
         if self.header:
             return name
         return int(name) if name.isdecimal() else _FIRST_COLUMNS.get(name, name)
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
         return {name: emotion or None for name, emotion in pairs}
 
     def describe_table(self) -> dict[str, Any]:
-        """Give what a table is read by; an escaped tab is one."""
+        """Return the options of the reader of tables; an escaped tab is one."""
         return {"sep": "\t" if self.sep == r"\t" else self.sep, "header": 0 if self.header else None}
 
 

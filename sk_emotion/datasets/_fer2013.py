@@ -157,7 +157,7 @@ def _refuse_absent(path: Path, wanted: list[str], present: list[str]) -> None:
 
 
 def _choose_rows(path: Path, usage: NDArray[Any], parts: list[str]) -> NDArray[np.intp]:
-    """Give the rows of a part, or all; rows that belong to no part are an error if one is asked for."""
+    """Return the rows of a part, or all; rows that belong to no part are an error if one is asked for."""
     if len(parts) > 1:
         return np.arange(len(usage))
     known = list(_OFFICIAL.values())
@@ -256,7 +256,7 @@ def _refuse_cut(path: Path, usage: NDArray[np.str_]) -> None:
 
 
 def _read_emotion(text: str) -> str:
-    """Give the class of a code or name; nothing if it is none of the seven."""
+    """Return the class of a code or name; nothing if it is none of the seven."""
     try:
         code = float(text)
     except ValueError:

@@ -240,7 +240,7 @@ def _find_class_folders(root: Path) -> list[str]:
 
 
 def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
-    """Refuse folders inside which the same emotions are told apart again."""
+    """Refuse folders that hold the same emotions again, inside them."""
     below: dict[str, set[str]] = {}
     for folder in {name.rpartition("/")[0] for name in files}:
         top, *inner = folder.split("/")
@@ -262,7 +262,7 @@ def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
 
 
 def _folders_around(root: Path) -> frozenset[str]:
-    """Give a folder and all those around it, without symbolic links."""
+    """Return a folder and all those around it, without symbolic links."""
     real = Path(os.path.realpath(root))
     return frozenset(map(str, (real, *real.parents)))
 

@@ -91,7 +91,7 @@ def _call(label: Callable[[Path], Any], root: Path, name: str) -> str | None:
 
 
 def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
-    """Give each distinct name or code its class; None for those to leave out.
+    """Map each distinct name or code to its class, and to None what is left out.
 
     Parameters
     ----------

@@ -69,8 +69,8 @@ def test_codes_without_a_class_are_left_out_and_columns_stay_beside_their_rows(f
     frame = pd.read_csv(file)
     wards = frame.loc[frame["label"] != 1, "ward"]
     assert judged["n"] == len(wards)
-    told = {str(part["value"]): part["images"] for part in judged["per_group"]}
-    assert told == {str(ward): int((wards == ward).sum()) for ward in set(wards)}
+    printed = {str(part["value"]): part["images"] for part in judged["per_group"]}
+    assert printed == {str(ward): int((wards == ward).sum()) for ward in set(wards)}
 
 
 @pytest.mark.parametrize("labels", ["1", "=fear", "1=fear,1=pain", "1=fear=pain", "", "1=fear,,2=pain"])
@@ -83,8 +83,8 @@ def test_mapping_that_cannot_be_read_is_refused(folder, run, capsys, labels):
 @pytest.mark.parametrize("option", [["--sep", ";"], ["--root", "."], ["--no-header"]])
 def test_option_of_tables_is_refused_for_a_folder(folder, run, capsys, command, option):
     assert run(*command, folder, *option) == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert option[0] in told and "it is for a CSV file" in told
+    printed = " ".join(capsys.readouterr().err.split())
+    assert option[0] in printed and "it is for a CSV file" in printed
 
 
 def test_pattern_is_refused_for_a_table(folder, paths, tmp_path, run, capsys):
