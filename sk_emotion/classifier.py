@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, TrainingError
-from .images import MIN_AUGMENT_SIZE, validate_images
+from .images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
@@ -514,11 +514,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
         labels = check_labels(y, "EmotionClassifier")
-        if len(labels) != len(images):
-            raise LabelError(
-                f"EmotionClassifier: X has {len(images)} images, but y has {len(labels)} labels. Give one label per "
-                "image."
-            )
+        check_one_label_each("EmotionClassifier", X, len(images), len(labels))
         check_classes(labels, "EmotionClassifier")
         return images, labels
 

@@ -24,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import LabelError
+from .images import check_one_label_each, find_shape, refuse_one_image
 from .utils._labels import check_labels, check_scored_labels
 
 # So few rows are fitted in double precision, which costs nothing then.
@@ -166,6 +167,9 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
+            refuse_one_image(X, "LeastSquaresSVC")
+            if len(find_shape(X)) == 2:
+                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -208,6 +212,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             About 1 for a class, or the second of two, and -1 against it.
         """
         check_is_fitted(self)
+        # Some pass an image to what takes features of images.
+        refuse_one_image(X, "LeastSquaresSVC", (1, self.n_features_in_))
         X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
