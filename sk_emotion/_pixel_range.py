@@ -48,8 +48,9 @@ def find_top(values: Any, least: float = 0.0) -> float | None:
         for whole numbers. None if the values are no pixels: standardized, not finite, or too large.
     """
     low, high = float(values.min()), float(values.max())
-    if values.dtype.kind in "iu":
-        return next((top for top in _WHOLE_TOPS if top >= least and low >= 0 and high <= top), None)
+    # What is sharpened in whole numbers oversteps 0 to 255 as floats do.
+    if values.dtype.kind in "iu" and low >= 0:
+        return next((top for top in _WHOLE_TOPS if top >= least and high <= top), None)
     return _find_float_top(values, low, high, least)
 
 

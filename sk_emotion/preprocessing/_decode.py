@@ -168,7 +168,7 @@ def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType(
 def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
     """Scale values from 0 to `top` to whole numbers from 0 to 255, and clip what oversteps them."""
     if top == 255 and values.dtype.kind in "iu":
-        return values.astype(np.uint8)
+        return np.clip(values, 0, 255).astype(np.uint8)
     # Half precision has no whole numbers above 2048, and NumPy would compute in it.
     values = values.astype(np.float32) if values.dtype.itemsize < 4 else values
     return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)

@@ -120,9 +120,19 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     pipes and devices are errors at once. A file that is made to be slow takes up to a second a megabyte, and 16 bytes
     of memory a pixel: lower both limits for pictures from strangers.
 
-    Transparent parts become white. Of an animation, the first frame is taken. Values of 16 bits, and floats up to 1,
-    are scaled to 8 bits. Standardised floats in an array of images, which cannot be, stay ``float32``. Images with a
-    side under 16 pixels are not cropped.
+    Transparent parts become white. Of an animation, the first frame is taken. Images with a side under 16 pixels are
+    not cropped.
+
+    Other pixels than those of 8 bits are scaled to 8 bits: floats from 0 to 1 or 0 to 255, and whole numbers of 12, 16
+    or 32 bits. The smallest range that holds them all is taken to be theirs. It is one range for all floats of X, and
+    one for all whole numbers, so that a dark frame beside a bright one stays dark; a file is decided on by itself.
+    Whole numbers that had more than 8 bits in `fit` have them in `transform`, too. Floats that overstep their range, as
+    resizing and sharpening make them, are clipped: at least from -0.06 to 1.06, or the same share of 255. Floats on
+    no such range are an error among pictures; in an array of images that `fit` has seen they are standardized, and stay
+    ``float32``.
+
+    One image without the batch axis is an error: pass ``[image]`` or ``image[np.newaxis]``. After `fit` on pictures,
+    flattened rows are images of `image_size`, or of `image_shape`.
 
     Of 899 web photos of six emotions, ``detector="mtcnn"`` saw a face in 830 and ``"lbp"`` in 523, each at 0.05 s a
     photo on one core. Another detector confirmed all but 1 and 7 of these.
@@ -247,7 +257,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         FaceNotFoundError
             If no face is seen in a picture and ``on_missing="raise"``.
         ImageArrayError
-            If numbers are no batch of images, or not of the shape or range of `fit`.
+            If numbers are no batch of images but one image, say, or not of the shape or range of `fit`.
         """
         check_is_fitted(self)
         self.unread_ = {}

@@ -202,6 +202,15 @@ def test_form_of_an_array_in_a_list_does_not_matter(change, picture):
     np.testing.assert_array_equal(loader.transform([change(picture)]), loader.transform([picture]))
 
 
+def test_sharpened_whole_numbers_are_clipped():
+    sharp = GREY.astype(np.int16) + (GREY - ndimage.gaussian_filter(GREY.astype(float), 2)).astype(np.int16) // 4
+    sharp[0, :2] = -6, 262
+    loader = FaceLoader(30).fit([GREY])
+    expected = loader.transform([np.clip(sharp, 0, 255).astype(np.uint8)])
+    np.testing.assert_array_equal(loader.transform([sharp]), expected)
+    np.testing.assert_array_equal(loader.transform(sharp[np.newaxis]), expected)
+
+
 def test_switches_are_black_and_white():
     switches = GREY > 100
     loader = FaceLoader(30).fit([GREY])
