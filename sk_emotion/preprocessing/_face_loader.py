@@ -22,7 +22,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._pixel_range import is_overstepped
-from .._stored_images import is_stored
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..utils._defaults import add_new_parameters
@@ -359,7 +358,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         """Give a loader that takes parts of X as `transform` takes all of it, with one range for the pixels."""
         loader = copy.copy(self)
         pictures = self._list_pictures(X)
-        if pictures is None and not hasattr(self, "pixel_range_") and not is_stored(X):
+        # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
+        if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
         loader._tops = self._find_tops(pictures or [])
