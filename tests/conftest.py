@@ -13,7 +13,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 if "SK_EMOTION_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-# Threads that wait for one another sleep, so that several, on a machine that others use too, do not stand in their own way.
+# Threads that wait for one another sleep, so that several do not stand in their own way on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest -o faulthandler_timeout=0 tests/properties``
