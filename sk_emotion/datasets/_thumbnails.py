@@ -12,7 +12,7 @@ from PIL import Image
 from ..exceptions import ImageReadError
 from ..preprocessing._crop import REDUCING_GAP
 from ..preprocessing._decode import decode_picture
-from ..preprocessing._sources import as_array, is_encoded, show_path
+from ..preprocessing._sources import as_source, show_path
 
 SIZE = 32
 """Height and width of a thumbnail in pixels; the aspect ratio is not kept."""
@@ -42,10 +42,10 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
     ImageReadError
         If it cannot be decoded to its last pixel.
     """
-    image = as_array(image)
+    image = as_source(image)
     # Strings of NumPy are arrays, too.
     is_array = isinstance(image, list | tuple) or hasattr(image, "__array__")
-    if not is_array or isinstance(image, str | bytes | Image.Image) or is_encoded(image):
+    if not is_array or isinstance(image, str | bytes | Image.Image):
         try:
             # A JPEG is decoded at an eighth of its size, many times faster, but still to its last byte.
             picture = decode_picture(image, min_side=2 * SIZE, grey=True, cut_padding=False)

@@ -100,7 +100,7 @@ def list_pictures(X: Any) -> list[Any] | None:
                 f"FaceLoader: X has {array.shape[1]} columns, expected one of pictures. Pass that column alone."
             )
         if array.ndim == 2 and len(array) and all(map(is_encoded, array)):
-            return list(array)
+            return list(map(as_source, array))
         if array.dtype.kind not in "OSUT" or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
             return None
         elements = list(array.ravel())
@@ -110,7 +110,7 @@ def list_pictures(X: Any) -> list[Any] | None:
         )
     # One row of pixels may begin as a file does, all of them cannot.
     is_list = any(map(is_picture, elements)) or all(map(is_encoded, elements)) or all(map(_is_nan, elements))
-    return elements if is_list else None
+    return list(map(as_source, elements)) if is_list else None
 
 
 def name_picture(sources: Sequence[Any], index: int) -> str:
@@ -174,10 +174,11 @@ def is_encoded(element: Any) -> bool:
     return is_row and _BEGINNING.match(element.ravel()[:64].tobytes()) is not None
 
 
-def as_array(source: Any) -> Any:
-    """Return the array that a buffer with axes holds; everything else as it is."""
-    is_buffer = isinstance(source, ArrayType) or (isinstance(source, memoryview) and not _is_bytes(source))
-    return np.asarray(source) if is_buffer else source
+def as_source(element: Any) -> Any:
+    """Return the array that a buffer with axes holds, or the bytes of an encoded picture in an array; others as is."""
+    is_buffer = isinstance(element, ArrayType) or (isinstance(element, memoryview) and not _is_bytes(element))
+    element = np.asarray(element) if is_buffer else element
+    return element.tobytes() if is_encoded(element) else element
 
 
 def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:

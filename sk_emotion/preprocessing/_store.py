@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..exceptions import DatasetError, ImageReadError, MissingDependencyError
 from ._cache import Face
-from ._sources import as_array, read_source
+from ._sources import read_source
 
 _KEY = "sk_emotion"
 
@@ -130,7 +130,7 @@ def identify_pictures(pictures: Sequence[Any], channel_order: str) -> str:
             except (OSError, ValueError):
                 told = f"{path}\0"
         else:
-            told = _hash_content(as_array(picture), channel_order)
+            told = _hash_content(picture, channel_order)
         digest.update(os.fsencode(told) + b"\0")
     return digest.hexdigest()
 
