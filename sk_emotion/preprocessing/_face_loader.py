@@ -403,7 +403,9 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     def _list_pictures(self, X: Any) -> list[Any] | None:
         """List the pictures in X; None if it holds numbers."""
         pictures = list_pictures(X)
-        shapes: set[tuple[int, ...]] = {getattr(picture, "shape", ()) for picture in pictures or []}
+        shapes: set[tuple[int, ...]] = {
+            picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
+        }
         # The rows of a colour image in a list are arrays of two axes, as pictures are.
         if pictures and len(pictures) > 1 and len(shapes) == 1:
             (shape,) = shapes
