@@ -5,26 +5,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
-from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, check_size, open_picture, quiet_pillow, read_file
+from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find_turn
+from ._open import MAX_FILE_SIZE, check_size, open_picture, quiet_pillow, read_file
 
 # One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
 _LARGE_PIXELS = 2**21
 _large_picture = ForkSafeLock()
 
-# What turns a picture upright, by its EXIF orientation.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+# Of values that are scaled at a time.
+_PART = 2**20
 
 
 def decode_picture(
@@ -73,7 +66,7 @@ def decode_picture(
         with quiet_pillow:
             if encoded:
                 return _decode(source, min_side, grey, cut_padding, max_pixels)
-            check_pixels(source, max_pixels)
+            check_pixels(find_decoded_size(source, _peek(source, max_file_size)), max_pixels)
             return _shrink(_as_opaque(_turn_upright(source.copy())), min_side)
     except ImageReadError:
         raise
@@ -121,19 +114,41 @@ def to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
     """Scale values from 0 to `top` to whole numbers from 0 to 255."""
-    return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
+    scaled = np.empty(values.size, dtype=np.uint8)
+    flat = values.reshape(-1)
+    # Part by part, since floats take many times as much memory.
+    for start in range(0, values.size, _PART):
+        part = slice(start, start + _PART)
+        scaled[part] = np.clip(np.rint(flat[part] * (255.0 / top)), 0, 255)
+    return scaled.reshape(values.shape)
 
 
 def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
     with open_picture(data, max_pixels) as image:
-        n_pixels = image.width * image.height
+        size = find_decoded_size(image, data)
+        check_pixels(size, max_pixels, "pixels as they are coded")
+        n_pixels = size[0] * size[1]
         drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
+        check_cost(image, data, size, max_pixels, min_side)
         # The coefficients of a progressive JPEG are kept until its last scan, whatever its pixels are reduced to.
         if drafted and not image.info.get("progressive"):
             n_pixels = image.width * image.height
         with _large_picture if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
             whole = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
             return _shrink(_as_opaque(_turn_upright(whole)), min_side)
+
+
+def _peek(image: Image.Image, max_size: int | None) -> bytes:
+    """Read the file of a PIL image that is not decoded yet; nothing of any other."""
+    file = getattr(image, "fp", None) if getattr(image, "tile", None) else None
+    if file is None:
+        return b""
+    position = file.tell()
+    try:
+        file.seek(0)
+        return file.read(-1 if max_size is None else max_size)
+    finally:
+        file.seek(position)
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -154,10 +169,8 @@ def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     image.load()
-    turn = None
-    # A picture with broken EXIF data is still a picture. Pillow's exif_transpose would also write that data anew.
-    with contextlib.suppress(Exception):
-        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    # Pillow's exif_transpose would also write the EXIF data anew.
+    turn = find_turn(image)
     return image if turn is None else image.transpose(turn)
 
 

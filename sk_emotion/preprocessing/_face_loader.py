@@ -22,10 +22,11 @@ from ..images import validate_images
 from ..utils._defaults import add_new_parameters
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
+from ._cost import MAX_PIXELS
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
-from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
+from ._open import MAX_FILE_SIZE, quiet_pillow
 from ._sources import list_pictures, name_picture
 from ._store import SEEN, identify_pictures, open_store, write_faces
 
