@@ -15,8 +15,8 @@ from ..exceptions import ImageReadError
 MAX_PIXELS = 120_000_000
 """Enough for a phone of 108 megapixels."""
 
-# A pixel that takes more counts as several, so that a picture takes at most 300 MB, unless more are allowed.
-_BYTES_PER_PIXEL = 2.5
+# A pixel that takes more counts as several, so that a picture takes at most 290 MB, unless more pixels are allowed.
+_BYTES_PER_PIXEL = 2.4
 
 # By Pillow's mode, measured: the pixels as they are decoded, and their copies on the way to 8 bits, opaque.
 _BYTES_BY_MODE = {"1": 2, "L": 1, "P": 6, "RGB": 4, "RGBA": 8, "RGBX": 8, "CMYK": 8, "YCbCr": 8}
