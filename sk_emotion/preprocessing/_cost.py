@@ -30,6 +30,9 @@ _BYTES_OF_DEEP_AVIF = 24.0
 # Not memory but time: Pillow decodes a BMP of run lengths in Python, at up to 200 ns a pixel.
 _COST_OF_RUN_LENGTHS = 60.0
 
+# In time, too: pixels of a PNG of 16 bits in color, and of a TIFF compressed by LZMA, take twice as long as others.
+_COST_OF_SLOW = 2.0
+
 # Pillow keeps two pointers for each row, and decoders up to two rows of eight bytes a pixel.
 _BYTES_PER_LINE = 16
 
@@ -186,7 +189,8 @@ def _find_bytes_per_pixel(image: Any, data: bytes) -> float:
     if codec in ("ppm", "ppm_plain"):
         # Python's bytes, twice.
         needed += 2 * (4 if image.mode == "I" else len(image.getbands()))
-    return needed
+    slow = image.info.get("compression") == "lzma" or (codec == "zip" and image.tile[0][3] in ("RGB;16B", "RGBA;16B"))
+    return needed * (_COST_OF_SLOW if slow else 1)
 
 
 def _list_jpeg_markers(data: bytes) -> Iterator[int]:
