@@ -152,15 +152,10 @@ def make_socket(entry, others):
         opened.bind(entry.name)
 
 
-def hold_face(entry, others):
-    """Link to a whole file with a face, in which an entry would be written."""
-    os.link(others[1], entry)
-
-
 IN_PLACE_OF_AN_ENTRY = {
     "a link to another face": lambda entry, others: entry.symlink_to(others[1]),
     "another face": lambda entry, others: shutil.copy(others[1], entry),
-    "another name of another face": hold_face,
+    "another name of another face": lambda entry, others: os.link(others[1], entry),
     "a link to nothing": lambda entry, others: entry.symlink_to(entry.parent / "nothing"),
     "a link to itself": lambda entry, others: entry.symlink_to(entry),
     "a link to a pipe": lambda entry, others: [os.mkfifo(entry.parent / "pipe"), entry.symlink_to("pipe")],
