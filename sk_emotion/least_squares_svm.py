@@ -24,7 +24,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import LabelError
-from .utils._labels import check_labels
+from .images import check_one_label_each, find_shape, refuse_one_image
+from .utils._labels import check_labels, check_scored_labels
 
 # So few rows are fitted in double precision, which costs nothing then.
 _ROWS_IN_DOUBLE = 4000
@@ -166,6 +167,9 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
+            refuse_one_image(X, "LeastSquaresSVC")
+            if len(find_shape(X)) == 2:
+                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -208,6 +212,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             About 1 for a class, or the second of two, and -1 against it.
         """
         check_is_fitted(self)
+        # Some pass an image to what takes features of images.
+        refuse_one_image(X, "LeastSquaresSVC", (1, self.n_features_in_))
         X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
@@ -231,6 +237,37 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         columns = _put_side_by_side(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        LabelError
+            If y holds numbers and `classes_` names, or the other way round.
+
+        Warns
+        -----
+        DatasetWarning
+            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+        """
+        check_is_fitted(self)
+        check_scored_labels(y, self.classes_, "LeastSquaresSVC")
+        return super().score(X, y, sample_weight)
 
     @available_if(lambda self: self.probability)
     def predict_proba(self, X):

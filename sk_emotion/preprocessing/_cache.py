@@ -19,7 +19,7 @@ from ..utils._file_lock import lock_file
 from ..utils._files import open_regular
 
 # Part of every key: raised when the same parameters begin to give other pixels, or an entry gets another layout.
-_FORMAT = 4
+_FORMAT = 5
 
 # The lock of a killed worker is lifted at once; after so many seconds, no worker is waited for any longer.
 _PATIENCE = 5.0
