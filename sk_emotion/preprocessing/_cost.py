@@ -30,7 +30,8 @@ _BYTES_OF_DEEP_AVIF = 24.0
 # Not memory but time: Pillow decodes a BMP of run lengths in Python, at up to 200 ns a pixel.
 _COST_OF_RUN_LENGTHS = 60.0
 
-# In time, too: pixels of a PNG of 16 bits in color, and of a TIFF compressed by LZMA, take twice as long as others.
+# In time, too: filters of a PNG take up to 30 ns a pixel, twice that for 16 bits in color, as LZMA in a TIFF does.
+_COST_OF_FILTERS = 1.5
 _COST_OF_SLOW = 2.0
 
 # Pillow keeps two pointers for each row, and decoders up to two rows of eight bytes a pixel.
@@ -45,6 +46,8 @@ _MAX_SEGMENTS = 3000
 
 # Pillow takes 20 microseconds and 250 bytes for each strip or tile of a TIFF, needed or not.
 _MAX_STRIPS = 100_000
+# It takes 30 microseconds for each tag. Photos have some hundred at most.
+_MAX_TAGS = 10_000
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
 _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 322, 323
 _STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = _STRIP_TAGS = (273, 279, 324, 325)
@@ -76,7 +79,10 @@ def check_parts(data: bytes) -> None:
         if scans > _MAX_SCANS:
             raise ImageReadError(f"has {scans:,} scans, expected at most {_MAX_SCANS} in a JPEG")
     elif data.startswith((b"II", b"MM")):
-        strips = max((count for tag, count, _ in _list_tiff_tags(data) if tag in _STRIP_TAGS), default=0)
+        tags = list(_list_tiff_tags(data))
+        if len(tags) > _MAX_TAGS:
+            raise ImageReadError(f"has {len(tags):,} tags, expected at most {_MAX_TAGS:,} in a TIFF")
+        strips = max((count for tag, count, _ in tags if tag in _STRIP_TAGS), default=0)
         if strips > _MAX_STRIPS:
             raise ImageReadError(f"has {strips:,} strips or tiles, expected at most {_MAX_STRIPS:,} in a TIFF")
     elif data.startswith(_PPM_IN_WORDS):
@@ -185,12 +191,14 @@ def _find_bytes_per_pixel(image: Any, data: bytes) -> float:
         return _BYTES_BY_FORMAT[image.format]
     if "transparency" in image.info:
         return 12.0 if image.mode == "RGB" else 10.0
-    needed = _BYTES_BY_MODE.get(image.mode, _BYTES_OF_OTHER_MODES)
+    needed: float = _BYTES_BY_MODE.get(image.mode, _BYTES_OF_OTHER_MODES)
     if codec in ("ppm", "ppm_plain"):
         # Python's bytes, twice.
         needed += 2 * (4 if image.mode == "I" else len(image.getbands()))
-    slow = image.info.get("compression") == "lzma" or (codec == "zip" and image.tile[0][3] in ("RGB;16B", "RGBA;16B"))
-    return needed * (_COST_OF_SLOW if slow else 1)
+    if codec == "zip" and image.mode in ("RGB", "RGBA"):
+        # Those of 16 bits are read by a raw mode that says so.
+        needed += _COST_OF_FILTERS * (1 if image.tile[0][3] == image.mode else 4)
+    return needed * (_COST_OF_SLOW if image.info.get("compression") == "lzma" else 1)
 
 
 def _list_jpeg_markers(data: bytes) -> Iterator[int]:

@@ -15,7 +15,7 @@ from ..utils._locks import ForkSafeLock
 from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find_turn
 from ._open import MAX_FILE_SIZE, check_size, open_picture, quiet_pillow, read_file
 
-# One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
+# One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 18 megapixels 290 MB.
 _LARGE_PIXELS = 2**21
 _large_picture = ForkSafeLock()
 

@@ -76,7 +76,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         Most pixels of a picture, as they are decoded: the tiles of a TIFF may be larger than the picture. More are an
         error before any is decoded: a file of a few kilobytes can hold a billion. Pixels that take more than 2.4 bytes
         to decode count as several, so that a picture takes at most 300 MB by default: a JPEG has up to 120 megapixels
-        (progressive: 90), a PNG in color 70, a WEBP or an AVIF 18. A higher limit allows more memory. None, and more
+        (progressive: 90), a PNG in color 50, a WEBP or an AVIF 18. A higher limit allows more memory. None, and more
         than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
     max_file_size : int or None, default=100_000_000
         Most bytes of a file, or of encoded bytes. More are an error before any is read.
