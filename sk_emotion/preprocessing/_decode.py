@@ -7,28 +7,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from .._pixel_range import find_top
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
-from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, open_picture, quiet_pillow
+from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find_turn
+from ._open import MAX_FILE_SIZE, open_picture, quiet_pillow
 from ._sources import read_source
 
-# One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
+# One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 18 megapixels 290 MB.
 _LARGE_PIXELS = 2**21
 _large_picture = ForkSafeLock()
 
-# What turns a picture upright, by its EXIF orientation.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+# Of values that are scaled at a time.
+_PART = 2**20
 
 
 def decode_picture(
@@ -79,7 +72,7 @@ def decode_picture(
         with quiet_pillow:
             if encoded:
                 return _decode(source, min_side, grey, cut_padding, max_pixels)
-            check_pixels(source, max_pixels)
+            _check_image(source, max_pixels)
             return _shrink(_as_opaque(_turn_upright(source.copy()), tops), min_side)
     except ImageReadError:
         raise
@@ -167,11 +160,17 @@ def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType(
 
 def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
     """Scale values from 0 to `top` to whole numbers from 0 to 255, and clip what oversteps them."""
-    if top == 255 and values.dtype.kind in "iu":
-        return np.clip(values, 0, 255).astype(np.uint8)
-    # Half precision has no whole numbers above 2048, and NumPy would compute in it.
-    values = values.astype(np.float32) if values.dtype.itemsize < 4 else values
-    return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
+    scaled = np.empty(values.size, dtype=np.uint8)
+    flat = values.reshape(-1)
+    # Part by part, since floats take many times as much memory.
+    for start in range(0, values.size, _PART):
+        part = flat[start : start + _PART]
+        if top != 255 or values.dtype.kind not in "iu":
+            # Half precision has no whole numbers above 2048, and NumPy would compute in it.
+            part = part.astype(np.float32) if part.dtype.itemsize < 4 else part
+            part = np.rint(part * (255.0 / top))
+        scaled[start : start + _PART] = np.clip(part, 0, 255)
+    return scaled.reshape(values.shape)
 
 
 def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | None:
@@ -179,7 +178,7 @@ def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | No
     if isinstance(picture, Image.Image) and _is_deep(picture):
         # What is wrong with it, its decoding tells.
         with contextlib.suppress(Exception), quiet_pillow:
-            check_pixels(picture, max_pixels)
+            _check_image(picture, max_pixels)
             picture = np.asarray(picture)
     if not isinstance(picture, np.ndarray) or not picture.size:
         return None
@@ -201,14 +200,29 @@ def _is_deep(image: Image.Image) -> bool:
 
 def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
     with open_picture(data, max_pixels) as image:
-        n_pixels = image.width * image.height
+        size = find_decoded_size(image, data)
+        check_pixels(size, max_pixels, "pixels as they are coded")
+        n_pixels = size[0] * size[1]
         drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
+        check_cost(image, data, size, max_pixels, min_side)
         # The coefficients of a progressive JPEG are kept until its last scan, whatever its pixels are reduced to.
         if drafted and not image.info.get("progressive"):
             n_pixels = image.width * image.height
         with _large_picture if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
             whole = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
             return _shrink(_as_opaque(_turn_upright(whole)), min_side)
+
+
+def _check_image(image: Image.Image, max_pixels: int | None) -> None:
+    """Refuse a PIL image of too many pixels, by its file if it is not decoded yet."""
+    file = getattr(image, "fp", None) if getattr(image, "tile", None) else None
+    data = b""
+    if file is not None and image.format in ("TIFF", "AVIF"):
+        position = file.tell()
+        file.seek(0)
+        data = file.read()
+        file.seek(position)
+    check_pixels(find_decoded_size(image, data), max_pixels)
 
 
 def _from_array(array: NDArray[Any], tops: Mapping[str, float]) -> Image.Image:
@@ -229,10 +243,8 @@ def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     image.load()
-    turn = None
-    # A picture with broken EXIF data is still a picture. Pillow's exif_transpose would also write that data anew.
-    with contextlib.suppress(Exception):
-        turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    # Pillow's exif_transpose would also write the EXIF data anew.
+    turn = find_turn(image)
     return image if turn is None else image.transpose(turn)
 
 

@@ -27,10 +27,11 @@ from ..images import check_one_label_each, find_shape, refuse_one_image, validat
 from ..utils._defaults import add_new_parameters
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
+from ._cost import MAX_PIXELS
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, find_tops, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
-from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
+from ._open import MAX_FILE_SIZE, quiet_pillow
 from ._sources import as_rgb, list_once, list_pictures, name_picture
 from ._store import SEEN, identify_pictures, open_store, write_faces
 
@@ -73,8 +74,11 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     on_error : {"raise", "blank"}, default="raise"
         What a picture that cannot be read becomes: an error, or an all-zero image and a warning.
     max_pixels : int or None, default=120_000_000
-        Most pixels of a picture. More are an error before any is decoded: a file of a few kilobytes can hold a billion.
-        None, and more than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
+        Most pixels of a picture, as they are decoded: the tiles of a TIFF may be larger than the picture. More are an
+        error before any is decoded: a file of a few kilobytes can hold a billion. Pixels that take more than 2.4 bytes
+        to decode count as several, so that a picture takes at most 300 MB by default: a JPEG has up to 120 megapixels
+        (progressive: 90), a PNG in color 50, a WEBP or an AVIF 18. A higher limit allows more memory. None, and more
+        than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
     max_file_size : int or None, default=100_000_000
         Most bytes of a file, or of encoded bytes. More are an error before any is read.
     channel_order : {"rgb", "bgr"}, default="rgb"
@@ -84,8 +88,9 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
     cache : str, PathLike or None, default=None
-        Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries
-        are made again. Delete the folder to empty it.
+        Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries,
+        those of other faces, and links and pipes in their place are made again. Delete the folder to empty it. Where
+        it cannot be written, a warning says so.
     n_jobs : int or None, default=None
         Number of threads. None is one for each core, up to eight, since Pillow decodes in parallel; but one in a
         parallel worker, such as that of a search, and with a detector, which may not stand several. Elsewhere
@@ -124,8 +129,10 @@ class FaceLoader(TransformerMixin, BaseEstimator):
 
     Files are JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF or PPM, and HEIF once pillow-heif is registered; they are told by
     content, not by name. Nothing else is handed to Pillow, so that no file runs another program, as EPS would. Folders,
-    pipes and devices are errors at once. A file that is made to be slow takes up to a second a megabyte, and 16 bytes
-    of memory a pixel: lower both limits for pictures from strangers.
+    pipes and devices are errors at once. A file that is made to be slow takes up to a second, or a second a megabyte,
+    and 300 MB of memory beside its own size; with a higher `max_pixels`, 2.4 bytes for each of them, with a much lower
+    one, up to 24. One large picture is decoded at a time. A callable detector sees a picture in full, which takes up
+    to 12 bytes a pixel more. Lower both limits for pictures from strangers.
 
     Transparent parts become white. Of an animation, the first frame is taken. Images with a side under 16 pixels are
     not cropped.
@@ -331,7 +338,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         ImageArrayError
             If X holds numbers.
         DatasetError
-            If the store holds something else: faces of other pictures, or made with other parameters.
+            If the store holds something else: faces of other pictures, or made with other parameters, arrays of
+            another kind, links or pipes. If it cannot be written, because the disk is full, say.
         MissingDependencyError
             If zarr is not installed: it comes with ``sk-emotion[zarr]``.
 

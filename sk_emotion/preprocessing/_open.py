@@ -1,19 +1,16 @@
 """Files of pictures: which are read, and which are refused before anything in them is decoded."""
 
 import io
-import itertools
 import os
-import re
 import stat
-import struct
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
 from ..exceptions import ImageReadError
+from ._cost import check_parts, check_pixels
 
 # What cameras, phones, the web and data sets of faces use. Left out: EPS, which Pillow gives to Ghostscript to run;
 # what is hardly ever a photo (icons, fonts, textures); and JPEG 2000, whose decoder has had many holes.
@@ -23,20 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 # Registered by pillow-heif, if at all: whoever does so wants the photos of an iPhone.
 _PLUGIN_FORMATS = ("HEIF",)
 
-MAX_PIXELS = 120_000_000
-"""Enough for a phone of 108 megapixels."""
-
 MAX_FILE_SIZE = 100_000_000
-
-# Each scan of a JPEG passes over all its pixels: a megabyte of empty ones takes minutes. Progressive photos have ten.
-_MAX_SCANS = 100
-
-# Pillow takes 20 microseconds and 250 bytes for each strip or tile of a TIFF, needed or not.
-_MAX_STRIPS = 100_000
-_STRIP_TAGS = (273, 279, 324, 325)
-
-_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -86,12 +70,6 @@ def check_size(size: int, max_size: int | None) -> None:
         raise ImageReadError(f"is too large ({size:,} bytes, max_file_size={max_size:,})")
 
 
-def check_pixels(image: Image.Image, max_pixels: int | None) -> None:
-    """Refuse a picture of too many pixels, by its header."""
-    if max_pixels is not None and image.width * image.height > max_pixels:
-        raise ImageReadError(f"is too large ({image.width:,} x {image.height:,} pixels, max_pixels={max_pixels:,})")
-
-
 def open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
     """Open a picture without decoding it.
 
@@ -102,7 +80,7 @@ def open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
     """
     if not data:
         raise ImageReadError("is empty")
-    _check_parts(data)
+    check_parts(data)
     formats = taken_formats()
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
@@ -110,7 +88,7 @@ def open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
         raise ImageReadError(
             f"is not a picture in a format that is taken ({', '.join(formats)}), or its beginning is damaged"
         ) from error
-    check_pixels(image, max_pixels)
+    check_pixels(image.size, max_pixels)
     return image
 
 
@@ -152,46 +130,3 @@ quiet_pillow = _QuietPillow()
 
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _check_parts(data: bytes) -> None:
-    """Refuse a file with so many parts that going through them takes minutes."""
-    # Counting bytes is quick; they may stand in what follows the picture, such as the film of a motion photo.
-    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > _MAX_SCANS:
-        markers = itertools.takewhile(lambda marker: marker != _END_OF_IMAGE, _list_jpeg_markers(data))
-        scans = sum(marker == _START_OF_SCAN for marker in markers)
-        if scans > _MAX_SCANS:
-            raise ImageReadError(f"has {scans:,} scans, expected at most {_MAX_SCANS} in a JPEG")
-    elif data.startswith((b"II", b"MM")):
-        strips = _count_tiff_strips(data)
-        if strips > _MAX_STRIPS:
-            raise ImageReadError(f"has {strips:,} strips or tiles, expected at most {_MAX_STRIPS:,} in a TIFF")
-
-
-def _list_jpeg_markers(data: bytes) -> Iterator[int]:
-    """Give the markers of a JPEG in their order, past the start of the image."""
-    position = 2
-    while found := _JPEG_MARKER.search(data, position):
-        yield data[found.start() + 1]
-        # What is in a segment is no marker; what a scan holds, the search passes over.
-        position = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
-
-
-def _count_tiff_strips(data: bytes) -> int:
-    """Read from the first directory of a TIFF into how many strips or tiles its pixels are cut."""
-    order, big = "<" if data.startswith(b"II") else ">", data[2:3] == b"\x2b"
-    # Formats of an offset, of the number of entries, and of an entry; where the offset stands, and an entry's length.
-    offset, number, entry, at, length = ("Q", "Q", "HHQ", 8, 20) if big else ("L", "H", "HHL", 4, 12)
-    strips = 0
-    try:
-        (start,) = struct.unpack_from(order + offset, data, at)
-        (entries,) = struct.unpack_from(order + number, data, start)
-        start += struct.calcsize(order + number)
-        for index in range(entries):
-            tag, _, count = struct.unpack_from(order + entry, data, start + index * length)
-            if tag in _STRIP_TAGS:
-                strips = max(strips, count)
-    except struct.error:
-        # The directory is cut off, as Pillow will see.
-        pass
-    return strips

@@ -1,8 +1,11 @@
 """Faces written to a Zarr array once, chunk by chunk, so that a run that was broken off goes on."""
 
 import hashlib
+import math
 import os
+import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
@@ -31,7 +34,11 @@ class FaceStore(NamedTuple):
     status: Any
 
     def unread(self) -> dict[int, str]:
-        return {int(index): reason for index, reason in self.group.attrs.get("unread", {}).items()}
+        unread: Any = self.group.attrs.get("unread", {})
+        try:
+            return {int(index): str(reason) for index, reason in unread.items()}
+        except (AttributeError, ValueError) as error:
+            raise _damaged(self.group.store, "its list of unread pictures") from error
 
 
 def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> FaceStore:
@@ -50,7 +57,7 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
     MissingDependencyError
         If zarr is not installed.
     DatasetError
-        If there is something else already.
+        If there is something else already, or a part of it is damaged, a link, a pipe or a device.
     """
     try:
         import zarr
@@ -59,15 +66,17 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
             'FaceLoader.to_zarr needs zarr, which is not installed. Install it: pip install "sk-emotion[zarr]".'
         ) from error
 
+    _check_files(store)
     try:
         group = zarr.open_group(store, mode="a")
         # None, too, is what a run leaves that was killed before it began.
         if _KEY not in group.attrs and not any(True for _ in group.keys()):  # noqa: SIM118 - a group is no dict
             group.attrs[_KEY] = identity
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, KeyError, OSError) as error:
         told = f"{type(error).__name__}: {error}"
         raise DatasetError(f"FaceLoader.to_zarr: {store} cannot be opened ({told}). Choose another store.") from error
-    there: Any = group.attrs.get(_KEY, {})
+    there: Any = group.attrs.get(_KEY)
+    there = there if isinstance(there, dict) else {}
     other = [name for name, value in identity.items() if there.get(name) != value]
     if other:
         raise DatasetError(
@@ -78,9 +87,60 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
     chunks = (min(rows, shape[0]), *shape[1:])
     arrays = {"images": (shape, chunks), "status": (shape[:1], chunks[:1])}
     for name, (whole, part) in arrays.items():
-        if name not in group:
-            group.create_array(name, shape=whole, chunks=part, dtype="uint8", compressors=None)
+        try:
+            if name not in group:
+                group.create_array(name, shape=whole, chunks=part, dtype="uint8", compressors=None)
+            array: Any = group[name]
+            # Other codecs than those of to_zarr may run code, and other chunks hold other faces.
+            plain = not (array.compressors or array.filters or array.shards) and array.metadata.zarr_format == 3
+            fits = plain and (array.shape, array.chunks, array.dtype) == (whole, part, np.uint8)
+        except (AttributeError, ValueError, TypeError, KeyError, OSError) as error:
+            raise _damaged(store, f"its array {name!r}") from error
+        if not fits:
+            raise _damaged(store, f"its array {name!r}")
     return FaceStore(group, group["images"], group["status"])
+
+
+def _check_files(store: Any) -> None:
+    """Refuse a folder with anything but folders and files in it: a link or a pipe leads elsewhere, or nowhere."""
+    root = _find_folder(store)
+    for folder, folders, files in os.walk(root) if root and os.path.isdir(root) else ():
+        for name, expected in [*((name, stat.S_ISDIR) for name in folders), *((name, stat.S_ISREG) for name in files)]:
+            path = os.path.join(folder, name)
+            if not expected(os.lstat(path).st_mode):
+                raise _damaged(store, f"{os.path.relpath(path, root)!r}, a link, a pipe or a device,")
+
+
+def _find_folder(store: Any) -> str | None:
+    """Find the folder of a store; None if it is none of files."""
+    root = store if isinstance(store, str | os.PathLike) else getattr(store, "root", None)
+    return os.fsdecode(root) if isinstance(root, str | os.PathLike) else None
+
+
+def _damaged(store: Any, what: str) -> DatasetError:
+    return DatasetError(
+        f"FaceLoader.to_zarr: {what} in {store} is not as to_zarr writes it. Delete the store, or choose another."
+    )
+
+
+def _find_status(store: FaceStore) -> NDArray[np.uint8]:
+    """Read what is known of each picture; nothing of those whose faces are not there, or not whole."""
+    try:
+        status = np.asarray(store.status[:])
+    except (ValueError, OSError) as error:
+        raise _damaged(store.group.store, "its array 'status'") from error
+    if status.max(initial=0) > UNREAD:
+        raise _damaged(store.group.store, "its array 'status'")
+    root, rows = _find_folder(store.group.store), store.images.chunks[0]
+    for number, start in enumerate(range(0, len(status), rows)) if root else ():
+        key = store.images.metadata.encode_chunk_key((number, *[0] * (store.images.ndim - 1)))
+        path = Path(root or "", store.images.path, key)
+        # Zarr writes no chunk of zeros.
+        if not path.exists() and (status[start : start + rows] == UNREAD).all():
+            continue
+        if not path.exists() or path.stat().st_size != math.prod(store.images.chunks):
+            status[start : start + rows] = NOT_MADE
+    return status
 
 
 def write_faces(
@@ -95,7 +155,7 @@ def write_faces(
     make : callable
         Makes the faces of some pictures, of which it is told the index of the first, or an error in place of each.
     """
-    status = np.asarray(store.status[:])
+    status = _find_status(store)
     for start in range(0, len(pictures), store.images.chunks[0]):
         part = slice(start, min(start + store.images.chunks[0], len(pictures)))
         if status[part].all():
@@ -110,11 +170,17 @@ def write_faces(
             else:
                 faces[row] = face[0]
                 status[start + row] = SEEN if face[1] else UNSEEN
-        store.images[part] = faces
-        if errors:
-            store.group.attrs["unread"] = {str(index): why for index, why in {**store.unread(), **errors}.items()}
-        # The last to be written: what is killed before it is made again.
-        store.status[part] = status[part]
+        try:
+            store.images[part] = faces
+            if errors:
+                store.group.attrs["unread"] = {str(index): why for index, why in {**store.unread(), **errors}.items()}
+            # The last to be written: what is killed before it is made again.
+            store.status[part] = status[part]
+        except OSError as error:
+            raise DatasetError(
+                f"FaceLoader.to_zarr: {store.group.store} cannot be written ({error.strerror or error}). Make room for "
+                "it; the same call then makes the faces that are not there yet."
+            ) from error
     return status
 
 

@@ -1,7 +1,10 @@
 """What becomes of each kind of picture: the face that is promised, or the error and its words."""
 
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +91,52 @@ def make_strips(number, order="<", big=False):
     entries = b"".join(struct.pack(order + form, tag, 4, n, v) for (tag, v), n in zip(tags, count, strict=True))
     start = struct.pack(order + ("HHHQQ" if big else "HLH"), *((43, 8, 0, 16, 8) if big else (42, 8, 8)))
     return (b"II" if order == "<" else b"MM") + start + entries + bytes(8)
+
+
+def make_tiff(tags, content=b"", order="<", big=False):
+    """Make a TIFF of tags that may lie, (tag, value) or (tag, value, kind); the content stands at byte 16."""
+    form, size = ("HHQQ", 8) if big else ("HHLL", 4)
+    entries = b""
+    for tag, value, *kind in tags:
+        kind = kind[0] if kind else 4
+        field = {3: "H", 4: "L", 16: "Q"}[kind]
+        entries += struct.pack(order + form[:-1], tag, kind, 1)
+        entries += struct.pack(order + field, value).ljust(size, b"\0")
+    start = 16 + len(content)
+    if big:
+        head, number = struct.pack(order + "HHHQ", 43, 8, 0, start), struct.pack(order + "Q", len(tags))
+    else:
+        head, number = struct.pack(order + "HL", 42, start), struct.pack(order + "H", len(tags))
+    return ((b"II" if order == "<" else b"MM") + head).ljust(16, b"\0") + content + number + entries + bytes(8)
+
+
+def make_tile(width, height, tile_width, tile_height, *more, compression=8, **options):
+    """Make a TIFF of grey tiles that all are zeros."""
+    number = -(-width // tile_width) * -(-height // tile_height)
+    content = zlib.compress(bytes(min(tile_width * tile_height, 2**20)))
+    tags = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (277, 1)]
+    tags += [(322, tile_width), (323, tile_height), *more, (324, 16), (325, len(content))]
+    assert number == 1 or compression != 8 or max(width, height) > 8
+    return make_tiff(tags, content, **options)
+
+
+def make_segments(number, name=b"Exif\0\0"):
+    """Make a JPEG with many pieces of metadata."""
+    data = encode(FLAG, "JPEG")
+    return data[:2] + (b"\xff\xe1" + struct.pack(">H", 2 + len(name)) + name) * number + data[2:]
+
+
+def make_bmp(width, height, rows, bits=8, compression=1):
+    header = struct.pack("<LllHHLLllLL", 40, width, height, 1, bits, compression, len(rows), 0, 0, 2**bits, 0)
+    start = 14 + len(header) + 4 * 2**bits
+    return b"BM" + struct.pack("<LHHL", start + len(rows), 0, 0, start) + header + bytes(4 * 2**bits) + rows
+
+
+def make_gif_frame():
+    """Make a GIF whose frame is far larger than its canvas."""
+    data = bytearray(encode(FLAG.convert("L"), "GIF"))
+    struct.pack_into("<HH", data, data.index(b",\0\0\0\0") + 5, 12_000, 9_900)
+    return bytes(data)
 
 
 def make_run_lengths():
@@ -178,6 +227,9 @@ READ = [
     ("pbm", save("PPM", "1"), SIZE, "L", {(4, 4): 255}),
     ("ppm, in words", lambda: b"P3 2 1 255\n1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
     ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GREY),
+    ("tiff, tile larger than it", lambda: make_tile(8, 8, 1024, 1024), (8, 8), "L", {(4, 4): 0}),
+    ("ppm, with comments", lambda: b"P3 2 1 255\n" + b"#\n" * 99 + b"1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
+    ("jpeg, 1,000 pieces of metadata", lambda: make_segments(1000, b"c" * 20), SIZE, "RGB", IN_COLOUR),
 ]
 if features.check("avif"):
     READ += [
@@ -247,6 +299,63 @@ REFUSED = [
     ("png text bomb", lambda: make_png(1, 1, 8, 0, b"\0\0", in_text_chunk(b"zTXt", 2**22)), "is damaged"),
     ("jpeg of 101 scans", lambda: make_scans(101), "has 101 scans, expected at most 100"),
     ("jpeg of 30,000 scans", lambda: make_scans(30_000), "has 30,000 scans"),
+    ("jpeg of 4,000 pieces of metadata", lambda: make_segments(4000), "has too many segments"),
+    ("jpeg of 4,000 comments", lambda: make_segments(4000, b"c" * 20), "has too many segments"),
+    (
+        "jpeg of 100 scans of 50 million pixels",
+        lambda: with_dimensions(make_scans(100), b"\xff\xc2", 5, ">HH", 7000, 7200),
+        "in 100 scans count as 504,000,000, expected at most 120,000,000; raise max_pixels",
+    ),
+    (
+        "jpeg, progressive, of 108 million pixels without subsampling",
+        lambda: with_dimensions(save("JPEG", progressive=True, subsampling=0)(), b"\xff\xc2", 5, ">HH", 9000, 12_000),
+        "raise max_pixels to read it",
+    ),
+    ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 pixels as they are"),
+    ("tiff, tile, big-endian", lambda: make_tile(8, 8, 32_768, 16_384, order=">"), "(32,768 x 16,384 pixels as"),
+    ("tiff, tile, BigTIFF", lambda: make_tile(8, 8, 32_768, 16_384, big=True), "(32,768 x 16,384 pixels as"),
+    ("tiff, tile that is named twice", lambda: make_tile(8, 8, 16, 16, (322, 2**20), (323, 2**14)), "as they are"),
+    ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "as they are coded"),
+    ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "as they are coded"),
+    ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 pixels as they"),
+    (
+        "tiff, one strip as large as the picture",
+        lambda: make_tiff([(256, 9000), (257, 9000), (258, 16), (259, 8), (262, 1), (277, 1), (273, 16), (279, 9)]),
+        "raise max_pixels to read it",
+    ),
+    ("tiff of 20,000 tags", lambda: make_tiff([(2**15 + n % 999, 0) for n in range(20_000)]), "has 20,000 tags"),
+    (
+        "tiff in LZMA",
+        lambda: make_tile(10_000, 10_000, 10_000, 10_000, compression=34925),
+        "raise max_pixels to read it",
+    ),
+    ("png of a column", lambda: make_png(1, 100_000_000, 8, 0), "(1 x 100,000,000 pixels of this kind of PNG count"),
+    ("png of a row", lambda: make_png(100_000_000, 1, 8, 0), "(100,000,000 x 1 pixels of this kind of PNG count"),
+    ("png in colour", lambda: make_png(10_000, 8000, 8, 2), "(10,000 x 8,000 pixels of this kind of PNG count"),
+    ("png with alpha", lambda: make_png(8000, 6000, 8, 6), "(8,000 x 6,000 pixels of this kind of PNG count"),
+    ("png of 16 bits in colour", lambda: make_png(7000, 7000, 16, 2), "(7,000 x 7,000 pixels of this kind of PNG"),
+    (
+        "png, palette seen through",
+        lambda: make_png(7000, 7000, 8, 3, b"", (b"PLTE", bytes(768)), (b"tRNS", bytes(256))),
+        "raise max_pixels to read it",
+    ),
+    (
+        "webp of 20 million pixels",
+        lambda: with_dimensions(encode(FLAG, "WEBP", NEGATIVE), b"VP8X", 12, "<HBHB", 4999, 0, 3999, 0),
+        "(5,000 x 4,000 pixels of this kind of WEBP count as 133,",
+    ),
+    ("gif, frame larger than the canvas", make_gif_frame, "(12,000 x 9,900 pixels of this kind of GIF count"),
+    (
+        "gif of 100 million pixels",
+        lambda: with_dimensions(save("GIF")(), b"GIF", 6, "<HH", 10_000, 10_000),
+        "(10,000 x 10,000 pixels of this kind of GIF count",
+    ),
+    ("bmp, run lengths, leaps", lambda: make_bmp(2**26, 1, b"\0\2\1\xff" * 9), "of this kind of BMP count"),
+    ("bmp, run lengths, ends of lines", lambda: make_bmp(2**26, 1, b"\1\1\0\0" * 9), "of this kind of BMP count"),
+    ("bmp, run lengths of 4 bits", lambda: make_bmp(4000, -4000, b"\0\1", 4, 2), "of this kind of BMP count"),
+    ("ppm of 100,000 comments", lambda: b"P3 2 1 255\n" + b"#\n" * 100_000, "has 100,000 comments, expected at most"),
+    ("pgm of 16 bits", lambda: b"P5 6000 6000 65535\n", "(6,000 x 6,000 pixels of this kind of PPM count"),
+    ("pfm", lambda: b"Pf 6000 6000 -1.0\n", "(6,000 x 6,000 pixels of this kind of PPM count"),
     ("tiff of a million strips", lambda: make_strips(10**6), "has 1,000,000 strips or tiles, expected at most 100,000"),
     ("tiff of a million strips, big-endian", lambda: make_strips(10**6, ">"), "has 1,000,000 strips"),
     ("BigTIFF of a billion strips", lambda: make_strips(10**9, big=True), "has 1,000,000,000 strips"),
@@ -298,6 +407,87 @@ def test_picture_is_refused(make, words, tmp_path):
         assert words in str(caught.value)
         assert name in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_size_of_an_avif_is_what_is_coded(subsampling):
+    large = encode(FLAG.resize((960, 640)), "AVIF", speed=10, subsampling=subsampling)
+    # Boxes that lie, in a still and in an animation, which has others.
+    for data in (large, encode(FLAG.resize((960, 640)), "AVIF", NEGATIVE.resize((960, 640)), speed=10)):
+        lies = data
+        for form in (">LL", ">HH"):
+            lies = lies.replace(struct.pack(form, 960, 640), struct.pack(form, 8, 8))
+        with pytest.raises(ImageReadError, match=r"is too large \(960 x 640 pixels"):
+            decode_picture(lies, max_pixels=1000)
+    assert decode_picture(large, max_pixels=960 * 640).size == (960, 640)
+
+
+@pytest.mark.parametrize(
+    ("format", "size", "options"),
+    [
+        ("JPEG", (12_000, 9000), {"mode": "L"}),
+        ("JPEG", (8000, 6000), {}),
+        ("JPEG", (8000, 6000), {"progressive": True}),
+        ("PNG", (8000, 6000), {"compress_level": 1}),
+        ("WEBP", (4000, 3000), {"method": 0}),
+        ("AVIF", (4032, 3024), {"speed": 10}),
+    ],
+)
+def test_photo_of_a_phone_is_within_the_limits(format, size, options):
+    if format not in taken_formats():
+        pytest.skip("this Pillow does not read AVIF")
+    photo = encode(Image.new(options.pop("mode", "RGB"), size, 90), format, **options)
+    assert FaceLoader(image_size=16, n_jobs=1).fit_transform([photo]).any()
+
+
+def test_more_pixels_allow_more_memory():
+    photo = make_png(10_000, 8000, 8, 2)
+    with pytest.raises(ImageReadError, match=r"count as 1\d\d,\d*,\d*, expected at most 120,000,000; raise max_pixels"):
+        decode_picture(photo, max_pixels=90_000_000)
+    for max_pixels in (190_000_000, None):
+        with pytest.raises(ImageReadError, match="is truncated"):
+            decode_picture(photo, max_pixels=max_pixels)
+
+
+def test_tiles_of_an_image_of_pillow_count_until_it_is_decoded(tmp_path):
+    (tmp_path / "tile.tiff").write_bytes(make_tile(8, 8, 1024, 1024))
+    with Image.open(tmp_path / "tile.tiff") as image:
+        with pytest.raises(ImageReadError, match=r"is too large \(1,024 x 1,024 pixels, max_pixels=100\)"):
+            decode_picture(image, max_pixels=100)
+        image.load()
+        assert decode_picture(image, max_pixels=100).size == (8, 8)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is of POSIX")
+def test_what_is_refused_takes_little_memory_and_what_is_read_no_more_than_promised():
+    code = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from contextlib import suppress
+from test_bad_pictures import READ, REFUSED, FaceLoader, Image, ImageReadError, encode, features
+
+loader = FaceLoader(image_size=16, n_jobs=1).fit([b""])
+for _, make, *_ in READ:
+    loader.transform([make()])
+pictures = [make() for _, make, _ in REFUSED]
+webp = encode(Image.new("RGB", (4200, 4200)), "WEBP", lossless=True, method=0)
+
+def take(pictures):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for picture in pictures:
+        with suppress(ImageReadError):
+            loader.transform([picture])
+    # In bytes on macOS, else in KiB.
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(taken / (10**6 if sys.platform == "darwin" else 10**6 / 2**10))
+
+take(pictures)
+take([webp])
+"""
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert float(told[0]) < 150 and float(told[1]) < 300
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

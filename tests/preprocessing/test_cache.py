@@ -1,3 +1,8 @@
+import contextlib
+import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +19,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning
-from sk_emotion.preprocessing import FaceLoader
+from sk_emotion.preprocessing import FaceLoader, _cache
+from sk_emotion.preprocessing._cache import FaceCache
 from sk_emotion.utils._file_lock import lock_file
 
 
@@ -42,6 +48,22 @@ def photos(tmp_path):
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
     return paths, labels
+
+
+@contextlib.contextmanager
+def limit_seconds(seconds):
+    """Break off what waits, by a signal."""
+
+    def stop(number, frame):
+        raise TimeoutError(f"took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def flatten(faces):
@@ -120,6 +142,120 @@ def test_entry_that_is_not_whole_is_made_again(photos, tmp_path, damage):
     assert {entry: entry.read_bytes() for entry in entries} == entries
 
 
+def link_to(target):
+    return lambda entry, others: entry.symlink_to(target)
+
+
+def make_socket(entry, others):
+    # The path of a socket is short.
+    with socket.socket(socket.AF_UNIX) as opened, contextlib.chdir(entry.parent):
+        opened.bind(entry.name)
+
+
+IN_PLACE_OF_AN_ENTRY = {
+    "a link to another face": lambda entry, others: entry.symlink_to(others[1]),
+    "another face": lambda entry, others: shutil.copy(others[1], entry),
+    "another name of another face": lambda entry, others: os.link(others[1], entry),
+    "a link to nothing": lambda entry, others: entry.symlink_to(entry.parent / "nothing"),
+    "a link to itself": lambda entry, others: entry.symlink_to(entry),
+    "a link to a pipe": lambda entry, others: [os.mkfifo(entry.parent / "pipe"), entry.symlink_to("pipe")],
+    "a link to endless zeros": link_to("/dev/zero"),
+    "a link to a terminal": link_to("/dev/tty"),
+    "a pipe": lambda entry, others: os.mkfifo(entry),
+    "a socket": make_socket,
+    "an empty folder": lambda entry, others: entry.mkdir(),
+    "a folder": lambda entry, others: [entry.mkdir(), (entry / "file").touch()],
+    "a hole of a terabyte": lambda entry, others: [entry.touch(), os.truncate(entry, 2**40)],
+    "an entry with more behind it": lambda entry, others: entry.write_bytes(others[0].read_bytes() + b"\0"),
+    "a link in the place of its folder": lambda entry, others: [
+        entry.parent.rename(entry.parents[1] / "away"),
+        entry.parent.symlink_to(entry.parents[1] / "away"),
+    ],
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("place", IN_PLACE_OF_AN_ENTRY.values(), ids=IN_PLACE_OF_AN_ENTRY)
+@pytest.mark.filterwarnings("ignore::sk_emotion.exceptions.DatasetWarning")
+def test_what_is_no_entry_of_a_face_is_never_followed_nor_waited_for(photos, tmp_path, place):
+    paths = photos[0][:3]
+    expected = FaceLoader().fit_transform(paths)
+    loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(paths)
+    cache = FaceCache(loader.cache, loader._face_shape(), loader._cache_parameters())
+    loader.transform(paths)
+    entry, *others = (Path(cache._locate(path)) for path in paths)
+    (tmp_path / "whole").write_bytes(entry.read_bytes())
+    before = [other.read_bytes() for other in others]
+    entry.unlink()
+    place(entry, [tmp_path / "whole", others[0]])
+    for _ in range(2):
+        with limit_seconds(20):
+            np.testing.assert_array_equal(loader.transform(paths), expected)
+    assert [other.read_bytes() for other in others] == before
+    assert not (entry.parent / "nothing").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows lets links be made by few")
+def test_link_in_the_place_of_an_entry_leaves_what_it_leads_to(photos, tmp_path):
+    (tmp_path / "diary").write_text("dear diary")
+    loader = FaceLoader(cache=tmp_path / "cache").fit(photos[0])
+    expected = loader.transform(photos[0][:1])
+    (entry,) = (tmp_path / "cache").rglob("*.face")
+    whole = entry.read_bytes()
+    for link in (os.symlink, os.link):
+        entry.unlink()
+        link(tmp_path / "diary", entry)
+        np.testing.assert_array_equal(loader.transform(photos[0][:1]), expected)
+        assert (tmp_path / "diary").read_text() == "dear diary"
+        # The next call finds a whole entry again.
+        assert not entry.is_symlink() and entry.read_bytes() == whole
+
+
+def test_workers_that_hang_cost_some_seconds_once(photos, tmp_path, monkeypatch):
+    assert _cache._PATIENCE <= 10
+    monkeypatch.setattr(_cache, "_PATIENCE", 0.3)
+    waited = []
+
+    def lock_for(file, seconds):
+        start = time.monotonic()
+        locked = lock_file(file, seconds)
+        waited.append(0.0 if locked else time.monotonic() - start)
+        return locked
+
+    monkeypatch.setattr(_cache, "lock_file", lock_for)
+    loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(photos[0])
+    expected = loader.transform(photos[0][:8])
+    with contextlib.ExitStack() as stack:
+        for entry in (tmp_path / "cache").rglob("*.face"):
+            file = stack.enter_context(entry.open("r+b", buffering=0))
+            file.truncate(10)
+            assert lock_file(file, 0.0)
+        np.testing.assert_array_equal(loader.transform(photos[0][:8]), expected)
+    assert sum(seconds >= 0.3 for seconds in waited) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: folder.write_bytes(b"no folder"), "it is no folder"),
+        (lambda folder: folder.symlink_to(folder.parent / "nothing"), "it is a link to nothing"),
+        (lambda folder: folder.symlink_to(folder), "it is a link to nothing"),
+        (lambda folder: f"{folder}\0", "null"),
+        (lambda folder: "", "its name is empty"),
+        (lambda folder: "x" * 5000, "File name too long"),
+        (lambda folder: "/proc/faces", "No such file"),
+    ],
+)
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="other systems say it in other words")
+def test_folder_that_is_none_costs_the_cache_and_the_reason_is_named(photos, tmp_path, make, reason):
+    folder = make(tmp_path / "cache")
+    folder = folder if isinstance(folder, str) else tmp_path / "cache"
+    with pytest.warns(DatasetWarning, match=f"cannot be written .*{reason}") as record:
+        faces = FaceLoader(cache=folder, n_jobs=1).fit_transform(photos[0][:3])
+    assert len(record) == 1
+    np.testing.assert_array_equal(faces, FaceLoader().fit_transform(photos[0][:3]))
+
+
 def test_folder_that_cannot_be_made_costs_the_cache_and_warns_once(photos, tmp_path):
     (tmp_path / "file").write_bytes(b"no folder")
     with pytest.warns(DatasetWarning, match=r"cache='.*' cannot be written .*Make room in it, or pass") as record:
@@ -139,4 +275,5 @@ def test_full_disk_costs_the_cache_and_warns(photos, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(60, 48, 48)"
     assert "cannot be written" in done.stderr
+    assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
     assert FaceLoader(cache=tmp_path / "cache").fit_transform(photos[0]).shape == (60, 48, 48)

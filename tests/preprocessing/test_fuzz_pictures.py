@@ -1,6 +1,8 @@
 """Damaged pictures, a few hundred of them; tests/soak/fuzz_pictures.py goes on for as long as asked."""
 
 import runpy
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -30,6 +32,14 @@ def test_whole_files_are_decoded(folder):
 def test_only_errors_of_ours_come_out_of_damaged_pictures(folder, rng, number):
     pictures = [_FUZZ["mutate"](_FILES, rng) for _ in range(8)]
     assert len(_FUZZ["read_handful"](pictures, number, folder)) == 8
+
+
+def test_damaged_pictures_take_little_memory_and_time(tmp_path):
+    script = Path(__file__).parents[1] / "soak" / "fuzz_pictures.py"
+    command = [sys.executable, script, "--count", "500", "--seed", "1", "--keep", tmp_path / "escapes"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "seed 1: 504 inputs" in done.stdout and " 0 escapes" in done.stdout
 
 
 def test_what_should_not_come_out_is_seen():

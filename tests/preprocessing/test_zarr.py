@@ -1,7 +1,12 @@
 import io
+import json
+import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +193,140 @@ def test_order_of_channels_changes_no_files(paths, tmp_path):
     loader.to_zarr(paths, tmp_path / "faces.zarr")
     loader.set_params(channel_order="bgr").to_zarr(paths, tmp_path / "faces.zarr")
     assert loader.made == len(paths)
+
+
+def change_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def forge_attribute(value):
+    return lambda store: change_json(store / "zarr.json", lambda group: group.update(attributes={"sk_emotion": value}))
+
+
+def forge_unread(value):
+    return lambda store: change_json(store / "zarr.json", lambda group: group["attributes"].update(unread=value))
+
+
+def forge_array(name, **values):
+    return lambda store: change_json(store / name / "zarr.json", lambda array: array.update(values))
+
+
+def replace_array(name, **options):
+    def replace(store):
+        shutil.rmtree(store / name)
+        zarr.create_array(store / name, **{"shape": (20,), "chunks": (8,), "dtype": "uint8", **options})
+
+    return replace
+
+
+def forge_pickle(store):
+    """Put a store of Zarr's second format there, whose chunks are unpickled."""
+    identity = json.loads((store / "zarr.json").read_text())["attributes"]
+    shutil.rmtree(store)
+    about = {"zarr_format": 2, "shape": [20], "chunks": [20], "fill_value": 0, "order": "C", "compressor": None}
+    faces = {"shape": [20, 24, 24], "chunks": [8, 24, 24], "dtype": "|u1", "filters": None}
+    files = {".zgroup": {"zarr_format": 2}, ".zattrs": identity, "images/.zarray": {**about, **faces}}
+    files["status/.zarray"] = {**about, "dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}]}
+    for name, content in files.items():
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text(json.dumps(content))
+    (store / "status/0").write_bytes(pickle.dumps(Trap()))
+
+
+class Trap:
+    def __reduce__(self):
+        return (pytest.fail, ("it was unpickled",))
+
+
+def damage(path, content):
+    return lambda store: (store / path).write_bytes(content)
+
+
+def lead_away(path, target):
+    def replace(store):
+        shutil.rmtree(store / path) if (store / path).is_dir() else (store / path).unlink()
+        (store / path).symlink_to(store.parent / target)
+
+    return replace
+
+
+def make_pipe(path):
+    def replace(store):
+        (store / path).unlink()
+        os.mkfifo(store / path)
+
+    return replace
+
+
+NOT_OURS = {
+    "identity is a list": forge_attribute(["faces"]),
+    "identity is a word": forge_attribute("faces"),
+    "identity of others": forge_attribute({"pictures": "0" * 64, "image_size": [24, 24], "color": False}),
+    "unread is a list": forge_unread([3]),
+    "unread has no numbers": forge_unread({"three": "is damaged"}),
+    "group is no JSON": damage("zarr.json", b"{"),
+    "array is no JSON": damage("images/zarr.json", b"no"),
+    "array is a list": damage("status/zarr.json", b"[]"),
+    "images of another shape": forge_array("images", shape=[20, 24, 25]),
+    "images of floats": forge_array("images", data_type="float32"),
+    "status of another length": replace_array("status", shape=(19,)),
+    "status is compressed": replace_array("status", compressors="auto"),
+    "status of other chunks": replace_array("status", chunks=(7,)),
+    "status of other values": damage("status/c/0", bytes([9] * 8)),
+    "status is cut off": damage("status/c/1", b"\1"),
+    "status is unpickled": forge_pickle,
+    "a link to other faces": lead_away("images/c/1/0/0", "faces.zarr/images/c/0/0/0"),
+    "a link to endless zeros": lead_away("images/c/1/0/0", "/dev/zero"),
+    "a link to nothing": lead_away("status/c/0", "nothing"),
+    "a link to an array": lead_away("images", "away"),
+    "a link in the place of the identity": lead_away("zarr.json", "/dev/zero"),
+    "a pipe": make_pipe("images/c/0/0/0"),
+    "a pipe in the place of the identity": make_pipe("zarr.json"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("forge", NOT_OURS.values(), ids=NOT_OURS)
+def test_store_that_is_forged_or_damaged_is_an_error(paths, tmp_path, forge):
+    store = tmp_path / "faces.zarr"
+    paths[3].write_bytes(b"none")
+    with pytest.warns(DatasetWarning, match="cannot be read"):
+        FaceLoader(24, on_error="blank").to_zarr(paths, store)
+    forge(store)
+    with pytest.raises(DatasetError, match=r"(Delete the store|[Cc]hoose another)"):
+        FaceLoader(24, on_error="blank").to_zarr(paths, store)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100]), Path.touch])
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_chunk_that_is_not_whole_is_made_again(paths, tmp_path, damage, chunk):
+    expected = FaceLoader(24).to_zarr(paths, tmp_path / "faces.zarr")[:]
+    path = tmp_path / f"faces.zarr/images/c/{chunk}/0/0"
+    damage(path)
+    loader = CountingLoader(24)
+    np.testing.assert_array_equal(loader.to_zarr(paths, tmp_path / "faces.zarr")[:], expected)
+    whole = damage is Path.touch
+    assert loader.made == (0 if whole else 8 if chunk == 0 else 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_full_disk_is_an_error_after_which_the_rest_is_made(paths, tmp_path):
+    code = """
+import resource, sys
+from sk_emotion import FaceLoader
+from sk_emotion.exceptions import DatasetError
+from sk_emotion.preprocessing import _store
+_store._CHUNK_BYTES = 8 * 24 * 24
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    FaceLoader(24).to_zarr(sys.argv[2:], sys.argv[1])
+except DatasetError as error:
+    print(error)
+"""
+    store = tmp_path / "faces.zarr"
+    done = subprocess.run([sys.executable, "-c", code, store, *paths], capture_output=True, text=True, check=True)
+    assert "cannot be written" in done.stdout and "Make room" in done.stdout
+    assert not [path for path in store.rglob("*") if path.is_file() and path.name != "zarr.json"]
+    np.testing.assert_array_equal(FaceLoader(24).to_zarr(paths, store)[:], FaceLoader(24).fit_transform(paths))

@@ -81,6 +81,7 @@ def make_files():
         "tiff fax": encode(picture.convert("1"), "TIFF", compression="group4"),
         "tiff ycbcr": encode(picture.convert("YCbCr"), "TIFF", compression="jpeg"),
         "tiff strips": encode(picture, "TIFF", compression="tiff_adobe_deflate", strip_size=200),
+        "tiff tiles": make_tiles(24, 20, 16, 16, zlib.compress(bytes(range(256)))),
     }
     if features.check("avif"):
         files["avif"] = encode(picture, "AVIF", speed=10)
@@ -260,6 +261,21 @@ def _make_texts():
     texts.add_text("packed", "words" * 50, zip=True)
     texts.add_itxt("international", "Wörter", "de", zip=True)
     return texts
+
+
+def make_tiles(width, height, tile_width, tile_height, tile, **more):
+    """Make a grey TIFF of tiles that all have the same content, compressed by Deflate, which Pillow does not write."""
+    number = -(-width // tile_width) * -(-height // tile_height)
+    start = 8 + len(tile)
+    places = struct.pack("<L", 8) * number + struct.pack("<L", len(tile)) * number
+    tags = {256: width, 257: height, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile_width, 323: tile_height}
+    tags |= {324: start if number > 1 else 8, 325: start + 4 * number if number > 1 else len(tile)}
+    tags |= {int(tag[3:]): value for tag, value in more.items()}
+    directory = start + len(places)
+    entries = b"".join(
+        struct.pack("<HHLL", tag, 4, number if tag in (324, 325) else 1, value) for tag, value in sorted(tags.items())
+    )
+    return b"II*\0" + struct.pack("<L", directory) + tile + places + struct.pack("<H", len(tags)) + entries + bytes(4)
 
 
 def _make_run_length_bmp():
