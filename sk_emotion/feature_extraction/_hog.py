@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..exceptions import ImageArrayError
 from ..images import validate_images
+from ..utils._output import use_index
 from ._histograms import describe_images
 
 # Fastest on a CPU: about a megabyte an array, 113 images of 48x48 in int32. A GPU wants many more at once.
@@ -181,15 +182,15 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         features = np.empty((len(images), self._n_features_out))
         for start, part in zip(starts, parts, strict=True):
             features[start : start + size] = part
-        return features
+        return use_index(features, X, self)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: ``hog0``, ``hog1`` and so on.
 
         Parameters
         ----------
-        input_features : Ignored
-            For pipelines.
+        input_features : array-like of str or None, default=None
+            Names of the columns seen in `fit`, with which they are compared.
 
         Returns
         -------
@@ -197,6 +198,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
             One name per column of `transform`.
         """
         check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
         return np.array([f"hog{i}" for i in range(self._n_features_out)], dtype=object)
 
     def __sklearn_tags__(self):

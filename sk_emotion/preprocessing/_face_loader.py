@@ -1,5 +1,6 @@
 """The first step of a pipeline: pictures of any kind become face arrays of one size."""
 
+import math
 import os
 import warnings
 from collections.abc import Collection, Mapping
@@ -15,11 +16,12 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import validate_images
 from ..utils._defaults import add_new_parameters
+from ..utils._output import keep_index
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
@@ -39,7 +41,7 @@ _CHUNKS_PER_JOB = 4
 _MOST_THREADS = 8
 
 
-class FaceLoader(TransformerMixin, BaseEstimator):
+class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Turn pictures into an array of faces of one size.
 
     It reads paths, encoded bytes, PIL images and arrays of any size, turns them upright, crops the face or the centre,
@@ -242,10 +244,43 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         if sources is None:
             images, pixel_range = self._check_images(X)
             if pixel_range not in ((0.0, 1.0), (0.0, 255.0)):
-                return self._crop_floats(images, pixel_range)
+                return keep_index(self._crop_floats(images, pixel_range), X, self)
             sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
 
-        return self._gather(self._load(sources), sources)
+        return keep_index(self._gather(self._load(sources), sources), X, self)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of numbers seen in `fit`, with which they are compared. For pictures, they are ignored.
+
+        Returns
+        -------
+        ndarray of str
+            One name per value of a face, in the order of a flattened face.
+        """
+        check_is_fitted(self)
+        return _generate_get_feature_names_out(self, math.prod(self._face_shape()), input_features=input_features)
+
+    def set_output(self, *, transform: Any = None) -> "FaceLoader":
+        """Set the output container of a pipeline; images stay arrays, which no table holds.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            What later steps return. With ``"pandas"``, arrays keep the index of a table of pictures, which
+            :class:`HOGTransformer` gives its table.
+
+        Returns
+        -------
+        self : FaceLoader
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def to_zarr(self, X: Any, store: Any) -> Any:
         """Write the faces of pictures into a Zarr array, once: for more pictures than memory holds.
@@ -400,7 +435,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 errors[index] = face
             else:
                 faces[index], found[index] = face
-        self._report_unread(errors, sources, stacklevel=5)
+        self._report_unread(errors, sources, stacklevel=4)
         self._report_found(found, sources, unread=errors)
         return faces
 
