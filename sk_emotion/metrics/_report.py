@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels
@@ -267,6 +268,7 @@ class EmotionReport:
         DatasetWarning
             Of what ``caveats_`` says.
         """
+        X = as_indexable(X)
         leaks = find_leaks(X, X_train, groups, groups_train)
         groups = resolve_groups(groups, X, "EmotionReport")
         classifier, faces = load_faces(estimator, X)

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
+from .._stored_images import as_indexable
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import validate_images
 from ..utils._defaults import add_new_parameters
@@ -300,8 +301,10 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. To have it again:
-            ``zarr.open_array("faces.zarr/images")``.
+            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. Its rows can be taken as those of a
+            memory-map, so that scikit-learn's splitters and searches take it. To have it again:
+            :func:`~sk_emotion.open_faces`. ``zarr.open_array("faces.zarr/images")`` opens a plain Zarr array, which
+            this library takes as well, and scikit-learn only whole.
 
         Raises
         ------
@@ -349,7 +352,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         status = write_faces(opened, pictures, make)
         self._report_unread(opened.unread(), pictures, stacklevel=3)
         self._report_found(status == SEEN, pictures, unread=self.unread_)
-        return opened.images
+        return as_indexable(opened.images)
 
     def _load(self, sources: Any) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""

@@ -39,7 +39,9 @@ def join_columns(photo="photo", **parameters):
 
 
 @pytest.mark.parametrize("photo", ["photo", ["photo"]])
-@pytest.mark.parametrize(("verbose", "names"), [(True, ["pipeline__hog0", "passthrough__age"]), (False, ["hog0", "age"])])
+@pytest.mark.parametrize(
+    ("verbose", "names"), [(True, ["pipeline__hog0", "passthrough__age"]), (False, ["hog0", "age"])]
+)
 def test_photos_and_numbers_make_one_named_table(table, photo, verbose, names):
     columns = join_columns(photo, verbose_feature_names_out=verbose).set_output(transform="pandas")
     found = columns.fit_transform(table)
