@@ -85,7 +85,7 @@ def _find_images(group: Any, zarr: Any) -> Any:
     n_missing = 0 if status is None else int((np.asarray(status[:]) == NOT_MADE).sum())
     if n_missing:
         raise DatasetError(
-            f"open_faces: {n_missing} of {images.shape[0]} faces are not there yet. Call FaceLoader.to_zarr again, with the same "
-            "photos."
+            f"open_faces: {n_missing} of {images.shape[0]} faces are not there yet. Call FaceLoader.to_zarr "
+            "again, with the same photos."
         )
     return images

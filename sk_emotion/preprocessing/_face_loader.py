@@ -42,7 +42,7 @@ _CHUNKS_PER_JOB = 4
 _MOST_THREADS = 8
 
 
-class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Turn pictures into an array of faces of one size.
 
     It reads paths, encoded bytes, PIL images and arrays of any size, turns them upright, crops the face or the centre,

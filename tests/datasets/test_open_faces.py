@@ -45,8 +45,8 @@ def folder(tmp_path_factory, images):
     return folder
 
 
-@pytest.fixture
-def X(folder):
+@pytest.fixture(name="X")
+def open_stored(folder):
     return open_faces(folder / "faces.zarr")
 
 
@@ -172,7 +172,7 @@ def test_functions_of_this_library_take_it_as_an_array_in_memory(folder, images,
     np.testing.assert_array_equal(found.scores_["f1_macro"], expected.scores_["f1_macro"])
     report, expected = (EmotionReport.from_estimator(model, data, y, n_resamples=0) for data in (X, faces))
     assert report.scores_.equals(expected.scores_)
-    with pytest.warns(UserWarning, match="copies"):
+    with pytest.warns(UserWarning, match="copy"):
         EmotionReport.from_estimator(model, X, y, X_train=X, n_resamples=0)
     curve = LearningCurveDisplay.from_estimator(nearest(), X, y, cv=2, train_sizes=[0.5, 1.0], random_state=0)
     assert np.isfinite(curve.test_scores).all()
