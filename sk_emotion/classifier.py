@@ -35,6 +35,7 @@ from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
 from .utils._labels import check_classes, check_labels
+from .utils._tensors import as_numpy
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -479,6 +480,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             handle.remove()
 
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        X = as_numpy(X, "EmotionClassifier")
         if y is None:
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
@@ -500,6 +502,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
     def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:
         """Join weights of samples and classes, with mean 1, so that they leave the learning rate its meaning."""
+        sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
         weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, labels)

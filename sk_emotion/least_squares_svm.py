@@ -23,8 +23,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .exceptions import LabelError
+from .exceptions import ImageArrayError, LabelError
 from .utils._labels import check_labels
+from .utils._tensors import as_numpy
 
 # So few rows are fitted in double precision, which costs nothing then.
 _ROWS_IN_DOUBLE = 4000
@@ -164,10 +165,12 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         scipy.linalg.LinAlgError
             If `C` is so large that the equations cannot be solved.
         """
+        X = _as_features(X)
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
+        sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         present = weights > 0
         X, y, weights = X[present], y[present], weights[present]
@@ -208,7 +211,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             About 1 for a class, or the second of two, and -1 against it.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
+        X = validate_data(self, _as_features(X), dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
         for rows in gen_batches(len(X), _BLOCK):
@@ -305,6 +308,17 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
     def _scale(self, X):
         """Move rows so that they are small numbers, and squared distances are exponents of the kernel."""
         return (X - self.support_vectors_.mean(axis=0)) * X.dtype.type(np.sqrt(self.gamma_))
+
+
+def _as_features(X: Any) -> Any:
+    """Give tensors as arrays, and refuse images."""
+    X = as_numpy(X, "LeastSquaresSVC")
+    if len(getattr(X, "shape", ())) > 2:
+        raise ImageArrayError(
+            f"Found array with dim {len(X.shape)}, while dim <= 2 is required by LeastSquaresSVC: it takes features. "
+            "Put a HOGTransformer before it, as make_hog_svm() does, or pass X.reshape(len(X), -1)."
+        )
+    return X
 
 
 def _merge_copies(

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from .._stored_images import as_indexable, is_stored
 from ..exceptions import DatasetError, ImageReadError, LabelError
 from ..utils._labels import check_labels
+from ..utils._tensors import as_numpy
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -144,7 +145,7 @@ def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
 def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
     if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
         images = images.iloc[:, 0]
-    images = as_indexable(images)
+    images = as_indexable(as_numpy(images, "find_duplicates"))
     is_array = isinstance(images, np.ndarray) or is_stored(images)
     if is_array and images.ndim in (3, 4) and images.dtype.kind in "biuf":
         return thumbnails_of_array(images)

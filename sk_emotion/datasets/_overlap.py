@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .._stored_images import as_indexable, is_stored
 from ..exceptions import LabelError
 from ..preprocessing._sources import list_pictures
+from ..utils._tensors import as_numpy
 from ._duplicates import find_duplicates, group_thumbnails, number_equal
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -77,7 +78,7 @@ def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -
 
 def _as_array(X: Any) -> Any:
     """Give a table of numbers, and rows on a disk, as an array; other things as they are."""
-    X = as_indexable(X)
+    X = as_indexable(as_numpy(X, "groups"))
     is_numeric = isinstance(X, pd.DataFrame) and all(dtype.kind in "biuf" for dtype in X.dtypes)
     if is_stored(X) and not _holds_pictures(X):
         return np.asarray(X)

@@ -14,6 +14,7 @@ from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels
 from ..utils._page import describe_environment, describe_parameters
+from ..utils._tensors import as_numpy
 from ._caveats import describe_absent, describe_few, find_leaks
 from ._predictions import (
     as_probabilities,
@@ -268,7 +269,7 @@ class EmotionReport:
         DatasetWarning
             Of what ``caveats_`` says.
         """
-        X = as_indexable(X)
+        X = as_indexable(as_numpy(X, "EmotionReport"))
         leaks = find_leaks(X, X_train, groups, groups_train)
         groups = resolve_groups(groups, X, "EmotionReport")
         classifier, faces = load_faces(estimator, X)

@@ -23,6 +23,7 @@ from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, Ima
 from ..images import validate_images
 from ..utils._defaults import add_new_parameters
 from ..utils._output import keep_index
+from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
@@ -205,6 +206,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             If X is neither pictures nor a batch of images.
         """
         self._target_size()
+        X = as_numpy(X, "FaceLoader")
         if list_pictures(X) is None:
             validate_images(self, X, reset=True)
         else:
@@ -241,6 +243,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """
         check_is_fitted(self)
         self.unread_ = {}
+        X = as_numpy(X, "FaceLoader")
         sources: Any = list_pictures(X)
         if sources is None:
             images, pixel_range = self._check_images(X)
@@ -334,6 +337,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         ((6, 32, 32), dtype('uint8'))
         """
         self._validate_params()
+        X = as_numpy(X, "FaceLoader")
         pictures: Any = getattr(X, "pictures", None)
         pictures = list_pictures(X) if pictures is None else pictures
         if pictures is None:

@@ -10,10 +10,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import LabelError
+from ._tensors import as_numpy
 
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     """Give labels as an array of shape (n_samples,); refuse missing ones."""
+    y = as_numpy(y, owner, name)
     values = y if hasattr(y, "shape") else np.asarray(y)
     if np.ndim(values) != 1 and np.shape(values)[1:] != (1,):
         raise LabelError(f"{owner}: {name} has shape {np.shape(values)}, expected one label a sample: (n_samples,).")
@@ -29,6 +31,7 @@ def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
 
 def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
     """Refuse NaN, None and their like among labels of any kind."""
+    y = as_numpy(y, owner, name)
     # NumPy makes text of a NaN that stands among names in a list.
     labels = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
     missing = np.flatnonzero(pd.isna(labels) & (np.ndim(labels) > 0))
@@ -41,6 +44,7 @@ def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
 
 def check_classes(y: Any, owner: str) -> None:
     """Refuse missing labels, and numbers that are no labels of classes."""
+    y = as_numpy(y, owner, "y")
     refuse_missing(y, owner)
     try:
         check_classification_targets(y)
