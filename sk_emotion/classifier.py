@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, TrainingError
-from .images import MIN_AUGMENT_SIZE, validate_images
+from .images import MIN_AUGMENT_SIZE, learn_pixel_range, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
@@ -34,7 +34,7 @@ from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
-from .utils._labels import check_classes, check_labels
+from .utils._labels import check_classes, check_labels, check_lengths
 from .utils._tensors import as_numpy
 
 
@@ -292,7 +292,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss.
+            Weights of the images in the loss. An image of weight 0, also by `class_weight`, is not trained on at all.
         groups : array-like of shape (n_samples,), default=None
             Persons, for `validation_fraction`: a person is on one side of the split. A search or pipeline passes them
             on only after ``sklearn.set_config(enable_metadata_routing=True)`` and
@@ -343,6 +343,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
+        (images, codes, weight), groups = self._drop_weightless((images, codes, weight), groups, reset=not goes_on)
         processes = join_processes(self)
         with self._open_checkpoints(processes, images, *others, goes_on=goes_on) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
@@ -391,8 +392,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self._check_known(labels, "y")
         weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
+        train, _ = self._drop_weightless((images, codes, weight), None, reset=first)
         self._train(
-            (images, codes, weight),
+            train,
             None,
             1,
             goes_on=not first,
@@ -501,7 +503,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:
-        """Join weights of samples and classes, with mean 1, so that they leave the learning rate its meaning."""
+        """Join weights of samples and classes, with mean 1 where above 0: they leave the learning rate its meaning."""
         sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
         weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
         if self.class_weight is not None:
@@ -510,7 +512,22 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 raise LabelError(f"class_weight={self.class_weight!r}, expected finite weights of at least 0.")
         if not weight.sum() > 0:
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
-        return (weight / weight.mean()).astype(np.float32)
+        return (weight / weight[weight > 0].mean()).astype(np.float32)
+
+    def _drop_weightless(self, train, groups, *, reset: bool):
+        """Leave out rows of weight 0: neither pixel statistics nor running ones of the network may learn from them."""
+        images, codes, weight = train
+        present = weight > 0
+        if present.all():
+            return train, groups
+        if groups is not None:
+            check_lengths("EmotionClassifier", len(present), len(present), groups)
+            groups = check_labels(groups, "EmotionClassifier", "groups")[present]
+        rows = np.flatnonzero(present)
+        images = images.take(rows) if isinstance(images, StoredImages) else images[rows]
+        if reset:
+            self.pixel_range_ = learn_pixel_range(images, "EmotionClassifier")
+        return (images, codes[rows], weight[rows]), groups
 
     def _open_checkpoints(self, processes: Alone, images, *others, goes_on: bool):
         """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
