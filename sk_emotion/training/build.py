@@ -133,6 +133,7 @@ def _assemble(
     net.preparation = Preparation(clf.pixel_range_, *statistics, _choose_augmentation(clf), generator)
     net.precision = precision
     net.label_smoothing = clf.label_smoothing
+    net.labels = clf.classes_
     net.ema = clf.ema
     if isinstance(net, DataParallelNet):
         net.accelerator = processes.accelerator
