@@ -26,7 +26,7 @@ from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
-from .training.hardware import as_if_alone, autocast, in_doubles, prediction_batch_size
+from .training.hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
 from .training.net import FaceNet
 from .training.processes import Alone, join_processes
 from .training.run import identify_run
@@ -35,6 +35,7 @@ from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
 from .utils._labels import check_classes, check_labels, check_lengths
+from .utils._refit import as_fitted, fit_aside
 from .utils._tensors import as_numpy
 
 
@@ -282,6 +283,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return super().set_params(**params)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Train a network.
 
@@ -326,7 +328,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         if not goes_on and hasattr(self, "net_"):
-            # A fit that fails leaves no old network behind under new names of classes.
+            # A fit that fails leaves no old network behind under new names of classes. Until then, others have it.
             del self.net_, self.history_, self.n_iter_
         if isinstance(self.network, type):
             name = self.network.__name__
@@ -360,6 +362,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch at a constant learning rate.
 
@@ -404,6 +407,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         )
         return self
 
+    @as_fitted
     def predict(self, X):
         """Predict the label of each image.
 
@@ -420,6 +424,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    @as_fitted
     def predict_proba(self, X):
         """Predict the probability of each class.
 
@@ -444,6 +449,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
         return self._map(average_views, X)
 
+    @as_fitted
     def embed(self, X):
         """Give the features from which the last linear layer makes its decision.
 
@@ -461,25 +467,20 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
         if not linear:
             raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
-        seen: list[torch.Tensor] = []
-        caller = threading.get_ident()
-
-        def keep(_layer, inputs):
-            # What other threads predict by the same network passes here as well.
-            if threading.get_ident() == caller:
-                seen.append(inputs[0].flatten(1))
-
-        handle = linear[-1].register_forward_pre_hook(keep)
+        seen = _Inputs()
+        with module_lock:
+            handle = linear[-1].register_forward_pre_hook(seen)
 
         def last_features(images: torch.Tensor) -> torch.Tensor:
-            seen.clear()
             self.net_.module_(images)
-            return seen[-1].cpu() if seen[-1].dtype == torch.float64 else seen[-1].float().cpu()
+            last = seen.last
+            return last.cpu() if last.dtype == torch.float64 else last.float().cpu()
 
         try:
             return self._map(last_features, X)
         finally:
-            handle.remove()
+            with module_lock:
+                handle.remove()
 
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         X = as_numpy(X, "EmotionClassifier")
@@ -642,8 +643,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn("EmotionClassifier: callbacks are not kept in a saved model.", UserWarning, stacklevel=2)
             state["callbacks"] = None
         # One text for thousands of numbers; what a callback noted that is no number becomes text.
-        history = json.dumps(self.history_, default=str)
-        return {**state, "history_": history, "net_state": net.to_arrays()}
+        history = json.dumps(state["history_"], default=str)
+        with module_lock:
+            return {**state, "history_": history, "net_state": net.to_arrays()}
 
     def __setstate__(self, state):
         net_state = state.get("net_state")
@@ -664,3 +666,25 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class _Inputs:
+    """A hook that keeps what a layer is given by the thread that made it."""
+
+    last: torch.Tensor
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __call__(self, _layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        # What other threads predict by the same network passes here as well.
+        if threading.get_ident() == self._thread:
+            self.last = inputs[0].flatten(1)
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        # A network that is trained on from this one keeps nothing.
+        return _ignore
+
+
+def _ignore(_layer: Any, _inputs: Any) -> None:
+    pass

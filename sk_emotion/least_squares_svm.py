@@ -25,6 +25,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .exceptions import ImageArrayError, LabelError
 from .utils._labels import check_labels
+from .utils._refit import as_fitted, fit_aside
 from .utils._tensors import as_numpy
 
 # So few rows are fitted in double precision, which costs nothing then.
@@ -139,6 +140,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         self.n_components = n_components
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X, y, sample_weight=None):
         """Fit the functions, and calibrate them.
 
@@ -197,6 +199,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             ) from error
         return self
 
+    @as_fitted
     def decision_function(self, X):
         """Evaluate the functions.
 
@@ -219,6 +222,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         values += self.intercept_
         return values[:, 0] if len(self.classes_) == 2 else values
 
+    @as_fitted
     def predict(self, X):
         """Predict labels.
 
@@ -236,6 +240,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         return self.classes_[columns]
 
     @available_if(lambda self: self.probability)
+    @as_fitted
     def predict_proba(self, X):
         """Predict probabilities. Only with ``probability=True``.
 

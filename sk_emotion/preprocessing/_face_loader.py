@@ -23,6 +23,7 @@ from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, Ima
 from ..images import validate_images
 from ..utils._defaults import add_new_parameters
 from ..utils._output import keep_index
+from ..utils._refit import fit_aside, snapshot
 from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
@@ -185,6 +186,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X: Any, y: Any = None) -> "FaceLoader":
         """Learn whether X holds pictures or numbers, and the shape and range of numbers. Nothing is decoded.
 
@@ -372,14 +374,15 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
         """Check numbers against those of `fit`; the size may differ where it is plain to see."""
+        fitted = snapshot(self)
         shape = getattr(X, "shape", ())
-        own_size = len(shape) > 2 and tuple(shape) != getattr(self, "image_shape_", None)
-        if hasattr(self, "image_shape_") and not own_size:
-            return validate_images(self, X, reset=False), self.pixel_range_
+        own_size = len(shape) > 2 and tuple(shape) != getattr(fitted, "image_shape_", None)
+        if hasattr(fitted, "image_shape_") and not own_size:
+            return validate_images(fitted, X, reset=False), fitted.pixel_range_
         judge = FaceLoader(image_shape=None if own_size else self.image_shape)
         images = validate_images(judge, X, reset=True)
-        if hasattr(self, "pixel_range_"):
-            judge.pixel_range_ = self.pixel_range_
+        if hasattr(fitted, "pixel_range_"):
+            judge.pixel_range_ = fitted.pixel_range_
             validate_images(judge, images, reset=False)
         elif judge.pixel_range_ not in ((0.0, 1.0), (0.0, 255.0)):
             low, high = judge.pixel_range_
