@@ -103,7 +103,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
     callbacks : list of skorch callbacks, default=None
-        Added to those of the net.
+        Added to those of the net. Their scorers see your labels, so that they can name a `pos_label`; without one, the
+        class called 1 is positive, or else the second of two.
     checkpoint_dir : str, PathLike or None, default=None
         Folder where `fit` writes a checkpoint after each epoch, in a subfolder for each training: one on other data or
         with other parameters, such as the next fold of a search, has another. The same training goes on from its last
