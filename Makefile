@@ -6,13 +6,17 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 
 BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster scaling
 
-.PHONY: demo test coverage mutants soak docs bench bench-quick lint format clean
+.PHONY: demo test test-precision coverage mutants soak docs bench bench-quick lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto
+
+# What trains, once more: in fp32 where the processor computes in bf16, in emulated bf16 where it does not.
+test-precision: .venv/installed-dev
+	$(BIN)/python -m pytest --numprocesses auto --precision other
 
 # Lines and branches that the tests reach; fewer than 95 % of them fail.
 coverage: .venv/installed-dev

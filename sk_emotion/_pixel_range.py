@@ -4,12 +4,23 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._stored_images import iterate_blocks
 from .exceptions import ImageArrayError
 
-# How far resizing may overstep [0, 1] or [0, 255].
-_OVERSHOOT = 0.5
+# The ranges of floats that are pixels, and those of whole numbers of 8, 12, 16 and 32 bits.
+_FLOAT_TOPS = (1.0, 255.0)
+_WHOLE_TOPS = (255.0, 4095.0, 65535.0, 2.0**32 - 1)
+
+# How far resizing and sharpening may leave a range of floats, as a share of it. What lies outside is clipped.
+_BELOW = 0.125
+_ABOVE = {1.0: 0.5, 255.0: 0.125}
+
+# Floats above 1.5 that stay below this may be scaled in some other way as well as a nearly black picture of 0 to 255.
+_LEAST_BRIGHT = 8.0
+# The same of floats that are partly negative: standardized ones reach further than 8.
+_LEAST_BRIGHT_OF_SIGNED = 32.0
 
 # A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
 _PLAINLY_ANOTHER_SCALE = 10.0
@@ -18,8 +29,35 @@ _PLAINLY_ANOTHER_SCALE = 10.0
 _LARGEST_PIXEL = 1e36
 
 
-def learn_pixel_range(images: Any, name: str = "images") -> tuple[float, float]:
+def find_top(values: Any, least: float = 0.0) -> float | None:
+    """Find the smallest range of pixels, from 0 to at least `least`, that holds all values.
+
+    This is the one decision on what values mean, whether a picture is an element of a list, part of a batch or a file.
+
+    Parameters
+    ----------
+    values : ndarray
+        Whole numbers, floats or bools.
+    least : float, default=0.0
+        What is known already, such as the range of other pictures that belong to these.
+
+    Returns
+    -------
+    float or None
+        1 or 255 for floats, which may overstep it by what resizing or sharpening adds; 255, 4095, 65535 or 2**32 - 1
+        for whole numbers. None if the values are no pixels: standardized, not finite, or too large.
+    """
+    low, high = float(values.min()), float(values.max())
+    # What is sharpened in whole numbers oversteps 0 to 255 as floats do.
+    if values.dtype.kind in "iu" and low >= 0:
+        return next((top for top in _WHOLE_TOPS if top >= least and high <= top), None)
+    return _find_float_top(values, low, high, least)
+
+
+def learn_pixel_range(images: Any, name: str = "images", *, whole: bool = False) -> tuple[float, float]:
     """Tell the range of the pixels: (0, 255), (0, 1), or the smallest and largest value of standardised floats.
+
+    Whole numbers that were made floats, as `whole` says, are never an overstepped (0, 255).
 
     Raises
     ------
@@ -29,10 +67,12 @@ def learn_pixel_range(images: Any, name: str = "images") -> tuple[float, float]:
     if images.dtype == np.uint8:
         return (0.0, 255.0)
     low, high = _find_extremes(images, name)
-    if low >= 0 and high <= 1 + _OVERSHOOT:
-        return (0.0, 1.0)
-    if low >= 0 and high <= 255:
-        return (0.0, 255.0)
+    if images.dtype.kind in "iu":
+        top = next((top for top in _WHOLE_TOPS if low >= 0 and high <= top), None)
+    else:
+        top = None if whole else _find_float_top(images, low, high)
+    if top is not None:
+        return (0.0, top)
     if max(-low, high) > _LARGEST_PIXEL:
         raise ImageArrayError(
             f"{name}: X has pixels from {low:g} to {high:g}, more than can be computed with. Bring X to 0 to 255, or "
@@ -42,15 +82,18 @@ def learn_pixel_range(images: Any, name: str = "images") -> tuple[float, float]:
     return (low, high if high > low else low + 1)
 
 
-def check_pixel_range(images: Any, fitted: tuple[float, float], name: str) -> None:
+def check_pixel_range(images: Any, fitted: tuple[float, float], name: str, *, whole: bool = False) -> None:
     """Refuse a batch that is not finite, or plainly on another scale than the images of `fit`."""
     if images.dtype == np.uint8 and fitted == (0.0, 255.0):
         return
     low, high = _find_extremes(images, name)
-    if fitted in ((0.0, 1.0), (0.0, 255.0)):
-        wrong = low < -_OVERSHOOT or high > fitted[1] + _OVERSHOOT
-        # Images from 0 to 255 may be black, but their pixels are not all fractions of 1.
-        wrong = wrong or (fitted[1] == 255 and high <= 1 and not _all_whole(images))
+    if is_overstepped(fitted):
+        if whole or images.dtype.kind in "iu":
+            wrong = low < 0 or high > fitted[1]
+        else:
+            wrong = not _is_within(low, high, fitted[1])
+            # Images from 0 to 255 may be black, but their pixels are not all fractions of 1.
+            wrong = wrong or (fitted[1] == 255 and _is_within(low, high, 1.0) and not _all_whole(images))
     else:
         wrong = max(-low, high) > _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
         # Those of 8 bits are black to what was fitted on 16; of other types, small numbers may be a dark image.
@@ -60,6 +103,32 @@ def check_pixel_range(images: Any, fitted: tuple[float, float], name: str) -> No
             f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "
             f"{fitted[1]:g}. Bring X to the scale of the training images."
         )
+
+
+def is_overstepped(pixel_range: tuple[float, float]) -> bool:
+    """Tell whether floats may lie outside of this range, where they are clipped; that of standardized ones is open."""
+    return pixel_range[0] == 0 and pixel_range[1] in _FLOAT_TOPS
+
+
+def clip_pixels(images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[Any]:
+    """Clip floats to (0, 1) or (0, 255), so that they are what the same images are as uint8."""
+    return np.clip(images, *pixel_range) if images.dtype != np.uint8 and is_overstepped(pixel_range) else images
+
+
+def _find_float_top(values: Any, low: float, high: float, least: float = 0.0) -> float | None:
+    # As far below 0 as above, values are standardized, however small. Beside pictures of 0 to 1, they may be dark.
+    if least <= 1 and _is_within(low, high, 1.0) and (least == 1 or low >= -high / 4):
+        return 1.0
+    if not _is_within(low, high, 255.0):
+        return None
+    bright = high >= (_LEAST_BRIGHT if low >= 0 else _LEAST_BRIGHT_OF_SIGNED)
+    return 255.0 if least > 1 or bright or _all_whole(values) else None
+
+
+def _is_within(low: float, high: float, top: float) -> bool:
+    """Tell whether floats overstep a range by no more than resizing and sharpening do."""
+    # What undershoots 255 is small beside the brightest pixel: floats from -2 to 2 are standardized, not dark.
+    return low >= -_BELOW * (1.0 if top == 1 else min(high, top)) and high <= (1 + _ABOVE[top]) * top
 
 
 def _find_extremes(images: Any, name: str) -> tuple[float, float]:

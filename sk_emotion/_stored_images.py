@@ -100,11 +100,16 @@ class StoredImages:
         return 1 if isinstance(self._reader, _MemoryMap) else self._reader.at_once
 
 
-def open_stored(X: Any, image_shape: tuple[int, ...]) -> StoredImages:
-    """Leave an array on the disk: bytes and floats stay what they are, other integers become bytes if they fit."""
+def open_stored(X: Any, image_shape: tuple[int, ...], *, deep: bool = False) -> StoredImages:
+    """Leave an array on the disk: bytes and floats stay what they are, other integers become bytes if they fit.
+
+    Unsigned integers beside `deep` images, of more than 8 bits, become no bytes.
+    """
     images = StoredImages(X, image_shape, X.dtype)
     if images.dtype.kind in "iu" and images.dtype != np.uint8:
-        fits = all(block.min() >= 0 and block.max() <= 255 for block in iterate_blocks(images))
+        fits = not (deep and images.dtype.kind == "u") and all(
+            block.min() >= 0 and block.max() <= 255 for block in iterate_blocks(images)
+        )
         images.dtype = np.dtype(np.uint8 if fits else np.float64)
     elif images.dtype not in (np.uint8, np.float32, np.float64):
         images.dtype = np.dtype(np.float64)

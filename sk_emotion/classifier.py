@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, TrainingError
-from .images import MIN_AUGMENT_SIZE, learn_pixel_range, validate_images
+from .images import MIN_AUGMENT_SIZE, check_one_label_each, learn_pixel_range, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
@@ -34,8 +34,8 @@ from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
-from .utils._labels import check_classes, check_labels, check_lengths
-from .utils._refit import as_fitted, fit_aside
+from .utils._labels import check_classes, check_labels, check_lengths, check_scored_labels, describe_spelling
+from .utils._refit import as_fitted, fit_aside, snapshot
 from .utils._tensors import as_numpy
 
 
@@ -92,8 +92,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     device : str, default="auto"
         ``"cuda"``, ``"mps"``, ``"cpu"`` or any PyTorch device; ``"auto"`` takes the first of them that is there.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        Of training; ``"auto"`` is bf16 where the hardware has it. Prediction is in fp32 unless the precision is
-        named.
+        Of training; ``"auto"`` is bf16 where the hardware has it, or what the environment variable
+        SK_EMOTION_PRECISION says (``fp32`` or ``bf16``). Prediction is in fp32 unless the precision is named.
     data_parallel : bool, default=False
         Whether the processes that ``accelerate launch`` or ``torchrun`` started train together, each on another part
         of every batch, and on its own GPU. All must be given the same images. `batch_size` is that of one process,
@@ -450,6 +450,38 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
         return self._map(average_views, X)
 
+    def score(self, X, y, sample_weight=None):
+        """Return the share of images whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those of `fit`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        LabelError
+            If y holds numbers and `classes_` names, or the other way round.
+
+        Warns
+        -----
+        DatasetWarning
+            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+        """
+        check_is_fitted(self, "net_")
+        fitted = snapshot(self)
+        check_scored_labels(y, fitted.classes_, "EmotionClassifier")
+        return super(EmotionClassifier, fitted).score(X, y, sample_weight)
+
     @as_fitted
     def embed(self, X):
         """Give the features from which the last linear layer makes its decision.
@@ -489,11 +521,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
         labels = check_labels(y, "EmotionClassifier")
-        if len(labels) != len(images):
-            raise LabelError(
-                f"EmotionClassifier: X has {len(images)} images, but y has {len(labels)} labels. Give one label per "
-                "image."
-            )
+        check_one_label_each("EmotionClassifier", X, len(images), len(labels))
         check_classes(labels, "EmotionClassifier")
         return images, labels
 
@@ -502,6 +530,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if len(unknown):
             raise LabelError(
                 f"{name} holds labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
+                f"{describe_spelling(unknown.tolist(), self.classes_.tolist())}"
             )
 
     def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:

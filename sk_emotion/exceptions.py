@@ -8,6 +8,10 @@ class SkEmotionError(Exception):
     """Base class of every error that sk_emotion raises on purpose."""
 
 
+class ParameterError(SkEmotionError, ValueError):
+    """A parameter or setting has a value that cannot be used, or that does not go with another one."""
+
+
 class DatasetError(SkEmotionError, ValueError):
     """A folder, table or file does not hold a labelled set of faces."""
 

@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from ._pixel_range import clip_pixels
 from .classifier import EmotionClassifier
 from .exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
 from .images import validate_images
@@ -103,6 +104,8 @@ class _PixelsToProbabilities(nn.Module):
         preparation = clf.net_.preparation
         self.network = copy.deepcopy(clf.net_.module_).cpu().float()
         self.low, self.high = preparation.pixel_range
+        # The file takes bytes where pixels are from 0 to 255.
+        self.clips = preparation.pixel_range == (0.0, 1.0)
         self.register_buffer("mean", torch.tensor(preparation.mean).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(preparation.std).reshape(1, -1, 1, 1))
         self.tta = clf.tta
@@ -110,7 +113,10 @@ class _PixelsToProbabilities(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         pixels = images.float()
         pixels = pixels.unsqueeze(1) if images.ndim == 3 else pixels.permute(0, 3, 1, 2)
-        faces = ((pixels - self.low) / (self.high - self.low) - self.mean) / self.std
+        pixels = (pixels - self.low) / (self.high - self.low)
+        if self.clips:
+            pixels = pixels.clamp(0, 1)
+        faces = (pixels - self.mean) / self.std
         views = make_views(faces, self.tta)
         probabilities = self.network(torch.cat(views)).softmax(dim=1)
         return probabilities.unflatten(0, (len(views), images.shape[0])).mean(dim=0)
@@ -148,7 +154,7 @@ def _take_apart(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
 
 
 def _as_input(clf: EmotionClassifier, images: NDArray[Any]) -> NDArray[Any]:
-    return images.astype(np.uint8 if clf.pixel_range_ == (0.0, 255.0) else np.float32)
+    return clip_pixels(images, clf.pixel_range_).astype(np.uint8 if clf.pixel_range_ == (0.0, 255.0) else np.float32)
 
 
 def _trace(clf: EmotionClassifier) -> Any:

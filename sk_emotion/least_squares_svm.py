@@ -24,8 +24,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import ImageArrayError, LabelError
-from .utils._labels import check_labels
-from .utils._refit import as_fitted, fit_aside
+from .images import check_one_label_each, find_shape, refuse_one_image
+from .utils._labels import check_labels, check_scored_labels
+from .utils._refit import as_fitted, fit_aside, snapshot
 from .utils._tensors import as_numpy
 
 # So few rows are fitted in double precision, which costs nothing then.
@@ -170,6 +171,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         X = _as_features(X)
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
+            if len(find_shape(X)) == 2:
+                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
@@ -214,7 +217,9 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             About 1 for a class, or the second of two, and -1 against it.
         """
         check_is_fitted(self)
-        X = validate_data(self, _as_features(X), dtype=self.support_vectors_.dtype, reset=False)
+        # Some pass an image to what takes features of images.
+        X = _as_features(X, (1, self.n_features_in_))
+        X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
         for rows in gen_batches(len(X), _BLOCK):
@@ -238,6 +243,38 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         columns = _put_side_by_side(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        LabelError
+            If y holds numbers and `classes_` names, or the other way round.
+
+        Warns
+        -----
+        DatasetWarning
+            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+        """
+        check_is_fitted(self)
+        fitted = snapshot(self)
+        check_scored_labels(y, fitted.classes_, "LeastSquaresSVC")
+        return super(LeastSquaresSVC, fitted).score(X, y, sample_weight)
 
     @available_if(lambda self: self.probability)
     @as_fitted
@@ -315,9 +352,10 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         return (X - self.support_vectors_.mean(axis=0)) * X.dtype.type(np.sqrt(self.gamma_))
 
 
-def _as_features(X: Any) -> Any:
+def _as_features(X: Any, fitted: tuple[int, int] | None = None) -> Any:
     """Give tensors as arrays, and refuse images."""
     X = as_numpy(X, "LeastSquaresSVC")
+    refuse_one_image(X, "LeastSquaresSVC", fitted)
     if len(getattr(X, "shape", ())) > 2:
         raise ImageArrayError(
             f"Found array with dim {len(X.shape)}, while dim <= 2 is required by LeastSquaresSVC: it takes features. "

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.utils.validation import check_is_fitted
 
-from .exceptions import DatasetWarning
+from .exceptions import DatasetWarning, ImageArrayError
+from .images import find_shape, refuse_one_image
 from .metrics._predictions import ask_both
 from .preprocessing import FaceLoader
 from .preprocessing._sources import list_pictures
@@ -147,6 +148,8 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
     sources = X if pictures is None else pictures
     loader, classifier = split_loader(model)
     network = find_last_step(model)
+    if pictures is None:
+        _refuse_one_frame(X, loader, model)
     scale = 1.0
     if loader is None and hasattr(network, "image_shape_") and pictures is not None:
         # A network alone takes arrays: its faces are brought to their size, and to [0, 1] if it was fitted on that.
@@ -173,6 +176,8 @@ def load_in_chunks(
     loader: Any, sources: Any, progress: Callable[[int], Any] | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[int, str]]:
     """Transform pictures by a fitted FaceLoader, telling how far it is; give faces, where one was seen, and errors."""
+    # The range of pixels is decided on all pictures, not on some.
+    loader = loader._for_parts_of(sources)
     faces, found = [], []
     unread: dict[int, str] = {}
     for start in range(0, len(sources), _CHUNK):
@@ -188,6 +193,19 @@ def load_in_chunks(
         # The loader's own error for no pictures at all.
         loader.transform(sources)
     return np.concatenate(faces), None if found[0] is None else np.concatenate(found), unread
+
+
+def _refuse_one_frame(X: Any, loader: Any, model: Any) -> None:
+    """Refuse one frame in the place of a list of them, before parts of it are taken for pictures."""
+    try:
+        if loader is not None:
+            loader._refuse_one_image(X)
+        else:
+            refuse_one_image(X, "predict_faces", getattr(find_last_step(model), "image_shape_", None))
+    except ImageArrayError as error:
+        raise ImageArrayError(
+            f"predict_faces: X has shape {find_shape(X)}, which is one frame. Pass [frame] or frame[np.newaxis]."
+        ) from error
 
 
 def name_source(source: Any, index: int) -> str:

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 
 from sk_emotion import (
     AugmentationOverSampler,
     EmotionClassifier,
     EmotionReport,
+    FaceLoader,
     compare_classifiers,
     consolidate_emotions,
     make_faces,
@@ -67,8 +70,8 @@ BAD_LABELS = [
     ("nothing", None, ("got None",), ("AugmentationOverSampler",)),
     ("nothing", None, ("requires y to be passed",), ("EmotionClassifier.fit",)),
     ("nothing", None, ("shape ()", "expected one label a sample"), ("compare_classifiers", "EmotionReport")),
-    ("too few", Y[:-1], ("12", "11 labels", "Give one label"), (*TRAINING, "EmotionReport")),
-    ("none", [], ("12", "0 labels", "Give one label"), (*TRAINING, "EmotionReport")),
+    ("too few", Y[:-1], ("12", "11 labels", "one label"), (*TRAINING, "EmotionReport")),
+    ("none", [], ("12", "0 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("one class", ["pain"] * 12, ("at least two classes, but y holds one class: pain",), TRAINING),
     ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label a sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
     ("infinity", [1.0, np.inf] * 6, ("infinity",), ("EmotionClassifier.fit", "compare_classifiers", "EmotionReport")),
@@ -161,6 +164,67 @@ def test_unseen_labels_are_wrong_answers_to_a_scorer(fitted):
     right = fitted.predict(X)
     right[:3] = "joy"
     assert fitted.score(X, right) == pytest.approx(9 / 12)
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return make_hog_svm(image_size=24).fit(X, Y)
+
+
+SCORED = {
+    "network": lambda fitted, baseline: fitted,
+    "pipeline": lambda fitted, baseline: Pipeline([("loader", FaceLoader(image_size=24).fit(X)), ("net", fitted)]),
+    "HOG+SVM": lambda fitted, baseline: baseline,
+}
+
+
+@pytest.mark.parametrize("kind", SCORED)
+@pytest.mark.parametrize("word", ["afraid", "Fear", "FEARFUL", "scared", " fear ", "Fright"])
+@pytest.mark.parametrize("form", [list, np.array, pd.Series, lambda y: np.array(y, dtype=object)])
+def test_other_words_for_classes_are_pointed_out_by_score(fitted, baseline, kind, word, form):
+    classifier = SCORED[kind](fitted, baseline)
+    y = np.where(Y == "fear", word, Y).tolist()
+    with pytest.warns(DatasetWarning, match=rf"normalize_emotion writes '{word}' as 'fear': pass \[normalize"):
+        score = classifier.score(X, form(y))
+    assert score == pytest.approx(np.mean(classifier.predict(X) == y))
+
+
+@pytest.mark.parametrize("kind", SCORED)
+@pytest.mark.parametrize(
+    "y", [Y, ["pain"] * 12, ["joy"] * 12, ["Boredom", "pain"] * 6, ["feargh", "fear"] * 6, ["no pain", "pain"] * 6]
+)
+def test_score_is_quiet_about_classes_that_are_missing_or_foreign(fitted, baseline, kind, y):
+    assert 0 <= SCORED[kind](fitted, baseline).score(X, y) <= 1
+
+
+def test_score_of_a_training_on_other_words_says_to_rename_those_too():
+    classifier = make_classifier().fit(X, np.where(Y == "fear", "afraid", "In Pain"))
+    with pytest.warns(DatasetWarning, match=r"'fear' as 'fear', 'pain' as 'pain'.* for fit, too"):
+        classifier.score(X, Y)
+
+
+@pytest.mark.parametrize("kind", SCORED)
+def test_numbers_for_names_are_refused_by_score(fitted, baseline, kind):
+    with pytest.raises(LabelError, match=r"y holds 0, 1, but the classes are 'fear', 'pain'"):
+        SCORED[kind](fitted, baseline).score(X, NUMBERS)
+    with pytest.raises(LabelError, match=r"y holds 'fear', 'pain', but the classes are 0, 1"):
+        make_classifier().fit(X, NUMBERS).score(X, Y)
+
+
+def test_score_in_a_search_is_quiet(recwarn):
+    search = GridSearchCV(
+        make_hog_svm(image_size=24), {"svc__C": [1, 10]}, cv=[(np.arange(12), np.arange(3))], refit=False
+    )
+    search.fit(X, Y)
+    assert not [warning for warning in recwarn if issubclass(warning.category, DatasetWarning)]
+
+
+def test_report_and_validation_name_what_makes_classes_of_other_words(fitted):
+    y = np.where(Y == "fear", "afraid", Y)
+    with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
+        EmotionReport.from_estimator(fitted, X, y, n_resamples=0)
+    with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
+        make_classifier().fit(X, Y, X_val=X, y_val=y)
 
 
 def test_one_image_a_class_is_enough_to_train_and_to_copy():

@@ -17,6 +17,7 @@ BUILT_IN = {
     "MissingDependencyError": ImportError,
     "ModelFileError": ValueError,
     "ModelNotFoundError": FileNotFoundError,
+    "ParameterError": ValueError,
     "TrainingError": RuntimeError,
 }
 ERRORS = [

@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._cluster import compute_on, connect
-from ._data import load_data, read_images
+from ._data import Layout, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -25,6 +25,11 @@ def compare(
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
+    label: options.Label = None,
+    labels: options.Labels = None,
+    sep: options.Sep = None,
+    header: options.Header = True,
+    root: options.Root = None,
     image_size: options.ImageSize = 48,
     cluster: options.Cluster = None,
     seed: options.Seed = 0,
@@ -52,7 +57,8 @@ def compare(
     from ..model_selection._comparison_folds import draw_splits
     from ._question import ask_binary
 
-    faces = load_data(data, groups, image_column, label_column, image_size, seed, progress)
+    layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
+    faces = load_data(data, layout, image_size, seed, progress)
     faces = faces._replace(labels=ask_binary(faces.labels, binary, progress)[0])
     # What cannot be split is known before any picture is read.
     draw_splits(faces.images, faces.labels, faces.together, cv, random_state=seed, owner="--cv")

@@ -4,11 +4,54 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import typer
 
 from ._output import Progress, describe_classes, describe_unread
 
 _N_DRAWN = 900
-_TABLES = (".csv", ".tsv")
+_TABLES = (".csv", ".tsv", ".txt")
+_FIRST_COLUMNS = {"image": 0, "label": 1}
+
+
+class Layout(NamedTuple):
+    """How images and labels lie on the disk, as options say it.
+
+    Attributes
+    ----------
+    groups, image_column, label_column, label, labels, sep : str or None
+    header : bool
+    root : Path or None
+    """
+
+    groups: str | None
+    image_column: str
+    label_column: str
+    label: str | None
+    labels: str | None
+    sep: str | None
+    header: bool
+    root: Path | None
+
+    def find_column(self, name: str) -> str | int:
+        """Return the column that a name stands for: its number, if there is no header."""
+        if self.header:
+            return name
+        return int(name) if name.isdecimal() else _FIRST_COLUMNS.get(name, name)
+
+    def map_labels(self) -> dict[str, str | None] | None:
+        """Read ``1=surprise,2=fear``."""
+        if self.labels is None:
+            return None
+        pairs = [[side.strip() for side in part.split("=")] for part in self.labels.split(",")]
+        if any(len(pair) != 2 or not pair[0] for pair in pairs) or len({pair[0] for pair in pairs}) < len(pairs):
+            raise typer.BadParameter(
+                f"{self.labels!r}, expected each name once, as in 1=surprise,2=fear.", param_hint="--labels"
+            )
+        return {name: emotion or None for name, emotion in pairs}
+
+    def describe_table(self) -> dict[str, Any]:
+        """Return the options of the reader of tables; an escaped tab is one."""
+        return {"sep": "\t" if self.sep == r"\t" else self.sep, "header": 0 if self.header else None}
 
 
 class Faces(NamedTuple):
@@ -60,9 +103,7 @@ class Faces(NamedTuple):
 
 def load_data(
     data: Path | None,
-    groups: str | None,
-    image_column: str,
-    label_column: str,
+    layout: Layout,
     image_size: int,
     seed: int,
     progress: Progress,
@@ -72,19 +113,38 @@ def load_data(
     Pictures that cannot be read are left out, so that what is asked of the others can be judged before faces are looked
     for, which takes minutes.
     """
+    is_table = data is not None and data.suffix.lower() in _TABLES
+    of_tables = {"--sep": layout.sep, "--no-header": not layout.header or None, "--root": layout.root}
+    for option, value in ({"--label": layout.label} if is_table else of_tables).items():
+        if value is not None:
+            kind = "a folder" if is_table else "a CSV file"
+            raise typer.BadParameter(f"it is for {kind}, which {str(data)!r} is not.", param_hint=option)
+    labels_of = layout.map_labels()
     from .. import datasets
     from ..datasets._groups import groups_from_names
 
+    groups = layout.groups
     told = None if groups in (None, "duplicates", "none") else groups
     copies = None
     if data is None:
         images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
         faces = _gather(images, labels, people, None)
-    elif data.suffix.lower() in _TABLES:
-        table = datasets.load_face_table(data, image=image_column, label=label_column, group=told)
-        faces, copies = _look_for_copies(_gather(table.data, table.target, table.groups, table.data), progress)
+    elif is_table:
+        table = datasets.load_face_table(
+            data,
+            image=layout.find_column(layout.image_column),
+            label=layout.find_column(layout.label_column),
+            group=None if told is None else layout.find_column(told),
+            labels=labels_of,
+            root=layout.root,
+            **layout.describe_table(),
+        )
+        faces = _gather(table.data, table.target, table.groups, table.data)
+        n_rows = len(table.target) + len(table.skipped)
+        faces = faces._replace(rows=np.setdiff1d(np.arange(n_rows), table.skipped))
+        faces, copies = _look_for_copies(faces, progress)
     else:
-        folder = datasets.load_face_folder(data)
+        folder = datasets.load_face_folder(data, label=layout.label, labels=labels_of)
         people = groups_from_names([Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data], told)
         faces, copies = _gather(folder.data, folder.target, people, folder.data), folder.groups
     progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
@@ -122,22 +182,23 @@ def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) 
     return faces._replace(together=join_groups(copies, faces.people))
 
 
-def read_columns(data: Path, names: list[str] | None) -> dict[str, Any] | None:
+def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[str, Any] | None:
     """Read what is known of the images of a CSV file, by column."""
     if not names:
         return None
-    import typer
-
     from ..datasets._table import read_csv
 
     if data.suffix.lower() not in _TABLES:
         raise typer.BadParameter(f"it names columns of a CSV file, but {str(data)!r} is none.", param_hint="--by")
-    frame = read_csv(data)
-    for name in names:
-        if name not in frame.columns:
+    frame = read_csv(data, **layout.describe_table())
+    columns = {name: layout.find_column(name) for name in names}
+    for name, column in columns.items():
+        if column not in frame.columns:
             told = ", ".join(map(str, frame.columns))
             raise typer.BadParameter(f"there is no column {name!r}, but {told}.", param_hint="--by")
-    return {name: frame[name].to_numpy() for name in names}
+        if frame[column].ndim > 1:
+            raise typer.BadParameter(f"the column {name!r} is there twice.", param_hint="--by")
+    return {name: frame[column].to_numpy() for name, column in columns.items()}
 
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:

@@ -1,12 +1,13 @@
 """``sk-emotion evaluate``."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from . import _options as options
-from ._data import keep_readable, load_data, read_columns
+from ._data import Layout, keep_readable, load_data, read_columns
 from ._output import Progress, print_json, told_in_the_result
 
 _N_NAMED = 10
@@ -33,6 +34,11 @@ def evaluate(
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
+    label: options.Label = None,
+    labels: options.Labels = None,
+    sep: options.Sep = None,
+    header: options.Header = True,
+    root: options.Root = None,
     trusted: options.Trusted = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -54,21 +60,26 @@ def evaluate(
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
     from .. import EmotionReport
+    from ..exceptions import DatasetWarning
     from ..metrics._report_model import find_history
     from ..prediction import read_faces
     from ..utils._page import describe_parameters
     from ._question import BinaryAnswer
 
     progress = Progress(quiet)
-    columns = read_columns(data, by)
+    layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
+    columns = read_columns(data, by, layout)
     classifier = options.load_classifier(model, trusted)
     parameters = describe_parameters(classifier)
     options.use_cache(classifier, cache)
-    faces = load_data(data, groups, image_column, label_column, image_size=48, seed=0, progress=progress)
-    labels, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
-    with progress.track("Reading the images", len(labels)) as advance:
+    with warnings.catch_warnings():
+        # Classes of any name are right if they are those of the model, and else an error.
+        warnings.filterwarnings("ignore", r"load_face_folder: .* (no class is a known|are no) emotion", DatasetWarning)
+        faces = load_data(data, layout, image_size=48, seed=0, progress=progress)
+    answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
+    with progress.track("Reading the images", len(answers)) as advance:
         read = read_faces(classifier, list(faces.images), advance)
-    faces = keep_readable(faces._replace(labels=labels), read.faces, read.found, read.unread, progress)
+    faces = keep_readable(faces._replace(labels=answers), read.faces, read.found, read.unread, progress)
     with told_in_the_result():
         judged = EmotionReport.from_estimator(
             read.classifier if question is None else BinaryAnswer(read.classifier, question).fit(),

@@ -41,8 +41,28 @@ Groups = Annotated[
         "all be parted."
     ),
 ]
-ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths; with --no-header its number.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels; with --no-header its number.")]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="Regular expression whose first group is the label, for the file names of a folder. Without it, the names "
+        "of its folders are.",
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=EMOTION,...",
+        help="Emotions of codes or other names: 1=surprise,2=fear. A name with nothing behind the sign is left out.",
+    ),
+]
+Sep = Annotated[str | None, typer.Option(help="What separates the columns of a CSV file, if no comma or the like.")]
+Header = Annotated[bool, typer.Option(help="Whether the first line of a CSV file names the columns.")]
+Root = Annotated[
+    Path | None, typer.Option(help="Folder to which the paths in a CSV file are relative; by default its own.")
+]
 
 
 def _complete_model(incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, load_data, read_images
+from ._data import Faces, Layout, load_data, read_images
 from ._output import Progress, print_json, told_in_the_result
 
 
@@ -43,6 +43,11 @@ def train(
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",
     label_column: options.LabelColumn = "label",
+    label: options.Label = None,
+    labels: options.Labels = None,
+    sep: options.Sep = None,
+    header: options.Header = True,
+    root: options.Root = None,
     image_size: options.ImageSize = 48,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -74,9 +79,10 @@ def train(
     from ._question import ask_binary
 
     progress = Progress(quiet)
-    faces = load_data(data, groups, image_column, label_column, image_size, seed, progress)
-    labels, pos_label = ask_binary(faces.labels, binary, progress)
-    faces = faces._replace(labels=labels)
+    layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
+    faces = load_data(data, layout, image_size, seed, progress)
+    answers, pos_label = ask_binary(faces.labels, binary, progress)
+    faces = faces._replace(labels=answers)
     asked = pos_label if specificity is not None else None
     # What cannot be split is known before any picture is read.
     _split(faces, validation, seed, asked)

@@ -24,6 +24,7 @@ def make_bunch(
     notes: Iterable[str],
     return_X_y: bool,
     as_frame: bool,
+    **others: Any,
 ) -> Bunch | tuple[Any, Any]:
     """Make what a loader returns.
 
@@ -41,6 +42,8 @@ def make_bunch(
         Further lines of the ``DESCR``.
     return_X_y, as_frame : bool
         As in the loaders of scikit-learn.
+    **others : dict
+        Further attributes of the Bunch.
 
     Returns
     -------
@@ -58,7 +61,8 @@ def make_bunch(
     classes, counts = np.unique(target, return_counts=True)
     sizes = ", ".join(f"{label} {count}" for label, count in zip(classes, counts, strict=True))
     lines = [name, "", f"{len(target)} images in {len(classes)} classes: {sizes}.", *notes, _describe_groups(groups)]
-    return Bunch(data=X, target=y, target_names=classes, groups=groups, frame=frame, DESCR="\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    return Bunch(data=X, target=y, target_names=classes, groups=groups, frame=frame, DESCR=text, **others)
 
 
 def check_classes(target: NDArray[Any], where: str, hint: str) -> None:

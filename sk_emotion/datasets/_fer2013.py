@@ -1,8 +1,10 @@
 """FER2013, in any of the forms in which it goes around."""
 
+import lzma
 import os
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ..emotions import normalize_emotion, normalize_emotions
+from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..preprocessing._decode import decode_picture
 from ._bunch import make_bunch, name_some
 from ._duplicates import number_by_appearance
+from ._folder import is_hidden
+from ._shards import PICTURES
 
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _SIDE = 48
@@ -24,10 +28,15 @@ _OFFICIAL = {"train": "Training", "validation": "PublicTest", "test": "PrivateTe
 _FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "publictest"),
-    "test": ("test", "privatetest"),
+    "test": ("test", "testing", "privatetest"),
 }
-_FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv")
-_FORMS = "Give fer2013.csv, an .npz of it, or a folder with train/<emotion>/ and test/<emotion>/."
+_ARCHIVES = (".gz", ".bz2", ".xz", ".zip")
+_FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "train.csv")
+_FORMS = "Pass fer2013.csv, an .npz of it, or a folder with train/<emotion>/ and test/<emotion>/."
+_UNREADABLE = (
+    *(UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError),
+    *(ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile),
+)
 
 _Part = tuple[NDArray[np.uint8], NDArray[Any]]
 
@@ -57,13 +66,16 @@ def load_fer2013(
     path : str or path-like
         One of
 
-        - the official ``fer2013.csv`` or ``icml_face_data.csv``: columns ``emotion``, ``pixels`` and ``Usage``;
+        - the official ``fer2013.csv`` or ``icml_face_data.csv``, with the columns ``emotion``, ``pixels`` and
+          ``Usage`` in any order, or Kaggle's ``train.csv``, without ``Usage``: all of it is the Training part. Emotions
+          are codes from 0 to 6 or names. A ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` of one such file is read as it is;
         - an ``.npz`` with the arrays ``images``, ``labels``, ``usage``, ``class_names`` and ``usage_names``;
         - a folder with ``train/<emotion>/`` and ``test/<emotion>/``, as on Kaggle, where ``test`` often holds the rows
           of PublicTest and PrivateTest together;
         - a folder that holds one of these files.
     subset : {"train", "validation", "test", "all"}, default="train"
-        Which part: Training, PublicTest, PrivateTest (these names are taken, too), or all that is there.
+        Which part: Training, PublicTest, PrivateTest (these names are taken, too), or all that is there, in the order
+        of the file and whatever ``Usage`` says.
     return_X_y : bool, default=False
         Whether to give ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -89,7 +101,8 @@ def load_fer2013(
     DatasetNotFoundError
         If there is no such file or folder.
     DatasetError
-        If it is not FER2013, a row is broken, or the subset is not in it.
+        If it is not FER2013, the file is cut off, a row is broken, its ``Usage`` is none of the three while one of
+        them is asked for, or the subset is not in it. No row is left out in silence.
 
     References
     ----------
@@ -111,7 +124,7 @@ def load_fer2013(
     source = _find_source(Path(path).expanduser())
     official = {name: part for part, name in _OFFICIAL.items()}
     part = official.get(subset, subset)
-    read = _read_folder if source.is_dir() else _read_csv if source.suffix.lower() == ".csv" else _read_npz
+    read = _read_folder if source.is_dir() else _read_npz if source.suffix.lower() == ".npz" else _read_csv
     images, labels = read(source, list(_OFFICIAL) if part == "all" else [part])
     return make_bunch(
         images,
@@ -129,9 +142,12 @@ def _find_source(path: Path) -> Path:
     if not path.exists():
         raise DatasetNotFoundError(f"load_fer2013: there is no '{path}'. {_FORMS}")
     if path.is_dir():
-        return next((path / name for name in _FILES if (path / name).is_file()), path)
-    if path.suffix.lower() not in (".csv", ".npz"):
-        raise DatasetError(f"load_fer2013: '{path}' is neither .csv nor .npz. {_FORMS}")
+        # Beside folders of photos, a train.csv is a list of them.
+        files = _FILES[:-1] if _find_parts(path)[0] else _FILES
+        names = (name + ending for name in files for ending in ("", *_ARCHIVES))
+        return next((path / name for name in names if (path / name).is_file()), path)
+    if path.suffix.lower() not in (".csv", ".npz", *_ARCHIVES):
+        raise DatasetError(f"load_fer2013: '{path}' is neither .csv nor .npz, nor a .csv in an archive. {_FORMS}")
     return path
 
 
@@ -140,47 +156,133 @@ def _refuse_absent(path: Path, wanted: list[str], present: list[str]) -> None:
         raise DatasetError(f"load_fer2013: '{path}' has no subset {wanted[0]!r}. It has {present or 'none'}.")
 
 
-def _read_csv(path: Path, parts: list[str]) -> _Part:
-    try:
-        header = pd.read_csv(path, nrows=0).columns
-        columns = {column.strip(): column for column in header}
-        if not {"emotion", "pixels", "Usage"} <= set(columns):
-            raise DatasetError(
-                f"load_fer2013: '{path}' has the columns {list(columns)}, expected emotion, pixels and Usage. {_FORMS}"
-            )
-        table = pd.read_csv(path, usecols=[columns[name] for name in ("emotion", "pixels", "Usage")])
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DatasetError(f"load_fer2013: '{path}' is no CSV file ({error}). {_FORMS}") from error
-    table = table.rename(columns=str.strip)
-    usage = table["Usage"].astype(str).str.strip()
-    present = [part for part, name in _OFFICIAL.items() if (usage == name).any()]
-    _refuse_absent(path, parts, present)
-    table = table[usage.isin([_OFFICIAL[part] for part in parts])]
-    wrong = table.index[~table["emotion"].isin(range(len(_CLASSES)))]
-    if len(wrong):
+def _choose_rows(path: Path, usage: NDArray[Any], parts: list[str]) -> NDArray[np.intp]:
+    """Return the rows of a part, or all; rows that belong to no part are an error if one is asked for."""
+    if len(parts) > 1:
+        return np.arange(len(usage))
+    known = list(_OFFICIAL.values())
+    foreign = np.flatnonzero(~np.isin(usage, known))
+    if len(foreign):
+        found = name_some(np.unique(usage[foreign]).tolist())
         raise DatasetError(
-            f"load_fer2013: '{path}', row {wrong[0]}: emotion is {table['emotion'][wrong[0]]!r}, expected 0 to 6."
+            f"load_fer2013: '{path}' has the Usage {found} in {_name_rows(foreign)}; "
+            f"expected {', '.join(known)}. Correct it, or load all rows with subset='all'."
         )
-    images = np.empty((len(table), _SIDE, _SIDE), dtype=np.uint8)
-    for image, (row, text) in zip(images, table["pixels"].items(), strict=True):
-        image[:] = _parse_pixels(text, path, row)
-    return images, np.array(_CLASSES)[table["emotion"].to_numpy(dtype=np.int64)]
+    _refuse_absent(path, parts, [part for part, name in _OFFICIAL.items() if (usage == name).any()])
+    return np.flatnonzero(usage == _OFFICIAL[parts[0]])
 
 
-def _parse_pixels(text: Any, path: Path, row: Any) -> NDArray[np.int16]:
+def _name_rows(rows: Any) -> str:
+    return f"{len(rows)} row(s), counted from 0: {name_some([int(row) for row in rows])}"
+
+
+def _read_csv(path: Path, parts: list[str]) -> _Part:
+    table = _read_columns(path)
+    last = len(table) - 1
+    if "usage" in table:
+        usage = table["usage"].str.strip().to_numpy(dtype=str)
+        _refuse_cut(path, usage)
+        rows = _choose_rows(path, usage, parts)
+    else:
+        _refuse_absent(path, parts, ["train"])
+        rows = np.arange(last + 1)
+    emotions = table["emotion"].to_numpy(dtype=object)[rows]
+    labels = np.array([_read_emotion(text) for text in emotions])
+    unknown = np.flatnonzero(labels == "")
+    if len(unknown):
+        raise DatasetError(
+            f"load_fer2013: '{path}', row {rows[unknown[0]]}: emotion is {emotions[unknown[0]]!r}, expected 0 to 6, or "
+            f"one of {', '.join(_CLASSES)}. It is none of them in {_name_rows(rows[unknown])}."
+        )
+    pixels = table["pixels"].to_numpy(dtype=object)
+    images = np.empty((len(rows), _SIDE, _SIDE), dtype=np.uint8)
+    broken = [row for image, row in zip(images, rows, strict=True) if not _parse_pixels(pixels[row], image)]
+    # A last row that is cut off, also of another part, says that more rows may be missing.
+    if rows[-1] != last and not _parse_pixels(pixels[last], np.empty_like(images[0])):
+        broken.append(last)
+    if broken:
+        numbers = _split_pixels(pixels[broken[0]])
+        extent = f" and reaches from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
+        raise DatasetError(
+            f"load_fer2013: '{path}', row {broken[0]} (the first is 0) has {len(numbers)} numbers, expected "
+            f"{_SIDE * _SIDE} from 0 to 255{extent}. Broken: {_name_rows(broken)}. Get the file anew: it is cut off or "
+            "was changed."
+        )
+    return images, labels
+
+
+def _read_columns(path: Path) -> pd.DataFrame:
+    """Read the columns ``emotion``, ``pixels`` and, if there is one, ``usage``, as text."""
+    as_text: dict[str, Any] = {
+        "dtype": str,
+        "keep_default_na": False,
+        "index_col": False,
+        "encoding": "utf-8-sig",
+        "skipinitialspace": True,
+    }
+    try:
+        with warnings.catch_warnings():
+            # Fields that it would drop are a ParserWarning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            heads = {mark: pd.read_csv(path, sep=mark, header=None, nrows=1, **as_text) for mark in ",;\t"}
+            mark = max(heads, key=lambda mark: heads[mark].shape[1])
+            table = pd.read_csv(path, sep=mark, **as_text)
+    except _UNREADABLE as error:
+        raise DatasetError(
+            f"load_fer2013: '{path}' is neither .csv nor .npz of FER2013, or is damaged ({type(error).__name__}: "
+            f"{error}). {_FORMS}"
+        ) from error
+    # As they are in the file, since pandas renames those that are there twice.
+    header = heads[mark].iloc[0].str.strip().tolist()
+    table.columns = pd.Index([name.casefold() for name in header])
+    used = [name for name in ("emotion", "pixels", "usage") if name in table.columns]
+    if used[:2] != ["emotion", "pixels"] or table[used].shape[1] > len(used):
+        raise DatasetError(
+            f"load_fer2013: '{path}' has the columns {header}, expected emotion, pixels and Usage, each once. {_FORMS}"
+        )
+    if table.empty:
+        raise DatasetError(f"load_fer2013: '{path}' has no rows below its header. {_FORMS}")
+    return table[used]
+
+
+def _refuse_cut(path: Path, usage: NDArray[np.str_]) -> None:
+    """Refuse a file that ends within a word of its last row."""
+    last, others = str(usage[-1]), {*_OFFICIAL.values(), *usage[:-1].tolist()}
+    if last not in others and any(name.startswith(last) for name in others):
+        raise DatasetError(
+            f"load_fer2013: '{path}' seems to be cut off in its last row, row {len(usage) - 1} (the first is 0): its "
+            f"Usage is {last!r}. Get the file anew, or correct or drop the row."
+        )
+
+
+def _read_emotion(text: str) -> str:
+    """Return the class of a code or name; nothing if it is none of the seven."""
+    try:
+        code = float(text)
+    except ValueError:
+        name = str(normalize_emotion(text))
+        return name if name in _CLASSES else ""
+    return _CLASSES[int(code)] if code in range(len(_CLASSES)) else ""
+
+
+def _parse_pixels(text: str, image: NDArray[np.uint8]) -> bool:
+    """Write the pixels of a row into an image, and tell whether they are what they should be."""
+    pixels = _split_pixels(text)
+    whole = len(pixels) == image.size and pixels.min() >= 0 and pixels.max() <= 255
+    if whole:
+        image[:] = pixels.reshape(image.shape)
+    return bool(whole)
+
+
+def _split_pixels(text: str) -> NDArray[np.int64]:
     # Five times faster than splitting; text with anything but numbers in it warns, or raises in a later NumPy.
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            pixels = np.fromstring(str(text), dtype=np.int16, sep=" ")
+            # In fewer bits, 65664 would be 128.
+            return np.fromstring(text, dtype=np.int64, sep=" ")
         except (DeprecationWarning, ValueError):
-            pixels = np.empty(0, dtype=np.int16)
-    if len(pixels) != _SIDE * _SIDE or pixels.min() < 0 or pixels.max() > 255:
-        raise DatasetError(
-            f"load_fer2013: '{path}', row {row} (the first is 0) has {len(pixels)} numbers, expected "
-            f"{_SIDE * _SIDE} from 0 to 255. Get the file anew: it is cut off or was changed."
-        )
-    return pixels.reshape(_SIDE, _SIDE)
+            return np.empty(0, dtype=np.int64)
 
 
 def _read_npz(path: Path, parts: list[str]) -> _Part:
@@ -196,29 +298,51 @@ def _read_npz(path: Path, parts: list[str]) -> _Part:
             f"load_fer2013: '{path}' holds images {images.shape} {images.dtype}, labels {labels.shape} and usage "
             f"{usage.shape}, expected n images of 48 x 48 as uint8, and n of the others."
         )
-    if labels.max(initial=0) >= len(class_names) or usage.max(initial=0) >= len(usage_names):
-        raise DatasetError(f"load_fer2013: '{path}' holds labels or usages beyond class_names or usage_names. {_FORMS}")
-    names_of_rows = usage_names[usage]
-    present = [part for part, name in _OFFICIAL.items() if (names_of_rows == name).any()]
-    _refuse_absent(path, parts, present)
-    rows = np.isin(names_of_rows, [_OFFICIAL[part] for part in parts])
-    return images[rows], normalize_emotions(class_names)[labels[rows]]
+    for name, codes, names in (("labels", labels, class_names), ("usage", usage, usage_names)):
+        outside = np.flatnonzero(~np.isin(codes, range(len(names))))
+        if len(outside):
+            raise DatasetError(
+                f"load_fer2013: '{path}' holds {name} beyond class_names or usage_names in {_name_rows(outside)}. "
+                f"{_FORMS}"
+            )
+    if not n:
+        raise DatasetError(f"load_fer2013: '{path}' holds no images. {_FORMS}")
+    rows = _choose_rows(path, usage_names[usage.astype(np.intp)], parts)
+    return images[rows], normalize_emotions(class_names)[labels[rows].astype(np.intp)]
+
+
+def _find_parts(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """Find the folders of each part, and name others that hold emotions."""
+    folders = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not is_hidden(entry.name)]
+    found = {part: [entry for entry in folders if entry.name.casefold() in _FOLDERS[part]] for part in _FOLDERS}
+    known = {name for names in _FOLDERS.values() for name in names}
+    others = [
+        entry.name
+        for entry in folders
+        if entry.name.casefold() not in known and any(is_known_emotion(inner.name) for inner in entry.iterdir())
+    ]
+    return {part: entries for part, entries in found.items() if entries}, others
 
 
 def _read_folder(path: Path, parts: list[str]) -> _Part:
-    folders = {entry.name.casefold(): entry for entry in sorted(path.iterdir()) if entry.is_dir()}
-    where = {part: folders[name] for part, names in _FOLDERS.items() for name in names if name in folders}
+    where, others = _find_parts(path)
     if not where:
         raise DatasetError(f"load_fer2013: '{path}' holds none of {list(_FILES)}, and no folder train. {_FORMS}")
+    if others and len(parts) > 1:
+        names = ", ".join(name for names in _FOLDERS.values() for name in names)
+        raise DatasetError(
+            f"load_fer2013: '{path}' also holds {name_some(others)}, which is none of {names}. Rename it, or load "
+            "it by itself with load_face_folder."
+        )
     _refuse_absent(path, parts, list(where))
     files = [
         (normalize_emotion(folder.name), file)
         for part in parts
-        if part in where
-        for folder in sorted(where[part].iterdir())
+        for of_part in where.get(part, [])
+        for folder in sorted(of_part.iterdir())
         if folder.is_dir()
         for file in sorted(folder.iterdir())
-        if file.suffix.lower() in (".png", ".jpg", ".jpeg")
+        if file.suffix.lower().removeprefix(".") in PICTURES and not is_hidden(file.name)
     ]
     unknown = sorted({str(label) for label, _ in files} - set(_CLASSES))
     if unknown or not files:

@@ -2,8 +2,9 @@
 
 import itertools
 import os
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,20 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
-from ..emotions import normalize_emotion
+from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
 from ._bunch import check_classes, make_bunch, name_some
 from ._duplicates import group_thumbnails
 from ._groups import describe_contradictions, find_contradictions, groups_from_names
+from ._labels import is_split, label_files, map_labels, warn_of_no_emotions
+from ._shards import PICTURES
 from ._thumbnails import read_thumbnails
 
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
-_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 _ADVICE = "Give a folder that holds one folder of photos for each emotion."
+_INNERMOST = r"r'([^/]+)/[^/]+$'"
+# How JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF and HEIF begin.
+_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|P[1-6]\s|....ftyp", re.DOTALL)
 
 
 @dataclass
@@ -31,9 +36,11 @@ class _Contents:
 
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
     thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
 
@@ -41,7 +48,9 @@ class _Contents:
 @validate_params(
     {
         "path": [str, os.PathLike],
-        "groups": [str, Mapping, None],
+        "label": [str, re.Pattern, callable, None],
+        "labels": [Mapping, None],
+        "groups": [str, re.Pattern, Mapping, None],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
     },
@@ -50,7 +59,9 @@ class _Contents:
 def load_face_folder(
     path: str | os.PathLike[str],
     *,
-    groups: str | Mapping[str, Any] | None = "duplicates",
+    label: str | re.Pattern[str] | Callable[[Path], Any] | None = None,
+    labels: Mapping[Any, Any] | None = None,
+    groups: str | re.Pattern[str] | Mapping[str, Any] | None = "duplicates",
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
@@ -58,12 +69,27 @@ def load_face_folder(
 
     Folders inside a class folder belong to that class. A photo is known by its content, whatever its name ends with.
     Hidden files are passed over; other files that are no whole photo, or larger than :class:`~sk_emotion.FaceLoader`
-    takes by default, are left out with a warning. Each photo is decoded once, small, to know that.
+    takes by default, are left out with a warning. Each photo is decoded once, small, to know that. A symbolic link is
+    what it leads to, but for one to a folder around it, which is passed over.
+
+    With `label`, photos may lie anywhere below the folder, and their paths say what they show.
 
     Parameters
     ----------
     path : str or path-like
         The folder.
+    label : str, compiled regular expression or callable, default=None
+        Where the label of a photo is, if it is not the name of the folder:
+
+        - a regular expression, whose first group is the label, as in ``r"_(happy|sad)_\\d+\\.jpg$"``. It is searched in
+          the path relative to `path`, with ``/`` between folders. Photos that it does not match are skipped with a
+          warning;
+        - a function of the photo's :class:`~pathlib.Path` that returns the label as str or int, or None to skip the
+          photo.
+    labels : mapping, default=None
+        From names of folders, or what `label` finds, to classes, as in ``{1: "surprise", "AF": "fear"}``; None leaves
+        out. A number and its text are the same key. A name that is missing in it must be that of an emotion. Classes
+        of your own, such as calm and tense, are named in it to say that they are meant.
     groups : {"duplicates"}, regular expression, mapping or None, default="duplicates"
         What must not be on two sides of a split:
 
@@ -85,13 +111,14 @@ def load_face_folder(
 
         - ``data``: ndarray of str objects of shape (n_samples,), the paths; with `as_frame` a DataFrame with the column
           ``image``. Sorted by emotion, then by name.
-        - ``target``: ndarray of str of shape (n_samples,), the names of the folders, as standard names where
-          :func:`~sk_emotion.normalize_emotion` knows them (``happy`` and ``Happiness`` become one class);
-          with `as_frame` a Series.
+        - ``target``: ndarray of str of shape (n_samples,), the names of the folders, what `label` finds, or what
+          `labels` makes of it, as standard names where :func:`~sk_emotion.normalize_emotion` knows them (``happy`` and
+          ``Happiness`` become one class; ``01`` stays ``01``); with `as_frame` a Series.
         - ``target_names``: ndarray of str, the classes, sorted.
         - ``groups``: ndarray of int or str of shape (n_samples,), or None.
         - ``frame``: with `as_frame`, a DataFrame with the columns ``image``, ``label`` and, where there are groups,
           ``group``; else None.
+        - ``skipped``: ndarray of str objects, the paths of photos for which `label` or `labels` says nothing or None.
         - ``DESCR``: str, how many photos of which class, what was left out, how many groups, and with
           ``groups="duplicates"`` which photos are near copies of photos with another label.
 
@@ -102,13 +129,15 @@ def load_face_folder(
     DatasetNotFoundError
         If there is no such folder.
     DatasetError
-        If it is a file, holds no class folders or no photos or one class alone, or if `groups` is no valid regular
-        expression or gives no group for a photo.
+        If it is a file, holds no class folders or no photos or one class alone; if its folders are parts of a split or
+        hold the same emotions again; if `label` or `groups` is no valid regular expression; if `label` matches nothing,
+        fails or returns no label; or if a photo has no group or no class in `labels`.
 
     Warns
     -----
     DatasetWarning
-        For files left out, folders that cannot be read, and classes without photos.
+        For files left out, folders that cannot be read, and classes without photos; and if no class is a known
+        emotion, or one is a number or a part of a split.
 
     See Also
     --------
@@ -133,10 +162,11 @@ def load_face_folder(
     {'anna'}
     """
     root = Path(path).expanduser()
-    contents = _read_photos(root, _find_class_folders(root))
+    contents = _read_photos(root, None if label is not None else _find_class_folders(root), label, labels)
     target = np.array(contents.labels)
     if not contents.names:
-        raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{_ADVICE}")
+        advice = _describe_skipped(contents) if contents.skipped else _ADVICE
+        raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{advice}")
     check_classes(target, f"load_face_folder: '{root}'", _describe_left_out(contents) + _advise(root, target[0]))
     found: NDArray[Any] | None
     contradictions: list[NDArray[np.intp]] = []
@@ -145,7 +175,8 @@ def load_face_folder(
         contradictions = find_contradictions(target, found)
     else:
         found = groups_from_names(contents.names, groups)
-    _warn_of_left_out(root, contents)
+    _warn_of_left_out(root, contents, matched=isinstance(label, str | re.Pattern))
+    warn_of_no_emotions(np.unique(target).tolist(), labels, f"load_face_folder: '{root}'")
     data = np.array([os.path.join(root, name) for name in contents.names], dtype=object)
     return make_bunch(
         data,
@@ -155,11 +186,13 @@ def load_face_folder(
         notes=[
             *_describe_merged(contents),
             _describe_left_out(contents).strip() or "No file left out.",
+            *([_describe_skipped(contents)] if contents.skipped else []),
             _describe_grouping(groups),
             *describe_contradictions(contents.names, contradictions),
         ],
         return_X_y=return_X_y,
         as_frame=as_frame,
+        skipped=np.array([os.path.join(root, name) for name in contents.skipped], dtype=object),
     )
 
 
@@ -168,17 +201,22 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _HIDDEN
 
 
-def _find_class_folders(root: Path) -> list[str]:
-    """Name the class folders, or say why they cannot be what was meant."""
+def _refuse_no_folder(root: Path) -> None:
     # os.path's, since that of pathlib raises an OSError for a name that is too long.
     if not os.path.exists(root):
         raise DatasetNotFoundError(f"load_face_folder: there is no folder '{root}'. {_ADVICE}")
     if not root.is_dir():
-        hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv") else _ADVICE
+        hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
+
+
+def _find_class_folders(root: Path) -> list[str]:
+    """Name the class folders, or say why they cannot be what was meant."""
+    _refuse_no_folder(root)
+    around = _folders_around(root)
     try:
         entries = sorted(entry for entry in root.iterdir() if not is_hidden(entry.name))
-        folders = [entry.name for entry in entries if entry.is_dir()]
+        folders = [entry.name for entry in entries if entry.is_dir() and not _leads_back(entry, around)]
     except OSError as error:
         raise DatasetError(
             f"load_face_folder: '{root}' cannot be listed ({type(error).__name__}: {error}). Get the right to read it."
@@ -186,54 +224,134 @@ def _find_class_folders(root: Path) -> list[str]:
     if not folders:
         found = f"{len(entries)} files, but no folders" if entries else "nothing"
         raise DatasetError(
-            f"load_face_folder: '{root}' holds {found}. Put the photos of each emotion into a folder of their own, or "
-            "list them with their labels in a table for load_face_table."
+            f"load_face_folder: '{root}' holds {found}. Put the photos of each emotion into a folder of their own, "
+            "say with label= which part of the file names is the emotion, or list them with their labels in a table "
+            "for load_face_table."
         )
-    parts = [name for name in folders if name.casefold() in _SPLITS]
+    parts = [name for name in folders if is_split(name)]
     if len(parts) > 1 or parts == folders:
+        first = next((name for name in parts if name.casefold().startswith("train")), parts[0])
         raise DatasetError(
             f"load_face_folder: '{root}' holds {name_some(parts)}, which are parts of a split, not emotions. "
-            f"Load one of them, for instance '{root / parts[0]}'."
+            f"Load one of them, for instance '{root / first}', or all with label={_INNERMOST}, which takes the label "
+            "from the innermost folder."
         )
     return folders
 
 
-def _walk(folder: Path, unlisted: list[str]) -> list[str]:
-    """List the files in a folder and its folders, relative to it, with ``/`` between names; hidden ones not.
+def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
+    """Refuse folders that hold the same emotions again, inside them."""
+    below: dict[str, set[str]] = {}
+    for folder in {name.rpartition("/")[0] for name in files}:
+        top, *inner = folder.split("/")
+        below.setdefault(top, set()).update(normalize_emotion(name) for name in inner if is_known_emotion(name))
+    classes = {normalize_emotion(top) for top in below if is_known_emotion(top)}
+    others = {top: inner for top, inner in below.items() if not is_known_emotion(top)}
+    refused = [
+        top
+        for top, inner in sorted(others.items())
+        if len(inner) > 1 or inner & classes.union(*(others[name] for name in others if name != top))
+    ]
+    if refused and len(below) > 1:
+        again = ", ".join(sorted(set().union(*(others[top] for top in refused))))
+        raise DatasetError(
+            f"load_face_folder: '{root}' holds {name_some(refused)}, which hold the same emotions again ({again}): "
+            f"parts of a split, or persons, not emotions. Load one of them, for instance '{root / refused[0]}', or all "
+            f"with label={_INNERMOST}, which takes the label from the innermost folder."
+        )
+
+
+def _folders_around(root: Path) -> frozenset[str]:
+    """Return a folder and all those around it, without symbolic links."""
+    real = Path(os.path.realpath(root))
+    return frozenset(map(str, (real, *real.parents)))
+
+
+def _leads_back(path: str | Path, around: frozenset[str]) -> bool:
+    """Tell whether this is a symbolic link to one of the folders around it, in which it would be again."""
+    return os.path.islink(path) and os.path.realpath(path) in around
+
+
+def _walk(root: Path, start: str, unlisted: list[str]) -> list[str]:
+    """List the files in a folder below the root, relative to the root, with ``/`` between names; hidden ones not.
 
     Folders that cannot be listed are added to `unlisted`.
     """
     names = []
-    for where, folders, files in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
-        folders[:] = [name for name in folders if not is_hidden(name)]
-        names += [(Path(where) / name).relative_to(folder).as_posix() for name in files if not is_hidden(name)]
+    folders = [(start, _folders_around(root))]
+    while folders:
+        folder, around = folders.pop()
+        around |= {os.path.realpath(root / folder)}
+        try:
+            entries = [entry for entry in os.scandir(root / folder) if not is_hidden(entry.name)]
+        except OSError as error:
+            unlisted.append(str(error.filename))
+            continue
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if not os.path.isdir(entry.path):
+                names.append(name)
+            elif not _leads_back(entry.path, around):
+                folders.append((name, around))
     return sorted(names)
 
 
-def _read_photos(root: Path, folders: list[str]) -> _Contents:
+def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapping[Any, Any] | None) -> _Contents:
     """Read each file once, and sort photos from what is none."""
     contents = _Contents()
-    files = sorted(
-        (normalize_emotion(folder), f"{folder}/{name}")
-        for folder in folders
-        for name in _walk(root / folder, contents.unlisted)
+    if folders is None:
+        _refuse_no_folder(root)
+        names = [name for name in _walk(root, "", contents.unlisted) if _looks_like_photo(root / name)]
+        given = label_files(root, names, label)
+    else:
+        names = [name for folder in folders for name in _walk(root, folder, contents.unlisted)]
+        _refuse_repeated(root, names)
+        given = [name.split("/")[0] for name in names]
+    # Folders without photos need no class.
+    of_photos = [
+        of_file
+        for of_file, name in zip(given, names, strict=True)
+        if of_file is not None and (labels is None or _looks_like_photo(root / name))
+    ]
+    classes = map_labels(of_photos, labels, f"load_face_folder: '{root}'")
+    found = sorted(
+        (str(classes.get(of_file, of_file)), name, of_file)
+        for of_file, name in zip(given, names, strict=True)
+        if of_file is not None and classes.get(of_file, of_file) is not None
     )
-    thumbnails = read_thumbnails((root / name for _, name in files), n_jobs=-1)
-    for (label, name), thumbnail in zip(files, thumbnails, strict=True):
+    kept = {name for _, name, _ in found}
+    contents.skipped = [name for name in names if name not in kept]
+    thumbnails = read_thumbnails((root / name for _, name, _ in found), n_jobs=-1)
+    for (of_photo, name, of_file), thumbnail in zip(found, thumbnails, strict=True):
         if isinstance(thumbnail, ImageReadError):
             contents.left_out.append(name)
         else:
-            contents.labels.append(label)
+            contents.labels.append(of_photo)
             contents.names.append(name)
+            contents.given.append(of_file)
             contents.thumbnails.append(thumbnail)
+    if folders is None:
+        return contents
     beside = sorted(name for _, _, names in itertools.islice(os.walk(root), 1) for name in names if not is_hidden(name))
-    found = read_thumbnails((root / name for name in beside), n_jobs=-1)
-    contents.loose = [
-        name for name, thumbnail in zip(beside, found, strict=True) if not isinstance(thumbnail, ImageReadError)
-    ]
-    used = {name.split("/")[0] for name in contents.names}
+    looks = read_thumbnails((root / name for name in beside), n_jobs=-1)
+    contents.loose = [name for name, look in zip(beside, looks, strict=True) if not isinstance(look, ImageReadError)]
+    used = {name.split("/")[0] for name in (*contents.names, *contents.skipped)}
     contents.empty = [folder for folder in folders if folder not in used]
     return contents
+
+
+def _looks_like_photo(path: Path) -> bool:
+    """Tell whether a file has the ending or the beginning of a photo."""
+    if path.suffix.lower().removeprefix(".") in PICTURES:
+        return True
+    try:
+        # A pipe would be waited for.
+        if not os.path.isfile(path):
+            return False
+        with path.open("rb") as file:
+            return _BEGINNING.match(file.read(12)) is not None
+    except OSError:
+        return False
 
 
 def _describe_left_out(contents: _Contents) -> str:
@@ -253,8 +371,16 @@ def _describe_left_out(contents: _Contents) -> str:
     return text
 
 
-def _warn_of_left_out(root: Path, contents: _Contents) -> None:
-    if text := _describe_left_out(contents).strip():
+def _describe_skipped(contents: _Contents) -> str:
+    return f"Skipped, as without a label: {len(contents.skipped)} ({name_some(contents.skipped)})."
+
+
+def _warn_of_left_out(root: Path, contents: _Contents, *, matched: bool) -> None:
+    text = _describe_left_out(contents)
+    # A function or a mapping skips on purpose, a pattern need not.
+    if matched and contents.skipped:
+        text += _describe_skipped(contents)
+    if text := text.strip():
         # The level of the caller of load_face_folder, above scikit-learn's check of its parameters.
         warnings.warn(f"load_face_folder: '{root}': {text}", DatasetWarning, stacklevel=4)
 
@@ -264,22 +390,25 @@ def _advise(root: Path, label: str) -> str:
     inner = root / label
     if inner.is_dir() and sum(entry.is_dir() and not is_hidden(entry.name) for entry in inner.iterdir()) > 1:
         return f"Did you mean '{inner}'?"
-    return "Add a folder with photos of another."
+    if is_known_emotion(label):
+        return "Add a folder with photos of another."
+    return "Add a folder with photos of another, or say with label= which part of the paths is the emotion."
 
 
 def _describe_merged(contents: _Contents) -> list[str]:
     """Say which folders became one class."""
     folders: dict[str, list[str]] = {}
-    for label, name in zip(contents.labels, contents.names, strict=True):
+    for label, given in zip(contents.labels, contents.given, strict=True):
         known = folders.setdefault(label, [])
-        if (folder := name.split("/")[0]) not in known:
-            known.append(folder)
+        if given not in known:
+            known.append(given)
     return [f"{label} is {name_some(known)} together." for label, known in folders.items() if len(known) > 1]
 
 
 def _describe_grouping(groups: Any) -> str:
     if groups is None:
         return "Nothing says which photos belong together."
-    if isinstance(groups, str):
-        return "Near duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {groups!r}."
+    if isinstance(groups, str | re.Pattern):
+        pattern = getattr(groups, "pattern", groups)
+        return "Near duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {pattern!r}."
     return "Grouped by a mapping."

@@ -11,14 +11,16 @@ from ..exceptions import DatasetError
 from ._bunch import name_some
 
 
-def groups_from_names(names: Sequence[str], groups: str | Mapping[str, Any] | None) -> NDArray[Any] | None:
+def groups_from_names(
+    names: Sequence[str], groups: str | re.Pattern[str] | Mapping[str, Any] | None
+) -> NDArray[Any] | None:
     """Find the group of each photo.
 
     Parameters
     ----------
     names : sequence of str
         Paths relative to the data set, with ``/`` between folders.
-    groups : str, mapping or None
+    groups : str, compiled regular expression, mapping or None
         A regular expression, or a mapping from paths or file names to groups.
 
     Returns
@@ -66,7 +68,7 @@ def _look_up(name: str, groups: Mapping[str, Any]) -> Any:
     return groups.get(name, groups.get(name.rsplit("/", 1)[-1]))
 
 
-def _match(names: Sequence[str], pattern: str) -> list[str | None]:
+def _match(names: Sequence[str], pattern: str | re.Pattern[str]) -> list[str | None]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:

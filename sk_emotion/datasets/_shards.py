@@ -24,7 +24,7 @@ from ..preprocessing._sources import NamedBytes
 from ..utils._text import abridge
 from ._bunch import check_classes, make_bunch, name_some
 
-_PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
+PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
 _LABELS = {"cls", "txt", "json"}
 
 # A label is a word.
@@ -335,7 +335,7 @@ def _read_shard(file: str, number: int, index: _Index, reading: _Reading) -> Non
                 if (folder, name) != stem:
                     finish()
                     stem = (folder, name)
-                if kind in _PICTURES:
+                if kind in PICTURES:
                     picture = member
                 elif kind in _LABELS and member.size <= _LONGEST_LABEL:
                     content = tar.extractfile(member)

@@ -1,20 +1,26 @@
 """Photos listed in a table, with their labels."""
 
 import os
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
 from ._bunch import check_classes, join_path, make_bunch, name_some
+from ._labels import map_labels
+from ._shards import PICTURES
 
 _DELIMITERS = ",;\t"
+# What a number would lose: 01 is another person than 1.
+_LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 
 
 @validate_params(
@@ -23,7 +29,10 @@ _DELIMITERS = ",;\t"
         "image": [Hashable],
         "label": [Hashable],
         "group": [Hashable, None],
+        "labels": [Mapping, None],
         "root": [str, os.PathLike, None],
+        "sep": [str, None],
+        "header": [Options(Integral, {0}), None],
         "return_X_y": ["boolean"],
         "as_frame": ["boolean"],
     },
@@ -35,7 +44,10 @@ def load_face_table(
     image: Hashable = "image",
     label: Hashable = "label",
     group: Hashable | None = None,
+    labels: Mapping[Any, Any] | None = None,
     root: str | os.PathLike[str] | None = None,
+    sep: str | None = None,
+    header: int | None = 0,
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
@@ -44,18 +56,25 @@ def load_face_table(
     Parameters
     ----------
     table : str, path-like or DataFrame
-        A CSV file in UTF-8 with a header, its columns separated by commas, semicolons or tabs; or a DataFrame. One row
-        a photo.
-    image : str, default="image"
-        The column of the photos' paths.
-    label : str, default="label"
+        A CSV file in UTF-8, or a DataFrame. One row a photo.
+    image : str or int, default="image"
+        The column of the photos' paths: its name, or its number if there is no header.
+    label : str or int, default="label"
         The column of the labels. Names of emotions become standard names by
-        :func:`~sk_emotion.normalize_emotion`; numbers stay as they are.
-    group : str, default=None
+        :func:`~sk_emotion.normalize_emotion`; numbers stay as they are, and ``01`` is text.
+    group : str or int, default=None
         The column of what must not be on two sides of a split: the person, say. ``None`` for no groups.
+    labels : mapping, default=None
+        From labels in the table to classes, as in ``{1: "surprise", 2: "fear"}``; None leaves the rows out. A number
+        and its text are the same key. A label that is missing in it must be that of an emotion.
     root : str or path-like, default=None
         The folder to which paths in the table are relative. By default the folder of the CSV file, or the working
         directory for a DataFrame.
+    sep : str, default=None
+        What separates the columns of a CSV file; ``" "`` is any number of blanks. By default a comma, a semicolon or a
+        tab, whichever its first line has most of.
+    header : 0 or None, default=0
+        Whether the first line of a CSV file names the columns. Without names, None, columns go by their numbers.
     return_X_y : bool, default=False
         Whether to give ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -65,15 +84,16 @@ def load_face_table(
     -------
     Bunch
         With ``data``, ``target``, ``target_names``, ``groups``, ``frame`` and ``DESCR`` as in
-        :func:`load_face_folder`, in the order of the table. Or, with `return_X_y`, the tuple ``(data, target)``.
+        :func:`load_face_folder`, in the order of the table, and ``skipped``, an ndarray of int, the numbers of the rows
+        that `labels` leaves out. Or, with `return_X_y`, the tuple ``(data, target)``.
 
     Raises
     ------
     DatasetNotFoundError
         If there is no such CSV file.
     DatasetError
-        If the file is no such table, a column is not there, a cell in one of them is empty, a photo does not exist,
-        or there is one class alone.
+        If the file is no such table, a column is not there or is there twice, a cell in one of them is empty, a photo
+        does not exist, a label has no class in `labels`, or there is one class alone.
 
     See Also
     --------
@@ -95,28 +115,52 @@ def load_face_table(
     >>> faces = load_face_table(table, image="file", label="emotion", group="person", root=folder)
     >>> faces.target_names.tolist(), sorted(faces.groups.tolist())
     (['neutral', 'pain'], [0, 0, 1, 1])
+
+    A list without a header, with codes:
+
+    >>> _ = (folder / "list.txt").write_text("0.png 7\\n1.png 1\\n")
+    >>> codes = {7: "neutral", 1: "surprise"}
+    >>> load_face_table(folder / "list.txt", header=None, image=0, label=1, sep=" ", labels=codes).target.tolist()
+    ['neutral', 'surprise']
     """
     if isinstance(table, pd.DataFrame):
         frame, name, folder = table, "the DataFrame", root or ""
     else:
         source = Path(table).expanduser()
-        frame, name, folder = read_csv(source), f"'{source}'", source.parent if root is None else root
+        frame = read_csv(source, sep, header)
+        name, folder = f"'{source}'", source.parent if root is None else root
     _check_columns(frame, [column for column in (image, label, group) if column is not None], name)
+    given = _plain(frame[label]).tolist()
+    skipped: list[int] = []
+    if labels is not None:
+        classes = map_labels(given, labels, f"load_face_table: {name}")
+        skipped = [row for row, of_row in enumerate(given) if classes[of_row] is None]
+        given = [classes[of_row] for of_row in given if classes[of_row] is not None]
+        frame = frame.iloc[np.setdiff1d(np.arange(len(frame)), skipped)]
+        if frame.empty:
+            raise DatasetError(f"load_face_table: {name}: labels leaves out all {len(skipped)} rows.")
     data = _find_photos(frame[image], os.path.expanduser(folder), name)
-    target = normalize_emotions(_plain(frame[label]))
+    target = normalize_emotions(np.array(given))
     check_classes(target, f"load_face_table: {name}", "Add photos of another.")
     return make_bunch(
         data,
         target,
         None if group is None else _plain(frame[group]),
         name=f"Photos of faces listed in {name}.",
-        notes=[] if group is None else [f"Grouped by the column {group!r}."],
+        notes=[
+            *([f"Left out by labels: {len(skipped)} rows."] if len(skipped) else []),
+            *([] if group is None else [f"Grouped by the column {group!r}."]),
+        ],
         return_X_y=return_X_y,
         as_frame=as_frame,
+        skipped=np.array(skipped, dtype=np.intp),
     )
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
+    """Read a table; columns of numbers with leading zeros stay text, and names that are there twice stay the same."""
+    if sep is not None and len(sep) != 1 and sep != r"\s+":
+        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character.")
     # os.path's, since those of pathlib raise an OSError for a name that is too long.
     if not os.path.exists(path):
         raise DatasetNotFoundError(f"load_face_table: there is no file '{path}'. Give a CSV file or a DataFrame.")
@@ -126,17 +170,38 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DatasetError(f"load_face_table: '{path}' is a pipe or a device. Give a CSV file or a DataFrame.")
     try:
         with path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        # The header holds names alone, so that the separator is what it has most of.
-        delimiter = max(_DELIMITERS, key=header.count)
-        frame = pd.read_csv(path, sep=delimiter, encoding="utf-8-sig", skipinitialspace=True)
+            first = file.readline()
+        if sep is None:
+            # The header holds names alone, so that the separator is what it has most of.
+            sep = max(_DELIMITERS, key=first.count)
+            if header is None and sep not in first:
+                sep = " "
+        options: dict[str, Any] = {
+            "sep": r"\s+" if sep == " " else sep,
+            "encoding": "utf-8-sig",
+            "skipinitialspace": True,
+        }
+        frame = pd.read_csv(path, header=header, **options)
+        text = pd.read_csv(path, header=header, dtype=str, **options)
+        names = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0].str.strip()
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DatasetError(
             f"load_face_table: '{path}' is no table ({type(error).__name__}: {error}). "
-            "Save it as CSV in UTF-8, with a header."
+            "Save it as CSV in UTF-8, with a header, or say what is different by sep= and header=."
         ) from error
     except OSError as error:
         raise DatasetError(f"load_face_table: '{path}' cannot be read ({type(error).__name__}: {error}).") from error
+    for place in range(frame.shape[1]):
+        if pd.api.types.is_numeric_dtype(frame.dtypes.iloc[place]):
+            column = text.iloc[:, place]
+            if column.str.match(_LEADING_ZERO).any():
+                frame.isetitem(place, column.str.strip())
+    if header is None:
+        return frame
+    twice = names[names.duplicated(keep=False)]
+    if len(names) == frame.shape[1]:
+        # pandas has given them numbers.
+        frame.columns = [twice.get(place, name) for place, name in enumerate(frame.columns)]
     return frame.rename(columns=str.strip)
 
 
@@ -147,6 +212,11 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
             raise DatasetError(
                 f"load_face_table: {name} has no column {column!r}. It has {list(frame.columns)}. "
                 "Say which to use: image= (--image-column in a shell), label= (--label-column), group= (--groups)."
+                f"{_explain_columns([str(known).lower() for known in frame.columns])}"
+            )
+        if (times := sum(known == column for known in frame.columns)) > 1:
+            raise DatasetError(
+                f"load_face_table: {name} has the column {column!r} {times} times. Rename or drop all but one."
             )
         empty = np.flatnonzero(frame[column].isna() | (frame[column].astype(str).str.strip() == ""))
         if len(empty):
@@ -156,6 +226,15 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
             )
     if frame.empty:
         raise DatasetError(f"load_face_table: {name} has no rows. List one photo a row.")
+
+
+def _explain_columns(names: list[str]) -> str:
+    """Say what a table with other columns seems to be, in a sentence that begins with a blank."""
+    if {"emotion", "pixels"} <= set(names):
+        return " It seems to be FER2013, which load_fer2013 reads."
+    if any(f".{ending}" in name for name in names for ending in PICTURES):
+        return " If its first line is no header, pass header=None, image=0 and label=1 (--no-header in a shell)."
+    return ""
 
 
 def _find_photos(column: pd.Series, folder: str, name: str) -> Any:

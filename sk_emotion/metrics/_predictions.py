@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, describe_spelling
 from ..utils._pipelines import split_loader, transform_by_all_but_last
 from ..utils._tensors import as_numpy
 
@@ -90,7 +90,7 @@ def check_truth(y: Any, owner: str, *others: Any, classes: Any = None) -> tuple[
     if len(unknown):
         raise LabelError(
             f"{owner}: y_true holds {unknown.tolist()}, which are not among the classes {known.tolist()}. Were the "
-            "labels consolidated, or spelled, as those of the training?"
+            f"labels consolidated, or spelled, as those of the training?{describe_spelling(unknown.tolist(), known)}"
         )
     if len(known) < 2:
         raise LabelError(f"{owner}: there is one class alone: {known[0]!s}. Pass classes=clf.classes_.")

@@ -7,7 +7,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from ..exceptions import LabelError
-from ..images import MIN_AUGMENT_SIZE, validate_images
+from ..images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..utils._defaults import put_defaults
 from ..utils._labels import check_classes
 from ..utils._tensors import as_numpy
@@ -137,11 +137,7 @@ class AugmentationOverSampler(BaseOverSampler):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
-        if len(images) != len(y):
-            raise LabelError(
-                f"AugmentationOverSampler: X has {len(images)} images, but y has {len(y)} labels. "
-                "Give one label an image."
-            )
+        check_one_label_each("AugmentationOverSampler", X, len(images), len(y))
         if len(np.unique(y)) < 2:
             raise LabelError(
                 f"AugmentationOverSampler needs at least two classes, but y holds one class: {y[0]!s}. Add images of "

@@ -18,7 +18,7 @@ from ..exceptions import DatasetWarning, ImageReadError
 from ..utils._file_lock import lock_file
 
 # Part of every key: raised when the same parameters begin to give other pixels, or an entry gets another layout.
-_FORMAT = 3
+_FORMAT = 4
 
 # The lock of a killed worker is lifted at once; after so many seconds, one that hangs is waited for no longer.
 _PATIENCE = 60.0

@@ -1,12 +1,15 @@
 """Picture to pixels: whatever holds a picture becomes 8-bit grey or RGB, upright and opaque."""
 
 import contextlib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from .._pixel_range import find_top
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
 from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, check_size, open_picture, quiet_pillow, read_file
@@ -32,6 +35,7 @@ def decode_picture(
     *,
     min_side: int | None = None,
     grey: bool = False,
+    tops: Mapping[str, float] = MappingProxyType({}),
     cut_padding: bool = True,
     max_pixels: int | None = MAX_PIXELS,
     max_file_size: int | None = MAX_FILE_SIZE,
@@ -47,6 +51,8 @@ def decode_picture(
         that it stands for. A JPEG file is decoded that way, at a fraction of the time.
     grey : bool, default=False
         Whether colours are of no use, so that those of a JPEG file need not be decoded.
+    tops : dict of str to float, default={}
+        By type, the range of the pixels of arrays and PIL images that are not of 8 bits, as :func:`find_tops` finds it.
     cut_padding : bool, default=True
         Whether the last pixels of a JPEG at a fraction of its size, which are partly padding, are made to be picture.
     max_pixels, max_file_size : int or None
@@ -63,7 +69,7 @@ def decode_picture(
         Saying what is wrong, as the end of a sentence that names the picture.
     """
     if isinstance(source, np.ndarray):
-        return _shrink(_as_opaque(_from_array(source)), min_side)
+        return _shrink(_as_opaque(_from_array(source, tops)), min_side)
     encoded = not isinstance(source, Image.Image)
     if isinstance(source, bytes):
         check_size(len(source), max_file_size)
@@ -74,7 +80,7 @@ def decode_picture(
             if encoded:
                 return _decode(source, min_side, grey, cut_padding, max_pixels)
             check_pixels(source, max_pixels)
-            return _shrink(_as_opaque(_turn_upright(source.copy())), min_side)
+            return _shrink(_as_opaque(_turn_upright(source.copy()), tops), min_side)
     except ImageReadError:
         raise
     except Image.DecompressionBombError as error:
@@ -89,14 +95,54 @@ def decode_picture(
         raise ImageReadError(f"{what} ({type(error).__name__}: {error})") from error
 
 
-def to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
+def find_tops(
+    pictures: Iterable[Any], least: Mapping[str, float] = MappingProxyType({}), max_pixels: int | None = MAX_PIXELS
+) -> dict[str, float]:
+    """Find one range for all pictures that are floats, and one for all whole numbers of more than 8 bits.
+
+    A dark frame beside a bright one then stays dark. Files are pictures by themselves, and are not looked at.
+
+    Parameters
+    ----------
+    pictures : iterable
+        Arrays and PIL images count.
+    least : dict of str to float, default={}
+        Ranges that are known already, for some types.
+    max_pixels : int or None
+        A PIL image of more is not looked at.
+
+    Returns
+    -------
+    dict of str to float
+        What becomes white, by the name of each type that is there.
+    """
+    found: dict[str, float] = {}
+    whole: set[str] = set()
+    for picture in pictures:
+        values = _find_deep_values(picture, max_pixels)
+        if values is None:
+            continue
+        name = values.dtype.name
+        if values.dtype.kind in "iu":
+            whole.add(name)
+        found[name] = max(found.get(name, 0.0), find_top(values) or 0.0, least.get(name, 0.0))
+    tops: dict[str, float] = {}
+    for names in (whole, found.keys() - whole):
+        top = max((found[name] for name in names), default=0.0)
+        tops |= dict.fromkeys(names, top)
+    return tops
+
+
+def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType({})) -> NDArray[np.uint8]:
     """Bring the values of one picture to 0 to 255.
 
     Parameters
     ----------
     values : ndarray
-        Whole numbers up to 255, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that holds them all
-        is taken to be theirs.
+        Whole numbers up to 255, 4095, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that holds them
+        all is taken to be theirs. Floats may overstep it a little, and are clipped.
+    tops : dict of str to float, default={}
+        The least range of values, by type, which is that of other pictures beside this one.
 
     Returns
     -------
@@ -107,21 +153,50 @@ def to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
     ImageReadError
         If the values are no pixels: not numbers, not finite, negative, or floats above 255.
     """
+    values = _as_numbers(values)
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind not in "biuf":
         raise ImageReadError(f"holds {values.dtype} values, expected pixels")
-    low, high = float(values.min()), float(values.max())
-    ranges = (1, 255) if values.dtype.kind in "bf" else (255, 2**16 - 1, 2**32 - 1)
-    if not (low >= 0 and high <= ranges[-1]):
+    top = find_top(values, tops.get(values.dtype.name, 0.0))
+    if top is None:
+        low, high = float(values.min()), float(values.max())
         raise ImageReadError(f"has pixels from {low:g} to {high:g}, expected 0 to 1 or 0 to 255")
-    top = next(limit for limit in ranges if high <= limit)
-    return values.astype(np.uint8) if top == 255 and values.dtype.kind in "iu" else scale_to_uint8(values, top)
+    return scale_to_uint8(values, top)
 
 
 def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
-    """Scale values from 0 to `top` to whole numbers from 0 to 255."""
+    """Scale values from 0 to `top` to whole numbers from 0 to 255, and clip what oversteps them."""
+    if top == 255 and values.dtype.kind in "iu":
+        return np.clip(values, 0, 255).astype(np.uint8)
+    # Half precision has no whole numbers above 2048, and NumPy would compute in it.
+    values = values.astype(np.float32) if values.dtype.itemsize < 4 else values
     return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
+
+
+def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | None:
+    """Give the values of an array or PIL image that is not of 8 bits; None of any other picture."""
+    if isinstance(picture, Image.Image) and _is_deep(picture):
+        # What is wrong with it, its decoding tells.
+        with contextlib.suppress(Exception), quiet_pillow:
+            check_pixels(picture, max_pixels)
+            picture = np.asarray(picture)
+    if not isinstance(picture, np.ndarray) or not picture.size:
+        return None
+    values = _as_numbers(picture)
+    return values if values.dtype.kind in "biuf" and values.dtype != np.uint8 else None
+
+
+def _as_numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Find the type of numbers that are held as objects."""
+    if values.dtype == object:
+        with contextlib.suppress(ValueError):
+            return np.asarray(values.tolist())
+    return values
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
 
 
 def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
@@ -136,14 +211,14 @@ def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, ma
             return _shrink(_as_opaque(_turn_upright(whole)), min_side)
 
 
-def _from_array(array: NDArray[Any]) -> Image.Image:
+def _from_array(array: NDArray[Any], tops: Mapping[str, float]) -> Image.Image:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if 0 in array.shape or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
         first = array.ndim == 3 and 0 not in array.shape and array.shape[0] in (1, 3, 4)
         hint = ": move the channels last, np.moveaxis(image, 0, -1)" if first else ""
         raise ImageReadError(f"has shape {array.shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
-    return Image.fromarray(np.ascontiguousarray(to_uint8(array)))
+    return Image.fromarray(np.ascontiguousarray(to_uint8(array, tops)))
 
 
 def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
@@ -173,11 +248,11 @@ def _shrink(image: Image.Image, min_side: int | None) -> Image.Image:
     return image.reduce(factor, (left, top, right, bottom))
 
 
-def _as_opaque(image: Image.Image) -> Image.Image:
+def _as_opaque(image: Image.Image, tops: Mapping[str, float] = MappingProxyType({})) -> Image.Image:
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(to_uint8(np.asarray(image)))
+    if _is_deep(image):
+        return Image.fromarray(to_uint8(np.asarray(image), tops))
     if image.has_transparency_data:
         # White is what a picture from the web was drawn to stand on.
         picture = image if image.mode == "RGBA" else image.convert("RGBA")

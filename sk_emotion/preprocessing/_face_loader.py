@@ -1,10 +1,13 @@
 """The first step of a pipeline: pictures of any kind become face arrays of one size."""
 
+import copy
 import math
 import os
 import warnings
 from collections.abc import Collection, Mapping
+from functools import partial
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
+from .._pixel_range import is_overstepped
 from .._stored_images import as_indexable
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from ..images import validate_images
+from ..images import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..utils._defaults import add_new_parameters
 from ..utils._output import keep_index
 from ..utils._refit import fit_aside, snapshot
@@ -28,7 +32,7 @@ from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
-from ._decode import decode_picture, scale_to_uint8
+from ._decode import decode_picture, find_tops, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
 from ._sources import list_pictures, name_picture
@@ -119,9 +123,19 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     pipes and devices are errors at once. A file that is made to be slow takes up to a second a megabyte, and 16 bytes
     of memory a pixel: lower both limits for pictures from strangers.
 
-    Transparent parts become white. Of an animation, the first frame is taken. Values of 16 bits, and floats up to 1,
-    are scaled to 8 bits. Standardised floats in an array of images, which cannot be, stay ``float32``. Images with a
-    side under 16 pixels are not cropped.
+    Transparent parts become white. Of an animation, the first frame is taken. Images with a side under 16 pixels are
+    not cropped.
+
+    Other pixels than those of 8 bits are scaled to 8 bits: floats from 0 to 1 or 0 to 255, and whole numbers of 12, 16
+    or 32 bits. The smallest range that holds them all is taken to be theirs. It is one range for all floats of X, and
+    one for all whole numbers, so that a dark frame beside a bright one stays dark; a file is decided on by itself.
+    Whole numbers that had more than 8 bits in `fit` have them in `transform`, too. Floats that overstep their range, as
+    resizing and sharpening make them, are clipped: at least from -0.06 to 1.06, or the same share of 255. Floats on
+    no such range are an error among pictures; in an array of images that `fit` has seen they are standardized, and stay
+    ``float32``.
+
+    One image without the batch axis is an error: pass ``[image]`` or ``image[np.newaxis]``. After `fit` on pictures,
+    flattened rows are images of `image_size`, or of `image_shape`.
 
     Of 899 web photos of six emotions, ``detector="mtcnn"`` saw a face in 830 and ``"lbp"`` in 523, each at 0.05 s a
     photo on one core. Another detector confirmed all but 1 and 7 of these.
@@ -209,12 +223,19 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """
         self._target_size()
         X = as_numpy(X, "FaceLoader")
-        if list_pictures(X) is None:
-            validate_images(self, X, reset=True)
+        pictures = self._list_pictures(X)
+        if pictures is None:
+            images = validate_images(self, X, reset=True, keep_integers=True)
+            if y is not None:
+                check_one_label_each("FaceLoader", X, len(images), len(np.asarray(as_numpy(y, "FaceLoader", "y"))))
+            pictures = [images]
         else:
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
                 if hasattr(self, name):
                     delattr(self, name)
+        # What has more than 8 bits in `fit` has them later, too, however dark it is. Floats tell their range.
+        tops = find_tops(pictures, max_pixels=self.max_pixels)
+        self._tops = {name: top for name, top in tops.items() if np.dtype(name).kind in "iu" and top > 255}
         self.face_found_: NDArray[np.bool_] | None = None
         self.unread_: dict[int, str] = {}
         return self
@@ -241,18 +262,19 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         FaceNotFoundError
             If no face is seen in a picture and ``on_missing="raise"``.
         ImageArrayError
-            If numbers are no batch of images, or not of the shape or range of `fit`.
+            If numbers are no batch of images but one image, say, or not of the shape or range of `fit`.
         """
         check_is_fitted(self)
         self.unread_ = {}
+        fitted = snapshot(self)
         X = as_numpy(X, "FaceLoader")
-        sources: Any = list_pictures(X)
-        if sources is None:
-            images, pixel_range = self._check_images(X)
-            if pixel_range not in ((0.0, 1.0), (0.0, 255.0)):
-                return keep_index(self._crop_floats(images, pixel_range), X, self)
-            sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
-
+        sources: Any = fitted._list_pictures(X)
+        if sources is not None:
+            return keep_index(self._gather(self._load(sources, fitted._find_tops(sources)), sources), X, self)
+        images, pixel_range = fitted._check_images(X)
+        if images.dtype.kind not in "iu" and not is_overstepped(pixel_range):
+            return keep_index(self._crop_floats(images, pixel_range), X, self)
+        sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
         return keep_index(self._gather(self._load(sources), sources), X, self)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -348,8 +370,11 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         identity = {"pictures": identify_pictures(pictures), "image_size": list(self._target_size()), **parameters}
         opened = open_store(store, (len(pictures), *self._face_shape()), identity)
 
+        # Those of shards are files, and come one by one.
+        tops = self._find_tops(pictures) if isinstance(pictures, list) else {}
+
         def make(part: Any, start: int) -> list[Face | ImageReadError]:
-            faces = self._load(part)
+            faces = self._load(part, tops)
             if self.on_error == "raise":
                 errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
                 self._report_unread(errors, pictures)
@@ -360,36 +385,88 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._report_found(status == SEEN, pictures, unread=self.unread_)
         return as_indexable(opened.images)
 
-    def _load(self, sources: Any) -> list[Face | ImageReadError]:
+    def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
+        make = partial(self._make_face, tops=tops) if tops else self._make_face
         # Around it all, since scikit-learn's Parallel sets the filters of this thread in each worker.
         with quiet_pillow:
             chunks = Parallel(n_jobs=n_jobs, require="sharedmem")(
-                delayed(cache.load)(sources[part], self._make_face) for part in slices
+                delayed(cache.load)(sources[part], make) for part in slices
             )
         return [face for chunk in chunks for face in chunk]
 
+    def _for_parts_of(self, X: Any) -> "FaceLoader":
+        """Give a loader that takes parts of X as `transform` takes all of it, with one range for the pixels."""
+        loader = copy.copy(self)
+        X = as_numpy(X, "FaceLoader")
+        pictures = self._list_pictures(X)
+        # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
+        if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
+            self._refuse_one_image(X)
+            pictures = [np.asarray(X)]
+        loader._tops = self._find_tops(pictures or [])
+        return loader
+
+    def _list_pictures(self, X: Any) -> list[Any] | None:
+        """List the pictures in X; None if it holds numbers."""
+        pictures = list_pictures(X)
+        shapes: set[tuple[int, ...]] = {getattr(picture, "shape", ()) for picture in pictures or []}
+        # The rows of a colour image in a list are arrays of two axes, as pictures are.
+        if pictures and len(pictures) > 1 and len(shapes) == 1:
+            (shape,) = shapes
+            if len(shape) == 2 and shape[1] <= 4 < shape[0]:
+                raise ImageArrayError(
+                    f"FaceLoader: X is a list of {len(pictures)} arrays of shape {shape}, which are the rows of one "
+                    "image without the batch axis. Pass [image], or X[np.newaxis] of an array."
+                )
+        return pictures
+
+    def _find_tops(self, pictures: list[Any]) -> dict[str, float]:
+        return find_tops(pictures, getattr(self, "_tops", {}), self.max_pixels)
+
+    def _refuse_one_image(self, X: Any) -> None:
+        """Refuse one image without the batch axis; flattened rows have the size that is declared, or wanted."""
+        lengths = None
+        if not hasattr(self, "image_shape_"):
+            size = math.prod(self._target_size() if self.image_shape is None else self.image_shape)
+            lengths = {size, 3 * size} if self.image_shape is None else {size}
+        refuse_one_image(X, "FaceLoader", getattr(self, "image_shape_", None), lengths)
+
     def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
         """Check numbers against those of `fit`; the size may differ where it is plain to see."""
-        fitted = snapshot(self)
-        shape = getattr(X, "shape", ())
-        own_size = len(shape) > 2 and tuple(shape) != getattr(fitted, "image_shape_", None)
-        if hasattr(fitted, "image_shape_") and not own_size:
-            return validate_images(fitted, X, reset=False), fitted.pixel_range_
-        judge = FaceLoader(image_shape=None if own_size else self.image_shape)
-        images = validate_images(judge, X, reset=True)
-        if hasattr(fitted, "pixel_range_"):
-            judge.pixel_range_ = fitted.pixel_range_
-            validate_images(judge, images, reset=False)
-        elif judge.pixel_range_ not in ((0.0, 1.0), (0.0, 255.0)):
-            low, high = judge.pixel_range_
+        self._refuse_one_image(X)
+        shape = find_shape(X)
+        fitted = hasattr(self, "image_shape_")
+        if not fitted:
+            declared = self.image_shape if len(shape) == 2 else None
+            if declared is None and len(shape) == 2:
+                size = self._target_size()
+                declared = size if shape[1] == math.prod(size) else (*size, 3)
+            images = validate_images(FaceLoader(image_shape=declared), X, reset=True, keep_integers=True)
+        elif len(shape) > 2:
+            judge = FaceLoader()
+            judge.image_shape_ = shape[1:3] if shape[3:] == (1,) else shape[1:]
+            judge.pixel_range_ = self.pixel_range_
+            images = validate_images(judge, X, reset=False, keep_integers=True)
+        else:
+            images = validate_images(self, X, reset=False, keep_integers=True)
+        whole = images.dtype.kind in "iu"
+        if images.dtype == np.uint8:
+            return images, (0.0, 255.0)
+        if fitted and not (whole and getattr(self, "_tops", {})):
+            # Whole numbers may be on the scale of floats.
+            on_scale = is_overstepped(self.pixel_range_) or not whole
+            return images if on_scale else images.astype(np.float64), self.pixel_range_
+        top = self._find_tops([images])[images.dtype.name]
+        if not top:
+            low, high = float(images.min()), float(images.max())
             raise ImageArrayError(
                 f"FaceLoader: X has pixels from {low:g} to {high:g}, but was fitted on pictures. Bring X to 0 to 255."
             )
-        return images, judge.pixel_range_
+        return images, (0.0, top)
 
     def _effective_n_jobs(self, sources: Any) -> int:
         backend, n_jobs = get_active_backend()
@@ -397,13 +474,14 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             return min(effective_n_jobs(-1), _MOST_THREADS, len(sources))
         return effective_n_jobs(self.n_jobs)
 
-    def _make_face(self, source: Any) -> Face:
+    def _make_face(self, source: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
         """Make the face of one picture, and tell whether a detector saw it."""
         grey = not self.color and self.detector in (None, "lbp")
         picture = decode_picture(
             source,
             min_side=self._needed_side(),
             grey=grey,
+            tops=tops,
             max_pixels=self.max_pixels,
             max_file_size=self.max_file_size,
         )

@@ -12,7 +12,7 @@ import torch
 from joblib.parallel import get_active_backend
 from torch import nn
 
-from ..exceptions import ImageSizeError
+from ..exceptions import ImageSizeError, ParameterError
 from ..images import MIN_AUGMENT_SIZE
 from ..utils._dask import in_dask_task
 from ..utils._locks import ForkSafeLock
@@ -34,21 +34,38 @@ _FEWEST, _MOST = 16, 1024
 
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
-    """Resolve ``"auto"`` to bf16 where the hardware has it and it is safe, else fp32.
+    """Resolve ``"auto"`` to bf16 where the hardware computes in it and it is safe, else to fp32.
+
+    The environment variable SK_EMOTION_PRECISION, ``fp32`` or ``bf16``, takes the place of what the hardware has: the
+    same training on processors of different kinds, or bf16 where it is emulated.
 
     On CPU, bf16 convolutions on 1x1 maps give gradients that are not finite (measured, PyTorch 2.15).
+
+    Raises
+    ------
+    ParameterError
+        If SK_EMOTION_PRECISION holds anything else.
     """
     if precision != "auto":
         return precision
-    if min(image_size) < MIN_AUGMENT_SIZE:
-        return "fp32"
+    kind = torch.device(device).type
+    is_safe = min(image_size) >= MIN_AUGMENT_SIZE and not (kind == "cpu" and smallest_map <= 1)
+    preferred = os.environ.get("SK_EMOTION_PRECISION") or native_precision(device)
+    if preferred not in ("fp32", "bf16"):
+        raise ParameterError(
+            f"The environment variable SK_EMOTION_PRECISION must be 'fp32' or 'bf16'; got {preferred!r}."
+        )
+    return preferred if is_safe else "fp32"
+
+
+def native_precision(device: str = "cpu") -> str:
+    """Return ``"bf16"`` if the hardware computes in it, else ``"fp32"``."""
     kind = torch.device(device).type
     if kind == "cuda":
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
-    if kind == "cpu" and smallest_map > 1:
-        has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-        return "bf16" if has_bf16 else "fp32"
-    return "fp32"
+        has_bf16 = torch.cuda.get_device_capability(device)[0] >= 8
+    else:
+        has_bf16 = kind == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return "bf16" if has_bf16 else "fp32"
 
 
 def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, int]) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .._pixel_range import clip_pixels, is_overstepped
 from .._stored_images import iterate_blocks
 
 _CHUNK = 1024
@@ -50,6 +51,8 @@ class Preparation:
             scaled = scaled - low
         if high - low != 1:
             scaled = scaled / (high - low)
+        if is_overstepped(self.pixel_range) and images.dtype != torch.uint8:
+            scaled = scaled.clamp(0, 1)
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         if augment and self.augmentation is not None:
             scaled = self.augmentation(scaled, self.generator)
@@ -82,7 +85,7 @@ def learn_pixel_statistics(
             total += _LEVELS @ counts
             squares += _LEVELS**2 @ counts
         else:
-            values = chunk.astype(np.float64)
+            values = clip_pixels(chunk, pixel_range).astype(np.float64)
             total += values.sum(axis=0)
             squares += (values**2).sum(axis=0)
         count += len(chunk)

@@ -1,5 +1,7 @@
 """The one check of labels."""
 
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,10 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from ..exceptions import LabelError
+from ..emotions import normalize_emotion
+from ..exceptions import DatasetWarning, LabelError
 from ._tensors import as_numpy
+from ._text import abridge
 
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
@@ -59,4 +63,40 @@ def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> Non
     if groups is not None and len(groups) != n_samples:
         raise LabelError(
             f"{owner}: X has {n_samples} samples, but groups has {len(groups)} entries. Give one group a sample."
+        )
+
+
+def describe_spelling(labels: Iterable[Any], classes: Iterable[Any]) -> str:
+    """Say which labels are other words for classes, in a sentence that begins with a blank; nothing if none is."""
+    known = set(classes)
+    names = {normalize_emotion(name) for name in known if isinstance(name, str)}
+    others = sorted({label for label in labels if isinstance(label, str) and label not in known})
+    respelled = [label for label in others if normalize_emotion(label) in names]
+    if not respelled:
+        return ""
+    meant = abridge([f"{label!r} as {normalize_emotion(label)!r}" for label in respelled], 5)
+    both = "" if names <= known else " for fit, too"
+    return f" sk_emotion.normalize_emotion writes {meant}: pass [normalize_emotion(label) for label in y]{both}."
+
+
+def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
+    """Point out labels that a classifier gives in other words, which all count as mistakes; refuse numbers for names.
+
+    Labels of other classes are mistakes as they are: those of a fold, say.
+    """
+    labels = np.ravel(np.asarray(as_numpy(y, owner, "y")))
+    known = classes.tolist()
+    unknown = set(labels.tolist()).difference(known)
+    texts = {isinstance(label, str) for label in unknown}
+    if unknown and texts.isdisjoint({isinstance(label, str) for label in known}):
+        raise LabelError(
+            f"{owner}: y holds {abridge(sorted(map(repr, unknown)), 5)}, but the classes are "
+            f"{abridge(list(map(repr, known)), 10)}. Pass names for names and numbers for numbers, in y as in fit."
+        )
+    if spelling := describe_spelling(unknown, known):
+        # The level of the caller of score.
+        warnings.warn(
+            f"{owner}: y holds labels in other words than the classes, which count as mistakes.{spelling}",
+            DatasetWarning,
+            stacklevel=3,
         )

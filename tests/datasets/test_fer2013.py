@@ -1,4 +1,10 @@
+import bz2
+import gzip
+import lzma
+import zipfile
+
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -171,3 +177,186 @@ def test_folders_of_other_photos_are_refused(rows, tmp_path):
     Image.new("L", (50, 48)).save(tmp_path / "train" / "happy" / "b.png")
     with pytest.raises(DatasetError, match="50 x 48 pixels"):
         load_fer2013(tmp_path)
+
+
+def make_table(rows):
+    images, labels, usage = rows
+    pixels = [" ".join(map(str, image.ravel())) for image in images]
+    return pd.DataFrame({"emotion": labels, "pixels": pixels, "Usage": np.array(USAGES)[usage]})
+
+
+@pytest.mark.parametrize("subset", ["train", "test", "all"])
+@pytest.mark.parametrize("n_lost", [2, 7, 11, 12, 13, 900, 8000])
+def test_file_that_ends_within_its_last_row_is_refused(rows, tmp_path, subset, n_lost):
+    source = write_csv(tmp_path / "fer2013.csv", rows)
+    source.write_text(source.read_text()[:-n_lost])
+    with pytest.raises(DatasetError, match=r"cut off in its last row, row 9 .*Get the file anew"):
+        load_fer2013(source, subset=subset)
+
+
+@pytest.mark.parametrize("subset", ["train", "all"])
+@pytest.mark.parametrize("n_lost", [4, 100, 6000])
+def test_file_with_pixels_at_the_end_that_is_cut_off_is_refused(rows, tmp_path, subset, n_lost):
+    text = make_table(rows)[["emotion", "Usage", "pixels"]].to_csv(index=False)
+    (tmp_path / "fer2013.csv").write_text(text[:-n_lost])
+    with pytest.raises(DatasetError, match=r"row 9 .* numbers, expected 2304.*cut off"):
+        load_fer2013(tmp_path, subset=subset)
+
+
+def test_file_without_a_line_break_at_its_end_is_whole(rows, tmp_path):
+    source = write_csv(tmp_path / "fer2013.csv", rows)
+    source.write_text(source.read_text().rstrip("\n"))
+    assert len(load_fer2013(source, subset="all").data) == 10
+
+
+@pytest.mark.parametrize("word", ["training", "TRAINING", "Trainig", "Train", "", " ", "Validation", "0"])
+def test_rows_of_no_part_are_named_unless_all_are_asked_for(rows, tmp_path, word):
+    table = make_table(rows)
+    table.loc[[2, 4], "Usage"] = word
+    table.to_csv(tmp_path / "fer2013.csv", index=False)
+    for subset in ("train", "validation", "test"):
+        with pytest.raises(DatasetError, match=r"in 2 row\(s\), counted from 0: '2', '4'.*subset='all'"):
+            load_fer2013(tmp_path, subset=subset)
+    np.testing.assert_array_equal(load_fer2013(tmp_path, subset="all").data, rows[0])
+
+
+def test_other_words_for_all_parts_are_no_obstacle_to_all_rows(rows, tmp_path):
+    table = make_table(rows)
+    table["Usage"] = table["Usage"].map({"Training": "train", "PublicTest": "val", "PrivateTest": "test"})
+    table.to_csv(tmp_path / "fer2013.csv", index=False)
+    assert len(load_fer2013(tmp_path, subset="all").data) == 10
+    with pytest.raises(DatasetError, match=r"has the Usage 'test', 'train', 'val' in 10 row\(s\).* and 5 more"):
+        load_fer2013(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("fer2013.csv", bytes),
+        ("fer2013.csv.gz", gzip.compress),
+        ("icml_face_data.csv.bz2", bz2.compress),
+        ("fer2013.csv.xz", lzma.compress),
+        ("fer2013.csv.zip", None),
+    ],
+)
+def test_packed_file_is_read_also_from_its_folder(rows, tmp_path, name, pack):
+    content = make_table(rows).to_csv(index=False).encode()
+    if pack is None:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("fer2013.csv", content)
+    else:
+        (tmp_path / name).write_bytes(pack(content))
+    for path in (tmp_path, tmp_path / name):
+        np.testing.assert_array_equal(load_fer2013(path, subset="all").data, rows[0])
+
+
+def test_damaged_archives_are_explained(rows, tmp_path):
+    content = gzip.compress(make_table(rows).to_csv(index=False).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(content[:-3000])
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("train.csv", "a")
+        archive.writestr("test.csv", "b")
+    for name in ("cut.csv.gz", "two.zip"):
+        with pytest.raises(DatasetError, match=r"is neither \.csv nor \.npz of FER2013, or is damaged"):
+            load_fer2013(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.to_csv(index=False, encoding="utf-8-sig", lineterminator="\r\n"),
+        lambda table: table.to_csv(index=False, sep=";"),
+        lambda table: table.to_csv(index=False, sep="\t"),
+        lambda table: table.to_csv(index=False, quoting=1),
+        lambda table: table[["Usage", "pixels", "emotion"]].to_csv(index=False),
+        lambda table: table.rename(columns=lambda name: f" {name.upper()} ").to_csv(index=False),
+        lambda table: table.assign(note="none", note2="").to_csv(index=False),
+        lambda table: table.assign(emotion=table["emotion"].astype(float)).to_csv(index=False),
+        lambda table: table.assign(emotion=[CODES[code] for code in table["emotion"]]).to_csv(index=False),
+        lambda table: table.assign(emotion=[NAMES[code].upper() for code in table["emotion"]]).to_csv(index=False),
+        lambda table: table.assign(pixels=table["pixels"] + " ").to_csv(index=False),
+    ],
+    ids=["BOM, CRLF", ";", "tab", "quotes", "order", "header", "more", "floats", "adjectives", "nouns", "blank"],
+)
+def test_csv_in_other_writing_is_the_same(rows, tmp_path, change):
+    (tmp_path / "fer2013.csv").write_text(change(make_table(rows)), newline="")
+    faces = load_fer2013(tmp_path, subset="all")
+    np.testing.assert_array_equal(faces.data, rows[0])
+    assert faces.target.tolist() == NAMES[rows[1]].tolist()
+
+
+def test_file_without_usage_is_the_training_part(rows, tmp_path):
+    make_table(rows).drop(columns="Usage").to_csv(tmp_path / "train.csv", index=False)
+    for subset in ("train", "all"):
+        assert len(load_fer2013(tmp_path, subset=subset).data) == 10
+    with pytest.raises(DatasetError, match=r"no subset 'test'. It has \['train'\]"):
+        load_fer2013(tmp_path / "train.csv", subset="test")
+
+
+def test_list_of_photos_beside_their_folders_is_passed_over(rows, tmp_path):
+    write_folders(tmp_path, rows)
+    (tmp_path / "train.csv").write_text("image,label\n")
+    assert len(load_fer2013(tmp_path).data) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="emotion"), "has the columns"),
+        (lambda table: table.assign(emotion2=0).rename(columns={"emotion2": "Emotion"}), "has the columns .* once"),
+        (lambda table: table.iloc[:0], "no rows"),
+        (lambda table: table.assign(emotion=7), r"row 0: emotion is '7'.* 10 row\(s\).* and 5 more"),
+        (lambda table: table.assign(emotion=-1), "emotion is '-1'"),
+        (lambda table: table.assign(emotion=2.5), "emotion is '2.5'"),
+        (lambda table: table.assign(emotion=None), "emotion is ''"),
+        (lambda table: table.assign(emotion="contempt"), "emotion is 'contempt'"),
+        (lambda table: table.assign(pixels=table["pixels"] + " 0"), "has 2305 numbers"),
+        (lambda table: table.assign(pixels="65664 " * 2304), "2304 numbers, .* reaches from 65664 to 65664"),
+        (lambda table: table.assign(pixels="-1 " * 2304), "reaches from -1 to -1"),
+        (lambda table: table.assign(pixels="0.5 " * 2304), "has 0 numbers"),
+        (lambda table: table.assign(pixels="0," * 2304), "has 0 numbers"),
+        (lambda table: table.assign(pixels=None), r"has 0 numbers.*10 row\(s\)"),
+    ],
+)
+def test_rows_that_are_no_faces_are_named(rows, tmp_path, change, message):
+    change(make_table(rows)).to_csv(tmp_path / "fer2013.csv", index=False)
+    with pytest.raises(DatasetError, match=message):
+        load_fer2013(tmp_path, subset="all")
+
+
+@pytest.mark.parametrize(("ending", "n_rows"), [(",x", 1), (",x", 10), (",,", 1), (",", 1), (",Training", 9)])
+def test_rows_with_more_fields_than_the_header_are_refused(rows, tmp_path, ending, n_rows):
+    source = write_csv(tmp_path / "fer2013.csv", rows)
+    head, *lines = source.read_text().splitlines()
+    source.write_text("\n".join([head, *lines[n_rows:], *(line + ending for line in lines[:n_rows])]))
+    with pytest.raises(DatasetError, match="damaged"):
+        load_fer2013(source)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": np.arange(10) - 1}, r"labels beyond .* 3 row.*'0', '8', '9'"),
+        ({"usage": np.full(10, -1)}, r"usage beyond .* 10 row"),
+        ({"labels": np.full(10, 0.5)}, r"labels beyond .* 10 row"),
+        ({"usage_names": ["Training", "publictest", "PrivateTest"]}, r"Usage 'publictest' in 2 row.*'6', '7'"),
+    ],
+)
+def test_rows_of_an_npz_are_not_dropped_either(rows, tmp_path, changes, message):
+    with pytest.raises(DatasetError, match=message):
+        load_fer2013(write_npz(tmp_path / "fer2013.npz", rows, **changes))
+
+
+def test_all_rows_of_an_npz_are_loaded_whatever_their_usage(rows, tmp_path):
+    source = write_npz(tmp_path / "fer2013.npz", rows, usage_names=["a", "b", "c"])
+    assert len(load_fer2013(source, subset="all").data) == 10
+
+
+def test_folders_of_no_part_are_not_dropped_from_all(rows, tmp_path):
+    write_folders(tmp_path, rows)
+    (tmp_path / "test").rename(tmp_path / "Testing")
+    assert len(load_fer2013(tmp_path, subset="all").data) == 10
+    (tmp_path / "Testing").rename(tmp_path / "dev")
+    assert len(load_fer2013(tmp_path).data) == 6
+    with pytest.raises(DatasetError, match=r"also holds 'dev'.*Rename it"):
+        load_fer2013(tmp_path, subset="all")

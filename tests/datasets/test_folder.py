@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import warnings
@@ -242,3 +243,272 @@ def test_parts_of_a_split_are_not_taken_for_emotions(tmp_path):
     save_photo(tmp_path / "test" / "happy" / "a.png", 1)
     with pytest.raises(DatasetError, match="parts of a split"):
         load_face_folder(tmp_path)
+
+
+def fill(root, *folders, **kwargs):
+    """Save a photo in each folder, each another one."""
+    for seed, name in enumerate(folders):
+        save_photo(root / name / f"{seed}.png", 100 + seed, **kwargs)
+    return root
+
+
+EMOTIONS_IN = "{0}/happy", "{0}/sad"
+NO_EMOTIONS = [
+    ("AF01", "AM02"),
+    ("S005", "S010", "S011"),
+    ("1", "2", "3"),
+    ("01", "02"),
+    ("FER2013Train", "FER2013Valid"),
+    ("calm", "tense"),
+    ("01_anger", "02_happy"),
+    ("calm/anna", "calm/bert", "tense/anna", "tense/bert"),
+    ("person1/1", "person1/2", "person2/1", "person2/2"),
+]
+
+
+@pytest.mark.parametrize("folders", NO_EMOTIONS)
+def test_tree_without_any_known_emotion_is_loaded_and_pointed_out(tmp_path, folders):
+    with pytest.warns(DatasetWarning, match=r"no class is a known emotion: .*label=.*labels=") as caught:
+        faces = load_face_folder(fill(tmp_path, *folders))
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert faces.target_names.tolist() == sorted({name.split("/")[0] for name in folders})
+
+
+@pytest.mark.parametrize("odd", ["test", "7", "val_set"])
+def test_part_of_a_split_or_number_among_emotions_is_pointed_out(folder, odd):
+    with pytest.warns(DatasetWarning, match=f"'{odd}' are no emotion"):
+        assert odd in load_face_folder(fill(folder, odd)).target_names
+
+
+def test_classes_that_labels_name_are_meant(tmp_path):
+    fill(tmp_path, "calm", "tense")
+    assert load_face_folder(tmp_path, labels={"calm": "calm", "tense": "tense"}).target.tolist() == ["calm", "tense"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("Training", "PublicTest", "PrivateTest"),
+        ("train_set", "val_set"),
+        ("fold1", "fold2", "fold3"),
+        ("Train", "dev"),
+        ("test_images", "train images"),
+        ("evaluation", "validation-set"),
+        ("split_01", "split_02"),
+        ("fold1", "fold2", "extra"),
+    ],
+)
+@pytest.mark.parametrize("classes", [("happy", "sad"), ("1", "2", "7"), ("0",)])
+def test_parts_of_a_split_are_refused_whatever_they_hold(tmp_path, parts, classes):
+    fill(tmp_path, *(f"{part}/{name}" for part in parts for name in classes))
+    with pytest.raises(DatasetError, match=r"parts of a split.*Load one of them, for instance '.*label=") as caught:
+        load_face_folder(tmp_path)
+    assert repr(parts[0]) in str(caught.value) and repr(parts[1]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (("anna/happy", "anna/sad", "bert/happy", "bert/sad"), "'anna', 'bert'"),
+        (("S01/happy", "S02/Happiness", "S02/sad"), "'S01', 'S02'"),
+        (("part one/anger", "part one/fear", "part two/surprise"), "'part one'"),
+        (("happy", "sad", "more/happy"), "'more'"),
+        (("set A/images/happy", "set A/images/sad", "set B/images/sad"), "'set A', 'set B'"),
+        (("happy", "sad", "old/2019/Pain", "old/2019/sad"), "'old'"),
+    ],
+)
+def test_folders_that_hold_the_same_emotions_again_are_refused(tmp_path, folders, named):
+    with pytest.raises(DatasetError, match=rf"{named}, which hold the same emotions again .*Load one of them.*label="):
+        load_face_folder(fill(tmp_path, *folders))
+    faces = load_face_folder(tmp_path, label=r"([^/]+)/[^/]+$")
+    assert set(faces.target_names) <= {"happiness", "sadness", "pain", "anger", "fear", "surprise"}
+
+
+def test_emotions_inside_a_class_of_emotion_belong_to_it(tmp_path):
+    fill(tmp_path, "happy/happy", "sad/neutral", "Angry_faces/anger")
+    assert load_face_folder(tmp_path).target_names.tolist() == ["Angry_faces", "happiness", "sadness"]
+
+
+@pytest.fixture
+def flat(tmp_path):
+    for number, code in enumerate(["AN", "HA", "AN", "HA"]):
+        save_photo(tmp_path / "K" / f"K{'AB'[number % 2]}.{code}{number}.png", number)
+    return tmp_path
+
+
+CODES = {"AN": "angry", "HA": "happiness"}
+
+
+@pytest.mark.parametrize(
+    ("label", "labels"),
+    [
+        (r"\.([A-Z]{2})\d", CODES),
+        (re.compile(r"\.(an|ha)\d", re.IGNORECASE), CODES),
+        (r"^K/K[AB]\.(?P<emotion>..)(\d)\.png$", CODES),
+        (lambda path: path.name[3:5], CODES),
+        (lambda path: {"AN": "Anger", "HA": "happy"}[path.stem.split(".")[1][:2]], None),
+        (lambda path: int("AN" in path.name), {0: "happy", 1: "anger"}),
+        (lambda path: np.int64("AN" in path.name), {"0": "happy", "1": "anger"}),
+        (lambda path: np.str_("anger\n" if path.with_name("KA.AN0.png").samefile(path) else "happy"), None),
+    ],
+)
+def test_labels_are_read_from_file_names(flat, label, labels):
+    faces = load_face_folder(flat, label=label, labels=labels, groups=re.compile(r"/(K.)\."))
+    assert faces.target_names.tolist() == ["anger", "happiness"]
+    assert all(("AN" in path) >= (emotion == "anger") for path, emotion in zip(faces.data, faces.target, strict=True))
+    assert faces.groups.tolist()[0] == "KA" and len(faces.skipped) == 0
+    assert r"Grouped by the pattern '/(K.)\\.'." in faces.DESCR
+
+
+def test_photos_beside_folders_are_labelled_too(flat):
+    save_photo(flat / "KA.AN9.png", 30)
+    assert load_face_folder(flat, label=r"\.(..)\d", labels=CODES).target.tolist().count("anger") == 3
+
+
+def test_photos_that_a_pattern_does_not_match_are_skipped_with_a_warning(flat):
+    for name in ("notes.png", "K/group.jpg"):
+        save_photo(flat / name, 30)
+    (flat / "README.txt").write_text("No photo, so that it needs no label.")
+    with pytest.warns(DatasetWarning, match=r"without a label: 2 \('K/group\.jpg', 'notes\.png'\)"):
+        faces = load_face_folder(flat, label=r"\.(..)\d", labels=CODES)
+    assert sorted(path.rsplit("/", 1)[-1] for path in faces.skipped) == ["group.jpg", "notes.png"]
+    assert len(faces.data) == 4 and "without a label: 2" in faces.DESCR
+
+
+def test_photos_without_a_label_by_a_function_are_counted(flat):
+    save_photo(flat / "notes.png", 30)
+    (flat / "README.txt").write_text("The function is not asked about it.")
+    faces = load_face_folder(flat, label=lambda path: CODES[path.name[3:5]] if "." in path.stem else None)
+    assert len(faces.skipped) == 1 and "without a label: 1 ('notes.png')" in faces.DESCR
+
+
+def test_function_that_skips_all_photos_is_pointed_out(flat):
+    with pytest.raises(DatasetError, match=r"holds no photos.*without a label: 4 \('K/KA\.AN0\.png'"):
+        load_face_folder(flat, label=lambda path: None)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are of POSIX")
+def test_pipe_among_labelled_photos_is_not_waited_for(flat):
+    os.mkfifo(flat / "K" / "pipe")
+    assert len(load_face_folder(flat, label=r"\.(..)\d", labels=CODES).data) == 4
+
+
+def test_labelled_files_that_are_no_whole_photos_are_left_out_with_a_warning(flat):
+    (flat / "KA.AN7.png").write_bytes(b"")
+    with pytest.warns(DatasetWarning, match=r"damaged one.*KA\.AN7\.png"):
+        assert len(load_face_folder(flat, label=r"\.(..)\d", labels=CODES).data) == 4
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (r"\.([a-z]{9})\d", r"matches none of 4 photos .*KA\.AN0\.png"),
+        (r"()K", "matches none"),
+        (r"\.(..", "no valid regular expression"),
+        (r"AN|HA", "has no group"),
+        (r"\.(?:AN|HA)", "has no group"),
+        (re.compile(rb"\.(..)"), "has no group of text"),
+        (lambda path: path.no_such_name, r"raised AttributeError .* for 'K/KA\.AN0\.png'"),
+        (lambda path: {}["AN"], r"raised KeyError \('AN'\)"),
+        (lambda path: 1.5, r"returned 1\.5 \(float\)"),
+        (lambda path: True, r"returned True \(bool\)"),
+        (lambda path: path, r"returned .*Path"),
+        (lambda path: "", r"returned '' \(str\)"),
+        (lambda path: b"AN", r"returned b'AN' \(bytes\)"),
+    ],
+)
+def test_labels_that_cannot_be_read_from_names_are_explained(flat, label, message):
+    with pytest.raises(DatasetError, match=f"load_face_folder: label.*{message}"):
+        load_face_folder(flat, label=label, labels=CODES)
+
+
+def test_labels_that_are_no_emotions_are_pointed_out_wherever_they_come_from(flat):
+    with pytest.warns(DatasetWarning, match="no class is a known emotion: 'AN', 'HA'"):
+        load_face_folder(flat, label=r"\.(..)\d")
+
+
+def test_missing_folder_is_named_also_with_a_pattern(flat):
+    with pytest.raises(DatasetNotFoundError, match="nowhere"):
+        load_face_folder(flat / "nowhere", label="(a)")
+    with pytest.raises(DatasetError, match="holds no photos"):
+        (flat / "empty").mkdir()
+        load_face_folder(flat / "empty", label="(a)")
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels", "expected"),
+    [
+        (("1", "2"), {1: "surprise", 2: "fear"}, ["fear", "surprise"]),
+        (("1", "2"), {"1": "Surprised", "2": "fear", "9": "pain"}, ["fear", "surprise"]),
+        (("01", "02"), {1: "surprise", 2: "fear"}, ["fear", "surprise"]),
+        (("01", "1"), {"01": "surprise", "1": "fear"}, ["fear", "surprise"]),
+        (("boring", "happy", "sad"), {"boring": "neutral"}, ["happiness", "neutral", "sadness"]),
+        (("happy", "sad", "Anger"), {"happiness": "good", "sad": "bad", "anger": "bad"}, ["bad", "good"]),
+        (("happy", "sad", "mixed"), {"mixed": None}, ["happiness", "sadness"]),
+        (("a", "b"), {"a": 0, "b": 1}, ["0", "1"]),
+    ],
+)
+def test_names_of_folders_are_mapped_to_classes(tmp_path, folders, labels, expected):
+    faces = load_face_folder(fill(tmp_path, *folders), labels=labels)
+    assert faces.target_names.tolist() == expected
+    assert len(faces.data) + len(faces.skipped) == len(folders)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({1: "surprise"}, "labels says nothing of '2', which are no known emotions"),
+        ({}, "labels says nothing of '1', '2'"),
+        ({1: "surprise", 2: 0.5}, "labels maps to 0.5"),
+        ({1: "surprise", "1": "fear", 2: "fear"}, "names a class twice"),
+        ({1: None, 2: None}, "holds no photos"),
+        ({1: "fear", 2: "afraid"}, "one class alone: fear"),
+    ],
+)
+def test_mapping_that_leaves_folders_without_a_class_is_refused(tmp_path, labels, message):
+    with pytest.raises(DatasetError, match=message):
+        load_face_folder(fill(tmp_path, "1", "2"), labels=labels)
+
+
+def test_folder_without_photos_needs_no_class(tmp_path):
+    (fill(tmp_path, "1", "2") / "docs").mkdir()
+    (tmp_path / "docs" / "notes.txt").write_text("notes")
+    with pytest.warns(DatasetWarning, match=r"Left out.*docs/notes\.txt"):
+        assert len(load_face_folder(tmp_path, labels={1: "fear", 2: "pain"}).data) == 2
+
+
+@pytest.mark.parametrize("label", [None, r"^([^/]+)/"])
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("loop", "."),
+        ("loop", ".."),
+        ("Pain/loop", ".."),
+        ("Pain/deep/loop", "../.."),
+        ("Pain/self", "."),
+        ("nowhere", "nowhere"),
+    ],
+)
+def test_link_to_a_folder_around_it_is_no_class_and_is_not_walked(folder, link, target, label):
+    (folder / link).parent.mkdir(exist_ok=True)
+    (folder / link).symlink_to(target, target_is_directory=True)
+    faces = load_face_folder(folder, label=label)
+    assert len(faces.data) == 6 and faces.target_names.tolist() == ["happiness", "pain"]
+
+
+@pytest.mark.parametrize("label", [None, r"^([^/]+)/"])
+def test_links_to_folders_elsewhere_are_followed(folder, tmp_path_factory, label):
+    elsewhere = fill(tmp_path_factory.mktemp("elsewhere"), "fearful", "more")
+    (elsewhere / "more" / "back").symlink_to(folder, target_is_directory=True)
+    (folder / "fear").symlink_to(elsewhere / "fearful", target_is_directory=True)
+    (folder / "Pain" / "more").symlink_to(elsewhere / "more", target_is_directory=True)
+    faces = load_face_folder(folder, label=label)
+    assert faces.target.tolist().count("fear") == 1 and faces.target.tolist().count("pain") == 4
+
+
+def test_links_that_lead_to_each_other_are_walked_once(folder, tmp_path_factory):
+    elsewhere = fill(tmp_path_factory.mktemp("elsewhere"), "one", "two")
+    for name, other in (("one", "two"), ("two", "one")):
+        (elsewhere / name / "other").symlink_to(elsewhere / other, target_is_directory=True)
+    (folder / "sad").symlink_to(elsewhere / "one", target_is_directory=True)
+    assert load_face_folder(folder).target.tolist().count("sadness") == 2

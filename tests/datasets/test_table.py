@@ -107,3 +107,128 @@ def test_what_is_no_table_is_explained(table, tmp_path):
         load_face_table(tmp_path / "empty.csv")
     with pytest.raises(DatasetError, match="no rows"):
         load_face_table(table.iloc[:0], root=tmp_path)
+
+
+RAF = {1: "surprise", 2: "fear", 3: None}
+
+
+@pytest.mark.parametrize(
+    ("text", "sep"),
+    [
+        ("photos/0.png 1\nphotos/1.png 2\n", " "),
+        ("photos/0.png  1 \nphotos/1.png   2\n", " "),
+        ("photos/0.png 1\nphotos/1.png 2", None),
+        ("photos/0.png,1\nphotos/1.png,2\n", None),
+        ("photos/0.png\t1\nphotos/1.png\t2\n", None),
+        ("photos/0.png|1\r\nphotos/1.png|2\r\n", "|"),
+        ("photos/0.png 01\nphotos/1.png 02\n", r"\s+"),
+        ("\ufeffphotos/0.png 1\nphotos/1.png 2\n", " "),
+    ],
+)
+@pytest.mark.parametrize("keys", [int, str])
+def test_list_without_a_header_is_read_by_the_numbers_of_columns(table, tmp_path, text, sep, keys):
+    (tmp_path / "list.txt").write_text(text, newline="")
+    labels = {keys(code): name for code, name in RAF.items()}
+    faces = load_face_table(tmp_path / "list.txt", header=None, image=0, label=1, sep=sep, labels=labels)
+    assert faces.target.tolist() == ["surprise", "fear"]
+    assert faces.data.tolist() == [str(tmp_path / "photos/0.png"), str(tmp_path / "photos/1.png")]
+
+
+def test_list_without_a_header_that_is_not_said_to_be_one_is_explained(table, tmp_path):
+    (tmp_path / "list.txt").write_text("photos/0.png 1\nphotos/1.png 2\n")
+    with pytest.raises(DatasetError, match=r"no column 'image'.*header=None, image=0 and label=1"):
+        load_face_table(tmp_path / "list.txt")
+
+
+def test_fer2013_is_sent_to_its_own_loader(tmp_path):
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n0,1 2 3,Training\n")
+    with pytest.raises(DatasetError, match="load_fer2013"):
+        load_face_table(tmp_path / "fer2013.csv")
+
+
+@pytest.mark.parametrize("sep", ["", ", ", "ab", ".*"])
+def test_separator_of_other_length_is_refused(table, tmp_path, sep):
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(DatasetError, match="expected one character"):
+        load_face_table(tmp_path / "faces.csv", sep=sep)
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "expected"),
+    [
+        ([1, 2, 1, 2], RAF, ["surprise", "fear"] * 2),
+        ([1.0, 2.0, 1.0, 2.0], RAF, ["surprise", "fear"] * 2),
+        (["1", "2", "1", "2"], {"1": "happy", 2: "sad"}, ["happiness", "sadness"] * 2),
+        (["happy", "bored", "sad", "bored"], {"bored": "neutral"}, ["happiness", "neutral", "sadness", "neutral"]),
+        (["happy", "sad", "happy", "Joy"], {"happiness": 1, "sadness": 0}, [1, 0, 1, 1]),
+        (["a", "b", "a", "b"], {"a": 1, "b": "x"}, ["1", "x"] * 2),
+    ],
+)
+def test_labels_are_mapped_to_classes(table, tmp_path, given, labels, expected):
+    table["label"] = given
+    assert load_face_table(table, root=tmp_path, labels=labels).target.tolist() == expected
+
+
+@pytest.mark.parametrize("index", [range(4), [0, 0, 1, 1]])
+def test_rows_that_labels_leave_out_are_counted_and_need_no_photo(table, tmp_path, index):
+    table["label"] = [1, 3, 2, 3]
+    table.index = index
+    (tmp_path / "photos/1.png").unlink()
+    faces = load_face_table(table, root=tmp_path, labels=RAF, group="person")
+    assert faces.target.tolist() == ["surprise", "fear"] and faces.groups.tolist() == ["a", "b"]
+    assert faces.skipped.tolist() == [1, 3] and "Left out by labels: 2 rows." in faces.DESCR
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"happy": "pain"}, None),
+        ({"Pain": None}, "one class alone"),
+        ({"happy": None, "Pain": None}, "leaves out all 4 rows"),
+        ({"happy": ["pain"]}, r"labels maps to \['pain'\]"),
+    ],
+)
+def test_mapping_that_leaves_too_little_is_refused(table, tmp_path, labels, message):
+    with pytest.raises(DatasetError, match=message or "one class alone"):
+        load_face_table(table, root=tmp_path, labels=labels)
+
+
+def test_codes_that_labels_lack_are_named(table, tmp_path):
+    table["label"] = [1, 7, 2, 8]
+    with pytest.raises(DatasetError, match="labels says nothing of '7', '8'"):
+        load_face_table(table, root=tmp_path, labels=RAF)
+
+
+@pytest.mark.parametrize("column", ["label", "person"])
+@pytest.mark.parametrize(
+    "codes", [["01", "02", "01", "02"], ["01", "1", "1", "01"], ["007", "7", "07", "7"], ["00", "0"] * 2]
+)
+def test_codes_with_leading_zeros_stay_text(table, tmp_path, column, codes):
+    table[column] = codes
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    faces = load_face_table(tmp_path / "faces.csv", group="person")
+    assert (faces.target if column == "label" else faces.groups).tolist() == codes
+
+
+@pytest.mark.parametrize("codes", [[1, 2, 1, 2], [0.5, 1.5] * 2, [-1, 0, -1, 0]])
+def test_other_numbers_in_a_file_stay_numbers(table, tmp_path, codes):
+    table["label"] = codes
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    faces = load_face_table(tmp_path / "faces.csv")
+    assert faces.target.tolist() == codes and faces.target.dtype.kind in "if"
+
+
+@pytest.mark.parametrize("argument", ["image", "label", "group"])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_column_that_is_there_twice_is_refused(table, tmp_path, argument, as_file):
+    column = "person" if argument == "group" else argument
+    twice = pd.concat([table, table[[column]]], axis=1)
+    if as_file:
+        twice.to_csv(tmp_path / "faces.csv", index=False)
+    with pytest.raises(DatasetError, match=f"the column '{column}' 2 times"):
+        load_face_table(tmp_path / "faces.csv" if as_file else twice, root=tmp_path, group="person")
+
+
+def test_other_columns_may_be_there_twice(table, tmp_path):
+    (tmp_path / "faces.csv").write_text("image,x,x,label\nphotos/0.png,1,2,happy\nphotos/1.png,1,2,pain\n")
+    assert load_face_table(tmp_path / "faces.csv").target.tolist() == ["happiness", "pain"]

@@ -243,7 +243,7 @@ def test_tags_tell_what_is_taken_and_given():
 
 
 def test_what_cannot_be_resampled_is_named():
-    with pytest.raises(LabelError, match=r"18 images, but y has 17 labels\. Give one label an image\.$"):
+    with pytest.raises(LabelError, match=r"18 images, but y has 17 labels\. Pass one label per image\.$"):
         resample(X, Y[:-1])
     with pytest.raises(LabelError, match=r"y holds one class: pain\. Add images of another class\.$"):
         resample(X, np.full(len(Y), "pain"))

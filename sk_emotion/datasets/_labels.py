@@ -1,0 +1,180 @@
+"""Labels of photos: read from their names, mapped from codes, and compared with the known emotions."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from ..emotions import is_known_emotion, normalize_emotion
+from ..exceptions import DatasetError, DatasetWarning
+from ._bunch import name_some
+
+# Of data sets as they come: train, Training, PublicTest, val_set, test2, fold_1.
+_SPLIT = re.compile(
+    r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|public[ _-]?test|private[ _-]?test|hold[ _-]?out"
+    r"|fold|split)([ _-]*(set|data|images|faces|split|fold|\d+))*",
+    re.IGNORECASE,
+)
+
+
+def is_split(name: str) -> bool:
+    """Tell whether a folder of this name is a part of a split rather than a class."""
+    return _SPLIT.fullmatch(name) is not None
+
+
+def label_files(
+    root: Path, names: Sequence[str], label: str | re.Pattern[str] | Callable[[Path], Any]
+) -> list[str | None]:
+    """Read the label of each file from its name; None for those that have none.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the data set.
+    names : sequence of str
+        Paths relative to it, with ``/`` between folders.
+    label : str, compiled regular expression or callable
+        As in :func:`load_face_folder`.
+
+    Returns
+    -------
+    list of str or None
+
+    Raises
+    ------
+    DatasetError
+        If `label` is no regular expression with a group, matches nothing, or fails or returns anything else than a str,
+        an int or None.
+    """
+    if not isinstance(label, str | re.Pattern):
+        return [_call(label, root, name) for name in names]
+    try:
+        pattern = re.compile(label)
+    except re.error as error:
+        raise DatasetError(
+            f"load_face_folder: label={label!r} is no valid regular expression ({error}). Pass one, or a function."
+        ) from error
+    if not pattern.groups or isinstance(pattern.pattern, bytes):
+        raise DatasetError(
+            f"load_face_folder: label={pattern.pattern!r} has no group of text, so that nothing says which part of a "
+            r"path is the label. Put this part in brackets, as in r'_(happy|sad)\.jpg'."
+        )
+    matches = (pattern.search(name) for name in names)
+    found = [(match[1] or "").strip() or None if match else None for match in matches]
+    if names and not any(found):
+        raise DatasetError(
+            f"load_face_folder: label={pattern.pattern!r} matches none of {len(names)} photos in '{root}': "
+            f"{name_some(names)}. It is searched in these paths; correct it."
+        )
+    return found
+
+
+def _call(label: Callable[[Path], Any], root: Path, name: str) -> str | None:
+    try:
+        found = label(root / name)
+    except Exception as error:
+        raise DatasetError(
+            f"load_face_folder: label raised {type(error).__name__} ({error}) for '{name}'. Return None to skip a file."
+        ) from error
+    if found is None:
+        return None
+    if isinstance(found, Integral) and not isinstance(found, bool):
+        return str(int(found))
+    if isinstance(found, str) and found.strip():
+        return str(found).strip()
+    raise DatasetError(
+        f"load_face_folder: label returned {found!r:.60} ({type(found).__name__}) for '{name}'. Return the label as "
+        "str or int, or None to skip the file."
+    )
+
+
+def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
+    """Map each distinct name or code to its class, and to None what is left out.
+
+    Parameters
+    ----------
+    names : iterable of str or number
+        Names of folders, or codes.
+    labels : mapping or None
+        From names or codes to classes, or to None. A number and its text are the same key.
+    where : str
+        What holds the names, for errors.
+
+    Returns
+    -------
+    dict
+        From the names to str or int, emotions by their standard names. A name that is not in `labels` stays if it is an
+        emotion.
+
+    Raises
+    ------
+    DatasetError
+        If a name is neither in `labels` nor an emotion, or `labels` maps to anything else than str, int or None.
+    """
+    distinct = list(dict.fromkeys(names))
+    if labels is None:
+        return {name: normalize_emotion(name) for name in distinct}
+    wrong = [value for value in labels.values() if not isinstance(value, str | Integral | None)]
+    if wrong:
+        raise DatasetError(f"{where}: labels maps to {wrong[0]!r:.60}. Map to a str or int, or to None to leave out.")
+    by_key = {_as_key(key): value for key, value in labels.items()}
+    if len(by_key) < len(labels):
+        raise DatasetError(f"{where}: labels={dict(labels)!r:.200} names a class twice. Keep one of the two.")
+    by_number = {int(key): value for key, value in by_key.items() if key.isdecimal()}
+    spelled = {normalize_emotion(key): value for key, value in by_key.items()}
+    mapped: dict[Any, Any] = {}
+    unknown = []
+    for name in distinct:
+        key = _as_key(name)
+        # The code 1 may be the folder 01.
+        number = int(key) if key.isdecimal() else None
+        places: list[tuple[Mapping[Any, Any], Any]] = [
+            (by_key, key),
+            (by_number, number),
+            (spelled, normalize_emotion(key)),
+        ]
+        if found := [known[wanted] for known, wanted in places if wanted in known]:
+            mapped[name] = normalize_emotion(found[0])
+        elif is_known_emotion(name):
+            mapped[name] = normalize_emotion(name)
+        else:
+            unknown.append(name)
+    if unknown:
+        raise DatasetError(
+            f"{where}: labels says nothing of {name_some(unknown)}, which are no known emotions. Name their classes in "
+            "it too, or map them to None to leave them out."
+        )
+    if any(isinstance(name, str) for name in mapped.values()):
+        # Classes are all names or all numbers.
+        mapped = {name: found if found is None else str(found) for name, found in mapped.items()}
+    return mapped
+
+
+def _as_key(name: Any) -> str:
+    """Write a number as text, a whole one without a point."""
+    whole = isinstance(name, Real) and not isinstance(name, Integral) and float(name).is_integer()
+    return str(int(name)) if whole else str(name).strip()
+
+
+def warn_of_no_emotions(classes: Sequence[Any], labels: Mapping[Any, Any] | None, where: str) -> None:
+    """Point out classes that seem to be persons, parts of a split or codes; those that `labels` names are meant."""
+    meant = {str(normalize_emotion(value)) for value in (labels or {}).values()}
+    unknown = [str(name) for name in classes if not is_known_emotion(name) and str(name) not in meant]
+    odd = [name for name in unknown if is_split(name) or name.isdecimal()]
+    if not unknown or not (odd or len(unknown) == len(classes)):
+        return
+    what = (
+        f"no class is a known emotion: {name_some(unknown)}"
+        if len(unknown) == len(classes)
+        else f"{name_some(odd)} are no emotion, but are among the classes"
+    )
+    warnings.warn(
+        f"{where}: {what}. If they are persons or parts of a split, take the emotion from the paths with label=; if "
+        "they are codes, name their emotions with labels={'1': 'surprise', ...}; if they are classes of your own, "
+        "name them in labels, too.",
+        DatasetWarning,
+        # The level of the caller of load_face_folder, above scikit-learn's check of its parameters.
+        stacklevel=4,
+    )

@@ -1,0 +1,232 @@
+"""One decision on the range of pixels, whether a picture is in a list, a batch or a file."""
+
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+from skimage.data import astronaut
+
+from sk_emotion import EmotionClassifier, FaceLoader, HOGTransformer, make_faces, make_hog_svm, networks, predict_faces
+from sk_emotion.exceptions import ImageArrayError, ImageReadError
+
+PHOTO = astronaut()[:200, 100:300]
+GREY = np.asarray(Image.fromarray(PHOTO).convert("L"))
+UNIT = GREY / 255
+
+# What resizing, sharpening and rounding make of floats from 0 to 1.
+OVERSTEPPING = {
+    "rounding": (UNIT * np.float32(1 + 2e-7)).astype(np.float32),
+    "a hair": UNIT * 1.0001,
+    "the tolerance": UNIT * 1.12 - 0.06,
+    "spline": ndimage.zoom(UNIT, 1.3, order=3),
+    "spline, half the size": ndimage.zoom(UNIT, 0.5, order=3).astype(np.float32),
+    "unsharp mask": UNIT + 0.3 * (UNIT - ndimage.gaussian_filter(UNIT, 2)),
+    "brighter": UNIT * 1.3,
+    "half precision": (UNIT * 1.02).astype(np.float16),
+}
+SIZES = [24, 48, 150]
+
+
+def round_off(unit):
+    return np.clip(np.rint(unit.astype(float) * 255), 0, 255).astype(np.uint8)
+
+
+def assert_near(faces, expected, atol=1):
+    assert faces.dtype == np.uint8
+    assert np.abs(faces.astype(int) - expected).max() <= atol
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("top", [1, 255])
+@pytest.mark.parametrize("name", [name for name in OVERSTEPPING if name not in ("brighter",)])
+def test_floats_that_overstep_their_range_are_clipped_alike_everywhere(name, top, size, tmp_path):
+    unit = OVERSTEPPING[name]
+    picture = unit * np.array(top, dtype=unit.dtype)
+    stored = Image.fromarray(picture.astype(np.float32))
+    stored.save(tmp_path / "picture.tif")
+    loader = FaceLoader(size).fit([GREY])
+    expected = loader.transform([round_off(unit)])
+    for form in ([picture], [PHOTO, picture], picture[np.newaxis], [stored], [tmp_path / "picture.tif"]):
+        assert_near(loader.transform(form)[-1:], expected)
+    assert_near(FaceLoader(size).fit_transform(picture[np.newaxis]), expected)
+
+
+@pytest.mark.parametrize("picture", [UNIT * 1.6, UNIT * 3, UNIT - 0.5, UNIT * 4 - 2, UNIT * 255 - 100, UNIT * 1e4])
+def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture, tmp_path):
+    loader = FaceLoader().fit([GREY])
+    Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
+    for form in ([picture], [tmp_path / "picture.tif"]):
+        with pytest.raises(ImageReadError, match="expected 0 to 1 or 0 to 255"):
+            loader.transform(form)
+    with pytest.raises(ImageArrayError, match="Bring X to 0 to 255"):
+        loader.transform(picture[np.newaxis])
+
+
+def test_dark_whole_floats_are_pixels_up_to_255():
+    dark = (GREY // 100).astype(float)
+    np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GREY // 100)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_faces(24, emotions=["fear", "pain"], image_size=24, random_state=0)
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_estimators_see_clipped_floats(faces, top):
+    X, y, _ = faces
+    clipped, beyond = X / 255 * top, X / 255 * top
+    beyond[X == 0] = -0.06 * top
+    beyond[X == 255] = 1.06 * top
+    beyond[0, :2, :2] = [[-0.06 * top, 1.06 * top], [1.06 * top, -0.06 * top]]
+    clipped[0, :2, :2] = [[0, top], [top, 0]]
+    network = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, precision="fp32", random_state=0)
+    network.fit(clipped, y)
+    np.testing.assert_array_equal(network.predict_proba(beyond), network.predict_proba(clipped))
+    np.testing.assert_array_equal(network.fit(beyond, y).predict_proba(X[:4] / 255 * top).shape, (4, 2))
+    assert network.pixel_range_ == (0, top)
+    describer = HOGTransformer().fit(clipped)
+    np.testing.assert_array_equal(describer.transform(beyond), describer.transform(clipped))
+
+
+def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
+    X, y, _ = faces
+    beyond = X / 255 * 1.12 - 0.06
+    models = [
+        EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(images, y)
+        for images in (beyond, np.clip(beyond, 0, 1))
+    ]
+    np.testing.assert_array_equal(*[model.predict_proba(X / 255) for model in models])
+
+
+FRAMES = {
+    "12 bits": [GREY.astype(np.uint16) * 16, GREY.astype(np.uint16)],
+    "16 bits": [GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 16],
+    "int32": [GREY.astype(np.int32) * 257, GREY.astype(np.int32)],
+    "big-endian": [GREY.astype(">u2") * 257, GREY.astype(">u2") * 20],
+    "two types": [GREY.astype(np.uint16) * 257, GREY.astype(np.int64) * 30],
+    "floats": [GREY.astype(np.float32), UNIT],
+    "floats of two types": [GREY.astype(np.float64), UNIT.astype(np.float16)],
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_dark_frame_beside_a_bright_one_stays_dark(name):
+    bright, dark = FRAMES[name]
+    faces = FaceLoader(200).fit([GREY]).transform([dark, PHOTO, bright])
+    scale = {"12 bits": 255 / 4095}.get(name, 1 if "floats" in name else 255 / 65535)
+    assert_near(faces[0], np.rint(dark.astype(float) * scale))
+    assert_near(faces[2], np.rint(bright.astype(float) * scale))
+    assert faces[0].mean() < faces[2].mean() / 4
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, ">u2", np.uint32])
+@pytest.mark.parametrize("factor", [1, 4, 16, 257])
+def test_list_and_batch_of_16_bits_are_the_same(dtype, factor):
+    frames = np.stack([GREY.astype(dtype) * factor, GREY.astype(dtype)])
+    for loader in (FaceLoader(40).fit([GREY]), FaceLoader(40).fit(list(frames)), FaceLoader(40).fit(frames)):
+        expected = loader.transform(list(frames))
+        assert expected.dtype == np.uint8
+        np.testing.assert_array_equal(loader.transform(frames), expected)
+    np.testing.assert_array_equal(FaceLoader(40).fit_transform(frames), expected)
+
+
+def test_pil_images_of_16_bits_and_of_floats_are_decided_on_together():
+    bright, dark = FRAMES["16 bits"]
+    loader = FaceLoader(200).fit([GREY])
+    images = [Image.fromarray(dark), bright, Image.fromarray(UNIT.astype(np.float32)), GREY.astype(float)]
+    expected = loader.transform([dark, bright, UNIT, GREY.astype(float)])
+    np.testing.assert_array_equal(loader.transform(images), expected)
+    np.testing.assert_array_equal(expected[0], np.rint(dark / 257))
+
+
+@pytest.mark.parametrize("form", [list, np.stack])
+def test_dark_frame_is_the_same_after_fit_on_brighter_ones(form):
+    bright, dark = FRAMES["12 bits"]
+    loader = pickle.loads(pickle.dumps(FaceLoader(200).fit(form([bright, dark]))))
+    expected = loader.transform(form([bright, dark]))[1:]
+    np.testing.assert_array_equal(loader.transform(form([dark])), expected)
+    np.testing.assert_array_equal(loader.transform([dark]), expected)
+
+
+def test_dark_frames_are_dark_to_a_network_of_16_bits(faces):
+    X, y, _ = faces
+    deep = X.astype(np.uint16) * 257
+    clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(deep, y)
+    both = np.concatenate([deep[:1], X[1:2].astype(np.uint16)])
+    np.testing.assert_allclose(clf.predict_proba(X[1:2].astype(np.uint16)), clf.predict_proba(both)[1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", [list, np.stack])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24).fit(list(X), y)
+    bright = (X[:1].astype(np.uint16) * 257).astype(dtype) if dtype is np.uint16 else X[:1].astype(dtype)
+    dark = X[1:2].astype(dtype) if dtype is np.uint16 else (X[1:2] / 255).astype(dtype)
+    frames = form([*bright, *np.repeat(dark, 40, axis=0)])
+    table = predict_faces(model, frames)
+    np.testing.assert_allclose(table["probability_pain"], model.predict_proba(frames)[:, 1])
+    assert table["probability_pain"].iloc[1:].nunique() == 1
+
+
+def test_zarr_array_decides_on_all_frames(tmp_path):
+    pytest.importorskip("zarr")
+    bright, dark = FRAMES["16 bits"]
+    loader = FaceLoader(200)
+    written = loader.to_zarr([dark, bright], tmp_path / "faces.zarr")
+    np.testing.assert_array_equal(written[:], loader.fit_transform([dark, bright]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: X.astype(object),
+        lambda X: X.astype(np.int64),
+        lambda X: X.astype(np.uint64),
+        lambda X: X.astype(">i2"),
+        lambda X: X.astype(np.float16),
+        lambda X: X.astype(">f4"),
+        lambda X: X.astype(float).astype(object),
+        lambda X: np.asfortranarray(X),
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: np.broadcast_to(X, (1, *X.shape))[0],
+        lambda X: X.view(np.ma.MaskedArray),
+    ],
+)
+@pytest.mark.parametrize("picture", [GREY, PHOTO])
+def test_form_of_an_array_in_a_list_does_not_matter(change, picture):
+    loader = FaceLoader(30, color=picture.ndim == 3).fit([picture])
+    np.testing.assert_array_equal(loader.transform([change(picture)]), loader.transform([picture]))
+
+
+def test_sharpened_whole_numbers_are_clipped():
+    sharp = GREY.astype(np.int16) + (GREY - ndimage.gaussian_filter(GREY.astype(float), 2)).astype(np.int16) // 4
+    sharp[0, :2] = -6, 262
+    loader = FaceLoader(30).fit([GREY])
+    expected = loader.transform([np.clip(sharp, 0, 255).astype(np.uint8)])
+    np.testing.assert_array_equal(loader.transform([sharp]), expected)
+    np.testing.assert_array_equal(loader.transform(sharp[np.newaxis]), expected)
+
+
+def test_switches_are_black_and_white():
+    switches = GREY > 100
+    loader = FaceLoader(30).fit([GREY])
+    expected = loader.transform([switches * np.uint8(255)])
+    np.testing.assert_array_equal(loader.transform([switches]), expected)
+    np.testing.assert_array_equal(loader.transform(switches[np.newaxis]), expected)
+
+
+def test_objects_that_are_no_numbers_are_named():
+    with pytest.raises(ImageReadError, match="picture 0 holds object values"):
+        FaceLoader().fit_transform([np.full((20, 20), None)])
+
+
+def test_standardised_batch_keeps_its_own_range():
+    small = (UNIT - UNIT.mean())[np.newaxis] / 10
+    assert small.min() > -0.125
+    loader = FaceLoader().fit(small)
+    assert loader.pixel_range_ == (small.min(), small.max())
+    assert loader.transform(small).dtype == np.float32
