@@ -22,6 +22,7 @@ from .datasets import (
     load_face_table,
     load_fer2013,
     make_faces,
+    open_faces,
 )
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
 from .export import export_onnx
@@ -98,6 +99,7 @@ __all__ = [
     "model_selection",
     "networks",
     "normalize_emotion",
+    "open_faces",
     "over_sampling",
     "predict_faces",
     "preprocessing",

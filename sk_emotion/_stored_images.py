@@ -3,6 +3,7 @@
 import copy
 import math
 import mmap
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from numbers import Integral
@@ -31,6 +32,16 @@ def is_stored(X: Any) -> bool:
         return getattr(X, "_mmap", None) is not None
     chunks = getattr(X, "chunks", None)
     return isinstance(chunks, tuple) and bool(chunks) and all(isinstance(size, Integral) for size in chunks)
+
+
+def as_indexable(X: Any) -> Any:
+    """Let rows of a Zarr array be taken as those of a memory-map; leave everything else as it is."""
+    zarr = sys.modules.get("zarr")
+    if zarr is None or not isinstance(X, zarr.Array):
+        return X
+    from ._zarr_arrays import as_face_array
+
+    return as_face_array(X)
 
 
 class StoredImages:

@@ -12,6 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional
 
+from .utils._locks import compute_alone_after_fork
+
+compute_alone_after_fork()
+
 # Share of the image that is erased, and height against width, as in Zhong et al. (2020), with a smaller largest area:
 # a fifth hides an eye or a mouth, but never both.
 _ERASED_AREA = (0.02, 0.2)

@@ -21,12 +21,12 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, TrainingError
-from .images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
+from .images import MIN_AUGMENT_SIZE, check_one_label_each, learn_pixel_range, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
 from .training.build import build_net, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
-from .training.hardware import as_if_alone, autocast, in_doubles, prediction_batch_size
+from .training.hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
 from .training.net import FaceNet
 from .training.processes import Alone, join_processes
 from .training.run import identify_run
@@ -34,7 +34,9 @@ from .training.split import split_validation
 from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
-from .utils._labels import check_classes, check_labels, check_scored_labels, describe_spelling
+from .utils._labels import check_classes, check_labels, check_lengths, check_scored_labels, describe_spelling
+from .utils._refit import as_fitted, fit_aside, snapshot
+from .utils._tensors import as_numpy
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):
@@ -101,7 +103,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last `fit`.
     callbacks : list of skorch callbacks, default=None
-        Added to those of the net.
+        Added to those of the net. Their scorers see your labels, so that they can name a `pos_label`; without one, the
+        class called 1 is positive, or else the second of two.
     checkpoint_dir : str, PathLike or None, default=None
         Folder where `fit` writes a checkpoint after each epoch, in a subfolder for each training: one on other data or
         with other parameters, such as the next fold of a search, has another. The same training goes on from its last
@@ -281,6 +284,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return super().set_params(**params)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
         """Train a network.
 
@@ -291,7 +295,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss.
+            Weights of the images in the loss. An image of weight 0, also by `class_weight`, is not trained on at all.
         groups : array-like of shape (n_samples,), default=None
             Persons, for `validation_fraction`: a person is on one side of the split. A search or pipeline passes them
             on only after ``sklearn.set_config(enable_metadata_routing=True)`` and
@@ -325,7 +329,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         """
         goes_on = self.warm_start and hasattr(self, "net_")
         if not goes_on and hasattr(self, "net_"):
-            # A fit that fails leaves no old network behind under new names of classes.
+            # A fit that fails leaves no old network behind under new names of classes. Until then, others have it.
             del self.net_, self.history_, self.n_iter_
         if isinstance(self.network, type):
             name = self.network.__name__
@@ -342,6 +346,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
+        (images, codes, weight), groups = self._drop_weightless((images, codes, weight), groups, reset=not goes_on)
         processes = join_processes(self)
         with self._open_checkpoints(processes, images, *others, goes_on=goes_on) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
@@ -358,6 +363,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch at a constant learning rate.
 
@@ -390,8 +396,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self._check_known(labels, "y")
         weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
+        train, _ = self._drop_weightless((images, codes, weight), None, reset=first)
         self._train(
-            (images, codes, weight),
+            train,
             None,
             1,
             goes_on=not first,
@@ -401,6 +408,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         )
         return self
 
+    @as_fitted
     def predict(self, X):
         """Predict the label of each image.
 
@@ -417,6 +425,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    @as_fitted
     def predict_proba(self, X):
         """Predict the probability of each class.
 
@@ -469,9 +478,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
         """
         check_is_fitted(self, "net_")
-        check_scored_labels(y, self.classes_, "EmotionClassifier")
-        return super().score(X, y, sample_weight)
+        fitted = snapshot(self)
+        check_scored_labels(y, fitted.classes_, "EmotionClassifier")
+        return super(EmotionClassifier, fitted).score(X, y, sample_weight)
 
+    @as_fitted
     def embed(self, X):
         """Give the features from which the last linear layer makes its decision.
 
@@ -489,27 +500,23 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
         if not linear:
             raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
-        seen: list[torch.Tensor] = []
-        caller = threading.get_ident()
-
-        def keep(_layer, inputs):
-            # What other threads predict by the same network passes here as well.
-            if threading.get_ident() == caller:
-                seen.append(inputs[0].flatten(1))
-
-        handle = linear[-1].register_forward_pre_hook(keep)
+        seen = _Inputs()
+        with module_lock:
+            handle = linear[-1].register_forward_pre_hook(seen)
 
         def last_features(images: torch.Tensor) -> torch.Tensor:
-            seen.clear()
             self.net_.module_(images)
-            return seen[-1].cpu() if seen[-1].dtype == torch.float64 else seen[-1].float().cpu()
+            last = seen.last
+            return last.cpu() if last.dtype == torch.float64 else last.float().cpu()
 
         try:
             return self._map(last_features, X)
         finally:
-            handle.remove()
+            with module_lock:
+                handle.remove()
 
     def _check_training_data(self, X, y, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        X = as_numpy(X, "EmotionClassifier")
         if y is None:
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
@@ -527,7 +534,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             )
 
     def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:
-        """Join weights of samples and classes, with mean 1, so that they leave the learning rate its meaning."""
+        """Join weights of samples and classes, with mean 1 where above 0: they leave the learning rate its meaning."""
+        sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
         weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, labels)
@@ -535,7 +543,22 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 raise LabelError(f"class_weight={self.class_weight!r}, expected finite weights of at least 0.")
         if not weight.sum() > 0:
             raise LabelError("All sample weights are zero: there is nothing to learn from.")
-        return (weight / weight.mean()).astype(np.float32)
+        return (weight / weight[weight > 0].mean()).astype(np.float32)
+
+    def _drop_weightless(self, train, groups, *, reset: bool):
+        """Leave out rows of weight 0: neither pixel statistics nor running ones of the network may learn from them."""
+        images, codes, weight = train
+        present = weight > 0
+        if present.all():
+            return train, groups
+        if groups is not None:
+            check_lengths("EmotionClassifier", len(present), len(present), groups)
+            groups = check_labels(groups, "EmotionClassifier", "groups")[present]
+        rows = np.flatnonzero(present)
+        images = images.take(rows) if isinstance(images, StoredImages) else images[rows]
+        if reset:
+            self.pixel_range_ = learn_pixel_range(images, "EmotionClassifier")
+        return (images, codes[rows], weight[rows]), groups
 
     def _open_checkpoints(self, processes: Alone, images, *others, goes_on: bool):
         """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
@@ -650,8 +673,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn("EmotionClassifier: callbacks are not kept in a saved model.", UserWarning, stacklevel=2)
             state["callbacks"] = None
         # One text for thousands of numbers; what a callback noted that is no number becomes text.
-        history = json.dumps(self.history_, default=str)
-        return {**state, "history_": history, "net_state": net.to_arrays()}
+        history = json.dumps(state["history_"], default=str)
+        with module_lock:
+            return {**state, "history_": history, "net_state": net.to_arrays()}
 
     def __setstate__(self, state):
         net_state = state.get("net_state")
@@ -672,3 +696,25 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class _Inputs:
+    """A hook that keeps what a layer is given by the thread that made it."""
+
+    last: torch.Tensor
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __call__(self, _layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        # What other threads predict by the same network passes here as well.
+        if threading.get_ident() == self._thread:
+            self.last = inputs[0].flatten(1)
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        # A network that is trained on from this one keeps nothing.
+        return _ignore
+
+
+def _ignore(_layer: Any, _inputs: Any) -> None:
+    pass

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_array, validate_data
 from ._pixel_range import check_pixel_range, learn_pixel_range
 from ._stored_images import is_stored, open_stored
 from .exceptions import ImageArrayError, LabelError
+from .utils._tensors import as_numpy
 
 MIN_AUGMENT_SIZE = 16
 """Smallest side, in pixels, of an image that is augmented: flips ruin an image of two pixels."""
@@ -61,6 +62,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
         If the array is no batch of images, or, after `fit`, not of the fitted size, channels or pixel range.
     """
     name = type(estimator).__name__
+    X = as_numpy(X, name)
     if not hasattr(X, "shape"):
         X = _stack(X, name)
     _refuse_other_containers(X, name)
@@ -258,7 +260,11 @@ def _check_batch_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) == 4 and shape[-1] == 4:
         raise ImageArrayError(f"{name}: X has shape {shape}, four channels. Drop the alpha channel: X[..., :3].")
     if len(shape) == 4 and shape[-1] not in (1, 3):
-        hint = "Move the channels last: np.moveaxis(X, 1, -1)." if shape[1] in (1, 3) else "Expected 1 or 3 channels."
+        hint = (
+            "Move the channels last: np.moveaxis(X, 1, -1), or X.movedim(1, -1) of a tensor."
+            if shape[1] in (1, 3)
+            else "Expected 1 or 3 channels."
+        )
         raise ImageArrayError(f"{name}: X has shape {shape}, expected (n, H, W) or (n, H, W, 3). {hint}")
     if 0 in shape[1:]:
         raise ImageArrayError(f"{name}: X has shape {shape}, images without pixels.")

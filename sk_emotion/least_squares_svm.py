@@ -23,9 +23,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .exceptions import LabelError
+from .exceptions import ImageArrayError, LabelError
 from .images import check_one_label_each, find_shape, refuse_one_image
 from .utils._labels import check_labels, check_scored_labels
+from .utils._refit import as_fitted, fit_aside, snapshot
+from .utils._tensors import as_numpy
 
 # So few rows are fitted in double precision, which costs nothing then.
 _ROWS_IN_DOUBLE = 4000
@@ -139,6 +141,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         self.n_components = n_components
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X, y, sample_weight=None):
         """Fit the functions, and calibrate them.
 
@@ -165,13 +168,14 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         scipy.linalg.LinAlgError
             If `C` is so large that the equations cannot be solved.
         """
+        X = _as_features(X)
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
-            refuse_one_image(X, "LeastSquaresSVC")
             if len(find_shape(X)) == 2:
                 check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
+        sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         present = weights > 0
         X, y, weights = X[present], y[present], weights[present]
@@ -198,6 +202,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             ) from error
         return self
 
+    @as_fitted
     def decision_function(self, X):
         """Evaluate the functions.
 
@@ -213,7 +218,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         # Some pass an image to what takes features of images.
-        refuse_one_image(X, "LeastSquaresSVC", (1, self.n_features_in_))
+        X = _as_features(X, (1, self.n_features_in_))
         X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
@@ -222,6 +227,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         values += self.intercept_
         return values[:, 0] if len(self.classes_) == 2 else values
 
+    @as_fitted
     def predict(self, X):
         """Predict labels.
 
@@ -266,10 +272,12 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
         """
         check_is_fitted(self)
-        check_scored_labels(y, self.classes_, "LeastSquaresSVC")
-        return super().score(X, y, sample_weight)
+        fitted = snapshot(self)
+        check_scored_labels(y, fitted.classes_, "LeastSquaresSVC")
+        return super(LeastSquaresSVC, fitted).score(X, y, sample_weight)
 
     @available_if(lambda self: self.probability)
+    @as_fitted
     def predict_proba(self, X):
         """Predict probabilities. Only with ``probability=True``.
 
@@ -342,6 +350,18 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
     def _scale(self, X):
         """Move rows so that they are small numbers, and squared distances are exponents of the kernel."""
         return (X - self.support_vectors_.mean(axis=0)) * X.dtype.type(np.sqrt(self.gamma_))
+
+
+def _as_features(X: Any, fitted: tuple[int, int] | None = None) -> Any:
+    """Give tensors as arrays, and refuse images."""
+    X = as_numpy(X, "LeastSquaresSVC")
+    refuse_one_image(X, "LeastSquaresSVC", fitted)
+    if len(getattr(X, "shape", ())) > 2:
+        raise ImageArrayError(
+            f"Found array with dim {len(X.shape)}, while dim <= 2 is required by LeastSquaresSVC: it takes features. "
+            "Put a HOGTransformer before it, as make_hog_svm() does, or pass X.reshape(len(X), -1)."
+        )
+    return X
 
 
 def _merge_copies(

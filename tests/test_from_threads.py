@@ -1,11 +1,18 @@
 """One network, asked from several threads at once."""
 
+import os
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
-from sk_emotion import EmotionClassifier, networks
+from sk_emotion import EmotionClassifier, FaceLoader, HOGTransformer, LeastSquaresSVC, networks
+from sk_emotion.exceptions import LabelError
 
 
 @pytest.mark.parametrize("size", [12, 24])
@@ -20,3 +27,164 @@ def test_each_thread_gets_what_it_asked_for(faces, size, method):
         found = list(threads.map(lambda number: getattr(clf, method)(parts[number % 4]), range(60)))
     for number, answer in enumerate(found):
         np.testing.assert_allclose(answer, expected[number % 4], atol=1e-4)
+
+
+FIRST, SECOND = ["anger", "happiness"], ["fear", "pain", "sadness"]
+
+
+def ask_while(asked, fits):
+    """Call functions in threads, again and again, until `fits` has ended; return what each of them gave or raised."""
+    ended = threading.Event()
+    answers = [[] for _ in asked]
+
+    def ask(number):
+        while not ended.is_set() or not answers[number]:
+            try:
+                answers[number].append(asked[number]())
+            except Exception as error:
+                answers[number].append(error)
+            # Let the others have their turn.
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    try:
+        fits()
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("refit", "size"), [("fit", 12), ("fit", 24), ("fails", 24), ("warm_start", 24), ("partial_fit", 12)]
+)
+def test_others_have_the_old_network_until_the_new_one_is_there(faces, refit, size):
+    X = np.asarray(faces[0])[:24, :size, :size]
+    old, new = (np.resize(labels, 24) for labels in (FIRST, SECOND))
+    warm = refit == "warm_start"
+    clf = EmotionClassifier(
+        networks.VGG(width=4) if size > 12 else networks.ResNet(width=4),
+        max_epochs=1, warm_start=warm, random_state=0, precision="fp32",
+    ).fit(X, old)  # fmt: skip
+    before = clf.predict_proba(X)
+
+    def fits():
+        for _ in range(1 if refit == "fit" else 2):
+            if refit == "fit":
+                clf.fit(X, new).fit(X, old)
+            elif refit == "fails":
+                with pytest.raises(LabelError):
+                    clf.fit(X, new[:1].repeat(24))
+                clf.fit(X, old)
+            elif refit == "warm_start":
+                clf.fit(X, old)
+            else:
+                clf.partial_fit(X, old)
+
+    labels, probabilities, features, scores = ask_while(
+        [lambda: clf.predict(X), lambda: clf.predict_proba(X), lambda: clf.embed(X), lambda: clf.score(X, old)], fits
+    )
+    np.testing.assert_allclose(probabilities[0], before, atol=1e-5)
+    for answer in labels + probabilities + features + scores:
+        if refit == "fails" and isinstance(answer, NotFittedError):
+            # There is no network between the failure and the next fit.
+            continue
+        assert not isinstance(answer, Exception), repr(answer)
+    for answer in labels:
+        if not isinstance(answer, Exception):
+            assert set(answer) <= set(FIRST) or set(answer) <= set(SECOND)
+
+
+def test_failed_fit_keeps_nothing_that_others_could_take_for_the_new_one(faces):
+    X = np.asarray(faces[0])[:24, :24, :24]
+    clf = EmotionClassifier(networks.VGG(width=4), max_epochs=1, random_state=0).fit(X, np.resize(FIRST, 24))
+    with pytest.raises(LabelError):
+        clf.fit(X, ["pain"] * 24)
+    assert not hasattr(clf, "net_") and not hasattr(clf, "history_")
+
+
+@pytest.mark.parametrize(
+    ("make", "method"),
+    [
+        (lambda: HOGTransformer(pixels_per_cell=(4, 4)), "transform"),
+        (lambda: LeastSquaresSVC(), "predict"),
+        (lambda: LeastSquaresSVC(), "predict_proba"),
+        (lambda: LeastSquaresSVC(), "decision_function"),
+        (lambda: FaceLoader(8), "transform"),
+    ],
+)
+def test_other_estimators_are_refitted_at_once_too(make, method):
+    """Each answer is that of one fit or of the other, or an error of input that does not fit."""
+    rng = np.random.default_rng(0)
+    small, large = (rng.integers(0, 255, (12, side, side), dtype=np.uint8) for side in (16, 24))
+    images = [small.reshape(12, -1), large.reshape(12, -1)]
+    labels = [np.resize(FIRST, 12), np.resize(SECOND, 12)]
+    estimator = make()
+    expected = [getattr(estimator.fit(X, y), method)(X) for X, y in zip(images, labels, strict=True)]
+
+    def fits():
+        for number in range(40):
+            estimator.fit(images[number % 2], labels[number % 2])
+
+    for number, answers in enumerate(ask_while([lambda X=X: getattr(estimator, method)(X) for X in images], fits)):
+        for answer in answers:
+            if isinstance(answer, Exception):
+                assert isinstance(answer, ValueError) and "features" in str(answer), repr(answer)
+            else:
+                np.testing.assert_array_equal(answer, expected[number])
+
+
+def test_embedding_in_another_thread_leaves_nothing_in_a_network_that_trains_on(faces):
+    X, y = np.asarray(faces[0])[:24, :24, :24], np.resize(FIRST, 24)
+    clf = EmotionClassifier(networks.VGG(width=4), random_state=0).partial_fit(X, y)
+    ask_while([lambda: clf.embed(X)] * 2, lambda: [clf.partial_fit(X, y) for _ in range(4)])
+    hooks = [hook for layer in clf.net_.module_.modules() for hook in layer._forward_pre_hooks.values()]
+    assert not any(hasattr(hook, "last") for hook in hooks)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+@pytest.mark.parametrize(("parent", "n_threads"), [("loads", 2), ("predicts", 4), ("goes on in a thread", 2)])
+def test_forked_process_predicts_and_trains(parent, n_threads):
+    """As behind gunicorn --preload, or in multiprocessing's workers. A fork of this process would take pytest along."""
+    code = f"""
+import os, pickle, signal, threading, warnings
+import numpy as np, torch
+warnings.simplefilter("ignore", DeprecationWarning)
+torch.set_num_threads({n_threads})
+from sk_emotion import *
+X, y, _ = make_faces(32, emotions=["happiness", "pain"], image_size=48, random_state=0)
+clf = EmotionClassifier(networks.ResNet(width=8), max_epochs=1, random_state=0).fit(X, y)
+expected = clf.predict_proba(X)
+parent = {parent!r}
+if parent == "loads":
+    clf = pickle.loads(pickle.dumps(clf))
+ended = threading.Event()
+if "goes on" in parent:
+    def ask():
+        while not ended.is_set():
+            clf.predict_proba(X)
+    threading.Thread(target=ask).start()
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # a hang is killed, and so is a crash of this code seen
+        try:
+            np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-4)
+            clf.embed(X[:2]), clf.fit(X, y).predict(X), make_hog_svm().fit(X, y).predict(X)
+            AugmentationOverSampler().fit_resample(X[:20], y[:20])
+        except BaseException as error:
+            print(repr(error), flush=True)
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        break
+ended.set()
+assert torch.get_num_threads() == {n_threads}
+raise SystemExit(f"status {{status}}" if status else 0)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=200, env=environment)

@@ -3,6 +3,7 @@ from ._duplicates import find_duplicates
 from ._fer2013 import load_fer2013
 from ._folder import load_face_folder
 from ._generator import make_faces
+from ._opened import open_faces
 from ._shards import load_face_shards
 from ._table import load_face_table
 
@@ -14,4 +15,5 @@ __all__ = [
     "load_face_table",
     "load_fer2013",
     "make_faces",
+    "open_faces",
 ]

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
-from .._stored_images import StoredImages, is_stored
+from .._stored_images import StoredImages, as_indexable, is_stored
 
 
 @validate_params(
@@ -60,6 +60,7 @@ def iter_face_blocks(
     >>> for faces, emotions in iter_face_blocks(X, y, block_size=16, random_state=0):
     ...     clf = clf.partial_fit(faces.reshape(len(faces), -1) / 255, emotions, classes=np.unique(y))
     """
+    X = as_indexable(X)
     check_consistent_length(X, y)
     images: Any = StoredImages(X, X.shape[1:], X.dtype) if is_stored(X) else np.asarray(X)
     labels = np.asarray(y)

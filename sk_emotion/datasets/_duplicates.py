@@ -13,9 +13,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._stored_images import as_indexable, is_stored
 from ..exceptions import DatasetError, ImageReadError, LabelError
 from ..preprocessing._sources import list_once
 from ..utils._labels import check_labels
+from ..utils._tensors import as_numpy
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -52,8 +54,8 @@ def find_duplicates(
 
     Parameters
     ----------
-    images : list of paths, bytes, file objects, PIL images or arrays; or ndarray of shape (n, H, W) or (n, H, W, 3)
-        The pictures.
+    images : list of paths, bytes, file objects, PIL images or arrays; or array of shape (n, H, W) or (n, H, W, 3)
+        The pictures. A memory-map or a Zarr array is read some at a time.
     groups : array-like of shape (n,), default=None
         Persons, say, which are joined with the copies: pictures of one person share a number, and so do persons who
         share a picture.
@@ -145,7 +147,9 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
     images = list_once(images)
     if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
         images = images.iloc[:, 0]
-    if isinstance(images, np.ndarray) and images.ndim in (3, 4) and images.dtype.kind in "biuf":
+    images = as_indexable(as_numpy(images, "find_duplicates"))
+    is_array = isinstance(images, np.ndarray) or is_stored(images)
+    if is_array and images.ndim in (3, 4) and images.dtype.kind in "biuf":
         return thumbnails_of_array(images)
     if isinstance(images, str | bytes) or not hasattr(images, "__len__") or getattr(images, "ndim", 1) != 1:
         raise DatasetError(

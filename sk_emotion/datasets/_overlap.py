@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._stored_images import as_indexable, is_stored
 from ..exceptions import LabelError
 from ..preprocessing._sources import list_pictures
+from ..utils._tensors import as_numpy
 from ._duplicates import find_duplicates, group_thumbnails, number_equal
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -75,16 +77,23 @@ def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -
 
 
 def _as_array(X: Any) -> Any:
-    """Give a table of numbers as an array; other things as they are."""
+    """Give a table of numbers, and rows on a disk, as an array; other things as they are."""
+    X = as_indexable(as_numpy(X, "groups"))
     is_numeric = isinstance(X, pd.DataFrame) and all(dtype.kind in "biuf" for dtype in X.dtypes)
+    if is_stored(X) and not _holds_pictures(X):
+        return np.asarray(X)
     return X.to_numpy() if is_numeric else X
+
+
+def _holds_pictures(X: Any) -> bool:
+    return X.ndim in (3, 4) and min(X.shape[1:3]) >= _LEAST_SIDE
 
 
 def _look_at(X: Any, n_jobs: int | None) -> Any:
     """Give a thumbnail of each picture, an error for one that cannot be read, or each row; None if X holds others."""
     X = _as_array(X)
-    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf":
-        if X.ndim in (3, 4) and min(X.shape[1:3]) >= _LEAST_SIDE:
+    if (isinstance(X, np.ndarray) or is_stored(X)) and X.dtype.kind in "biuf":
+        if _holds_pictures(X):
             return thumbnails_of_array(X)
         rows = X.reshape(len(X), -1)
         return rows if X.ndim > 2 or rows.shape[1] >= _LEAST_SIDE**2 else None

@@ -9,6 +9,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from PIL import Image
 
+from .._stored_images import iterate_blocks
 from ..exceptions import ImageReadError
 from ..preprocessing._crop import REDUCING_GAP
 from ..preprocessing._decode import decode_picture
@@ -64,14 +65,19 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
 
 def thumbnails_of_array(X: NDArray[Any]) -> NDArray[np.uint8]:
     """Shrink a batch of shape (n, H, W) or (n, H, W, channels); numbers other than uint8 are stretched to 0..255."""
-    if X.dtype != np.uint8 and X.size:
-        low, high = float(X.min()), float(X.max())
-        X = ((X - low) * (255 / (high - low) if high > low else 1.0)).astype(np.float32)
+    stretches = X.dtype != np.uint8 and 0 not in X.shape
+    if stretches:
+        # Some at a time: those on a disk may be more than memory holds.
+        extremes = np.array([(block.min(), block.max()) for block in iterate_blocks(X)], dtype=np.float64)
+        low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())
     rows, columns = _averaging(X.shape[1]), _averaging(X.shape[2]).T
     small = np.empty((len(X), SIZE, SIZE), dtype=np.uint8)
     step = max(1, 2**22 // (X.shape[1] * X.shape[2]))
     for start in range(0, len(X), step):
-        part = X[start : start + step].astype(np.float32)
+        part = X[start : start + step]
+        if stretches:
+            part = (part - low) * (255 / (high - low) if high > low else 1.0)
+        part = part.astype(np.float32)
         if part.ndim == 4:
             part = part[..., :3] @ _LUMA.astype(np.float32) if part.shape[-1] >= 3 else part[..., 0]
         small[start : start + step] = (rows @ part @ columns).round().clip(0, 255)

@@ -9,11 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._pixel_range import clip_pixels
 from ..exceptions import ImageArrayError
 from ..images import check_one_label_each, validate_images
+from ..utils._output import use_index
+from ..utils._refit import as_fitted, fit_aside
+from ..utils._tensors import as_numpy
 from ._histograms import describe_images
 
 # Fastest on a CPU: about a megabyte an array, 113 images of 48x48 in int32. A GPU wants many more at once.
@@ -113,6 +116,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X, y=None):
         """Learn the size of the images.
 
@@ -130,7 +134,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         """
         images = validate_images(self, X, reset=True)
         if y is not None:
-            check_one_label_each("HOGTransformer", X, len(images), len(np.asarray(y)))
+            check_one_label_each("HOGTransformer", X, len(images), len(np.asarray(as_numpy(y, "HOGTransformer", "y"))))
         self.pixels_per_cell_ = _clip("pixels_per_cell", self.pixels_per_cell, self.image_shape_[:2])
         n_cells = [side // cell for side, cell in zip(self.image_shape_[:2], self.pixels_per_cell_, strict=True)]
         self.cells_per_block_ = _clip("cells_per_block", self.cells_per_block, n_cells)
@@ -138,6 +142,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         self._n_features_out = int(np.prod(n_blocks) * np.prod(self.cells_per_block_) * self.orientations)
         return self
 
+    @as_fitted
     def transform(self, X):
         """Compute the histograms.
 
@@ -184,15 +189,15 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         features = np.empty((len(images), self._n_features_out))
         for start, part in zip(starts, parts, strict=True):
             features[start : start + size] = part
-        return features
+        return use_index(features, X, self)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: ``hog0``, ``hog1`` and so on.
 
         Parameters
         ----------
-        input_features : Ignored
-            For pipelines.
+        input_features : array-like of str or None, default=None
+            Names of the columns seen in `fit`, with which they are compared.
 
         Returns
         -------
@@ -200,6 +205,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
             One name per column of `transform`.
         """
         check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
         return np.array([f"hog{i}" for i in range(self._n_features_out)], dtype=object)
 
     def __sklearn_tags__(self):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import LabelError
 from ..utils._labels import check_labels, describe_spelling
 from ..utils._pipelines import split_loader, transform_by_all_but_last
+from ..utils._tensors import as_numpy
 
 
 def load_faces(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -40,6 +41,7 @@ def check_scores(
 
     For two classes, one column may stand for both: that of the `positive` one, by default the last.
     """
+    y_score = as_numpy(y_score, owner, "y_score")
     try:
         scores = np.asarray(y_score, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -9,10 +9,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels
 from ..utils._page import describe_environment, describe_parameters
+from ..utils._tensors import as_numpy
 from ._caveats import describe_absent, describe_few, find_leaks
 from ._predictions import (
     as_probabilities,
@@ -267,6 +269,7 @@ class EmotionReport:
         DatasetWarning
             Of what ``caveats_`` says.
         """
+        X = as_indexable(as_numpy(X, "EmotionReport"))
         leaks = find_leaks(X, X_train, groups, groups_train)
         groups = resolve_groups(groups, X, "EmotionReport")
         classifier, faces = load_faces(estimator, X)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._stored_images import as_indexable, is_stored
 from ..exceptions import ImageArrayError, LabelError
 from ..images import learn_pixel_range
 from ..preprocessing._sources import list_pictures
@@ -32,7 +33,9 @@ def rank_doubtful(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def check_images(images: Any, n_samples: int) -> NDArray[Any]:
     """Check that there is a face for each label."""
-    images = np.asarray(images)
+    images = as_indexable(images)
+    if isinstance(images, np.ndarray) or not is_stored(images):
+        images = np.asarray(images)
     shape = images.shape
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
         raise ImageArrayError(
@@ -70,7 +73,7 @@ def find_names(X: Any) -> list[str] | None:
 
 def find_images(estimator: Any, faces: Any) -> Any:
     """Give what an estimator was shown as an array of images; None if it holds none, but features, say."""
-    if not isinstance(faces, np.ndarray) or faces.dtype.kind not in "uif":
+    if not (isinstance(faces, np.ndarray) or is_stored(faces)) or faces.dtype.kind not in "uif":
         return None
     if faces.ndim > 2:
         return faces if faces.ndim == 3 or faces.shape[-1] in (1, 3) else None

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
 from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
@@ -129,6 +130,7 @@ def compare_classifiers(
     """
     _check_parameters(n_repeats, error_score)
     named = _name_estimators(estimators)
+    X = as_indexable(X)
     with stay_here():
         labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
+from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._axes import finish_axes
@@ -207,6 +208,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         """
         if np.size(train_sizes) < 2:
             raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes for a curve.")
+        X = as_indexable(X)
         groups = resolve_groups(groups, X, cls.__name__)
         labels = check_labels(y, cls.__name__)
         check_lengths(cls.__name__, _num_samples(X), len(labels), groups)

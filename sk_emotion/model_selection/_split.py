@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples
 
+from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
 from ..utils._labels import check_labels, check_lengths
@@ -39,7 +40,7 @@ def train_val_test_split(
     Parameters
     ----------
     X : list, array or DataFrame of length n_samples
-        Images, or paths of images.
+        Images, or paths of images. Parts of a memory-map or of a Zarr array are in memory.
     y : array-like of shape (n_samples,)
         Labels.
     groups : array-like of shape (n_samples,), "duplicates" or None, default=None
@@ -82,6 +83,7 @@ def train_val_test_split(
     >>> len(X_train), len(X_val), len(X_test)
     (12, 4, 4)
     """
+    X = as_indexable(X)
     n_samples = _num_samples(X)
     groups = resolve_groups(groups, X, "train_val_test_split")
     labels = check_labels(y, "train_val_test_split")

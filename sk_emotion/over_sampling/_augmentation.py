@@ -10,6 +10,7 @@ from ..exceptions import LabelError
 from ..images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..utils._defaults import put_defaults
 from ..utils._labels import check_classes
+from ..utils._tensors import as_numpy
 
 # Images changed at once: few enough for any memory, many enough for speed.
 _CHUNK = 1024
@@ -126,6 +127,7 @@ class AugmentationOverSampler(BaseOverSampler):
             If a label is missing or no label of a class, if there are not as many as images, or if all are of one
             class.
         """
+        X, y = as_numpy(X, "AugmentationOverSampler"), as_numpy(y, "AugmentationOverSampler", "y")
         # imbalanced-learn sorts labels before anything else, at which missing ones fail in ways of their own.
         check_classes(y, "AugmentationOverSampler")
         return super().fit_resample(X, y)

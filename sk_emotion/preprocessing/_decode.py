@@ -229,7 +229,9 @@ def _from_array(array: NDArray[Any], tops: Mapping[str, float]) -> Image.Image:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if 0 in array.shape or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (3, 4)):
-        raise ImageReadError(f"has shape {array.shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)")
+        first = array.ndim == 3 and 0 not in array.shape and array.shape[0] in (1, 3, 4)
+        hint = ": move the channels last, np.moveaxis(image, 0, -1)" if first else ""
+        raise ImageReadError(f"has shape {array.shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
     return Image.fromarray(np.ascontiguousarray(to_uint8(array, tops)))
 
 

@@ -19,12 +19,16 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
 from .._pixel_range import is_overstepped
+from .._stored_images import as_indexable
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..utils._defaults import add_new_parameters
+from ..utils._output import keep_index
+from ..utils._refit import fit_aside, snapshot
+from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._cost import MAX_PIXELS
@@ -45,7 +49,7 @@ _CHUNKS_PER_JOB = 4
 _MOST_THREADS = 8
 
 
-class FaceLoader(TransformerMixin, BaseEstimator):
+class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Turn pictures into an array of faces of one size.
 
     It reads paths, encoded bytes, open files, PIL images and arrays of any size, turns them upright, crops the face or
@@ -214,6 +218,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @fit_aside
     def fit(self, X: Any, y: Any = None) -> "FaceLoader":
         """Learn whether X holds pictures or numbers, and the shape and range of numbers. Nothing is decoded.
 
@@ -235,12 +240,12 @@ class FaceLoader(TransformerMixin, BaseEstimator):
             If X is neither pictures nor a batch of images.
         """
         self._target_size()
-        X = list_once(X)
+        X = as_numpy(list_once(X), "FaceLoader")
         pictures = self._list_pictures(X)
         if pictures is None:
             images = validate_images(self, X, reset=True, keep_integers=True)
             if y is not None:
-                check_one_label_each("FaceLoader", X, len(images), len(np.asarray(y)))
+                check_one_label_each("FaceLoader", X, len(images), len(np.asarray(as_numpy(y, "FaceLoader", "y"))))
             pictures = [images]
         else:
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
@@ -297,15 +302,49 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self.unread_ = {}
-        X = list_once(X)
-        sources: Any = self._list_pictures(X)
+        fitted = snapshot(self)
+        X = as_numpy(list_once(X), "FaceLoader")
+        sources: Any = fitted._list_pictures(X)
         if sources is not None:
-            return self._gather(self._load(sources, self._find_tops(sources)), sources)
-        images, pixel_range = self._check_images(X)
+            return keep_index(self._gather(self._load(sources, fitted._find_tops(sources)), sources), X, self)
+        images, pixel_range = fitted._check_images(X)
         if images.dtype.kind not in "iu" and not is_overstepped(pixel_range):
-            return self._crop_floats(images, pixel_range)
+            return keep_index(self._crop_floats(images, pixel_range), X, self)
         sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
-        return self._gather(self._load(sources), sources)
+        return keep_index(self._gather(self._load(sources), sources), X, self)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of numbers seen in `fit`, with which they are compared. For pictures, they are ignored.
+
+        Returns
+        -------
+        ndarray of str
+            One name per value of a face, in the order of a flattened face.
+        """
+        check_is_fitted(self)
+        return _generate_get_feature_names_out(self, math.prod(self._face_shape()), input_features=input_features)
+
+    def set_output(self, *, transform: Any = None) -> "FaceLoader":
+        """Set the output container of a pipeline; images stay arrays, which no table holds.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            What later steps return. With ``"pandas"``, arrays keep the index of a table of pictures, which
+            :class:`HOGTransformer` gives its table.
+
+        Returns
+        -------
+        self : FaceLoader
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def to_zarr(self, X: Any, store: Any) -> Any:
         """Write the faces of pictures into a Zarr array, once: for more pictures than memory holds.
@@ -325,8 +364,10 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         Returns
         -------
         zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. To have it again:
-            ``zarr.open_array("faces.zarr/images")``.
+            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. Its rows can be taken as those of a
+            memory-map, so that scikit-learn's splitters and searches take it. To have it again:
+            :func:`~sk_emotion.open_faces`. ``zarr.open_array("faces.zarr/images")`` opens a plain Zarr array, which
+            this library takes as well, and scikit-learn only whole.
 
         Raises
         ------
@@ -357,6 +398,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         ((6, 32, 32), dtype('uint8'))
         """
         self._validate_params()
+        X = as_numpy(X, "FaceLoader")
         pictures: Any = getattr(X, "pictures", None)
         pictures = list_pictures(X) if pictures is None else pictures
         if pictures is None:
@@ -382,7 +424,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         status = write_faces(opened, pictures, make)
         self._report_unread(opened.unread(), pictures, stacklevel=3)
         self._report_found(status == SEEN, pictures, unread=self.unread_)
-        return opened.images
+        return as_indexable(opened.images)
 
     def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
@@ -400,6 +442,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     def _for_parts_of(self, X: Any) -> "FaceLoader":
         """Give a loader that takes parts of X as `transform` takes all of it, with one range for the pixels."""
         loader = copy.copy(self)
+        X = as_numpy(X, "FaceLoader")
         pictures = self._list_pictures(X)
         # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
         if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
@@ -525,7 +568,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
                 errors[index] = face
             else:
                 faces[index], found[index] = face
-        self._report_unread(errors, sources, stacklevel=5)
+        self._report_unread(errors, sources, stacklevel=4)
         self._report_found(found, sources, unread=errors)
         return faces
 

@@ -19,7 +19,7 @@ from ..images import MIN_AUGMENT_SIZE
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
 from .distributed import DataParallelNet
-from .hardware import choose_precision, prediction_batch_size, smallest_feature_map
+from .hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
 from .processes import ALONE, Alone
@@ -62,8 +62,10 @@ def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     """Build a net that goes on from where `previous` stopped, with the parameters that `clf` has now."""
     statistics = (previous.preparation.mean, previous.preparation.std)
     # A copy, so that a training that fails leaves the previous net as it was.
-    net = _assemble(clf, copy.deepcopy(previous.module_), previous.precision, statistics, **run)
-    net.load_arrays(previous.to_arrays())
+    with module_lock:
+        module, arrays = copy.deepcopy(previous.module_), previous.to_arrays()
+    net = _assemble(clf, module, previous.precision, statistics, **run)
+    net.load_arrays(arrays)
     net.history = copy.deepcopy(previous.history)
     return net
 
@@ -133,6 +135,7 @@ def _assemble(
     net.preparation = Preparation(clf.pixel_range_, *statistics, _choose_augmentation(clf), generator)
     net.precision = precision
     net.label_smoothing = clf.label_smoothing
+    net.labels = clf.classes_
     net.ema = clf.ema
     if isinstance(net, DataParallelNet):
         net.accelerator = processes.accelerator

@@ -3,7 +3,6 @@
 import ctypes
 import math
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
@@ -16,9 +15,10 @@ from torch import nn
 from ..exceptions import ImageSizeError, ParameterError
 from ..images import MIN_AUGMENT_SIZE
 from ..utils._dask import in_dask_task
+from ..utils._locks import ForkSafeLock
 
-# Of all modules: who computes in doubles is quickly done.
-_doubles = threading.Lock()
+# Of all modules: who computes in doubles is quickly done. A module is copied only when nobody does.
+module_lock = ForkSafeLock()
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -92,7 +92,7 @@ def autocast(precision: str, device: str) -> Any:
 @contextmanager
 def in_doubles(module: nn.Module) -> Iterator[None]:
     """Let a module compute in float64, one thread after the other, and in float32 again."""
-    with _doubles:
+    with module_lock:
         module.double()
         try:
             yield

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
+from skorch.callbacks.scoring import ScoringBase
 from torch.nn import functional
 
 from ..exceptions import CheckpointError, TrainingError
@@ -17,6 +18,7 @@ from .batches import FaceDataset
 from .checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
 from .hardware import autocast
 from .preparation import Preparation
+from .scoring import LabelScorer
 from .state import (
     capture_state,
     fill_momenta,
@@ -45,6 +47,7 @@ class FaceNet(NeuralNetClassifier):
     preparation: Preparation
     precision = "fp32"
     label_smoothing = 0.0
+    labels: NDArray[Any] | None = None
     watches_batches = True
     ema: float | None = None
     scaler: torch.amp.GradScaler | None = None
@@ -59,6 +62,13 @@ class FaceNet(NeuralNetClassifier):
             # Gradients below 6e-8 would vanish in half precision.
             self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
         fill_momenta(self.optimizer_)
+        return self
+
+    def initialize_callbacks(self):
+        super().initialize_callbacks()
+        for _, callback in self.callbacks_:
+            if isinstance(callback, ScoringBase) and self.labels is not None:
+                callback.scoring_ = LabelScorer(callback.scoring_, self.labels)
         return self
 
     def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:

@@ -2,6 +2,10 @@
 
 import torch
 
+from ._locks import compute_alone_after_fork
+
+compute_alone_after_fork()
+
 
 def choose_device(device: str | torch.device) -> str:
     """Resolve ``"auto"`` to cuda, mps or cpu; refuse a device that is not there."""

@@ -13,11 +13,13 @@ from sklearn.utils.validation import column_or_1d
 
 from ..emotions import normalize_emotion
 from ..exceptions import DatasetWarning, LabelError
+from ._tensors import as_numpy
 from ._text import abridge
 
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
     """Give labels as an array of shape (n_samples,); refuse missing ones."""
+    y = as_numpy(y, owner, name)
     values = y if hasattr(y, "shape") else np.asarray(y)
     if np.ndim(values) != 1 and np.shape(values)[1:] != (1,):
         raise LabelError(f"{owner}: {name} has shape {np.shape(values)}, expected one label a sample: (n_samples,).")
@@ -33,6 +35,7 @@ def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
 
 def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
     """Refuse NaN, None and their like among labels of any kind."""
+    y = as_numpy(y, owner, name)
     # NumPy makes text of a NaN that stands among names in a list.
     labels = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
     missing = np.flatnonzero(pd.isna(labels) & (np.ndim(labels) > 0))
@@ -45,6 +48,7 @@ def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
 
 def check_classes(y: Any, owner: str) -> None:
     """Refuse missing labels, and numbers that are no labels of classes."""
+    y = as_numpy(y, owner, "y")
     refuse_missing(y, owner)
     try:
         check_classification_targets(y)
@@ -80,7 +84,7 @@ def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
 
     Labels of other classes are mistakes as they are: those of a fold, say.
     """
-    labels = np.ravel(np.asarray(y))
+    labels = np.ravel(np.asarray(as_numpy(y, owner, "y")))
     known = classes.tolist()
     unknown = set(labels.tolist()).difference(known)
     texts = {isinstance(label, str) for label in unknown}

@@ -1,0 +1,35 @@
+"""Zarr arrays that are indexed as NumPy's are. Imported only where zarr is installed."""
+
+from typing import Any
+
+import numpy as np
+import zarr
+
+
+class FaceArray(zarr.Array):
+    """A Zarr array of which rows are taken as of a memory-map, as scikit-learn does: ``X[rows, ...]``.
+
+    Rows may be in any order, repeated, negative, a mask or none; they alone are read.
+    """
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, selection: Any) -> Any:
+        if isinstance(selection, tuple) and len(selection) == 2 and selection[1] is Ellipsis:
+            selection = selection[0]
+        if isinstance(selection, slice) and (selection.step or 1) < 0:
+            selection = range(len(self))[selection]
+        if not isinstance(selection, np.ndarray | list | range) or np.ndim(selection) != 1:
+            return super().__getitem__(selection)
+        # Of no elements, NumPy makes floats.
+        index = np.asarray(selection, dtype=None if len(selection) else np.intp)
+        rows = np.arange(len(self))[index]
+        if not len(rows):
+            return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+        return self.get_orthogonal_selection((rows, *[slice(None)] * (self.ndim - 1)))
+
+
+def as_face_array(array: Any) -> Any:
+    """Give a Zarr array as a FaceArray of the same store; nothing is read."""
+    return array if isinstance(array, FaceArray) else FaceArray(array.async_array)

@@ -1,0 +1,91 @@
+"""Faces that stand in a Zarr array already."""
+
+from typing import Any
+
+import numpy as np
+
+from .._stored_images import as_indexable
+from ..exceptions import DatasetError, DatasetNotFoundError, MissingDependencyError
+from ..preprocessing._store import NOT_MADE
+
+
+def open_faces(store: Any) -> Any:
+    """Open faces that :meth:`FaceLoader.to_zarr` wrote, or another Zarr array of images; nothing is read.
+
+    Parameters
+    ----------
+    store : str, PathLike, zarr store, zarr.Group or zarr.Array
+        What was passed to ``to_zarr``, the array ``images`` in it, or an array of your own.
+
+    Returns
+    -------
+    zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
+        Read-only, unless a group or an array was passed. Its rows can be taken as those of a memory-map: by integers in
+        any order, a mask or a slice. So it can be split, searched and compared by scikit-learn's functions and by those
+        of this library.
+
+    Raises
+    ------
+    DatasetNotFoundError
+        If there is no such store.
+    DatasetError
+        If it holds no array of images, or faces that are not there yet, because ``to_zarr`` was interrupted.
+    MissingDependencyError
+        If zarr is not installed: it comes with ``sk-emotion[zarr]``.
+
+    See Also
+    --------
+    FaceLoader.to_zarr : Writes faces once, for many passes.
+    load_face_shards : Faces in tar files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sk_emotion import FaceLoader, make_faces, open_faces
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = FaceLoader(image_size=32).to_zarr(list(make_faces(8, random_state=0)[0]), folder / "faces.zarr")
+    >>> X = open_faces(folder / "faces.zarr")
+    >>> train, test = train_test_split(X, random_state=0)
+    >>> X.shape, train.shape, test.shape
+    ((8, 32, 32), (6, 32, 32), (2, 32, 32))
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingDependencyError(
+            'open_faces needs zarr, which is not installed. Install it: pip install "sk-emotion[zarr]".'
+        ) from error
+    opened = store
+    if not isinstance(store, zarr.Array | zarr.Group):
+        try:
+            opened = zarr.open(store, mode="r")
+        except FileNotFoundError as error:
+            raise DatasetNotFoundError(
+                f"open_faces: there is no Zarr store {store}. Write one: FaceLoader().to_zarr."
+            ) from error
+        except (ValueError, TypeError, OSError) as error:
+            raise DatasetError(f"open_faces: {store} cannot be opened ({type(error).__name__}: {error}).") from error
+    if isinstance(opened, zarr.Group):
+        opened = _find_images(opened, zarr)
+    if opened.ndim < 2:
+        raise DatasetError(
+            f"open_faces: {store} has shape {opened.shape}, expected images as (n, H, W) or (n, H, W, 3)."
+        )
+    return as_indexable(opened)
+
+
+def _find_images(group: Any, zarr: Any) -> Any:
+    images, status = group.get("images"), group.get("status")
+    if not isinstance(images, zarr.Array):
+        raise DatasetError(
+            f"open_faces: {group} holds no array named images. Pass what FaceLoader.to_zarr wrote, or an array."
+        )
+    n_missing = 0 if status is None else int((np.asarray(status[:]) == NOT_MADE).sum())
+    if n_missing:
+        raise DatasetError(
+            f"open_faces: {n_missing} of {images.shape[0]} faces are not there yet. Call FaceLoader.to_zarr "
+            "again, with the same photos."
+        )
+    return images
