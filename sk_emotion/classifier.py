@@ -514,7 +514,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
         labels = check_labels(y, "EmotionClassifier")
-        check_one_label_each("EmotionClassifier", X, len(images), len(labels))
+        check_one_label_each("EmotionClassifier", X, len(images), labels)
         check_classes(labels, "EmotionClassifier")
         return images, labels
 

@@ -24,7 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import LabelError
-from .images import check_one_label_each, find_shape, refuse_one_image
+from .images import check_one_label_each, errors_of_images, find_shape, refuse_one_image
 from .utils._labels import check_labels, check_scored_labels
 
 # So few rows are fitted in double precision, which costs nothing then.
@@ -169,7 +169,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             y = check_labels(y, "LeastSquaresSVC")
             refuse_one_image(X, "LeastSquaresSVC")
             if len(find_shape(X)) == 2:
-                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
+                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -214,7 +214,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         # Some pass an image to what takes features of images.
         refuse_one_image(X, "LeastSquaresSVC", (1, self.n_features_in_))
-        X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
+        with errors_of_images(X, self.n_features_in_):
+            X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
         for rows in gen_batches(len(X), _BLOCK):

@@ -135,7 +135,7 @@ class AugmentationOverSampler(BaseOverSampler):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
-        check_one_label_each("AugmentationOverSampler", X, len(images), len(y))
+        check_one_label_each("AugmentationOverSampler", X, len(images), y)
         if len(np.unique(y)) < 2:
             raise LabelError(
                 f"AugmentationOverSampler needs at least two classes, but y holds one class: {y[0]!s}. Add images of "

@@ -221,7 +221,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         if pictures is None:
             images = validate_images(self, X, reset=True, keep_integers=True)
             if y is not None:
-                check_one_label_each("FaceLoader", X, len(images), len(np.asarray(y)))
+                check_one_label_each("FaceLoader", X, len(images), y)
             pictures = [images]
         else:
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
@@ -362,7 +362,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
-        loader._tops = self._find_tops(pictures or [])
+        if pictures is not None:
+            loader._tops = self._find_tops(pictures)
         return loader
 
     def _list_pictures(self, X: Any) -> list[Any] | None:

@@ -64,6 +64,53 @@ def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture
         loader.transform(picture[np.newaxis])
 
 
+DARK = GREY / GREY.max()
+
+
+@pytest.mark.parametrize("picture", [DARK * 70 - 10, DARK * 60 - 7, DARK * 40 - 4, DARK * 120 - 16, DARK * 0.25 - 0.05])
+def test_dark_floats_a_hair_below_their_range_are_clipped(picture, tmp_path):
+    Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
+    loader = FaceLoader(48).fit([GREY])
+    expected = loader.transform([round_off(picture / (255 if picture.max() > 1 else 1))])
+    for form in ([picture], picture[np.newaxis], [tmp_path / "picture.tif"]):
+        assert_near(loader.transform(form), expected)
+
+
+ELSEWHERE = {
+    "fractions with an outlier": np.where(GREY.max() == GREY, 3, UNIT),
+    "brightened too much": UNIT * 1.6,
+    "standardized": (UNIT - UNIT.mean()) / UNIT.std(),
+    "from -1 to 1": UNIT * 2 - 1,
+    "without their mean": GREY - GREY.mean(),
+    "binarized": np.rint(UNIT),
+    "switches": GREY > 100,
+    "one white picture": np.ones_like(UNIT),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
+    batch = ELSEWHERE[name][np.newaxis]
+    for fitted in (FaceLoader(48).fit(GREY[np.newaxis]), HOGTransformer().fit(GREY[np.newaxis].astype(float))):
+        with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 255"):
+            fitted.transform(batch)
+
+
+@pytest.mark.parametrize("fitted", [GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 16, GREY * 257.0])
+@pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GREY > 100])
+def test_fractions_are_refused_after_fit_on_deep_pixels(fitted, seen):
+    describer = HOGTransformer().fit(fitted[np.newaxis])
+    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+        describer.transform(seen[np.newaxis])
+    assert np.isfinite(describer.transform(seen[np.newaxis] * 0.0)).all()
+
+
+def test_negative_whole_numbers_beside_deep_ones_are_refused():
+    frames = [GREY.astype(np.int16) * 100, GREY.astype(np.int16) - 2]
+    with pytest.raises(ImageReadError, match="picture 1 has pixels from -"):
+        FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
+
+
 def test_dark_whole_floats_are_pixels_up_to_255():
     dark = (GREY // 100).astype(float)
     np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GREY // 100)
@@ -170,6 +217,19 @@ def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, fa
     table = predict_faces(model, frames)
     np.testing.assert_allclose(table["probability_pain"], model.predict_proba(frames)[:, 1])
     assert table["probability_pain"].iloc[1:].nunique() == 1
+
+
+@pytest.mark.parametrize("fitted", [np.stack, list])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("factor", [16, 257])
+def test_table_of_predictions_takes_the_frames_of_fit(fitted, dtype, factor, faces):
+    X, y, _ = faces
+    frames = X.astype(dtype) * factor
+    model = make_hog_svm(image_size=24).fit(fitted(list(frames)), y)
+    expected = model.predict_proba(frames)[:, 1]
+    for form in (frames, list(frames), frames.reshape(len(frames), -1), frames[:1]):
+        table = predict_faces(model, form)
+        np.testing.assert_allclose(table["probability_pain"], expected[: len(table)])
 
 
 def test_zarr_array_decides_on_all_frames(tmp_path):
