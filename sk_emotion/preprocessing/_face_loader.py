@@ -359,7 +359,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         loader = copy.copy(self)
         pictures = self._list_pictures(X)
         # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
-        if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
+        in_memory = isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")
+        if pictures is None and not hasattr(self, "pixel_range_") and in_memory:
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
         if pictures is not None:

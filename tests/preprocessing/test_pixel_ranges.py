@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
@@ -206,7 +207,11 @@ def test_dark_frames_are_dark_to_a_network_of_16_bits(faces):
     np.testing.assert_allclose(clf.predict_proba(X[1:2].astype(np.uint16)), clf.predict_proba(both)[1:], atol=1e-6)
 
 
-@pytest.mark.parametrize("form", [list, np.stack])
+def as_table(frames):
+    return pd.DataFrame(np.reshape(frames, (len(frames), -1)))
+
+
+@pytest.mark.parametrize("form", [list, np.stack, as_table])
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, faces):
     X, y, _ = faces
@@ -217,6 +222,7 @@ def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, fa
     table = predict_faces(model, frames)
     np.testing.assert_allclose(table["probability_pain"], model.predict_proba(frames)[:, 1])
     assert table["probability_pain"].iloc[1:].nunique() == 1
+    assert table["picture"].tolist() == [f"picture {index}" for index in range(41)]
 
 
 @pytest.mark.parametrize("fitted", [np.stack, list])
