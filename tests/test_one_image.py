@@ -12,6 +12,7 @@ from sk_emotion import (
     FaceLoader,
     HOGTransformer,
     LeastSquaresSVC,
+    find_duplicates,
     load_pretrained,
     make_faces,
     make_hog_svm,
@@ -107,6 +108,19 @@ def test_table_of_one_image_is_refused_whatever_was_fitted_on(fit, prefix, shape
     for estimator in fitted[fit]:
         with pytest.raises(ImageArrayError, match=r"[Pp]ass X\[np\.newaxis\]"):
             getattr(estimator, "predict" if hasattr(estimator, "predict") else "transform")(table)
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 1), (48, 48, 3), (60, 80, 2), (60, 80, 4), (256, 256, 3)])
+def test_search_for_duplicates_refuses_one_image(shape):
+    with pytest.raises(ImageArrayError, match=r"find_duplicates: .* Pass X\[np\.newaxis\]"):
+        find_duplicates(draw(shape))
+
+
+def test_validation_set_of_one_image_or_of_too_few_labels_is_pointed_out():
+    with pytest.raises(ImageArrayError, match=r"Pass X\[np\.newaxis\]"):
+        make_network().fit(X, Y, X_val=X[0], y_val=Y[:1])
+    with pytest.raises(LabelError, match="X_val and y_val: X has 12 images, but y has 3 labels"):
+        make_network().fit(X, Y, X_val=X, y_val=Y[:3])
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (60, 80, 2), (256, 256)])

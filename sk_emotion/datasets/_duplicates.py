@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..exceptions import DatasetError, ImageReadError, LabelError
+from ..images import refuse_one_image
 from ..utils._labels import check_labels
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
@@ -144,6 +145,7 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
     if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
         images = images.iloc[:, 0]
     if isinstance(images, np.ndarray) and images.ndim in (3, 4) and images.dtype.kind in "biuf":
+        refuse_one_image(images, "find_duplicates")
         return thumbnails_of_array(images)
     if isinstance(images, str | bytes) or not hasattr(images, "__len__") or getattr(images, "ndim", 1) != 1:
         raise DatasetError(

@@ -9,7 +9,16 @@ from PIL import Image
 from scipy import ndimage
 from skimage.data import astronaut
 
-from sk_emotion import EmotionClassifier, FaceLoader, HOGTransformer, make_faces, make_hog_svm, networks, predict_faces
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceLoader,
+    HOGTransformer,
+    make_faces,
+    make_hog_svm,
+    networks,
+    predict_faces,
+)
 from sk_emotion.exceptions import ImageArrayError, ImageReadError
 
 PHOTO = astronaut()[:200, 100:300]
@@ -147,6 +156,18 @@ def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
         for images in (beyond, np.clip(beyond, 0, 1))
     ]
     np.testing.assert_array_equal(*[model.predict_proba(X / 255) for model in models])
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_faces_made_of_overstepping_floats_are_those_of_clipped_ones(faces, top):
+    X, y, _ = faces
+    few = np.r_[np.flatnonzero(y == "fear"), np.flatnonzero(y == "pain")[:3]]
+    beyond = (X[few] / 255 * 1.12 - 0.06) * top
+    made = [
+        AugmentationOverSampler(random_state=0).fit_resample(images, y[few])[0][len(few) :]
+        for images in (beyond, np.clip(beyond, 0, top))
+    ]
+    np.testing.assert_array_equal(*made)
 
 
 FRAMES = {
