@@ -17,7 +17,7 @@ from .exceptions import DatasetWarning, ImageArrayError
 from .images import find_shape, refuse_one_image
 from .metrics._predictions import ask_both
 from .preprocessing import FaceLoader
-from .preprocessing._sources import list_pictures
+from .preprocessing._sources import list_once, list_pictures, show_path
 from .utils._pipelines import find_last_step, look_inside, split_loader
 
 # Pictures read between two signs of progress.
@@ -35,7 +35,8 @@ def predict_faces(
         Fitted: a pipeline that begins with a :class:`FaceLoader`, a search over one, an :class:`EmotionClassifier`
         alone, or any other classifier of what `X` holds.
     X : list, array or DataFrame of length n_samples
-        Paths, bytes, PIL images or arrays.
+        Paths, bytes, file objects, PIL images or arrays, as a :class:`FaceLoader` takes them; also an iterator of them.
+        Frames of OpenCV are BGR: set `channel_order` of the model's FaceLoader.
     min_confidence : float, default=0.0
         A prediction whose confidence is below this, from 0 to 1, is rejected.
     require_face : bool, default=True
@@ -49,7 +50,7 @@ def predict_faces(
     DataFrame
         One row per picture:
 
-        - ``picture``: str, its path, or ``"picture 0"`` and so on;
+        - ``picture``: str, its path, or ``"picture 0"`` and so on; of a string that is no path, up to 60 characters;
         - ``label``: the predicted label, or None where it is rejected;
         - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
           the picture cannot be read. Of a model with a threshold of its own
@@ -146,6 +147,7 @@ class ReadFaces(NamedTuple):
 
 def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None) -> ReadFaces:
     """Let the FaceLoader of a model read pictures; damaged ones are told, not raised."""
+    X = list_once(X)
     pictures = list_pictures(X)
     sources = X if pictures is None else pictures
     loader, classifier = split_loader(model)
@@ -212,7 +214,7 @@ def _refuse_one_frame(X: Any, loader: Any, model: Any) -> None:
 
 def name_source(source: Any, index: int) -> str:
     """Name a picture by its path, or else by its position."""
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
+    return show_path(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
 
 
 def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:

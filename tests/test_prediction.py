@@ -66,6 +66,24 @@ def test_pictures_without_a_face_get_no_label_unless_asked(faces):
     assert predict_faces(model, pictures, require_face=False)["label"].notna().all()
 
 
+def test_small_uniform_pictures_hold_no_face(faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24, detector="mtcnn").fit(X, y)
+    blank = [np.zeros((24, 24), np.uint8), Image.new("RGB", (64, 64), "white"), np.zeros((1, 1), np.uint8), X[0]]
+    assert predict_faces(model, blank)["rejected"].tolist() == ["no face seen"] * 3 + [""]
+    batch = X[:4].copy()
+    batch[2] = 0
+    assert predict_faces(model, batch)["face_found"].tolist() == [True, True, False, True]
+    assert predict_faces(model, batch.reshape(4, -1))["rejected"].tolist() == ["", "", "no face seen", ""]
+
+
+def test_frame_that_was_not_read_costs_the_others_nothing(faces, model):
+    X, _, _ = faces
+    table = predict_faces(model, [X[0], None, X[1]])
+    assert table["rejected"].str[:22].tolist() == ["", "cannot be read: is Non", ""]
+    assert table["label"][[0, 2]].tolist() == model.predict(list(X[:2])).tolist()
+
+
 def test_damaged_picture_costs_the_others_nothing(model, photos):
     photos[1].write_bytes(b"no picture")
     table = predict_faces(model, photos)

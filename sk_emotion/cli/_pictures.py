@@ -27,6 +27,7 @@ class Picture(NamedTuple):
 def list_pictures(arguments: list[str]) -> list[Picture]:
     """List the files that are named, lie in the folders named, match the patterns, or come on standard input."""
     from ..exceptions import DatasetNotFoundError
+    from ..preprocessing._sources import explain_text, show_path
 
     pictures: list[Picture] = []
     for argument in arguments:
@@ -34,14 +35,14 @@ def list_pictures(arguments: list[str]) -> list[Picture]:
             pictures += _read_standard_input()
         elif os.path.isdir(argument):
             pictures += [Picture(path, path) for path in _walk(argument)]
-        elif glob.has_magic(argument) and not os.path.exists(argument):
+        elif glob.has_magic(argument) and not os.path.exists(argument) and explain_text(argument) is None:
             # Quoted, or on Windows, where the shell leaves patterns to the command.
             matches = sorted(path for path in glob.glob(argument, recursive=True) if os.path.isfile(path))
             if not matches:
-                raise DatasetNotFoundError(f"no file matches '{argument}'.")
+                raise DatasetNotFoundError(f"no file matches '{show_path(argument)}'.")
             pictures += [Picture(path, path) for path in matches]
         else:
-            pictures.append(Picture(argument, argument))
+            pictures.append(Picture(show_path(argument), argument))
     if not pictures:
         raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, arguments))}.")
     return pictures
@@ -60,8 +61,9 @@ def _read_standard_input() -> list[Picture]:
     """Take standard input for a picture if it is one, and else for paths, one a line or with zeros between them."""
     from PIL import Image, UnidentifiedImageError
 
-    from ..exceptions import DatasetNotFoundError
+    from ..exceptions import DatasetNotFoundError, ImageReadError
     from ..preprocessing._open import quiet_pillow
+    from ..preprocessing._sources import explain_text, show_path
 
     data = sys.stdin.buffer.read()
     try:
@@ -73,8 +75,11 @@ def _read_standard_input() -> list[Picture]:
         # A picture that is damaged or too large: whoever decodes it says so.
         return [Picture(STANDARD_INPUT, data)]
     text = os.fsdecode(data)
+    if "base64" in (explain_text(text) or ""):
+        # Lines of it are no paths.
+        raise ImageReadError("standard input holds base64, expected a picture or paths. Decode it: base64 --decode.")
     paths = text.split("\0") if "\0" in text else text.splitlines()
-    pictures = [Picture(path, path) for path in paths if path.strip()]
+    pictures = [Picture(show_path(path), path) for path in paths if path.strip()]
     if not pictures:
         raise DatasetNotFoundError("standard input is empty. Pipe a picture into it, or paths, one a line.")
     return pictures

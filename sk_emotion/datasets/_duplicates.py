@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..exceptions import DatasetError, ImageReadError, LabelError
 from ..images import refuse_one_image
+from ..preprocessing._sources import list_once
 from ..utils._labels import check_labels
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
@@ -52,7 +53,7 @@ def find_duplicates(
 
     Parameters
     ----------
-    images : list of paths, bytes, PIL images or arrays; or ndarray of shape (n, H, W) or (n, H, W, 3)
+    images : list of paths, bytes, file objects, PIL images or arrays; or ndarray of shape (n, H, W) or (n, H, W, 3)
         The pictures.
     groups : array-like of shape (n,), default=None
         Persons, say, which are joined with the copies: pictures of one person share a number, and so do persons who
@@ -142,6 +143,7 @@ def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
+    images = list_once(images)
     if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
         images = images.iloc[:, 0]
     if isinstance(images, np.ndarray) and images.ndim in (3, 4) and images.dtype.kind in "biuf":

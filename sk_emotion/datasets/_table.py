@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
+from ..preprocessing._sources import show_path
 from ._bunch import check_classes, join_path, make_bunch, name_some
 from ._labels import map_labels
 from ._shards import PICTURES
@@ -244,8 +245,8 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
     if missing:
         raise DatasetError(
             f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are no files: "
-            f"{name_some(missing)}. Say with root= to which folder the paths are relative, if not to "
-            f"'{folder or os.getcwd()}', or correct or drop these rows."
+            f"{name_some([show_path(path) for path in missing])}. Say with root= to which folder the paths are "
+            f"relative, if not to '{folder or os.getcwd()}', or correct or drop these rows."
         )
     return np.array(paths, dtype=object)
 

@@ -12,6 +12,7 @@ from PIL import Image
 from ..exceptions import ImageReadError
 from ..preprocessing._crop import REDUCING_GAP
 from ..preprocessing._decode import decode_picture
+from ..preprocessing._sources import as_source, show_path
 
 SIZE = 32
 """Height and width of a thumbnail in pixels; the aspect ratio is not kept."""
@@ -29,7 +30,7 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    image : str, os.PathLike, bytes, PIL.Image.Image or array of shape (H, W) or (H, W, 3)
+    image : str, os.PathLike, bytes, file object, PIL.Image.Image or array of shape (H, W) or (H, W, 3)
         The picture.
 
     Returns
@@ -41,7 +42,10 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
     ImageReadError
         If it cannot be decoded to its last pixel.
     """
-    if isinstance(image, str | os.PathLike | bytes | Image.Image):
+    image = as_source(image)
+    # Strings of NumPy are arrays, too.
+    is_array = isinstance(image, list | tuple) or hasattr(image, "__array__")
+    if not is_array or isinstance(image, str | bytes | Image.Image):
         try:
             # A JPEG is decoded at an eighth of its size, many times faster, but still to its last byte.
             picture = decode_picture(image, min_side=2 * SIZE, grey=True, cut_padding=False)
@@ -81,10 +85,12 @@ def _try_thumbnail(image: Any) -> NDArray[np.uint8] | ImageReadError:
         return error
 
 
-def _name(image: str | os.PathLike[str] | bytes | Image.Image) -> str:
+def _name(image: Any) -> str:
     if isinstance(image, bytes):
         return f"{len(image)} bytes"
-    return "a PIL image" if isinstance(image, Image.Image) else repr(os.fspath(image))
+    if isinstance(image, str | os.PathLike):
+        return repr(show_path(image))
+    return "a PIL image" if isinstance(image, Image.Image) else "it"
 
 
 def _averaging(length: int) -> NDArray[np.float32]:

@@ -12,7 +12,8 @@ from PIL import ExifTags, Image
 from .._pixel_range import find_top
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
-from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, check_size, open_picture, quiet_pillow, read_file
+from ._open import MAX_FILE_SIZE, MAX_PIXELS, check_pixels, open_picture, quiet_pillow
+from ._sources import read_source
 
 # One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 20 megapixels 340 MB.
 _LARGE_PIXELS = 2**21
@@ -44,8 +45,9 @@ def decode_picture(
 
     Parameters
     ----------
-    source : str, PathLike, bytes, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
-        A file is told by its content, not by its name. Of an animation, the first frame is taken.
+    source : str, PathLike, bytes, file object, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or \
+            (H, W, 4)
+        The content of a file counts, not its name. Of an animation, the first frame is taken.
     min_side : int, default=None
         A picture at least twice this on both sides is given at a fraction of its size, each pixel the mean of those
         that it stands for. A JPEG file is decoded that way, at a fraction of the time.
@@ -71,10 +73,8 @@ def decode_picture(
     if isinstance(source, np.ndarray):
         return _shrink(_as_opaque(_from_array(source, tops)), min_side)
     encoded = not isinstance(source, Image.Image)
-    if isinstance(source, bytes):
-        check_size(len(source), max_file_size)
-    elif encoded:
-        source = read_file(source, max_file_size)
+    if encoded:
+        source = read_source(source, max_file_size)
     try:
         with quiet_pillow:
             if encoded:

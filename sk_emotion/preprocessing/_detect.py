@@ -37,6 +37,13 @@ SMALLEST_FACE = {"lbp": _WINDOW / _LONG_SIDE, "mtcnn": _MTCNN_SMALLEST / MTCNN_L
 LARGEST_CROP = 64
 """Side, in pixels, up to which a picture is taken for a face that somebody has cropped, not for a photo."""
 
+# Standard deviations, in gray levels, of the means over 4 x 4 parts of a picture. Below the first there is no face. Up
+# to the second there is none if noise alone makes as much: the share of the pixels' standard deviation that is left in
+# means over so many pixels, at most a third. Of 32,298 images of FER2013, 14 are uniform by this: the 12 black ones, a
+# gray one and a page of text. Of the others at a fifth, a tenth and a twentieth of their brightness or contrast, 0.02,
+# 0.3 and 8 % are; of images of 24 x 24 gray pixels or more with noise of a deviation of up to 15, all.
+_BLANK, _NOISE = 1.0, 4.0
+
 
 def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> NDArray[np.float64]:
     """Find the faces in a picture.
@@ -80,7 +87,8 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels. A picture of up to 64 pixels is a face already, and its box is all of it.
+        ``(x, y, width, height)`` in pixels. A picture of up to 64 pixels is a face already, and its box is all of it,
+        unless it is uniform, but for noise.
 
     Notes
     -----
@@ -92,7 +100,7 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
        convolutional networks. IEEE Signal Processing Letters.
     """
     if max(picture.size) <= LARGEST_CROP:
-        return np.array([[0.0, 0.0, *picture.size]])
+        return np.empty((0, 4)) if is_uniform(picture) else np.array([[0.0, 0.0, *picture.size]])
     small, scale = _resize(picture.convert("RGB"), MTCNN_LONG_SIDE)
     if min(small.size) < _MTCNN_SMALLEST:
         return np.empty((0, 4))
@@ -111,6 +119,15 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
         return np.empty((0, 4))
     corners = np.asarray(corners, dtype=float)
     return np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]] / scale
+
+
+def is_uniform(picture: Image.Image) -> bool:
+    """Tell whether a picture shows nothing: one gray or color, but for noise of a sensor or of compression."""
+    gray = picture.convert("L")
+    coarse, fine = (float(np.std(np.asarray(image))) for image in (gray.resize((4, 4), Image.Resampling.BOX), gray))
+    # By chance, the means of noise differ by half as much again.
+    share = min(1.6 * (16 / (gray.width * gray.height)) ** 0.5, 1 / 3)
+    return coarse < max(_BLANK, min(share * fine, _NOISE))
 
 
 @lru_cache(maxsize=1)

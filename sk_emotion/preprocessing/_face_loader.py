@@ -31,7 +31,7 @@ from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
 from ._decode import decode_picture, find_tops, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._open import MAX_FILE_SIZE, MAX_PIXELS, quiet_pillow
-from ._sources import list_pictures, name_picture
+from ._sources import as_rgb, list_once, list_pictures, name_picture
 from ._store import SEEN, identify_pictures, open_store, write_faces
 
 # A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
@@ -47,9 +47,9 @@ _MOST_THREADS = 8
 class FaceLoader(TransformerMixin, BaseEstimator):
     """Turn pictures into an array of faces of one size.
 
-    It reads paths, encoded bytes, PIL images and arrays of any size, turns them upright, crops the face or the centre,
-    and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one pipeline
-    takes both.
+    It reads paths, encoded bytes, open files, PIL images and arrays of any size, turns them upright, crops the face or
+    the centre, and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one
+    pipeline takes both.
 
     Parameters
     ----------
@@ -59,10 +59,11 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         Whether the result is RGB rather than grey.
     detector : {"mtcnn", "lbp"}, callable or None, default=None
         Finds the face. ``"mtcnn"`` is the cascade of networks [1]_ of facenet-pytorch: turned, tilted and partly
-        covered faces too, from 6 % of the longer side; a picture of up to 64 pixels is a face already. ``"lbp"`` is
-        the cascade of local binary patterns [2]_ that scikit-image carries: frontal, upright faces that take at least
-        15 % of the longer side. A callable takes a uint8 RGB array of shape (H, W, 3) and returns boxes of shape
-        (n_faces, 4) as (x, y, width, height) in pixels, or None; the largest is taken. None looks for no face.
+        covered faces too, from 6 % of the longer side; a picture of up to 64 pixels is a face already, unless it is
+        uniform: one gray or color, but for noise. ``"lbp"`` is the cascade of local binary patterns [2]_ that
+        scikit-image carries: frontal, upright faces that take at least 15 % of the longer side. A callable takes a
+        uint8 RGB array of shape (H, W, 3) and returns boxes of shape (n_faces, 4) as (x, y, width, height) in pixels,
+        or None; the largest is taken. None looks for no face.
     margin : float, default=0.2
         Share of the side of the face's box, made square, that is added on each side.
     on_missing : {"centre", "full", "raise"}, default="centre"
@@ -76,6 +77,9 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         None, and more than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
     max_file_size : int or None, default=100_000_000
         Most bytes of a file, or of encoded bytes. More are an error before any is read.
+    channel_order : {"rgb", "bgr"}, default="rgb"
+        Order of the colors in arrays, of a list or of a batch: ``"bgr"`` is that of OpenCV's frames, also with an alpha
+        channel behind. Files, bytes and PIL images say themselves what they are. Detectors see RGB.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
         a grey square, and up to 256 other features are a strip of height 1.
@@ -92,7 +96,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     ----------
     face_found_ : ndarray of bool of shape (n_samples,) or None
         Where the detector saw a face in the last batch given to `transform`; None without a detector. A picture that
-        ``"mtcnn"`` takes for a face already counts.
+        ``"mtcnn"`` takes for a face already counts, one that is uniform does not.
     unread_ : dict of int to str
         With ``on_error="blank"``, the pictures of the last batch that cannot be read, and why.
     n_features_in_ : int
@@ -111,8 +115,12 @@ class FaceLoader(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A list is one of pictures if any element is a path, bytes, a PIL image or an array with two axes or more; each may
-    have another size. A numeric array or DataFrame is a batch of images, checked as everywhere in this library.
+    A list is one of pictures if any element is a path, bytes or another buffer of bytes, a file object, a PIL image or
+    an array with two axes or more; each may have another size. So is what an iterator of them returns, which is read
+    once. A file object, also an upload of a web framework, is open in binary mode; it is read from its beginning, and
+    put back to where it was. An array with the bytes of a file, as ``cv2.imencode`` returns it, is decoded. Whatever
+    else stands in such a list, as the None of a ``cv2.imread`` that failed, is a picture that cannot be read. A numeric
+    array or DataFrame is a batch of images, checked as everywhere in this library.
 
     Files are JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF or PPM, and HEIF once pillow-heif is registered; they are told by
     content, not by name. Nothing else is handed to Pillow, so that no file runs another program, as EPS would. Folders,
@@ -163,6 +171,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         "on_error": [StrOptions({"raise", "blank"})],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "max_file_size": [Interval(Integral, 1, None, closed="left"), None],
+        "channel_order": [StrOptions({"rgb", "bgr"})],
         "image_shape": [tuple, list, None],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
@@ -179,6 +188,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         on_error="raise",
         max_pixels=MAX_PIXELS,
         max_file_size=MAX_FILE_SIZE,
+        channel_order="rgb",
         image_shape=None,
         cache=None,
         n_jobs=None,
@@ -191,6 +201,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         self.on_error = on_error
         self.max_pixels = max_pixels
         self.max_file_size = max_file_size
+        self.channel_order = channel_order
         self.image_shape = image_shape
         self.cache = cache
         self.n_jobs = n_jobs
@@ -203,7 +214,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         ----------
         X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
-            Pictures are paths, bytes, PIL images or arrays.
+            Pictures are paths, bytes, file objects, PIL images or arrays.
         y : None
             Ignored.
 
@@ -217,6 +228,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
             If X is neither pictures nor a batch of images.
         """
         self._target_size()
+        X = list_once(X)
         pictures = self._list_pictures(X)
         if pictures is None:
             images = validate_images(self, X, reset=True, keep_integers=True)
@@ -233,6 +245,24 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         self.face_found_: NDArray[np.bool_] | None = None
         self.unread_: dict[int, str] = {}
         return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
+        """Fit, and make faces of the same pictures; what an iterator returns is listed once for both.
+
+        Parameters
+        ----------
+        X : sequence or iterator of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+                (n_samples, n_features)
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
+            As `transform` returns it.
+        """
+        return super().fit_transform(list_once(X), y)
 
     def transform(self, X: Any) -> NDArray[Any]:
         """Make faces of pictures.
@@ -260,6 +290,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self.unread_ = {}
+        X = list_once(X)
         sources: Any = self._list_pictures(X)
         if sources is not None:
             return self._gather(self._load(sources, self._find_tops(sources)), sources)
@@ -279,7 +310,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : sequence of pictures, or ``data`` of :func:`~sk_emotion.load_face_shards`
-            Pictures are paths, bytes, PIL images or arrays.
+            Pictures are paths, bytes, file objects, PIL images or arrays.
         store : str, PathLike or zarr store
             A folder that is made, say ``"faces.zarr"``. It holds a group with the arrays ``images`` and ``status``, of
             shape (n_samples,): 1 where the detector saw a face, 2 where not, 3 for pictures that cannot be read.
@@ -323,7 +354,11 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         if pictures is None:
             raise ImageArrayError("FaceLoader.to_zarr: X holds numbers, expected pictures: paths, bytes or PIL images.")
         parameters = {"color": self.color, "detector, margin or on_missing": list(self._cache_parameters())}
-        identity = {"pictures": identify_pictures(pictures), "image_size": list(self._target_size()), **parameters}
+        identity = {
+            "pictures": identify_pictures(pictures, self.channel_order),
+            "image_size": list(self._target_size()),
+            **parameters,
+        }
         opened = open_store(store, (len(pictures), *self._face_shape()), identity)
 
         # Those of shards are files, and come one by one.
@@ -370,7 +405,9 @@ class FaceLoader(TransformerMixin, BaseEstimator):
     def _list_pictures(self, X: Any) -> list[Any] | None:
         """List the pictures in X; None if it holds numbers."""
         pictures = list_pictures(X)
-        shapes: set[tuple[int, ...]] = {getattr(picture, "shape", ()) for picture in pictures or []}
+        shapes: set[tuple[int, ...]] = {
+            picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
+        }
         # The rows of a colour image in a list are arrays of two axes, as pictures are.
         if pictures and len(pictures) > 1 and len(shapes) == 1:
             (shape,) = shapes
@@ -433,6 +470,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
 
     def _make_face(self, source: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
         """Make the face of one picture, and tell whether a detector saw it."""
+        if isinstance(source, np.ndarray):
+            source = as_rgb(source, self.channel_order)
         grey = not self.color and self.detector in (None, "lbp")
         picture = decode_picture(
             source,
@@ -462,7 +501,7 @@ class FaceLoader(TransformerMixin, BaseEstimator):
         low, high = pixel_range
         faces = np.empty((len(images), *self._face_shape()), dtype=np.float32)
         found = np.zeros(len(images), dtype=bool)
-        for index, image in enumerate(images):
+        for index, image in enumerate(as_rgb(image, self.channel_order) for image in images):
             box = self._find_face(Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0)))
             found[index] = box is not None
             crops = [np.asarray(self._crop(channel, box)) for channel in split_floats(image, self.color)]

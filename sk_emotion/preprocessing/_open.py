@@ -55,8 +55,6 @@ def read_file(path: Any, max_size: int | None) -> bytes:
     ImageReadError
         Saying what is wrong, as the end of a sentence that names the file.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise ImageReadError(f"is {type(path).__name__}, expected a path, bytes, a PIL image or an array")
     try:
         # Before it is opened, since a device may act on that; and after, since another may stand there by now.
         check_regular(os.stat(path).st_mode)
@@ -68,10 +66,12 @@ def read_file(path: Any, max_size: int | None) -> bytes:
             return file.read(state.st_size)
     except ImageReadError:
         raise
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageReadError("does not exist") from error
+    except (FileNotFoundError, NotADirectoryError):
+        words = "does not exist"
     except (OSError, ValueError, MemoryError) as error:
-        raise ImageReadError(f"cannot be opened ({type(error).__name__}: {error})") from error
+        words = f"cannot be opened ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"
+    # Not from these errors, which repeat the path, however long.
+    raise ImageReadError(words)
 
 
 def check_regular(mode: int) -> None:

@@ -1,14 +1,45 @@
-"""What X holds: pictures or numbers, and how errors name a picture."""
+"""What X holds: pictures or numbers; how their bytes are read, and how errors name a picture."""
 
+import base64
+import inspect
+import io
 import os
-from collections.abc import Sequence
+import re
+from array import ArrayType
+from collections import deque
+from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
+from numbers import Number
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import issparse
 
-from ..exceptions import ImageReadError
+from ..exceptions import ImageArrayError, ImageReadError
+from ..utils._locks import ForkSafeLock
+from ._open import check_size, read_file
+
+# The most that is shown of a string that is no path: a face in base64 must not end up in a log.
+_MOST_SHOWN = 60
+
+# Up to here, a string that ends as the name of a file does is shown in full.
+_LONGEST_PATH = 255
+_FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
+
+# Path("https://...") has one slash; a single letter is a drive of Windows.
+_URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
+
+# What an encoded picture begins with, in enough bytes that no row of pixels does.
+_BEGINNING = re.compile(
+    rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftyp(?:avi|hei|hev|mif|msf)"
+    rb"|BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}|P[1-6]\s+\d+\s+\d+\s",
+    re.DOTALL,
+)
+_BEGINNING_LENGTH = 24
+
+# A file object may stand in a list several times, and has one position for all threads.
+_reading = ForkSafeLock()
 
 
 class NamedBytes(bytes):
@@ -17,15 +48,50 @@ class NamedBytes(bytes):
     name: str
 
 
+def list_once(X: Any) -> Any:
+    """List what an iterator returns, which it does only once; return everything else as it is."""
+    if not isinstance(X, Iterator | ValuesView | KeysView | deque) or find_file(X) is not None:
+        return X
+    elements = []
+    for element in X:
+        if isinstance(X, Iterator) and isinstance(element, np.ndarray):
+            # At once, since a camera never ends.
+            raise ImageArrayError(
+                f"FaceLoader: X is {type(X).__name__}, expected images as (n, H, W) or (n, H, W, 3), or a list of "
+                "pictures. Pass np.stack(list(X)), or list(X) if their sizes differ."
+            )
+        elements.append(element)
+    if not elements and isinstance(X, Iterator):
+        raise ImageReadError(
+            f"Found array with 0 sample(s) while a minimum of 1 is required: X is {type(X).__name__}, which returns "
+            "its pictures once. Pass list(X)."
+        )
+    return elements
+
+
 def list_pictures(X: Any) -> list[Any] | None:
     """List the pictures in X; None if it holds numbers."""
     if isinstance(X, str | os.PathLike):
-        raise ImageReadError(f"FaceLoader: X is one path, expected several pictures. Pass a list: [{os.fspath(X)!r}].")
-    if isinstance(X, bytes | Image.Image):
+        what = explain_text(os.fsdecode(X))
+        if what is not None:
+            raise ImageReadError(f"FaceLoader: X {what}. Then pass a list of pictures.")
+        raise ImageReadError(f"FaceLoader: X is one path, expected several pictures. Pass a list: [{show_path(X)!r}].")
+    if isinstance(X, bytes | bytearray | Image.Image) or _is_bytes(X) or is_encoded(X) or find_file(X) is not None:
         raise ImageReadError(f"FaceLoader: X is one picture ({type(X).__name__}), expected several. Pass a list: [X].")
+    if isinstance(X, set | frozenset):
+        raise ImageReadError(f"FaceLoader: X is a {type(X).__name__}, which has no order. Pass a list: sorted(X).")
+    X = list_once(X)
+    if issparse(X):
+        return None
+    if isinstance(X, dict) or not any(hasattr(X, name) for name in ("__len__", "__array__", "shape")):
+        hint = " Pass X['data']." if isinstance(X, dict) and "data" in X else " Pass list(X.values())."
+        raise ImageArrayError(
+            f"FaceLoader: X is {type(X).__name__}, expected images as (n, H, W) or (n, H, W, 3), or a list of pictures."
+            + (hint if isinstance(X, dict) else "")
+        )
     if isinstance(X, list | tuple):
         elements = list(X)
-    elif issparse(X) or not hasattr(X, "__array__"):
+    elif not hasattr(X, "__array__"):
         return None
     else:
         array = np.asarray(X)
@@ -33,6 +99,8 @@ def list_pictures(X: Any) -> list[Any] | None:
             raise ImageReadError(
                 f"FaceLoader: X has {array.shape[1]} columns, expected one of pictures. Pass that column alone."
             )
+        if array.ndim == 2 and len(array) and all(map(is_encoded, array)):
+            return list(map(as_source, array))
         if array.dtype.kind not in "OSUT" or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
             return None
         elements = list(array.ravel())
@@ -40,18 +108,236 @@ def list_pictures(X: Any) -> list[Any] | None:
         raise ImageReadError(
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required by FaceLoader."
         )
-    return elements if any(map(is_picture, elements)) else None
+    # One row of pixels may begin as a file does, all of them cannot.
+    is_list = any(map(is_picture, elements)) or all(map(is_encoded, elements)) or all(map(_is_nan, elements))
+    return list(map(as_source, elements)) if is_list else None
 
 
 def name_picture(sources: Sequence[Any], index: int) -> str:
     source = sources[index]
     if isinstance(source, NamedBytes):
         return source.name
-    return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else f"picture {index}"
+    if not isinstance(source, str | os.PathLike):
+        return f"picture {index}"
+    shown = show_path(source)
+    return repr(shown) if shown == os.fsdecode(source) else f"picture {index} ({shown!r})"
+
+
+def show_path(path: str | os.PathLike[Any]) -> str:
+    """Return a path as it is shown: in full, unless it is a string too long for one, a data URI or base64, say."""
+    text = os.fsdecode(path)
+    if len(text) <= _MOST_SHOWN or os.path.lexists(text):
+        return text
+    is_path = len(text) <= _LONGEST_PATH and _FILE_SUFFIX.search(text) and explain_text(text) is None
+    return text if is_path else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def explain_text(text: str) -> str | None:
+    """Say what a string is that is no path, and what to pass, as the end of a sentence; None if it may be a path."""
+    beginning = text[:_MOST_SHOWN].lstrip().lower()
+    if beginning.startswith("data:"):
+        return "is a data URI, expected a path or bytes: pass base64.b64decode(uri.partition(',')[2])"
+    if beginning.startswith("file:"):
+        return "is a file URL, expected a path: pass urllib.request.url2pathname(urllib.parse.urlsplit(url).path)"
+    if _URL.match(beginning):
+        return "is a URL, expected a path or bytes: download it, since nothing is downloaded here"
+    if _is_base64(text):
+        return "is a picture in base64, expected a path or bytes: pass base64.b64decode(text)"
+    return None
 
 
 def is_picture(element: Any) -> bool:
-    """Tell whether one element of X is a picture, rather than a number or a row of numbers."""
-    return isinstance(element, str | bytes | os.PathLike | Image.Image) or (
-        isinstance(element, np.ndarray) and element.ndim >= 2
+    """Tell whether one element of X is a picture, or something that is no number either, rather than a row of numbers.
+
+    An array with one axis may be a row of pixels.
+    """
+    if isinstance(element, str | bytes | bytearray | os.PathLike | Image.Image):
+        return True
+    if isinstance(element, Number | np.generic):
+        return False
+    if isinstance(element, list | tuple):
+        wrong = str | bytes | os.PathLike | Image.Image | None
+        return any(isinstance(value, wrong) for value in element[:4]) or _is_frame_with_flag(element)
+    if isinstance(element, np.ndarray | memoryview):
+        return _is_bytes(element) or element.ndim >= 2
+    is_sequence = hasattr(element, "__len__") and hasattr(element, "__getitem__") and not isinstance(element, Mapping)
+    return not hasattr(element, "__array__") and (not is_sequence or find_file(element) is not None)
+
+
+def is_encoded(element: Any) -> bool:
+    """Tell whether an array with one axis longer than 1 is an encoded picture, such as ``cv2.imencode`` returns."""
+    if isinstance(element, ArrayType):
+        element = np.asarray(element)
+    if not isinstance(element, np.ndarray) or element.dtype != np.uint8:
+        return False
+    is_row = element.size == max(element.shape, default=0)
+    return is_row and _BEGINNING.match(element.ravel()[:64].tobytes()) is not None
+
+
+def as_source(element: Any) -> Any:
+    """Return the array that a buffer with axes holds, or the bytes of an encoded picture in an array; others as is."""
+    is_buffer = isinstance(element, ArrayType) or (isinstance(element, memoryview) and not _is_bytes(element))
+    element = np.asarray(element) if is_buffer else element
+    return element.tobytes() if is_encoded(element) else element
+
+
+def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:
+    """Return an array (H, W, 3) or (H, W, 4) with red first; one without colors as it is."""
+    if channel_order == "rgb" or pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
+        return pixels
+    return pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+
+
+def read_source(source: Any, max_size: int | None) -> bytes:
+    """Read the bytes of an encoded picture: of a file, a buffer or a file object.
+
+    Raises
+    ------
+    ImageReadError
+        Saying what is wrong, as the end of a sentence that names the picture. No error shows much of a string, nor has
+        a cause that does.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _read_path(source, max_size)
+    if isinstance(source, bytes | bytearray | memoryview):
+        try:
+            check_size(memoryview(source).nbytes, max_size)
+            data = source if isinstance(source, bytes) else bytes(source)
+        except ValueError as error:
+            if isinstance(error, ImageReadError):
+                raise
+            raise ImageReadError("is a memoryview that is released: pass its bytes") from None
+    else:
+        data = _read_file_object(source, max_size)
+    _refuse_text(data)
+    return data
+
+
+def find_file(source: Any) -> Any:
+    """Return the file object that a source is, or that the upload of a web framework holds; None if there is none."""
+    if isinstance(source, str | bytes | os.PathLike | Image.Image | np.ndarray | Number):
+        return None
+    for holder in (None, "file", "stream"):
+        file = source if holder is None else getattr(source, holder, None)
+        methods = [getattr(file, name, None) for name in ("read", "seek", "tell")]
+        if all(map(callable, methods)) and not any(map(inspect.iscoroutinefunction, methods)):
+            return file
+    return None
+
+
+def _read_path(path: Any, max_size: int | None) -> bytes:
+    try:
+        data = read_file(path, max_size)
+    except ImageReadError as error:
+        text = os.fsdecode(path)
+        words = explain_text(text) or str(error)
+        if text.startswith("~") and words == "does not exist":
+            words += " (pass os.path.expanduser(path))"
+        raise ImageReadError(words) from None
+    _refuse_text(data)
+    return data
+
+
+def _read_file_object(source: Any, max_size: int | None) -> bytes:
+    """Read a file object from its beginning, and put it back to where it was."""
+    file = find_file(source)
+    if file is None:
+        raise ImageReadError(_explain_object(source))
+    kind = type(source).__name__
+    if getattr(source, "closed", False) is True or getattr(file, "closed", False) is True:
+        raise ImageReadError(f"is a closed file ({kind}): open it again, or pass its path or its bytes")
+    if isinstance(file, io.TextIOBase):
+        raise ImageReadError(f"is a file in text mode ({kind}): open it in binary mode, open(path, 'rb')")
+    try:
+        if not getattr(file, "seekable", lambda: True)():
+            raise ImageReadError(_explain_object(source))
+        with _reading:
+            position = file.tell()
+            try:
+                file.seek(0)
+                data = _read_all(file, max_size)
+            finally:
+                file.seek(position)
+    except (ImageReadError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # File objects are of any kind, and raise anything.
+        words = f"cannot be read ({type(error).__name__}: {str(error)[:_MOST_SHOWN]})"
+    else:
+        return data
+    raise ImageReadError(words)
+
+
+def _read_all(file: Any, max_size: int | None) -> bytes:
+    """Read what a file object holds, and not much more than `max_size` bytes of it."""
+    parts: list[bytes] = []
+    while True:
+        size = sum(map(len, parts))
+        if max_size is not None and size > max_size:
+            raise ImageReadError(f"is too large (more than max_file_size={max_size:,} bytes)")
+        part = file.read(-1 if max_size is None else max_size + 1 - size)
+        if isinstance(part, str):
+            raise ImageReadError("is a file in text mode: open it in binary mode, open(path, 'rb')")
+        if not isinstance(part, bytes | bytearray | memoryview | None):
+            raise ImageReadError(f"is a file object that reads {type(part).__name__}, expected bytes")
+        if not part:
+            return b"".join(parts)
+        parts.append(bytes(part))
+
+
+def _refuse_text(data: bytes) -> None:
+    """Refuse a picture that is written as text."""
+    beginning = data[: 2 * _MOST_SHOWN]
+    words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
+    # Other text, a URL, say, is no picture in any format.
+    if words is not None and "base64" in words:
+        raise ImageReadError(words)
+
+
+def _explain_object(source: Any) -> str:
+    """Say what an object is that is no picture, and what to pass."""
+    words = f"is {type(source).__name__}, expected a path, bytes, a file opened in binary mode, a PIL image or an array"
+    if source is None:
+        return f"{words} (cv2.imread returns None for a file that it cannot read)"
+    if _is_nan(source):
+        return f"{words} (nan is a missing value)"
+    if _is_frame_with_flag(source):
+        return f"{words} (cv2.VideoCapture.read returns a flag and the frame: pass the frame)"
+    if callable(getattr(source, "read", None)):
+        return f"{words} (it cannot be read again from its beginning: pass what its read() returns)"
+    return words
+
+
+def _is_bytes(element: Any) -> bool:
+    """Tell whether a memoryview shows plain bytes, rather than an array."""
+    if not isinstance(element, memoryview):
+        return False
+    try:
+        return element.ndim == 1 and element.format in ("B", "b", "c")
+    except ValueError:
+        # It is released.
+        return True
+
+
+def _is_nan(element: Any) -> bool:
+    return isinstance(element, float | np.floating) and bool(element != element)
+
+
+def _is_frame_with_flag(element: Any) -> bool:
+    return (
+        isinstance(element, tuple)
+        and len(element) == 2
+        and isinstance(element[0], bool | np.bool_)
+        and (element[1] is None or isinstance(element[1], np.ndarray))
     )
+
+
+def _is_base64(text: str) -> bool:
+    """Tell whether a string is a picture in base64, by what it begins with."""
+    # Of the two alphabets, that of URLs has these two.
+    beginning = re.sub(r"\s+", "", text[: 2 * _MOST_SHOWN])[:_MOST_SHOWN].replace("-", "+").replace("_", "/")
+    try:
+        data = base64.b64decode(beginning[: len(beginning) // 4 * 4], validate=True)
+    except ValueError:
+        return False
+    return len(data) >= _BEGINNING_LENGTH and _BEGINNING.match(data) is not None

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..exceptions import DatasetError, ImageReadError, MissingDependencyError
 from ._cache import Face
+from ._sources import read_source
 
 _KEY = "sk_emotion"
 
@@ -116,7 +118,7 @@ def write_faces(
     return status
 
 
-def identify_pictures(pictures: Sequence[Any]) -> str:
+def identify_pictures(pictures: Sequence[Any], channel_order: str) -> str:
     """Give a name to pictures: files by path, size and modification time, others by content."""
     digest = hashlib.sha256()
     for picture in getattr(pictures, "files", pictures):
@@ -128,6 +130,17 @@ def identify_pictures(pictures: Sequence[Any]) -> str:
             except (OSError, ValueError):
                 told = f"{path}\0"
         else:
-            told = joblib.hash(picture)
+            told = _hash_content(picture, channel_order)
         digest.update(os.fsencode(told) + b"\0")
     return digest.hexdigest()
+
+
+def _hash_content(picture: Any, channel_order: str) -> str:
+    if isinstance(picture, np.ndarray) and picture.ndim == 3 and channel_order != "rgb":
+        return f"{joblib.hash(picture)}\0{channel_order}"
+    if isinstance(picture, bytes | np.ndarray | Image.Image):
+        return joblib.hash(picture)
+    try:
+        return joblib.hash(read_source(picture, None))
+    except ImageReadError as error:
+        return str(error)

@@ -1,5 +1,6 @@
 """What predict prints, and the pictures that it writes."""
 
+import base64
 import io
 import json
 import sys
@@ -47,6 +48,48 @@ def test_photo_comes_on_standard_input(pictures, run, capsys, monkeypatch):
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["picture"], row["label"]) == ("-", "happiness")
     assert (pictures / "out/picture.png").exists()
+
+
+def encode_photo(folder):
+    return base64.b64encode((folder / "photos/astronaut.png").read_bytes()[:3000]).decode()
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+@pytest.mark.parametrize(
+    ("prefix", "words"),
+    [
+        ("https://example.org/face.jpg?size=large&of=", "is a URL"),
+        ("https://example.org/[x]/*.jpg?of=", "is a URL"),
+        ("data:image/png;base64,", "is a data URI"),
+        ("", "is a picture in base64"),
+        ("file:///home/anna/", "is a file URL"),
+        ("no picture at all ", "cannot be"),
+    ],
+)
+def test_argument_that_is_no_path_is_not_shown(pictures, run, capsys, form, prefix, words):
+    argument = prefix + encode_photo(pictures)
+    assert run("predict", argument, "photos/wall.png", "--format", form) == 1
+    out, err = capsys.readouterr()
+    assert words in out
+    assert argument[:61] not in out + err
+    assert argument[-200:-140] not in out + err
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("prefix", ["data:image/png;base64,", ""])
+def test_base64_on_standard_input_says_to_decode_it(pictures, run, capsys, monkeypatch, wrapped, prefix):
+    text = prefix + encode_photo(pictures)
+    lines = "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) if wrapped else text
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert run("predict", "-") == 2
+    out, err = capsys.readouterr()
+    assert "Decode it: base64 --decode" in err
+    assert not any(text[start : start + 40] in out + err for start in range(0, len(text), 20))
+
+
+def test_pattern_that_matches_nothing_is_shown_no_further(pictures, run, capsys):
+    assert run("predict", "*" + "abc " * 200) == 2
+    assert len(capsys.readouterr().err) < 400
 
 
 def test_annotated_copies_show_the_face_and_leave_the_photo_as_it_is(pictures, run, capsys):

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from encoded import encode
 from PIL import Image, ImageOps
 from skimage.data import astronaut
 from sklearn.base import clone
@@ -310,6 +311,92 @@ def test_small_picture_is_a_face_already_for_mtcnn():
     loader = FaceLoader(detector="mtcnn").fit(faces)
     np.testing.assert_array_equal(loader.transform(faces), faces)
     assert loader.face_found_.all()
+
+
+def add_noise(gray, spread, size=(48, 48)):
+    noise = np.random.default_rng(0).normal(0, spread, (*size, 3))
+    return np.clip(gray + noise, 0, 255).astype(np.uint8)
+
+
+UNIFORM = {
+    "black": np.zeros((48, 48), np.uint8),
+    "white": np.full((64, 64, 3), 255, np.uint8),
+    "color": Image.new("RGB", (50, 40), (20, 180, 90)),
+    "skin": Image.new("RGB", (64, 64), (224, 172, 105)),
+    "transparent": Image.new("RGBA", (40, 40), (0, 0, 0, 0)),
+    "one pixel": np.full((1, 1), 90, np.uint8),
+    "strip": np.zeros((3, 64), np.uint8),
+    "nearly one gray": np.random.default_rng(0).integers(100, 104, (48, 48), dtype=np.uint8),
+    "dust": np.where(np.arange(64 * 64).reshape(64, 64) == 2000, 255, 30).astype(np.uint8),
+    "noise of a sensor": add_noise(128, 5),
+    "much noise": add_noise(90, 15, (64, 64)),
+    "noise in the dark": add_noise(0, 8),
+    "noise in the light": add_noise(255, 8, (32, 32)),
+    "small noise": add_noise(128, 2, (16, 16)),
+    "noise in a JPEG": encode(Image.fromarray(add_noise(128, 6)), "JPEG", quality=75),
+    "bad JPEG": encode(Image.fromarray(add_noise(128, 10, (60, 60))), "JPEG", quality=20),
+    "floats": np.full((48, 48), 0.5),
+    "16 bits": np.full((48, 48), 40000, np.uint16),
+}
+
+
+@pytest.mark.parametrize("picture", UNIFORM.values(), ids=UNIFORM)
+def test_uniform_picture_holds_no_face_for_mtcnn(picture, tmp_path):
+    face = make_faces(1, emotions=["pain"], random_state=0)[0][0]
+    loader = FaceLoader(detector="mtcnn").fit([face])
+    loader.transform([picture, face])
+    assert loader.face_found_.tolist() == [False, True]
+    with pytest.raises(FaceNotFoundError, match="in picture 1"):
+        loader.set_params(on_missing="raise").transform([face, picture])
+
+
+@pytest.mark.parametrize("change", [1, 255, lambda X: (X - 128.0) / 60], ids=["bytes", "fractions", "standardized"])
+def test_uniform_image_of_a_batch_stays_as_it_is_and_counts_as_no_face(change):
+    X = make_faces(5, emotions=["pain"], random_state=0)[0]
+    X[1], X[3] = 0, 77
+    batch = change(X) if callable(change) else X if change == 1 else X / change
+    loader = FaceLoader(detector="mtcnn").fit(batch)
+    np.testing.assert_allclose(loader.transform(batch), batch if callable(change) else X, rtol=1e-6)
+    assert loader.face_found_.tolist() == [True, False, True, False, True]
+    loader.fit(batch.reshape(5, -1)).transform(batch.reshape(5, -1))
+    assert loader.face_found_.tolist() == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("size", [64, 48, 24, 12])
+@pytest.mark.parametrize("contrast", [1.0, 0.5, 0.2])
+def test_small_dark_and_pale_faces_are_faces_for_mtcnn(size, contrast):
+    X = make_faces(40, random_state=0)[0]
+    small = [Image.fromarray(image).resize((size, size), Image.Resampling.BOX) for image in X]
+    dark = [Image.eval(image, lambda value: value * contrast) for image in small]
+    pale = [Image.eval(image, lambda value: 200 + (value - 200) * contrast) for image in small]
+    noisy = [np.clip(np.asarray(image) + np.random.default_rng(0).normal(0, 3, (size, size)), 0, 255) for image in dark]
+    loader = FaceLoader(detector="mtcnn").fit(X)
+    loader.transform([*dark, *pale, *noisy])
+    assert loader.face_found_.all()
+
+
+def test_small_photos_of_faces_are_faces_for_mtcnn(photo):
+    face = Image.fromarray(photo[60:180, 165:285])
+    loader = FaceLoader(detector="mtcnn").fit([face])
+    pictures = [face.resize((side, side)) for side in (8, 16, 32, 64)]
+    loader.transform([*pictures, *(Image.eval(picture, lambda value: value // 10) for picture in pictures)])
+    assert loader.face_found_.all()
+
+
+@pytest.mark.parametrize("size", [(65, 65), (90, 300), (640, 480)])
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (224, 172, 105), (0, 0, 255)])
+def test_large_uniform_picture_holds_no_face_for_mtcnn(size, color):
+    loader = FaceLoader(detector="mtcnn")
+    loader.fit_transform([Image.new("RGB", size, color), add_noise(np.array(color), 6, size)])
+    assert loader.face_found_.tolist() == [False, False]
+
+
+def test_uniform_file_is_kept_in_the_cache_as_one_without_a_face(tmp_path):
+    Image.new("L", (48, 48), 90).save(tmp_path / "a.png")
+    for _ in range(2):
+        loader = FaceLoader(detector="mtcnn", cache=tmp_path / "cache")
+        loader.fit_transform([tmp_path / "a.png"])
+        assert loader.face_found_.tolist() == [False]
 
 
 def test_crop_is_no_larger_than_the_picture_and_stays_on_the_face():

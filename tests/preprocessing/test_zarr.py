@@ -1,3 +1,4 @@
+import io
 import signal
 import subprocess
 import sys
@@ -157,3 +158,33 @@ def test_what_is_there_is_not_overwritten(paths, tmp_path):
 def test_numbers_are_no_pictures(tmp_path):
     with pytest.raises(ImageArrayError, match="X holds numbers"):
         FaceLoader(24).to_zarr(np.zeros((3, 24, 24)), tmp_path / "faces.zarr")
+
+
+def test_file_objects_are_the_same_pictures_wherever_they_stand(paths, tmp_path):
+    files = [io.BytesIO(path.read_bytes()) for path in paths[:3]]
+    loader = CountingLoader(24)
+    X = loader.to_zarr(files, tmp_path / "faces.zarr")
+    np.testing.assert_array_equal(X[:], FaceLoader(24).fit_transform(paths[:3]))
+    files[1].seek(5)
+    loader.to_zarr((file for file in files), tmp_path / "faces.zarr")
+    assert loader.made == 3
+    with pytest.raises(DatasetError, match="faces of other pictures"):
+        loader.to_zarr([*files[:2], io.BytesIO(b"")], tmp_path / "faces.zarr")
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_frames_in_another_order_of_channels_are_other_pictures(tmp_path, order):
+    frames = list(np.random.default_rng(0).integers(0, 256, (3, 30, 30, 3), dtype=np.uint8))
+    other = {"rgb": "bgr", "bgr": "rgb"}[order]
+    X = FaceLoader(24, color=True, channel_order=order).to_zarr(frames, tmp_path / "faces.zarr")
+    expected = FaceLoader(24, color=True, channel_order=order).fit_transform(frames)
+    np.testing.assert_array_equal(X[:], expected)
+    with pytest.raises(DatasetError, match="faces of other pictures"):
+        FaceLoader(24, color=True, channel_order=other).to_zarr(frames, tmp_path / "faces.zarr")
+
+
+def test_order_of_channels_changes_no_files(paths, tmp_path):
+    loader = CountingLoader(24)
+    loader.to_zarr(paths, tmp_path / "faces.zarr")
+    loader.set_params(channel_order="bgr").to_zarr(paths, tmp_path / "faces.zarr")
+    assert loader.made == len(paths)
