@@ -49,8 +49,8 @@ def find_top(values: Any, least: float = 0.0) -> float | None:
     """
     low, high = float(values.min()), float(values.max())
     # What is sharpened in whole numbers oversteps 0 to 255 as floats do.
-    if values.dtype.kind in "iu" and low >= 0:
-        return next((top for top in _WHOLE_TOPS if top >= least and high <= top), None)
+    if values.dtype.kind in "iu" and (low >= 0 or least > 255):
+        return next((top for top in _WHOLE_TOPS if top >= least and low >= 0 and high <= top), None)
     return _find_float_top(values, low, high, least)
 
 
@@ -90,14 +90,17 @@ def check_pixel_range(images: Any, fitted: tuple[float, float], name: str, *, wh
     if is_overstepped(fitted):
         if whole or images.dtype.kind in "iu":
             wrong = low < 0 or high > fitted[1]
+        elif fitted[1] == 1:
+            wrong = not _is_within(low, high, 1.0)
         else:
-            wrong = not _is_within(low, high, fitted[1])
-            # Images from 0 to 255 may be black, but their pixels are not all fractions of 1.
-            wrong = wrong or (fitted[1] == 255 and _is_within(low, high, 1.0) and not _all_whole(images))
+            # Black images are on every scale.
+            wrong = (low, high) != (0, 0) and _find_float_top(images, low, high) != 255
     else:
         wrong = max(-low, high) > _PLAINLY_ANOTHER_SCALE * max(abs(fitted[0]), abs(fitted[1]))
         # Those of 8 bits are black to what was fitted on 16; of other types, small numbers may be a dark image.
         wrong = wrong or (images.dtype == np.uint8 and fitted[1] > _PLAINLY_ANOTHER_SCALE * 255)
+        # Nor are fractions of 1 pixels of 16 bits.
+        wrong = wrong or (fitted[0] >= 0 and fitted[1] > 255 and not whole and high > 0 and _is_within(low, high, 1.0))
     if wrong:
         raise ImageArrayError(
             f"{name}: X has pixels from {low:g} to {high:g}, but was fitted on pixels from {fitted[0]:g} to "
@@ -116,10 +119,12 @@ def clip_pixels(images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArr
 
 
 def _find_float_top(values: Any, low: float, high: float, least: float = 0.0) -> float | None:
-    # As far below 0 as above, values are standardized, however small. Beside pictures of 0 to 1, they may be dark.
-    if least <= 1 and _is_within(low, high, 1.0) and (least == 1 or low >= -high / 4):
+    # Far below 0 beside the brightest pixel, values are standardized, however small: -2 to 2 are no dark 0 to 255.
+    is_signed = low < -high / 4
+    # Beside pictures of 0 to 1, they may be dark.
+    if least <= 1 and _is_within(low, high, 1.0) and (least == 1 or not is_signed):
         return 1.0
-    if not _is_within(low, high, 255.0):
+    if is_signed or not _is_within(low, high, 255.0):
         return None
     bright = high >= (_LEAST_BRIGHT if low >= 0 else _LEAST_BRIGHT_OF_SIGNED)
     return 255.0 if least > 1 or bright or _all_whole(values) else None
@@ -127,8 +132,7 @@ def _find_float_top(values: Any, low: float, high: float, least: float = 0.0) ->
 
 def _is_within(low: float, high: float, top: float) -> bool:
     """Tell whether floats overstep a range by no more than resizing and sharpening do."""
-    # What undershoots 255 is small beside the brightest pixel: floats from -2 to 2 are standardized, not dark.
-    return low >= -_BELOW * (1.0 if top == 1 else min(high, top)) and high <= (1 + _ABOVE[top]) * top
+    return low >= -_BELOW * top and high <= (1 + _ABOVE[top]) * top
 
 
 def _find_extremes(images: Any, name: str) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
@@ -521,7 +521,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             raise LabelError("EmotionClassifier requires y to be passed, but the target y is None.")
         images = validate_images(self, X, reset=reset, in_memory=False)
         labels = check_labels(y, "EmotionClassifier")
-        check_one_label_each("EmotionClassifier", X, len(images), len(labels))
+        check_one_label_each("EmotionClassifier", X, len(images), labels)
         check_classes(labels, "EmotionClassifier")
         return images, labels
 
@@ -577,7 +577,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
             val_images = validate_images(self, X_val, reset=False, in_memory=False)
             val_labels = check_labels(y_val, "EmotionClassifier", "y_val")
-            check_consistent_length(val_images, val_labels)
+            check_one_label_each("EmotionClassifier, X_val and y_val", X_val, len(val_images), val_labels)
             self._check_known(val_labels, "y_val")
             return (images, codes, weight), (val_images, np.searchsorted(self.classes_, val_labels))
         if self.validation_fraction is None:

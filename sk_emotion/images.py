@@ -87,7 +87,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
     else:
-        with _errors_of_images():
+        with errors_of_images(X, None if reset else estimator.n_features_in_):
             rows = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
         whole = rows.dtype.kind in "iu"
         rows = _as_pixels(rows, name, deep=deep, keep_integers=keep_integers)
@@ -145,8 +145,8 @@ def refuse_one_image(
         raise ImageArrayError(
             f"{name}: X has shape {shape}, which is {kind} without the batch axis. Pass X[np.newaxis]{alpha}."
         )
-    # What else is wrong with a table, or with an array of nothing, scikit-learn says.
-    if len(shape) != 2 or 0 in shape or hasattr(X, "columns") or issparse(X):
+    # What else is wrong with an array of nothing, scikit-learn says.
+    if len(shape) != 2 or 0 in shape or issparse(X):
         return
     if row_lengths is not None and shape[1] not in row_lengths:
         rows = " or ".join(map(str, sorted(row_lengths)))
@@ -154,7 +154,8 @@ def refuse_one_image(
             f"{name}: X has shape {shape}, which is one image without the batch axis, since flattened images have "
             f"{rows} columns. Pass X[np.newaxis]."
         )
-    if row_lengths is None and n_features not in (None, shape[1]):
+    # Of a table, scikit-learn also names the columns.
+    if row_lengths is None and n_features not in (None, shape[1]) and not hasattr(X, "columns"):
         raise ImageArrayError(
             f"X has {shape[1]} features, but {name} is expecting {n_features} features as input. {ONE_IMAGE_HINT}"
         )
@@ -170,7 +171,7 @@ def find_shape(X: Any) -> tuple[int, ...]:
         return ()
 
 
-def check_one_label_each(name: str, X: Any, n_images: int, n_labels: int) -> None:
+def check_one_label_each(name: str, X: Any, n_images: int, y: Any) -> None:
     """Refuse labels that are not one an image.
 
     Raises
@@ -180,6 +181,9 @@ def check_one_label_each(name: str, X: Any, n_images: int, n_labels: int) -> Non
     LabelError
         If there is another number of labels.
     """
+    shape = find_shape(y)
+    # Labels may also be lists of several lengths, or one label that is in no list.
+    n_labels = shape[0] if shape else len(y) if isinstance(y, list | tuple) else 1
     if n_labels == n_images:
         return
     hint = f" {ONE_IMAGE_HINT}" if len(find_shape(X)) == 2 else ""
@@ -210,12 +214,14 @@ def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name
 
 
 @contextmanager
-def _errors_of_images() -> Iterator[None]:
-    """Raise scikit-learn's errors as those of this library."""
+def errors_of_images(X: Any, n_features: int | None = None) -> Iterator[None]:
+    """Raise scikit-learn's errors as those of this library; of a table of other columns, also with what it may be."""
     try:
         yield
     except ValueError as error:
-        raise ImageArrayError(str(error)) from error
+        if n_features is None or not hasattr(X, "columns") or X.shape[1] == n_features:
+            raise ImageArrayError(str(error)) from error
+        raise ImageArrayError(f"{str(error).strip()} {ONE_IMAGE_HINT} A table is an array as X.to_numpy().") from error
 
 
 def _stack(X: Any, name: str) -> NDArray[Any]:
@@ -272,7 +278,7 @@ def _check_batch_shape(shape: tuple[int, ...], name: str) -> None:
 
 def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
     """Check an array of three or four axes."""
-    with _errors_of_images():
+    with errors_of_images(X):
         images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
 
@@ -287,7 +293,7 @@ def _as_pixels(X: NDArray[Any], name: str, *, deep: bool, keep_integers: bool) -
         if X.max() <= 255 and not (deep and X.dtype.kind == "u"):
             return X.astype(np.uint8)
     _refuse_paths(X, name)
-    with _errors_of_images():
+    with errors_of_images(X):
         return check_array(X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, estimator=name, input_name="X")
 
 

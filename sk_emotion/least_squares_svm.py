@@ -24,7 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .exceptions import ImageArrayError, LabelError
-from .images import check_one_label_each, find_shape, refuse_one_image
+from .images import check_one_label_each, errors_of_images, find_shape, refuse_one_image
 from .utils._labels import check_labels, check_scored_labels
 from .utils._refit import as_fitted, fit_aside, snapshot
 from .utils._tensors import as_numpy
@@ -172,7 +172,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         if y is not None:
             y = check_labels(y, "LeastSquaresSVC")
             if len(find_shape(X)) == 2:
-                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], len(y))
+                check_one_label_each("LeastSquaresSVC", X, find_shape(X)[0], y)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
@@ -219,7 +219,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         # Some pass an image to what takes features of images.
         X = _as_features(X, (1, self.n_features_in_))
-        X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
+        with errors_of_images(X, self.n_features_in_):
+            X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
         for rows in gen_batches(len(X), _BLOCK):

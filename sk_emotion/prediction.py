@@ -107,8 +107,10 @@ def predict_faces(
         confidence[index], probabilities[index] = np.nan, np.nan
     shown = labels.astype(object)
     shown[rejected != ""] = None
+    # Numbers have no names, and those of a DataFrame are in columns.
+    sources = read.sources if isinstance(read.sources, list) else range(n_pictures)
     table = {
-        "picture": [name_source(source, index) for index, source in enumerate(read.sources)],
+        "picture": [name_source(source, index) for index, source in enumerate(sources)],
         # As objects: pandas would make nan of None among text.
         "label": pd.Series(shown, dtype=object),
         "confidence": confidence,

@@ -12,6 +12,7 @@ from sk_emotion import (
     FaceLoader,
     HOGTransformer,
     LeastSquaresSVC,
+    find_duplicates,
     load_pretrained,
     make_faces,
     make_hog_svm,
@@ -97,6 +98,31 @@ def test_one_image_is_refused_whatever_was_fitted_on(fit, image, fitted):
                     getattr(estimator, method)(IMAGES[image])
 
 
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+@pytest.mark.parametrize("shape", [(48, 48), (60, 80), (47, 50), (1, 300), (256, 256)])
+@pytest.mark.parametrize("prefix", [None, "column"])
+@pytest.mark.parametrize("fit", [*FITS, "paths"])
+def test_table_of_one_image_is_refused_whatever_was_fitted_on(fit, prefix, shape, fitted):
+    table = pd.DataFrame(draw(shape))
+    table = table if prefix is None else table.add_prefix(prefix)
+    for estimator in fitted[fit]:
+        with pytest.raises(ImageArrayError, match=r"[Pp]ass X\[np\.newaxis\]"):
+            getattr(estimator, "predict" if hasattr(estimator, "predict") else "transform")(table)
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 1), (48, 48, 3), (60, 80, 2), (60, 80, 4), (256, 256, 3)])
+def test_search_for_duplicates_refuses_one_image(shape):
+    with pytest.raises(ImageArrayError, match=r"find_duplicates: .* Pass X\[np\.newaxis\]"):
+        find_duplicates(draw(shape))
+
+
+def test_validation_set_of_one_image_or_of_too_few_labels_is_pointed_out():
+    with pytest.raises(ImageArrayError, match=r"Pass X\[np\.newaxis\]"):
+        make_network().fit(X, Y, X_val=X[0], y_val=Y[:1])
+    with pytest.raises(LabelError, match="X_val and y_val: X has 12 images, but y has 3 labels"):
+        make_network().fit(X, Y, X_val=X, y_val=Y[:3])
+
+
 @pytest.mark.parametrize("shape", [(48, 48), (60, 80, 2), (256, 256)])
 def test_pretrained_model_and_score_refuse_one_image(shape):
     model = load_pretrained("fer2013")
@@ -130,9 +156,11 @@ def test_words_of_scikit_learn_come_first(fitted):
 @pytest.mark.parametrize("shape", [(48, 48), (48, 48, 1), (60, 80, 2), (256, 256), (60, 80, 3)])
 def test_support_vector_machine_of_features_refuses_an_image(shape):
     machine = LeastSquaresSVC().fit(HOGTransformer().fit_transform(X), Y)
+    images = [draw(shape)] + ([pd.DataFrame(draw(shape))] if len(shape) == 2 else [])
     for method in (machine.predict, machine.predict_proba, machine.decision_function):
-        with pytest.raises(ImageArrayError, match=r"X\[np\.newaxis\]"):
-            method(draw(shape))
+        for image in images:
+            with pytest.raises(ImageArrayError, match=r"X\[np\.newaxis\]"):
+                method(image)
 
 
 FITTING = {
@@ -150,6 +178,13 @@ FITTING = {
 def test_one_label_for_many_rows_is_that_of_one_image(estimator, shape):
     with pytest.raises(ImageArrayError, match=r"[Pp]ass X\[np\.newaxis\]"):
         FITTING[estimator](draw(shape), ["pain"])
+
+
+@pytest.mark.parametrize("estimator", ["FaceLoader", "HOGTransformer", "make_hog_svm"])
+@pytest.mark.parametrize("label", ["pain", 3, np.str_("pain"), np.array("pain"), ("pain",)])
+def test_label_that_is_in_no_list_is_one_label(estimator, label):
+    with pytest.raises(ImageArrayError, match=r"48 images, but y has 1 labels.* pass X\[np\.newaxis\]"):
+        FITTING[estimator](draw((48, 48)), label)
 
 
 @pytest.mark.parametrize("estimator", FITTING)

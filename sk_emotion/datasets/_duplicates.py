@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._stored_images import as_indexable, is_stored
 from ..exceptions import DatasetError, ImageReadError, LabelError
+from ..images import refuse_one_image
 from ..preprocessing._sources import list_once
 from ..utils._labels import check_labels
 from ..utils._tensors import as_numpy
@@ -150,6 +151,7 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
     images = as_indexable(as_numpy(images, "find_duplicates"))
     is_array = isinstance(images, np.ndarray) or is_stored(images)
     if is_array and images.ndim in (3, 4) and images.dtype.kind in "biuf":
+        refuse_one_image(images, "find_duplicates")
         return thumbnails_of_array(images)
     if isinstance(images, str | bytes) or not hasattr(images, "__len__") or getattr(images, "ndim", 1) != 1:
         raise DatasetError(

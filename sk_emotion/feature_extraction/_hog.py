@@ -134,7 +134,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         """
         images = validate_images(self, X, reset=True)
         if y is not None:
-            check_one_label_each("HOGTransformer", X, len(images), len(np.asarray(as_numpy(y, "HOGTransformer", "y"))))
+            check_one_label_each("HOGTransformer", X, len(images), as_numpy(y, "HOGTransformer", "y"))
         self.pixels_per_cell_ = _clip("pixels_per_cell", self.pixels_per_cell, self.image_shape_[:2])
         n_cells = [side // cell for side, cell in zip(self.image_shape_[:2], self.pixels_per_cell_, strict=True)]
         self.cells_per_block_ = _clip("cells_per_block", self.cells_per_block, n_cells)

@@ -6,6 +6,7 @@ from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import StrOptions
 
+from .._pixel_range import clip_pixels
 from ..exceptions import LabelError
 from ..images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..utils._defaults import put_defaults
@@ -137,7 +138,7 @@ class AugmentationOverSampler(BaseOverSampler):
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         # imbalanced-learn's own check refuses images of more than two axes.
         images = validate_images(self, X, reset=True)
-        check_one_label_each("AugmentationOverSampler", X, len(images), len(y))
+        check_one_label_each("AugmentationOverSampler", X, len(images), y)
         if len(np.unique(y)) < 2:
             raise LabelError(
                 f"AugmentationOverSampler needs at least two classes, but y holds one class: {y[0]!s}. Add images of "
@@ -176,7 +177,8 @@ class AugmentationOverSampler(BaseOverSampler):
         copies = np.empty((len(sources), *X.shape[1:]), dtype=X.dtype)
         for start in range(0, len(sources), _CHUNK):
             rows = sources[start : start + _CHUNK]
-            images = as_tensor(X[rows].reshape(len(rows), *self.image_shape_)).float()
+            faces = clip_pixels(X[rows], self.pixel_range_).reshape(len(rows), *self.image_shape_)
+            images = as_tensor(faces).float()
             changed = augmentation((images - low) / span, generator).clamp(0, 1) * span + low
             pixels = changed.permute(0, 2, 3, 1).numpy().reshape(len(rows), *X.shape[1:])
             copies[start : start + len(rows)] = pixels.round() if X.dtype == np.uint8 else pixels

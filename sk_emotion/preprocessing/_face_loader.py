@@ -245,7 +245,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if pictures is None:
             images = validate_images(self, X, reset=True, keep_integers=True)
             if y is not None:
-                check_one_label_each("FaceLoader", X, len(images), len(np.asarray(as_numpy(y, "FaceLoader", "y"))))
+                check_one_label_each("FaceLoader", X, len(images), as_numpy(y, "FaceLoader", "y"))
             pictures = [images]
         else:
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
@@ -445,10 +445,12 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         X = as_numpy(X, "FaceLoader")
         pictures = self._list_pictures(X)
         # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
-        if pictures is None and not hasattr(self, "pixel_range_") and isinstance(X, list | tuple | np.ndarray):
+        in_memory = isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")
+        if pictures is None and not hasattr(self, "pixel_range_") and in_memory:
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
-        loader._tops = self._find_tops(pictures or [])
+        if pictures is not None:
+            loader._tops = self._find_tops(pictures)
         return loader
 
     def _list_pictures(self, X: Any) -> list[Any] | None:

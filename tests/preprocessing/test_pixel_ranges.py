@@ -3,12 +3,22 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from scipy import ndimage
 from skimage.data import astronaut
 
-from sk_emotion import EmotionClassifier, FaceLoader, HOGTransformer, make_faces, make_hog_svm, networks, predict_faces
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceLoader,
+    HOGTransformer,
+    make_faces,
+    make_hog_svm,
+    networks,
+    predict_faces,
+)
 from sk_emotion.exceptions import ImageArrayError, ImageReadError
 
 PHOTO = astronaut()[:200, 100:300]
@@ -64,6 +74,53 @@ def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture
         loader.transform(picture[np.newaxis])
 
 
+DARK = GREY / GREY.max()
+
+
+@pytest.mark.parametrize("picture", [DARK * 70 - 10, DARK * 60 - 7, DARK * 40 - 4, DARK * 120 - 16, DARK * 0.25 - 0.05])
+def test_dark_floats_a_hair_below_their_range_are_clipped(picture, tmp_path):
+    Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
+    loader = FaceLoader(48).fit([GREY])
+    expected = loader.transform([round_off(picture / (255 if picture.max() > 1 else 1))])
+    for form in ([picture], picture[np.newaxis], [tmp_path / "picture.tif"]):
+        assert_near(loader.transform(form), expected)
+
+
+ELSEWHERE = {
+    "fractions with an outlier": np.where(GREY.max() == GREY, 3, UNIT),
+    "brightened too much": UNIT * 1.6,
+    "standardized": (UNIT - UNIT.mean()) / UNIT.std(),
+    "from -1 to 1": UNIT * 2 - 1,
+    "without their mean": GREY - GREY.mean(),
+    "binarized": np.rint(UNIT),
+    "switches": GREY > 100,
+    "one white picture": np.ones_like(UNIT),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
+    batch = ELSEWHERE[name][np.newaxis]
+    for fitted in (FaceLoader(48).fit(GREY[np.newaxis]), HOGTransformer().fit(GREY[np.newaxis].astype(float))):
+        with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 255"):
+            fitted.transform(batch)
+
+
+@pytest.mark.parametrize("fitted", [GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 16, GREY * 257.0])
+@pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GREY > 100])
+def test_fractions_are_refused_after_fit_on_deep_pixels(fitted, seen):
+    describer = HOGTransformer().fit(fitted[np.newaxis])
+    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+        describer.transform(seen[np.newaxis])
+    assert np.isfinite(describer.transform(seen[np.newaxis] * 0.0)).all()
+
+
+def test_negative_whole_numbers_beside_deep_ones_are_refused():
+    frames = [GREY.astype(np.int16) * 100, GREY.astype(np.int16) - 2]
+    with pytest.raises(ImageReadError, match="picture 1 has pixels from -"):
+        FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
+
+
 def test_dark_whole_floats_are_pixels_up_to_255():
     dark = (GREY // 100).astype(float)
     np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GREY // 100)
@@ -99,6 +156,18 @@ def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
         for images in (beyond, np.clip(beyond, 0, 1))
     ]
     np.testing.assert_array_equal(*[model.predict_proba(X / 255) for model in models])
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_faces_made_of_overstepping_floats_are_those_of_clipped_ones(faces, top):
+    X, y, _ = faces
+    few = np.r_[np.flatnonzero(y == "fear"), np.flatnonzero(y == "pain")[:3]]
+    beyond = (X[few] / 255 * 1.12 - 0.06) * top
+    made = [
+        AugmentationOverSampler(random_state=0).fit_resample(images, y[few])[0][len(few) :]
+        for images in (beyond, np.clip(beyond, 0, top))
+    ]
+    np.testing.assert_array_equal(*made)
 
 
 FRAMES = {
@@ -159,7 +228,11 @@ def test_dark_frames_are_dark_to_a_network_of_16_bits(faces):
     np.testing.assert_allclose(clf.predict_proba(X[1:2].astype(np.uint16)), clf.predict_proba(both)[1:], atol=1e-6)
 
 
-@pytest.mark.parametrize("form", [list, np.stack])
+def as_table(frames):
+    return pd.DataFrame(np.reshape(frames, (len(frames), -1)))
+
+
+@pytest.mark.parametrize("form", [list, np.stack, as_table])
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, faces):
     X, y, _ = faces
@@ -170,6 +243,20 @@ def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, fa
     table = predict_faces(model, frames)
     np.testing.assert_allclose(table["probability_pain"], model.predict_proba(frames)[:, 1])
     assert table["probability_pain"].iloc[1:].nunique() == 1
+    assert table["picture"].tolist() == [f"picture {index}" for index in range(41)]
+
+
+@pytest.mark.parametrize("fitted", [np.stack, list])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+@pytest.mark.parametrize("factor", [16, 257])
+def test_table_of_predictions_takes_the_frames_of_fit(fitted, dtype, factor, faces):
+    X, y, _ = faces
+    frames = X.astype(dtype) * factor
+    model = make_hog_svm(image_size=24).fit(fitted(list(frames)), y)
+    expected = model.predict_proba(frames)[:, 1]
+    for form in (frames, list(frames), frames.reshape(len(frames), -1), frames[:1]):
+        table = predict_faces(model, form)
+        np.testing.assert_allclose(table["probability_pain"], expected[: len(table)])
 
 
 def test_zarr_array_decides_on_all_frames(tmp_path):
