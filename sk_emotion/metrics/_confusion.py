@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from ..utils._axes import literal
+
 # More names than this would run into one another below the matrix.
 _MAX_LEVEL_NAMES = 3
 _SLOPE = 35
@@ -102,6 +104,9 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
             colorbar=False,
             im_kw={"vmin": 0, "vmax": 1, **(im_kw or {})},
         )
+        names = range(len(matrix)) if self.display_labels is None else self.display_labels
+        labels = [literal(name) for name in names]
+        ax.set(xticklabels=labels, yticklabels=labels)
         if sloped:
             for name in ax.get_xticklabels():
                 name.set(ha="right", rotation_mode="anchor")

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
+from ..utils._files import write_output
 from ..utils._labels import check_labels
 from ..utils._page import describe_environment, describe_parameters
 from ._caveats import describe_absent, describe_few, find_leaks
@@ -404,7 +405,7 @@ class EmotionReport:
         Parameters
         ----------
         path : str or Path, default=None
-            File to write, in UTF-8.
+            File to write, in UTF-8, as a whole or not at all.
         title : str, default="Emotion report"
             Heading of the page: which model was judged on what, say.
 
@@ -412,12 +413,17 @@ class EmotionReport:
         -------
         str
             The page.
+
+        Raises
+        ------
+        FileWriteError
+            If the file cannot be written, because the disk is full, say. An earlier page is as it was.
         """
         from ._report_html import render_report
 
         page = render_report(self, title)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_output(path, page.encode())
         return page
 
     def __str__(self) -> str:
