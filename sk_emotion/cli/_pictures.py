@@ -27,6 +27,7 @@ class Picture(NamedTuple):
 def list_pictures(arguments: list[str]) -> list[Picture]:
     """List the files that are named, lie in the folders named, match the patterns, or come on standard input."""
     from ..exceptions import DatasetNotFoundError
+    from ..utils._text import printable
 
     pictures: list[Picture] = []
     for argument in arguments:
@@ -38,7 +39,7 @@ def list_pictures(arguments: list[str]) -> list[Picture]:
             # Quoted, or on Windows, where the shell leaves patterns to the command.
             matches = sorted(path for path in glob.glob(argument, recursive=True) if os.path.isfile(path))
             if not matches:
-                raise DatasetNotFoundError(f"no file matches '{argument}'.")
+                raise DatasetNotFoundError(f"no file matches '{printable(argument)}'.")
             pictures += [Picture(path, path) for path in matches]
         else:
             pictures.append(Picture(argument, argument))

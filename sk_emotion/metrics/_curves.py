@@ -14,6 +14,9 @@ from ._predictions import check_scores, check_truth, choose_positive, load_faces
 
 _GRID = 1001
 
+# Letters of a name that fit in a legend beside the curves.
+_BESIDE = 20
+
 
 class _OneVsRestDisplay(ABC):
     """What both displays share: who is against whom, and how the axes look."""
@@ -283,7 +286,7 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
 
     def _draw(self, ax: Any) -> None:
         for position, label in enumerate(self.classes):
-            name = f"{literal(label)} (AP {self.average_precision[label]:.3f})"
+            name = f"{literal(label, _BESIDE)} (AP {self.average_precision[label]:.3f})"
             self.lines_ += ax.plot(
                 self.recall[label],
                 self.precision[label],

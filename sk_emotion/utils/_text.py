@@ -27,10 +27,10 @@ _LONGEST, _SHOWN = 60, 40
 
 
 def printable(value: Any) -> str:
-    """Write text on one line, and escape what a terminal would obey, a reader would not see, or UTF-8 cannot hold.
+    """Write text on one line, and escape what a terminal obeys, nobody sees, or UTF-8 lacks.
 
-    Bytes that are no text become ``\\xff``, controls ``\\x1b`` or ``\\n``, and what has no width ``\\u200b``. Text without
-    any of these stays as it is; so does a backslash, which separates folders on Windows.
+    Bytes that are no text become ``\\xff``, controls ``\\x1b`` or ``\\n``, and what has no width ``\\u200b``. Other
+    text stays as it is; so does a backslash, which separates folders on Windows.
     """
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     if text.isprintable():
@@ -49,7 +49,7 @@ def _escape(character: str) -> str:
 
 
 def harmless(cell: Any) -> str:
-    """Write a cell of CSV such that no spreadsheet takes it for a formula: an apostrophe stands before what looks so."""
+    """Write a cell of CSV with an apostrophe before what a spreadsheet would take for a formula."""
     text = printable(cell)
     if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text.strip()):
         return f"'{text}"
@@ -57,9 +57,9 @@ def harmless(cell: Any) -> str:
 
 
 def withhold(text: str, sources: Iterable[str] = ()) -> str:
-    """Shorten data URIs and base64 text of more than 60 characters wherever they stand in a text, and URLs of `sources`.
+    """Shorten data URIs and base64 of more than 60 characters wherever they stand in a text, and URLs in `sources`.
 
-    URLs that no source holds stay, since messages name pages of documentation.
+    Other URLs stay, since messages name pages of documentation.
     """
     for source in sources:
         if len(source) > _LONGEST and _ADDRESS.match(source):
