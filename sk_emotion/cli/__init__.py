@@ -82,5 +82,5 @@ def _group(
     """Recognise emotions in images of faces.
 
     Exit codes: 0 done; 1 predict could not read all pictures; 2 nothing done, and why on standard error; 130
-    interrupted.
+    interrupted; 141 the reader of a pipe has ended.
     """

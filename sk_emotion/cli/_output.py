@@ -41,11 +41,15 @@ def open_streams() -> None:
 
 def settle_streams() -> None:
     """Give up what cannot be written any more: at its end, Python would try again and print a traceback."""
-    for name in ("stdout", "stderr"):
+    for stream in (sys.stdout, sys.stderr):
         try:
-            getattr(sys, name).flush()
+            stream.flush()
         except (OSError, ValueError):
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            with suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
+                stream.flush()
 
 
 def on_one_line(kind: str, message: str) -> str:

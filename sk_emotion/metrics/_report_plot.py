@@ -35,7 +35,7 @@ def draw_report(report: "EmotionReport", axes: Any) -> Any:
         options = {"classes": report.classes_, "pos_label": report.pos_label_}
         for display, ax in ((MulticlassRocCurveDisplay, axes[2]), (MulticlassPrecisionRecallDisplay, axes[3])):
             display.from_predictions(report.y_true_, report.y_score_, ax=ax, **options)
-        question = "each class against the rest" if report.pos_label_ is None else literal(report.pos_label_)
+        question = "each class against the rest" if report.pos_label_ is None else literal(report.pos_label_, 40)
         axes[2].set_title(f"ROC: {question}")
         axes[3].set_title(f"Precision and recall: {question}")
     return axes

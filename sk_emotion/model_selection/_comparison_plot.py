@@ -65,7 +65,7 @@ def count_failures(comparison: "Comparison", name: str) -> int:
 def _label(comparison: "Comparison", name: str) -> str:
     """Put a long name on several lines, and below it that it failed."""
     lines = textwrap.wrap(printable(name), 26, max_lines=3, placeholder="…") or [name]
-    lines = [literal(line) for line in lines]
+    lines = [literal(line, 26) for line in lines]
     n_failed = count_failures(comparison, name)
     if n_failed:
         lines.append(f"(failed in {n_failed} fold{'s' if n_failed > 1 else ''})")

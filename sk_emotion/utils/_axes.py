@@ -5,7 +5,7 @@ from typing import Any
 from ._text import printable
 
 # In characters; longer names would leave no room for what is drawn.
-_LONGEST, _TAIL = 30, 10
+_LONGEST, _TAIL = 24, 8
 
 
 def literal(name: Any, longest: int = _LONGEST) -> str:
