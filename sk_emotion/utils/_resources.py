@@ -1,6 +1,7 @@
 """How much of a machine is used: workers and memory."""
 
 import os
+from numbers import Integral
 from typing import Any, Literal
 
 import joblib
@@ -31,7 +32,7 @@ def most_jobs() -> int:
 
 def check_jobs(n_jobs: Any, owner: str) -> None:
     """Refuse a number of workers that is none."""
-    if n_jobs is not None and (not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0):
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0):
         raise ParameterError(
             f"{owner}: n_jobs={n_jobs!r}, expected an integer other than 0, or None. Pass -1 for all processor cores."
         )

@@ -241,7 +241,7 @@ def test_other_columns_may_be_there_twice(table, tmp_path):
 def test_column_of_a_file_that_is_there_twice_is_refused(table, tmp_path, header):
     row = ";".join(["photos/0.png"] * 3) if ";" in header else ",".join(["photos/0.png"] * 3)
     (tmp_path / "faces.csv").write_text(f"{header}\n{row}\n{row}\n")
-    with pytest.raises(DatasetError, match="the column '(label|image)' 2 times"):
+    with pytest.raises(DatasetError, match=r"the column '(label|image)' 2 times"):
         load_face_table(tmp_path / "faces.csv")
 
 

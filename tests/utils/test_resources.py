@@ -143,7 +143,7 @@ def test_drawn_faces_and_features_are_not_made_larger_than_memory():
         hog.transform(images[: 10**8])
 
 
-@pytest.mark.parametrize("network", [networks.ResNet(width=4), networks.VGG(width=4), networks.TorchvisionNetwork()])
+@pytest.mark.parametrize("network", [networks.ResNet(width=4), networks.VGG(width=4)])
 def test_network_that_pools_takes_images_of_any_size(network):
     assert isinstance(network.build(1, (10**6, 10**6), 2), nn.Module)
 
