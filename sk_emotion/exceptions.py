@@ -56,6 +56,14 @@ class ModelNotFoundError(ModelFileError, FileNotFoundError):
     """A model file, or the folder where it is to be written, does not exist."""
 
 
+class FileWriteError(SkEmotionError, OSError):
+    """A file cannot be written, because the disk is full, say; a file that was there before is as it was."""
+
+
+class OutOfMemoryError(SkEmotionError, MemoryError):
+    """What was asked for needs more memory than there is: images of an enormous size, say."""
+
+
 class MissingDependencyError(SkEmotionError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 

@@ -25,7 +25,7 @@ from .exceptions import MissingDependencyError, ModelFileError, ModelNotFoundErr
 from .images import validate_images
 from .preprocessing import FaceLoader
 from .training.views import make_views
-from .utils._files import write_whole
+from .utils._files import write_output
 
 _KEY = "sk_emotion"
 _BATCH_SIZE = 64
@@ -90,7 +90,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     about = {"classes": clf.classes_.tolist(), "image_shape": list(clf.image_shape_), "loader": loader}
     entry = exported.metadata_props.add()
     entry.key, entry.value = _KEY, json.dumps(about, default=str)
-    write_whole(path, exported.SerializeToString())
+    write_output(path, exported.SerializeToString())
 
 
 class _PixelsToProbabilities(nn.Module):

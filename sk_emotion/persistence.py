@@ -19,7 +19,7 @@ from ._model_file import FORMAT, LaterFormatError, MalformedError, name_node, re
 from ._model_networks import CLASSIFIER, check_classifiers, limited_networks
 from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
 from .exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
-from .utils._files import write_whole
+from .utils._files import write_output
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
@@ -83,7 +83,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         raise ModelFileError(f"save_model: {path} is a folder. Name a file in it.")
     if not path.parent.is_dir():
         raise ModelNotFoundError(f"save_model: the folder {path.parent} does not exist. Make it first.")
-    write_whole(path, _dump(model).getbuffer())
+    write_output(path, _dump(model).getbuffer())
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)

@@ -10,6 +10,7 @@ BUILT_IN = {
     "DatasetError": ValueError,
     "DatasetNotFoundError": FileNotFoundError,
     "FaceNotFoundError": ValueError,
+    "FileWriteError": OSError,
     "ImageArrayError": ValueError,
     "ImageReadError": ValueError,
     "ImageSizeError": ValueError,
@@ -17,6 +18,7 @@ BUILT_IN = {
     "MissingDependencyError": ImportError,
     "ModelFileError": ValueError,
     "ModelNotFoundError": FileNotFoundError,
+    "OutOfMemoryError": MemoryError,
     "ParameterError": ValueError,
     "TrainingError": RuntimeError,
 }

@@ -5,12 +5,13 @@ Everything heavy is imported inside the commands, so that ``sk-emotion --help`` 
 
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ._compare import compare
 from ._evaluate import evaluate
+from ._output import complain, on_one_line, open_streams, settle_streams
 from ._predict import predict
 from ._train import train
 
@@ -23,28 +24,45 @@ app = typer.Typer(
 for command in (train, evaluate, predict, compare):
     app.command()(command)
 
-_EXIT_ERROR = 2
+_EXIT_ERROR, _EXIT_INTERRUPTED = 2, 130
+
+# The base class of Typer's own errors, which has no public name in every version.
+_ArgumentError: Any = typer.BadParameter.__mro__[2]
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command; what is wrong with data or files is one line on standard error, and exit code 2."""
+    """Run the command; what is wrong with arguments, data or files is a line on standard error, and exit code 2."""
     from ..exceptions import SkEmotionError
+    from ..utils._text import withhold
+
+    # An option and its value may be one argument.
+    sources = [part for given in args or sys.argv[1:] for part in (given, given.partition("=")[2])]
+
+    def write_line(kind: str, message: object) -> str:
+        return on_one_line(kind, withhold(str(message), sources))
 
     in_python = warnings.formatwarning
     # The line of code that warns is of no use to who reads a shell.
-    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A name or sign that the terminal cannot show must not cost the result.
-            stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = lambda message, *_, **__: f"{write_line('Warning', message)}\n"
+    open_streams()
+    code = _EXIT_ERROR
     try:
-        app(args)
-    except (SkEmotionError, OSError, ValueError) as error:
+        code = app(args, standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = _EXIT_INTERRUPTED
+    except _ArgumentError as error:
+        # Without any argument, the help has been printed.
+        if type(error).__name__ != "NoArgsIsHelpError":
+            context = getattr(error, "ctx", None)
+            advice = "" if context is None else f" Try '{context.command_path} --help'."
+            complain(write_line("Error", f"{error.format_message().rstrip('.')}.{advice}"))
+    except (SkEmotionError, OSError, ValueError, MemoryError) as error:
         # scikit-learn's own complaints about data are ValueErrors.
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(_EXIT_ERROR)
+        complain(write_line("Error", str(error) or "there is not enough memory."))
     finally:
         warnings.formatwarning = in_python
+        settle_streams()
+    sys.exit(code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,5 +82,5 @@ def _group(
     """Recognise emotions in images of faces.
 
     Exit codes: 0 done; 1 predict could not read all pictures; 2 nothing done, and why on standard error; 130
-    interrupted.
+    interrupted; 141 the reader of a pipe has ended.
     """

@@ -1,12 +1,19 @@
 """Pictures with the face framed, and what a model says of it below."""
 
+import io
+import os
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from ..utils._files import write_output
+from ..utils._text import printable
 from ._pictures import Picture
 
 # In pixels; the longer side of what is written.
 _SMALLEST, _LARGEST = 480, 1280
+_ENDING, _MOST_LETTERS = ".png", 200
 _FRAME = "#E69F00"
 _BAR = "#0072B2"
 _TEXT, _PAPER, _RAIL = "#1c1c1e", "white", "#e4e4e8"
@@ -31,16 +38,32 @@ def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detecto
     taken: set[str] = set()
     for picture, row in zip(pictures, table.to_dict(orient="records"), strict=True):
         if not row["rejected"].startswith("cannot be read"):
-            _annotate(picture.source, row, detector, note).save(folder / _choose_name(picture.name, taken))
+            name = _choose_name(picture.name, taken)
+            file = io.BytesIO()
+            _annotate(picture.source, row, detector, note).save(file, "PNG")
+            write_output(folder / name, file.getbuffer())
+
+
+def check_copies(folder: Path, pictures: list[Picture]) -> None:
+    """Refuse a folder in which the copy of a picture would take the place of the picture."""
+    inside = os.path.realpath(folder)
+    for picture in pictures:
+        where, name = os.path.split(os.path.realpath(picture.name))
+        if where == inside and name.lower().endswith(_ENDING):
+            raise typer.BadParameter(
+                f"its copy would take the place of {picture.name!r}. Name another folder.", param_hint="--annotate"
+            )
 
 
 def _choose_name(name: str, taken: set[str]) -> str:
     """Name the copy of a picture after it; pictures of the same name in several folders are numbered."""
     stem = "picture" if name == "-" else Path(name).stem
-    chosen, number = f"{stem}.png", 1
+    # A name that is as long as a file system allows has no room for a number.
+    stem = stem[:_MOST_LETTERS]
+    chosen, number = f"{stem}{_ENDING}", 1
     while chosen.lower() in taken:
         number += 1
-        chosen = f"{stem} ({number}).png"
+        chosen = f"{stem} ({number}){_ENDING}"
     taken.add(chosen.lower())
     return chosen
 
@@ -78,16 +101,16 @@ def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Any:
     from PIL import Image, ImageDraw
 
     prefix = "probability_"
-    shares = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
+    shares = {printable(name.removeprefix(prefix)): row[name] for name in row if name.startswith(prefix)}
     ranked = sorted((item for item in shares.items() if item[1] == item[1]), key=lambda item: -item[1])
     line = 1.5 * unit
     panel = Image.new("RGB", (width, round((len(ranked) + 1.9) * line)), _PAPER)
     draw = ImageDraw.Draw(panel)
-    label = "no label" if row["label"] is None else str(row["label"])
-    title = f"{label}: {row['rejected']}" if row["rejected"] else label
+    label = "no label" if row["label"] is None else printable(row["label"])
+    title = printable(f"{label}: {row['rejected']}" if row["rejected"] else label)
     draw.text((unit, 0.9 * line), title, fill=_TEXT, font=_load_font(1.2 * unit, bold=True), anchor="lm")
     font = _load_font(0.9 * unit)
-    draw.text((width - unit, 0.9 * line), note, fill=_TEXT, font=font, anchor="rm")
+    draw.text((width - unit, 0.9 * line), printable(note), fill=_TEXT, font=font, anchor="rm")
     names = max((draw.textlength(name, font=font) for name, _ in ranked), default=0)
     left, right = 2 * unit + names, width - unit - draw.textlength("100 %", font=font) - unit / 2
     for place, (name, share) in enumerate(ranked):

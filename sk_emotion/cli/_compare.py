@@ -8,7 +8,7 @@ import typer
 from . import _options as options
 from ._cluster import compute_on, connect
 from ._data import Layout, load_data, read_images
-from ._output import Progress, print_json, told_in_the_result
+from ._output import Progress, print_json, show, told_in_the_result
 
 
 def compare(
@@ -48,6 +48,7 @@ def compare(
     options.check_cache(cache, data)
     chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
+    options.check_outputs({"--report": report}, data)
     progress = Progress(quiet)
     client = context.with_resource(connect(cluster, progress))
 
@@ -60,6 +61,7 @@ def compare(
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
     faces = load_data(data, layout, image_size, seed, progress)
     faces = faces._replace(labels=ask_binary(faces.labels, binary, progress)[0])
+    options.check_outputs({"--report": report}, *faces.list_files())
     # What cannot be split is known before any picture is read.
     draw_splits(faces.images, faces.labels, faces.together, cv, random_state=seed, owner="--cv")
     # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
@@ -83,6 +85,10 @@ def compare(
             random_state=seed,
             verbose=0 if quiet else 1,
         )
+    if report is not None:
+        # Before anything is printed, which may fail.
+        result.to_html(report)
+        progress.say(f"Report: {report}")
     if json:
         print_json(
             {
@@ -93,7 +99,4 @@ def compare(
             }
         )
     else:
-        typer.echo(str(result))
-    if report is not None:
-        result.to_html(report)
-        progress.say(f"Report: {report}")
+        show(str(result))

@@ -87,6 +87,10 @@ class Faces(NamedTuple):
         known = {name: part[rows] for name, part in self._asdict().items() if isinstance(part, np.ndarray)}
         return self._replace(**known)
 
+    def list_files(self) -> list[str]:
+        """List the pictures."""
+        return [] if self.names is None else list(map(str, self.names))
+
     def leave_out(self, unread: dict[int, str], progress: Progress) -> "Faces":
         """Leave out what cannot be read, by its place here, and say so."""
         if not unread:

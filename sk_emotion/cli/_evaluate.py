@@ -8,7 +8,7 @@ import typer
 
 from . import _options as options
 from ._data import Layout, keep_readable, load_data, read_columns
-from ._output import Progress, print_json, told_in_the_result
+from ._output import Progress, print_json, save_figure, show, told_in_the_result
 
 _N_NAMED = 10
 
@@ -59,6 +59,7 @@ def evaluate(
     options.check_model(model)
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
+    options.check_outputs({"--plot": plot, "--report": report}, model, data)
     from .. import EmotionReport
     from ..exceptions import DatasetWarning
     from ..metrics._report_model import find_history
@@ -76,6 +77,7 @@ def evaluate(
         # Classes of any name are right if they are those of the model, and else an error.
         warnings.filterwarnings("ignore", r"load_face_folder: .* (no class is a known|are no) emotion", DatasetWarning)
         faces = load_data(data, layout, image_size=48, seed=0, progress=progress)
+    options.check_outputs({"--plot": plot, "--report": report}, *faces.list_files())
     answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
     with progress.track("Reading the images", len(answers)) as advance:
         read = read_faces(classifier, list(faces.images), advance)
@@ -93,6 +95,14 @@ def evaluate(
         )
     # How the faces were read, and how the model was trained, is a part of it, whatever it is asked.
     judged.parameters_, judged.history_ = parameters, find_history(classifier)
+    # Before anything is printed, which may fail.
+    if plot is not None:
+        save_figure(lambda: judged.plot().figure_, plot)
+        progress.say(f"Picture: {plot}")
+    if report is not None:
+        asked = f": {binary} or not" if binary else ""
+        judged.to_html(report, title=f"{model} on {data}{asked}")
+        progress.say(f"Report: {report}")
     if json:
         equalized = judged.equalized_
         print_json(
@@ -110,17 +120,7 @@ def evaluate(
             }
         )
     else:
-        typer.echo(str(judged))
-    if plot is not None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        judged.plot().figure_.savefig(plot, dpi=120)
-        progress.say(f"Picture: {plot}")
-    if report is not None:
-        asked = f": {binary} or not" if binary else ""
-        judged.to_html(report, title=f"{model} on {data}{asked}")
-        progress.say(f"Report: {report}")
+        show(str(judged))
 
 
 def _ask_one_question(

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..utils._text import printable
+
 
 class DetectorName(StrEnum):
     """Detectors of :class:`FaceLoader`, and none."""
@@ -120,7 +122,7 @@ def check_data(data: Path | None) -> None:
     from ..exceptions import DatasetNotFoundError
 
     if data is not None and not os.path.exists(data):
-        raise DatasetNotFoundError(f"there is no folder or file '{data}'.")
+        raise DatasetNotFoundError(f"there is no folder or file '{printable(data)}'.")
 
 
 def check_model(model: str) -> None:
@@ -132,6 +134,7 @@ def check_model(model: str) -> None:
     if model in names or os.path.exists(model):
         return
     alike = difflib.get_close_matches(model, names, n=1)
+    model = printable(model)
     advice = f"Did you mean {alike[0]}?" if alike else f"Train one: sk-emotion train my_faces --out {model}."
     raise ModelNotFoundError(
         f"there is no model file '{model}'. {advice} These models come with the package: {', '.join(names)}."
@@ -155,7 +158,7 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
         classifier = load_pretrained(model)
     if not is_classifier(classifier):
         raise ModelFileError(
-            f"'{model}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
+            f"'{printable(model)}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
         )
     return classifier
 
@@ -167,7 +170,7 @@ def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
     for folder in photos:
         if folder is not None and os.path.isdir(folder) and cache.resolve().is_relative_to(Path(folder).resolve()):
             raise typer.BadParameter(f"{str(cache)!r} is in {str(folder)!r}, among the photos.", param_hint="--cache")
-    _check_folder(cache, "--cache")
+    check_folder(cache, "--cache")
 
 
 def use_cache(classifier: Any, cache: Path | None) -> None:
@@ -195,14 +198,17 @@ def check_writable(path: Path | None, option: str) -> None:
     """Refuse a file that cannot be written before hours of work are put into it."""
     if path is None:
         return
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # A pipe or a device.
+        return
     if not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {str(path.parent)!r}.", param_hint=option)
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder, expected a file.", param_hint=option)
-    _check_folder(path.parent, option)
+    check_folder(path.parent, option)
 
 
-def _check_folder(folder: Path, option: str) -> None:
+def check_folder(folder: Path, option: str) -> None:
     """Refuse a folder in which nothing can be written; make it if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,6 +218,29 @@ def _check_folder(folder: Path, option: str) -> None:
         raise typer.BadParameter(
             f"nothing can be written in {str(folder)!r} ({error.strerror}).", param_hint=option
         ) from error
+
+
+def check_outputs(outputs: dict[str, Path | None], *inputs: str | Path | None) -> None:
+    """Refuse a file to write that this command reads, or writes twice."""
+    written: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None or (os.path.exists(path) and not os.path.isfile(path)):
+            continue
+        real = os.path.realpath(path)
+        if real in written:
+            raise typer.BadParameter(f"{str(path)!r} is the file of {written[real]} too.", param_hint=option)
+        written[real] = option
+        if any(_reads(source, real) for source in inputs if source is not None and os.path.exists(path)):
+            raise typer.BadParameter(f"{str(path)!r} is read by this command. Name another file.", param_hint=option)
+
+
+def _reads(source: str | Path, file: str) -> bool:
+    """Tell whether a file is what is read: itself, or in a folder of a class."""
+    root = os.path.realpath(source)
+    if file == root:
+        return True
+    # What lies in the folder itself is of no class.
+    return os.path.isdir(root) and Path(root) in Path(file).parent.parents
 
 
 def check_picture(path: Path | None, option: str) -> None:

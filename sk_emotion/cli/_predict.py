@@ -1,5 +1,6 @@
 """``sk-emotion predict``."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._annotate import annotate_pictures
-from ._output import Progress, print_json, print_json_line, print_table
+from ._annotate import annotate_pictures, check_copies
+from ._output import Progress, print_csv, print_json, print_json_line, print_table
 from ._pictures import list_pictures
 
 
@@ -68,12 +69,17 @@ def predict(
     """
     options.check_model(model)
     options.check_cache(cache, *pictures)
+    if annotate is not None:
+        options.check_folder(annotate, "--annotate")
     from .. import predict_faces
     from ..prediction import find_threshold
     from ..utils._pipelines import split_loader
+    from ..utils._text import withhold
 
     progress = Progress(quiet)
     found = list_pictures(pictures)
+    if annotate is not None:
+        check_copies(annotate, found)
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
     progress.say(f"Model: {model}")
@@ -85,20 +91,23 @@ def predict(
             require_face=not accept_missing,
             progress=advance,
         )
-    table["picture"] = [picture.name for picture in found]
-    _print(table, Format.JSON if json else form)
+    table["picture"] = [
+        picture.name if os.path.exists(picture.name) else withhold(picture.name, [picture.name]) for picture in found
+    ]
+    # Before anything is printed, which may fail.
     if annotate is not None:
         positive, threshold = find_threshold(classifier)
         note = "" if threshold is None else f"{positive} from {threshold:.0%} on".replace("%", " %")
         annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None), note)
         progress.say(f"Annotated: {annotate}")
+    _print(table, Format.JSON if json else form)
     raise typer.Exit(1 if table["rejected"].str.startswith("cannot be read").any() else 0)
 
 
 def _print(table: Any, form: Format) -> None:
     rows = table.to_dict(orient="records")
     if form is Format.CSV:
-        typer.echo(table.to_csv(index=False), nl=False)
+        print_csv(table)
     elif form is Format.JSON:
         print_json([_describe(row) for row in rows])
     elif form is Format.JSONL:

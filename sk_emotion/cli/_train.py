@@ -8,7 +8,7 @@ import typer
 
 from . import _options as options
 from ._data import Faces, Layout, load_data, read_images
-from ._output import Progress, print_json, told_in_the_result
+from ._output import Progress, print_json, save_figure, show, told_in_the_result
 
 
 class Kind(StrEnum):
@@ -66,6 +66,7 @@ def train(
     chosen = options.choose_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")
+    options.check_outputs({"--out": out, "--curves": curves}, data)
     of_cnn = {"--curves": curves, "--checkpoints": checkpoints}
     for option, value in of_cnn.items():
         if value is not None and model is not Kind.CNN:
@@ -75,7 +76,8 @@ def train(
 
     from sklearn.pipeline import Pipeline
 
-    from .. import FaceLoader, save_model
+    from .. import FaceLoader, TrainingCurves, save_model
+    from ..utils._text import printable
     from ._question import ask_binary
 
     progress = Progress(quiet)
@@ -84,6 +86,7 @@ def train(
     answers, pos_label = ask_binary(faces.labels, binary, progress)
     faces = faces._replace(labels=answers)
     asked = pos_label if specificity is not None else None
+    options.check_outputs({"--out": out, "--curves": curves}, *faces.list_files())
     # What cannot be split is known before any picture is read.
     _split(faces, validation, seed, asked)
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
@@ -98,19 +101,22 @@ def train(
         steps = _train_hog_svm(fit_part, equalize, image_size, seed, progress)
 
     result: dict[str, Any] = {"model": str(out), "classes": steps[-1][1].classes_, "n_train": len(fit_part.labels)}
+    judgement = ""
     if held_out is not None:
         if specificity is not None:
             steps = _choose_threshold(steps, held_out, pos_label, specificity, result)
-        _judge(steps, held_out, pos_label, result, None if json else progress)
+        judgement = _judge(steps, held_out, pos_label, result)
     pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise", cache=None)), *steps])
+    # Before anything is printed, which may fail.
     save_model(pipeline, out)
     if curves is not None:
-        _draw_curves(pipeline, curves)
+        save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure_, curves)
         result["curves"] = str(curves)
     if json:
         print_json(result | {"unread": len(faces.unread)})
     else:
-        typer.echo(f"Model: {out}\nUse it: sk-emotion predict photo.jpg --model {out}")
+        named = printable(out)
+        show(f"{judgement}Model: {named}\nUse it: sk-emotion predict photo.jpg --model {named}")
 
 
 def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces, Faces | None]:
@@ -224,9 +230,8 @@ def _choose_threshold(
     return [*steps[:-1], (name, fixed.fit(features, held_out.labels))]
 
 
-def _judge(
-    steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, result: dict[str, Any], progress: Progress | None
-) -> None:
+def _judge(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, result: dict[str, Any]) -> str:
+    """Score the model on what was held out; give what is to be printed of it."""
     from sklearn.pipeline import Pipeline
 
     from .. import EmotionReport
@@ -236,19 +241,9 @@ def _judge(
             Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
         )
     result["validation"] = report.scores_["value"].to_dict() | {"n": report.n_samples_}
-    if progress is not None:
-        typer.echo("On the validation images, which were not trained on:\n")
-        typer.echo(f"{report}\n")
-    if "threshold" in result and progress is not None:
-        typer.echo(
-            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate.\n"
+    told = f"On the validation images, which were not trained on:\n\n{report}\n\n"
+    if "threshold" in result:
+        told += (
+            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate.\n\n"
         )
-
-
-def _draw_curves(pipeline: Any, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from .. import TrainingCurves
-
-    TrainingCurves.from_estimator(pipeline).figure_.savefig(path, dpi=120)
+    return told

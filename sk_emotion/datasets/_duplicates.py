@@ -40,7 +40,7 @@ _PAIRS_AT_ONCE = 64
         "images": "no_validation",
         "groups": ["array-like", None],
         "max_distance": [Interval(Integral, 0, 64, closed="both")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None],
     },
     prefer_skip_nested_validation=True,
 )

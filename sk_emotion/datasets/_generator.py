@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..emotions import EMOTIONS, normalize_emotion
 from ..exceptions import DatasetError, LabelError
+from ..utils._resources import check_memory
 from ._action_units import PROTOTYPES, draw_action_units
 from ._cartoon import Array, Canvas, render
 
@@ -125,6 +126,10 @@ def make_faces(
     view = _draw_views(n_samples, rng)
 
     channels = 3 if color else 1
+    # Some ten masks of float64 are drawn for each face.
+    check_memory(
+        (n_samples * channels + 80) * image_size**2, f"make_faces: image_size={image_size} for {n_samples} faces"
+    )
     X = np.empty((n_samples, image_size, image_size, channels), dtype=np.uint8)
     step = max(1, _PIXELS_PER_CHUNK // image_size**2)
     for start in range(0, n_samples, step):

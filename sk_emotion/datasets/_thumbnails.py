@@ -1,7 +1,7 @@
 """Pictures read once and small: enough to know that a file is whole, and what it looks like."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..exceptions import ImageReadError
 from ..preprocessing._crop import REDUCING_GAP
 from ..preprocessing._decode import decode_picture
 from ..preprocessing._sources import as_source, show_path
+from ..utils._resources import bound_jobs, most_jobs
 
 SIZE = 32
 """Height and width of a thumbnail in pixels; the aspect ratio is not kept."""
@@ -23,6 +24,8 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 
 def read_thumbnails(images: Iterable[Any], n_jobs: int | None = None) -> list[NDArray[np.uint8] | ImageReadError]:
     """Read pictures, in threads; what cannot be read gives its error in place of a thumbnail."""
+    n_images = len(images) if isinstance(images, Sized) else most_jobs()
+    n_jobs = bound_jobs(n_jobs, n_images, require="sharedmem")
     return Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(_try_thumbnail)(image) for image in images)
 
 

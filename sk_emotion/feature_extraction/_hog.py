@@ -16,6 +16,7 @@ from ..exceptions import ImageArrayError
 from ..images import check_one_label_each, validate_images
 from ..utils._output import use_index
 from ..utils._refit import as_fitted, fit_aside
+from ..utils._resources import bound_jobs, check_memory
 from ..utils._tensors import as_numpy
 from ._histograms import describe_images
 
@@ -90,7 +91,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         "block_norm": [StrOptions({"L1", "L1-sqrt", "L2", "L2-Hys"})],
         "transform_sqrt": ["boolean"],
         "image_shape": [tuple, list, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None],
         "device": [str, None],
     }
 
@@ -184,8 +185,12 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         size = max(1, _PIXELS_PER_BATCH[kind if device is None else "device"] // math.prod(images.shape[1:3]))
         starts = range(0, len(images), size)
         # Threads: to hand features from one process to another takes longer than to compute them.
-        parallel = Parallel(self.n_jobs if device is None else 1, require="sharedmem", return_as="generator")
+        n_jobs = bound_jobs(self.n_jobs, len(starts), require="sharedmem") if device is None else 1
+        parallel = Parallel(n_jobs, require="sharedmem", return_as="generator")
         parts = parallel(delayed(describe)(images[start : start + size]) for start in starts)
+        check_memory(
+            8 * len(images) * self._n_features_out, f"HOGTransformer: {self._n_features_out} features an image"
+        )
         features = np.empty((len(images), self._n_features_out))
         for start, part in zip(starts, parts, strict=True):
             features[start : start + size] = part

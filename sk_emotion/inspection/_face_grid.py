@@ -10,6 +10,7 @@ from ..exceptions import LabelError
 from ..metrics._predictions import as_probabilities, ask_both, check_scores, find_codes
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
+from ..utils._axes import literal
 from ..utils._labels import check_labels
 from ..utils._palette import COLORS
 from ._faces import as_images, draw_face, lay_out, name_face, read_images, scale_to_unit
@@ -201,7 +202,7 @@ class FaceGridDisplay:
         for row, (ax, image) in enumerate(zip(self.axes_, scale_to_unit(self.images), strict=True)):
             title = name_face(self.y_pred[row], None if self.confidence is None else self.confidence[row])
             wrong = self.y_true is not None and self.y_true[row] != self.y_pred[row]
-            draw_face(ax, image, f"{title}\ntrue: {self.y_true[row]}" if wrong else title)
+            draw_face(ax, image, f"{title}\ntrue: {literal(self.y_true[row])}" if wrong else title)
             if wrong:
                 _mark_wrong(ax)
         return self

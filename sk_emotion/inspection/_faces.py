@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..images import learn_pixel_range, validate_images
 from ..metrics._predictions import load_faces
 from ..preprocessing import FaceLoader
+from ..utils._axes import literal
 
 _MAX_COLUMNS = 8
 
@@ -49,16 +50,15 @@ def lay_out(n_faces: int, axes: Any, owner: str, title_lines: int = 1) -> NDArra
 
 
 def draw_face(ax: Any, image: NDArray[np.float64], title: str = "") -> None:
-    """Draw an image with pixels in [0, 1]."""
+    """Draw an image with pixels in [0, 1]; names in its title are those of :func:`literal`."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
-    # A pair of dollar signs would be set as mathematics.
-    ax.set_title(title.replace("$", r"\$"), fontsize=8, pad=3)
+    ax.set_title(title, fontsize=8, pad=3)
 
 
 def name_face(label: Any, confidence: float | None) -> str:
-    """Write a label with its probability, where there is one."""
-    return str(label) if confidence is None else f"{label} {confidence:.0%}"
+    """Write a label for the title of a face, with its probability, where there is one."""
+    return literal(label) if confidence is None else f"{literal(label)} {confidence:.0%}"
 
 
 def _find_image_shape(classifier: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import LabelError
-from ..utils._axes import finish_axes
+from ..utils._axes import finish_axes, literal
 from ..utils._palette import COLORS
 from ._calibration import bin_confidences, expected_calibration_error
 from ._predictions import as_probabilities, check_scores, check_truth, choose_positive, load_faces
@@ -219,7 +219,7 @@ class MulticlassCalibrationDisplay:
         ax.scatter(
             confidence, accuracy, s=12 + 150 * self.counts[filled] / self.counts.max(), color=COLORS[0], zorder=3
         )
-        name = "all classes" if self.pos_label is None else str(self.pos_label)
+        name = "all classes" if self.pos_label is None else literal(self.pos_label)
         (self.line_,) = ax.plot(
             confidence,
             accuracy,
@@ -232,7 +232,7 @@ class MulticlassCalibrationDisplay:
         if self.pos_label is None:
             ax.set(xlabel="confidence (probability of the predicted label)", ylabel="accuracy")
         else:
-            ax.set(xlabel=f"predicted probability of {self.pos_label}", ylabel=f"share of {self.pos_label}")
+            ax.set(xlabel=f"predicted probability of {name}", ylabel=f"share of {name}")
         ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
         finish_axes(ax, loc="best")
         return self

@@ -1,7 +1,6 @@
 """What makes scores worth less than they seem: leaks, absent classes, and classes of few faces."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils.validation import _num_samples
 from ..datasets._overlap import find_shared, number_copies
 from ..exceptions import LabelError
 from ..utils._labels import check_labels
+from ..utils._page import escape
 from ..utils._text import abridge
 
 # A recall of 0.8 on 20 faces has a standard error of 0.09.

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-# More names than this would run into one another below the matrix.
-_MAX_LEVEL_NAMES = 3
+from ..utils._axes import literal
+
+# More or longer names than this would run into one another below the matrix.
+_MAX_LEVEL_NAMES, _MAX_LEVEL_LETTERS = 3, 14
+_INCHES_PER_LETTER = 0.12
 _SLOPE = 35
 
 _NORMALIZED = {"true": "Share of the true class", "pred": "Share of the predicted class", "all": "Share of all images"}
@@ -87,12 +90,17 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         self : ConfusionMatrixDisplay
         """
         matrix = np.asarray(self.confusion_matrix)
+        labels = [
+            literal(name) for name in (range(len(matrix)) if self.display_labels is None else self.display_labels)
+        ]
+        longest = max(map(len, labels), default=0)
         if ax is None:
             import matplotlib.pyplot as plt
 
-            side = max(4.0, 1.5 + 0.7 * len(matrix))
+            side = max(4.0, 1.5 + 0.7 * len(matrix)) + _INCHES_PER_LETTER * max(longest - _MAX_LEVEL_LETTERS, 0)
             _, ax = plt.subplots(figsize=(side, side), layout="constrained")
-        sloped = xticks_rotation == "auto" and len(matrix) > _MAX_LEVEL_NAMES
+        crowded = len(matrix) > _MAX_LEVEL_NAMES or longest > _MAX_LEVEL_LETTERS
+        sloped = xticks_rotation == "auto" and crowded
         level = "horizontal" if xticks_rotation == "auto" else xticks_rotation
         super().plot(
             include_values=False,
@@ -102,6 +110,7 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
             colorbar=False,
             im_kw={"vmin": 0, "vmax": 1, **(im_kw or {})},
         )
+        ax.set(xticklabels=labels, yticklabels=labels)
         if sloped:
             for name in ax.get_xticklabels():
                 name.set(ha="right", rotation_mode="anchor")

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from ..exceptions import LabelError
-from ..utils._axes import finish_axes
+from ..utils._axes import finish_axes, literal
 from ..utils._palette import pick_color
 from ._predictions import check_scores, check_truth, choose_positive, load_faces, score_images
 
 _GRID = 1001
+
+# Letters of a name that fit in a legend beside the curves.
+_BESIDE = 20
 
 
 class _OneVsRestDisplay(ABC):
@@ -201,7 +204,7 @@ class MulticlassRocCurveDisplay(_OneVsRestDisplay):
     def _draw(self, ax: Any) -> None:
         ax.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
         for position, label in enumerate(self.classes):
-            name = f"{label} (AUC {self.roc_auc[label]:.3f})"
+            name = f"{literal(label)} (AUC {self.roc_auc[label]:.3f})"
             self.lines_ += ax.plot(self.fpr[label], self.tpr[label], color=pick_color(position), label=name)
         if len(self.classes) > 1:
             grid = np.linspace(0, 1, _GRID)
@@ -283,7 +286,7 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
 
     def _draw(self, ax: Any) -> None:
         for position, label in enumerate(self.classes):
-            name = f"{label} (AP {self.average_precision[label]:.3f})"
+            name = f"{literal(label, _BESIDE)} (AP {self.average_precision[label]:.3f})"
             self.lines_ += ax.plot(
                 self.recall[label],
                 self.precision[label],

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from .._stored_images import as_indexable
 from ..datasets._overlap import resolve_groups
 from ..exceptions import DatasetWarning, LabelError
+from ..utils._files import write_output
 from ..utils._labels import check_labels
 from ..utils._page import describe_environment, describe_parameters
 from ..utils._tensors import as_numpy
@@ -407,7 +408,7 @@ class EmotionReport:
         Parameters
         ----------
         path : str or Path, default=None
-            File to write, in UTF-8.
+            File to write, in UTF-8, as a whole or not at all.
         title : str, default="Emotion report"
             Heading of the page: which model was judged on what, say.
 
@@ -415,12 +416,17 @@ class EmotionReport:
         -------
         str
             The page.
+
+        Raises
+        ------
+        FileWriteError
+            If the file cannot be written, because the disk is full, say. An earlier page is as it was.
         """
         from ._report_html import render_report
 
         page = render_report(self, title)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_output(path, page.encode())
         return page
 
     def __str__(self) -> str:

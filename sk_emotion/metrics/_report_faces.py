@@ -53,7 +53,7 @@ def check_image_names(names: Any, n_samples: int) -> list[str]:
     """Check that there is a name for each face; give none if there are none."""
     if names is None:
         return []
-    told = [os.fspath(name) if isinstance(name, os.PathLike) else str(name) for name in names]
+    told = [os.fsdecode(name) if isinstance(name, os.PathLike | bytes) else str(name) for name in names]
     if len(told) != n_samples:
         raise LabelError(
             f"EmotionReport: there are {n_samples} labels, but image_names has {len(told)} names. Give one an image."

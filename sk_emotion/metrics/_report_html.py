@@ -1,7 +1,6 @@
 """A report as one self-contained page."""
 
 import os
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from ..utils._page import (
     Html,
     Scale,
     Section,
+    escape,
     figure,
     notes,
     render_environment,

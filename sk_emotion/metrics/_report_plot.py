@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..utils._axes import literal
 from ..utils._palette import COLORS
 from ._confusion import ConfusionMatrixDisplay
 from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
@@ -34,7 +35,7 @@ def draw_report(report: "EmotionReport", axes: Any) -> Any:
         options = {"classes": report.classes_, "pos_label": report.pos_label_}
         for display, ax in ((MulticlassRocCurveDisplay, axes[2]), (MulticlassPrecisionRecallDisplay, axes[3])):
             display.from_predictions(report.y_true_, report.y_score_, ax=ax, **options)
-        question = "each class against the rest" if report.pos_label_ is None else str(report.pos_label_)
+        question = "each class against the rest" if report.pos_label_ is None else literal(report.pos_label_, 40)
         axes[2].set_title(f"ROC: {question}")
         axes[3].set_title(f"Precision and recall: {question}")
     return axes
@@ -57,7 +58,7 @@ def _draw_f1(report: "EmotionReport", ax: Any) -> None:
         ax.errorbar(f1, positions, xerr=lengths, fmt="none", ecolor="0.25", capsize=3)
     macro = report.scores_["value"].to_dict()["f1_macro"]
     ax.axvline(macro, color=COLORS[1], linestyle="--", linewidth=1.2)
-    names = [str(label) for label in report.classes_]
+    names = [literal(label) for label in report.classes_]
     ax.set_yticks(positions, [f"{name} ({n:.0f})" for name, n in zip(names, table["support"], strict=True)])
     ax.invert_yaxis()
     level = f" with {report.confidence_level_:.0%} intervals" if report.n_resamples_ else ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..utils._text import align, number
+from ..utils._text import align, number, printable
 
 if TYPE_CHECKING:
     from ._report import EmotionReport
@@ -39,12 +39,12 @@ def describe_report(report: "EmotionReport") -> str:
     parts = [describe_set(report), "", *_table_of_scores(report)]
     parts += ["", describe_majority(report)]
     for caveat in report.caveats_:
-        parts += ["", *textwrap.wrap(caveat, _WIDTH)]
+        parts += ["", *textwrap.wrap(printable(caveat), _WIDTH)]
     why = explain_difference(report)
     if why:
-        parts += ["", *textwrap.wrap(why, _WIDTH), "", "The untouched test set, class by class:"]
+        parts += ["", *textwrap.wrap(printable(why), _WIDTH), "", "The untouched test set, class by class:"]
     parts += ["", *_table_of_classes(report), "", *_table_of_confusions(report), *_describe_groups(report)]
-    return "\n".join(parts)
+    return "\n".join(map(printable, parts))
 
 
 def explain_difference(report: "EmotionReport") -> str:

@@ -24,6 +24,7 @@ from ..exceptions import DatasetWarning, LabelError
 from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
 from ..utils._labels import check_labels, check_lengths
 from ..utils._page import describe_parameters
+from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_caveats import list_caveats
 from ._comparison_folds import draw_splits
 from ._comparison_result import Comparison
@@ -129,6 +130,7 @@ def compare_classifiers(
     ['linear', 'Bayes']
     """
     _check_parameters(n_repeats, error_score)
+    check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
     X = as_indexable(X)
     with stay_here():
@@ -156,7 +158,7 @@ def compare_classifiers(
         # Ray and multiprocessing give all results at once.
         return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
         with share_data(X, labels, group_labels, *splits):
-            results = Parallel(n_jobs=n_jobs, return_as=return_as)(tasks)
+            results = Parallel(n_jobs=bound_jobs(n_jobs, len(tasks)), return_as=return_as)(tasks)
             rows = collect_folds(repeat_warnings(results), len(splits), list(prepared), verbose)
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)

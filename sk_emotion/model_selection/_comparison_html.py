@@ -1,6 +1,5 @@
 """A comparison as one self-contained page."""
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +9,8 @@ from ..utils._page import (
     Html,
     Scale,
     Section,
+    escape,
+    escape_lines,
     figure,
     notes,
     render_environment,
@@ -204,7 +205,7 @@ def _render_errors(comparison: "Comparison") -> str:
     for (name, error), failures in comparison.failures_.groupby(["estimator", "error"], sort=False):
         folds = ", ".join(map(str, failures["fold"]))
         where = f"{name}, fold{'s' if len(failures) > 1 else ''} {folds}"
-        items.append(f"<dt>{escape(where)}</dt><dd><pre>{escape(str(error))}</pre></dd>\n")
+        items.append(f"<dt>{escape(where)}</dt><dd><pre>{escape_lines(str(error))}</pre></dd>\n")
     return f"<dl>{''.join(items)}</dl>\n" if items else ""
 
 

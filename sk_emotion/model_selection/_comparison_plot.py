@@ -3,7 +3,9 @@
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from ..utils._axes import literal
 from ..utils._palette import pick_color
+from ..utils._text import printable
 from ._comparison_result import title_of
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def plot_folds(comparison: "Comparison", ax: Any, metric: str) -> Any:
         )  # fmt: skip
     ax.set_yticks(range(len(means)), [_label(comparison, str(name)) for name in means.index])
     ax.set_ylim(len(means) - 0.45, -0.65)
-    ax.set_xlabel(f"{title_of(metric)}, one point per fold")
+    ax.set_xlabel(f"{literal(title_of(metric))}, one point per fold")
     ax.grid(axis="x", color="0.9", zorder=0)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -62,9 +64,9 @@ def count_failures(comparison: "Comparison", name: str) -> int:
 
 def _label(comparison: "Comparison", name: str) -> str:
     """Put a long name on several lines, and below it that it failed."""
-    # A pair of dollar signs would be set as mathematics.
-    lines = textwrap.wrap(name, 26, max_lines=3, placeholder="…") or [name]
+    lines = textwrap.wrap(printable(name), 26, max_lines=3, placeholder="…") or [name]
+    lines = [literal(line, 26) for line in lines]
     n_failed = count_failures(comparison, name)
     if n_failed:
         lines.append(f"(failed in {n_failed} fold{'s' if n_failed > 1 else ''})")
-    return "\n".join(lines).replace("$", r"\$")
+    return "\n".join(lines)

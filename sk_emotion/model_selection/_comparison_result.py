@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..utils._files import write_output
 from ..utils._page import describe_environment
-from ..utils._text import align, number
+from ..utils._text import align, number, printable
 from ._comparison_tests import compare_pairs
 
 NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
@@ -167,18 +168,23 @@ class Comparison:
         Parameters
         ----------
         path : str or Path, default=None
-            File to write, in UTF-8.
+            File to write, in UTF-8, as a whole or not at all.
 
         Returns
         -------
         str
             The page.
+
+        Raises
+        ------
+        FileWriteError
+            If the file cannot be written, because the disk is full, say. An earlier page is as it was.
         """
         from ._comparison_html import render_comparison
 
         page = render_comparison(self)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            write_output(path, page.encode())
         return page
 
     def __str__(self) -> str:
@@ -191,7 +197,7 @@ class Comparison:
             parts += [rule, *lines[1 + len(rows) :]]
         for notes in (self.caveats_, self.describe_failures(), self.describe_tests()):
             parts += ["", *notes] if notes else []
-        return "\n".join(parts)
+        return "\n".join(map(printable, parts))
 
     def __repr__(self) -> str:
         return str(self)
@@ -286,7 +292,7 @@ def describe_mean(mean: float, std: float) -> str:
 
 def _shorten(error: str, length: int = 160) -> str:
     """Put an error on one line."""
-    line = " ".join(error.split())
+    line = printable(" ".join(error.split()))
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 

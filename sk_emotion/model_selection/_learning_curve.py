@@ -17,6 +17,7 @@ from ..preprocessing import FaceLoader
 from ..utils._axes import finish_axes
 from ..utils._labels import check_labels, check_lengths
 from ..utils._palette import COLORS
+from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_folds import draw_splits
 from ._comparison_result import title_of
 from ._nested_groups import keep_groups_together
@@ -208,6 +209,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         """
         if np.size(train_sizes) < 2:
             raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes for a curve.")
+        check_jobs(n_jobs, cls.__name__)
         X = as_indexable(X)
         groups = resolve_groups(groups, X, cls.__name__)
         labels = check_labels(y, cls.__name__)
@@ -231,7 +233,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
                 cv=splits,
                 scoring=scoring,
                 exploit_incremental_learning=exploit_incremental_learning,
-                n_jobs=n_jobs,
+                n_jobs=bound_jobs(n_jobs, len(splits) * np.size(train_sizes)),
                 pre_dispatch=pre_dispatch,
                 verbose=verbose,
                 error_score=error_score,

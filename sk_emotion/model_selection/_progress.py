@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..utils._progress import make_progress
+from ..utils._text import printable
 from ._comparison_result import NOT_METRICS
 
 
@@ -19,13 +20,15 @@ def collect_folds(
     rows: list[dict[str, Any]] = []
     progress = make_progress() if verbose else None
     with progress or nullcontext():
-        bar = progress and progress.add_task(f"{names[0]}, fold 1 of {n_folds}", total=len(names) * n_folds)
+        bar = progress and progress.add_task(f"{printable(names[0])}, fold 1 of {n_folds}", total=len(names) * n_folds)
         for row in results:
             rows.append(row)
             done = len(rows)
             if progress is not None:
                 following = names[min(done // n_folds, len(names) - 1)]
-                progress.update(bar, advance=1, description=f"{following}, fold {done % n_folds + 1} of {n_folds}")
+                progress.update(
+                    bar, advance=1, description=f"{printable(following)}, fold {done % n_folds + 1} of {n_folds}"
+                )
             if verbose and done % n_folds == 0:
                 _print_line(rows[-n_folds:], done // n_folds, len(names), progress)
     return rows
@@ -45,7 +48,7 @@ def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, pr
     else:
         parts.append(f"{len(rows)} folds")
     seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
-    line = f"[{position}/{n_estimators}] {rows[0]['estimator']}: {', '.join(parts)}, {seconds:.1f} s"
+    line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {', '.join(parts)}, {seconds:.1f} s"
     if progress is None:
         print(line, file=sys.stderr, flush=True)
     else:

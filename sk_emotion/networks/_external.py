@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from ..exceptions import MissingDependencyError
+from ..exceptions import MissingDependencyError, OutOfMemoryError
+from ..utils._device import is_out_of_memory
 from ._base import Network
 
 
@@ -135,7 +136,16 @@ class TorchNetwork(Network):
         parameters = inspect.signature(self.module).parameters
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         asked_for = {name: value for name, value in offered.items() if takes_all or name in parameters}
-        module = self.module(**{**asked_for, **(self.module_params or {})})
+        try:
+            module = self.module(**{**asked_for, **(self.module_params or {})})
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            height, width = image_size
+            raise OutOfMemoryError(
+                f"TorchNetwork: {self.module!r} needs more memory than there is for images of {height}x{width} pixels "
+                f"({error}). Choose smaller images, or a network whose layers do not grow with them."
+            ) from error
         if not isinstance(module, nn.Module):
             raise TypeError(
                 f"TorchNetwork: module={self.module!r} gave a {type(module).__name__}, expected a torch.nn.Module."

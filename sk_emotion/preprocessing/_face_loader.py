@@ -28,6 +28,7 @@ from ..images import check_one_label_each, find_shape, refuse_one_image, validat
 from ..utils._defaults import add_new_parameters
 from ..utils._output import keep_index
 from ..utils._refit import fit_aside, snapshot
+from ..utils._resources import check_memory, most_jobs
 from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
@@ -185,7 +186,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         "channel_order": [StrOptions({"rgb", "bgr"})],
         "image_shape": [tuple, list, None],
         "cache": [str, os.PathLike, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -428,6 +429,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
+        self._check_memory(len(sources))
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
@@ -517,7 +519,14 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         backend, n_jobs = get_active_backend()
         if self.n_jobs is None and self.detector is None and n_jobs is None and not backend.nesting_level:
             return min(effective_n_jobs(-1), _MOST_THREADS, len(sources))
-        return effective_n_jobs(self.n_jobs)
+        return min(effective_n_jobs(self.n_jobs), max(len(sources), 1), most_jobs())
+
+    def _check_memory(self, n_faces: int) -> None:
+        """Refuse faces of a size that no memory holds, before a picture is made so large."""
+        height, width = self._target_size()
+        # While one is made, Pillow holds it more than once, with four bytes a pixel.
+        n_bytes = n_faces * math.prod(self._face_shape()) + 8 * height * width
+        check_memory(n_bytes, f"FaceLoader: image_size={self.image_size!r} for {n_faces} pictures")
 
     def _make_face(self, source: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
         """Make the face of one picture, and tell whether a detector saw it."""
@@ -550,6 +559,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _crop_floats(self, images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
         """Crop images that are not on a scale of pixels, channel by channel."""
         low, high = pixel_range
+        self._check_memory(4 * len(images))
         faces = np.empty((len(images), *self._face_shape()), dtype=np.float32)
         found = np.zeros(len(images), dtype=bool)
         for index, image in enumerate(as_rgb(image, self.channel_order) for image in images):

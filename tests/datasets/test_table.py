@@ -232,3 +232,30 @@ def test_column_that_is_there_twice_is_refused(table, tmp_path, argument, as_fil
 def test_other_columns_may_be_there_twice(table, tmp_path):
     (tmp_path / "faces.csv").write_text("image,x,x,label\nphotos/0.png,1,2,happy\nphotos/1.png,1,2,pain\n")
     assert load_face_table(tmp_path / "faces.csv").target.tolist() == ["happiness", "pain"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["image,label,label", "image,label, label ", "image,image,label", '"label",image,label', "image;label;label"],
+)
+def test_column_of_a_file_that_is_there_twice_is_refused(table, tmp_path, header):
+    row = ";".join(["photos/0.png"] * 3) if ";" in header else ",".join(["photos/0.png"] * 3)
+    (tmp_path / "faces.csv").write_text(f"{header}\n{row}\n{row}\n")
+    with pytest.raises(DatasetError, match=r"the column '(label|image)' 2 times"):
+        load_face_table(tmp_path / "faces.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "image,label\nphotos/0.png,fröhlich\n".encode("latin-1"),
+        "Bild,größe\n".encode("cp1252"),
+        "image,label\nphotos/0.png,pain\n".encode("utf-16"),
+        b"image,label\n\xff\xfe\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+    ],
+)
+def test_csv_that_is_not_utf_8_is_refused(tmp_path, content):
+    (tmp_path / "faces.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match="UTF-8"):
+        load_face_table(tmp_path / "faces.csv")

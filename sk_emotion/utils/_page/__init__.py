@@ -2,7 +2,7 @@
 
 from ._charts import Lines, Scale, draw_bins, draw_lines
 from ._environment import describe_environment, describe_parameters, render_environment, render_parameters
-from ._shell import Html, Section, figure, notes, panels, render_fragment, render_page, table
+from ._shell import Html, Section, escape, escape_lines, figure, notes, panels, render_fragment, render_page, table
 
 __all__ = [
     "Html",
@@ -13,6 +13,8 @@ __all__ = [
     "describe_parameters",
     "draw_bins",
     "draw_lines",
+    "escape",
+    "escape_lines",
     "figure",
     "notes",
     "panels",

@@ -1,13 +1,12 @@
 """Drawings as inline SVG, in the colours of the text around them."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._shell import Html
+from ._shell import Html, escape
 
 # In units of the drawing: the edges that hold ticks and labels.
 _LEFT, _BOTTOM, _TOP, _RIGHT = 34, 32, 6, 8

@@ -10,7 +10,7 @@ from typing import Any
 import sklearn
 from sklearn.frozen import FrozenEstimator
 
-from ._shell import Html, figure, table
+from ._shell import Html, escape_lines, figure, table
 
 _PACKAGES = ("torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy")
 
@@ -68,7 +68,7 @@ def render_environment(environment: Mapping[str, str]) -> Html:
 def render_parameters(parameters: Mapping[str, str], name: str = "") -> Html:
     """Make a table of :func:`describe_parameters`."""
     label = f"Parameters of {name}" if name else "Parameters"
-    rows = [[parameter or "(class)", value] for parameter, value in parameters.items()]
+    rows = [[parameter or "(class)", escape_lines(value)] for parameter, value in parameters.items()]
     return table(label, ["parameter", "value"], rows, kind="text")
 
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
-from typing import NamedTuple
+from html import escape as escape_markup
+from typing import Any, NamedTuple
 
+from .._text import printable
 from ._style import FRAGMENT_STYLE, PAGE_STYLE
 
 
@@ -12,6 +13,16 @@ class Html(str):
     """Text that is HTML already; any other text is escaped where it is put into a page."""
 
     __slots__ = ()
+
+
+def escape(text: Any) -> str:
+    """Write text for a page on one line, so that nothing in it is a tag or a sign that is obeyed and not seen."""
+    return escape_markup(printable(text))
+
+
+def escape_lines(text: str) -> Html:
+    """Write text of several lines for a page that keeps them."""
+    return Html("\n".join(map(escape, text.splitlines())))
 
 
 class Section(NamedTuple):

@@ -1,0 +1,108 @@
+"""Names as text: nothing in them is obeyed by a terminal, a spreadsheet or a page, and no picture is shown in a log."""
+
+import base64
+import os
+
+import pytest
+
+from sk_emotion.utils._page import escape, escape_lines
+from sk_emotion.utils._text import abridge, align, harmless, printable, withhold
+
+FACE = base64.b64encode(bytes(range(256)) * 2).decode()
+
+UNSEEN = [
+    (os.fsdecode(b"caf\xe9.png"), r"caf\xe9.png"),
+    (os.fsdecode("é\xff".encode()[:2] + b"\xff"), r"é\xff"),
+    ("\x1b[2Jname", r"\x1b[2Jname"),
+    ("\x9b31mname", r"\x9b31mname"),
+    ("one\ntwo\r\tthree", r"one\ntwo\r\tthree"),
+    ("bell\a back\b null\0 delete\x7f", r"bell\x07 back\x08 null\x00 delete\x7f"),
+    ("gpj.\u202eexe", r"gpj.\u202eexe"),
+    ("\u2066isolated\u2069", r"\u2066isolated\u2069"),
+    ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
+    ("line\u2028paragraph\u2029", r"line\u2028paragraph\u2029"),
+    ("\U000e0041tag", r"\U000e0041tag"),
+    ("\ud800 alone", r"\ud800 alone"),
+    (b"by\xfftes", r"by\xfftes"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), UNSEEN)
+def test_what_is_obeyed_or_not_seen_is_escaped(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
+    shown.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", ["photo.jpg", r"C:\faces\new.png", "é 快乐 😀", "a\xa0b", 3, ""])
+def test_other_text_stays_as_it_is(text):
+    assert printable(text) == str(text)
+
+
+def test_bytes_of_a_name_that_are_text_in_another_locale_are_shown_as_text():
+    # As a name is decoded where the locale is C.
+    assert printable("é.png".encode().decode("ascii", "surrogateescape")) == "é.png"
+
+
+@pytest.mark.parametrize(("text", "shown"), UNSEEN)
+def test_pages_tables_and_lists_escape_too(text, shown):
+    assert escape(text) == shown
+    if isinstance(text, str):
+        assert align([[text, "x"], ["", "y"]])[0].startswith(shown)
+        assert abridge([text]) == shown
+
+
+def test_lines_are_kept_where_a_page_shows_lines():
+    assert escape_lines("<a>\n  b\x1b") == "&lt;a&gt;\n  b\\x1b"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "  =1", "\xa0=1", "-photo.png", "=", "＝1", "-1,5", "+49 30 1"],  # noqa: RUF001
+)
+def test_formulas_become_text(cell):
+    assert harmless(cell) == f"'{cell}"
+    assert harmless(harmless(cell)) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["\t=1", "\r=1", "\n@x", "\u200b-x"])
+def test_formulas_behind_controls_begin_with_an_escape(cell):
+    assert harmless(cell).startswith("\\")
+
+
+@pytest.mark.parametrize("cell", ["-5", "+3.25", " -1e-7", "-.5", "happy", "a=b", "", "'=1", "1-2"])
+def test_numbers_and_names_are_no_formulas(cell):
+    assert harmless(cell) == cell
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"data:image/png;base64,{FACE}",
+        f"data:,{'x' * 80}",
+        FACE,
+        FACE.replace("+", "-").replace("/", "_"),
+        f"https://example.org/{'a' * 80}",
+        f"s3://bucket/{'a' * 80}",
+    ],
+)
+def test_pictures_and_addresses_are_not_echoed(source):
+    told = withhold(f"there is no file '{source}'; {source}", [source])
+    assert source[:20] in told
+    assert source[:61] not in told
+    assert not any(source[start : start + 61] in told for start in range(len(source) - 60))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"/home/Anna2/{'Pictures/' * 12}face1.png",
+        f"{'0123456789abcdef' * 4}.png",
+        "see https://scikit-learn.org/stable/modules/linear_model.html#logistic-regression-and-more",
+        "a sentence " * 20,
+        "data:short",
+        f"/tmp/{'very_long_folder_name/' * 8}Photo1.JPG",
+    ],
+)
+def test_long_names_and_pages_of_documentation_are_shown(text):
+    assert withhold(text, ["photo.jpg"]) == text
