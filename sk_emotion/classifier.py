@@ -20,11 +20,11 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
-from .exceptions import LabelError, TrainingError
+from .exceptions import LabelError, ParameterError, TrainingError
 from .images import MIN_AUGMENT_SIZE, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
-from .training.build import build_net, rebuild_net, restore_net, seeded
+from .training.build import build_net, check_same_network, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
 from .training.hardware import as_if_alone, autocast, in_doubles, prediction_batch_size
 from .training.net import FaceNet
@@ -278,7 +278,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self : EmotionClassifier
         """
         params = put_defaults(self, params, {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)})
-        return super().set_params(**params)
+        try:
+            return super().set_params(**params)
+        except AttributeError as error:
+            # What a list or dict holds has no names of its own.
+            raise ParameterError(
+                f"EmotionClassifier: {', '.join(name for name in params if '__' in name)} cannot be set one by one "
+                f"({error}). Pass the whole parameter, as in callbacks=[EarlyStopping(patience=3)]."
+            ) from error
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, groups=None, X_val=None, y_val=None):
@@ -339,6 +346,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 raise LabelError(
                     f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!s}."
                 )
+        if goes_on:
+            check_same_network(self, "Set warm_start=False to train it anew")
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
@@ -388,6 +397,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 f"classes={list(classes)} differs from the classes of the first call: {list(self.classes_)}."
             )
         self._check_known(labels, "y")
+        if not first:
+            check_same_network(self, "Call fit to train it anew")
         weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
         self._train(
@@ -520,10 +531,10 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together, but one of them is None.")
+            raise ParameterError("X_val and y_val go together, but one of them is None.")
         if X_val is not None:
             if self.validation_fraction is not None:
-                raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
+                raise ParameterError("Pass either X_val and y_val or validation_fraction, not both.")
             val_images = validate_images(self, X_val, reset=False, in_memory=False)
             val_labels = check_labels(y_val, "EmotionClassifier", "y_val")
             check_consistent_length(val_images, val_labels)
@@ -531,7 +542,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             return (images, codes, weight), (val_images, np.searchsorted(self.classes_, val_labels))
         if self.validation_fraction is None:
             if self.early_stopping:
-                raise ValueError(
+                raise ParameterError(
                     "early_stopping=True needs a validation set. Pass validation_fraction=0.1, or X_val and y_val."
                 )
             return (images, codes, weight), None
@@ -623,7 +634,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             state["callbacks"] = None
         # One text for thousands of numbers; what a callback noted that is no number becomes text.
         history = json.dumps(self.history_, default=str)
-        return {**state, "history_": history, "net_state": net.to_arrays()}
+        return {**state, "history_": history, "net_state": {**net.to_arrays(), "bookkeeping": net.bookkeeping()}}
 
     def __setstate__(self, state):
         net_state = state.get("net_state")

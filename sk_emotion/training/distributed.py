@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import torch
 
-from ..exceptions import TrainingError
+from ..exceptions import ParameterError, TrainingError
 from .batches import FaceDataset
 from .checkpoints import Checkpoints
 from .net import FaceNet, StopTrainingError
@@ -73,7 +73,7 @@ class DataParallelNet(FaceNet):
     def fit_loop(self, *args, **kwargs):
         try:
             return super().fit_loop(*args, **kwargs)
-        except (TrainingError, StopTrainingError):
+        except (ParameterError, StopTrainingError, TrainingError):
             # Raised in all processes.
             raise
         except BaseException as error:
