@@ -113,7 +113,8 @@ class FaceNet(NeuralNetClassifier):
             ) from error
         if not isinstance(self.optimizer_, torch.optim.Optimizer):
             raise ParameterError(
-                f"optimizer={name} returned a {type(self.optimizer_).__name__}, expected a torch.optim.Optimizer."
+                f"optimizer={name} returned an object of type {type(self.optimizer_).__name__}, expected an optimizer "
+                "of torch.optim."
             )
         return self
 

@@ -101,6 +101,9 @@ def find_schedulers(callback: Any) -> Iterator[tuple[str, lr_scheduler.LRSchedul
 def attach_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
     """Let a scheduler, and those that it is made of, set the rates of another optimizer."""
     scheduler.optimizer = optimizer
+    if getattr(scheduler, "_step_count", 0) == 1:
+        # Its first step would warn that this optimizer is not the one that it knows.
+        scheduler._step_count = 2
     for part in getattr(scheduler, "_schedulers", ()):
         attach_scheduler(part, optimizer)
 
