@@ -77,10 +77,13 @@ def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     net = _assemble(clf, module, precision, statistics, known_callbacks=dict(previous.callbacks_), **run)
     net.load_arrays(previous.to_arrays())
     net.history = copy.deepcopy(previous.history)
+    # In skorch, the optimizer is the same one.
     for _, callback in net.callbacks_:
         for _, scheduler in find_schedulers(callback):
-            # In skorch, the optimizer is the same one.
             attach_scheduler(scheduler, net.optimizer_)
+    for group in net.optimizer_.param_groups:
+        # A scheduler that comes after some epochs asks for it.
+        group.setdefault("initial_lr", group["lr"])
     return net
 
 
@@ -188,7 +191,9 @@ def _assemble(
     net.known_callbacks = known_callbacks
     if isinstance(net, DataParallelNet):
         net.accelerator = processes.accelerator
-    return net.initialize()
+    net.initialize()
+    net.known_callbacks = None
+    return net
 
 
 def _choose_augmentation(clf: Any) -> Any:

@@ -45,6 +45,9 @@ _BOOKKEEPING = ("batches", "_best", "_batch_count")
 # What our own schedule sets, which is of no use to a training that follows.
 _SCHEDULED = ("lr", "initial_lr")
 
+# What OneCycleLR and CyclicLR keep in the optimizer when they begin.
+_OF_A_CYCLE = ("max_lr", "min_lr", "max_momentum", "base_momentum")
+
 # As skorch's History and its callbacks say it.
 _NOT_IN_HISTORY = re.compile(r"'(\w+)' was not found in history")
 
@@ -172,6 +175,11 @@ class FaceNet(NeuralNetClassifier):
                 super().notify(method_name, **cb_kwargs)
         except (KeyError, ValueError, SkorchException) as error:
             self._explain_history(error)
+            if isinstance(error, KeyError) and error.args and error.args[0] in _OF_A_CYCLE:
+                raise ParameterError(
+                    f"callbacks: a scheduler looks for {error} of the epochs so far, in which it had no part. Pass "
+                    "last_epoch=-1 to LRScheduler, so that it begins anew."
+                ) from error
             raise
 
     def _end_epoch(self, **cb_kwargs):
