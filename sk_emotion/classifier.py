@@ -20,11 +20,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._stored_images import StoredImages
 from .augmentation import FaceAugmentation
-from .exceptions import LabelError, TrainingError
+from .exceptions import LabelError, ParameterError, TrainingError
 from .images import MIN_AUGMENT_SIZE, check_one_label_each, learn_pixel_range, validate_images
 from .networks import ResNet
 from .training.batches import FaceDataset, as_tensor
-from .training.build import build_net, rebuild_net, restore_net, seeded
+from .training.build import build_net, check_same_network, rebuild_net, restore_net, seeded
 from .training.checkpoints import Checkpoints
 from .training.hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
 from .training.net import FaceNet
@@ -281,7 +281,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self : EmotionClassifier
         """
         params = put_defaults(self, params, {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)})
-        return super().set_params(**params)
+        try:
+            return super().set_params(**params)
+        except AttributeError as error:
+            # What a list or dict holds has no names of its own.
+            raise ParameterError(
+                f"EmotionClassifier: {', '.join(name for name in params if '__' in name)} cannot be set one by one "
+                f"({error}). Pass the whole parameter, as in callbacks=[EarlyStopping(patience=3)]."
+            ) from error
 
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside
@@ -343,6 +350,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 raise LabelError(
                     f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!s}."
                 )
+        if goes_on:
+            check_same_network(self, "Set warm_start=False to train it anew")
         codes = np.searchsorted(self.classes_, labels)
         weight = self._weigh(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
@@ -394,6 +403,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
                 f"classes={list(classes)} differs from the classes of the first call: {list(self.classes_)}."
             )
         self._check_known(labels, "y")
+        if not first:
+            check_same_network(self, "Call fit to train it anew")
         weight = self._weigh(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
         train, _ = self._drop_weightless((images, codes, weight), None, reset=first)
@@ -571,10 +582,10 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
         """Choose the validation set: the user's, a part of the training images, or none."""
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val go together, but one of them is None.")
+            raise ParameterError("X_val and y_val go together, but one of them is None.")
         if X_val is not None:
             if self.validation_fraction is not None:
-                raise ValueError("Give either X_val and y_val or validation_fraction, not both.")
+                raise ParameterError("Pass either X_val and y_val or validation_fraction, not both.")
             val_images = validate_images(self, X_val, reset=False, in_memory=False)
             val_labels = check_labels(y_val, "EmotionClassifier", "y_val")
             check_one_label_each("EmotionClassifier, X_val and y_val", X_val, len(val_images), val_labels)
@@ -582,7 +593,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             return (images, codes, weight), (val_images, np.searchsorted(self.classes_, val_labels))
         if self.validation_fraction is None:
             if self.early_stopping:
-                raise ValueError(
+                raise ParameterError(
                     "early_stopping=True needs a validation set. Pass validation_fraction=0.1, or X_val and y_val."
                 )
             return (images, codes, weight), None
@@ -675,7 +686,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         # One text for thousands of numbers; what a callback noted that is no number becomes text.
         history = json.dumps(state["history_"], default=str)
         with module_lock:
-            return {**state, "history_": history, "net_state": net.to_arrays()}
+            net_state = {**net.to_arrays(), "bookkeeping": net.bookkeeping()}
+        return {**state, "history_": history, "net_state": net_state}
 
     def __setstate__(self, state):
         net_state = state.get("net_state")

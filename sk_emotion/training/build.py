@@ -1,21 +1,27 @@
 """From the parameters of an EmotionClassifier to a net that is ready to train or to predict."""
 
 import copy
+import functools
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Number
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..augmentation import FaceAugmentation
+from ..exceptions import ParameterError
 from ..images import MIN_AUGMENT_SIZE
+from ..networks import ResNet
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
 from .distributed import DataParallelNet
@@ -24,6 +30,10 @@ from .net import FaceNet
 from .preparation import Preparation, learn_pixel_statistics
 from .processes import ALONE, Alone
 from .schedule import SCHEDULES
+from .state import attach_scheduler, find_schedulers
+
+# What skorch's nets call.
+_OF_A_CALLBACK = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
 
 # Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
 _RANDOM_STATE = ForkSafeLock()
@@ -61,12 +71,20 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
 def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     """Build a net that goes on from where `previous` stopped, with the parameters that `clf` has now."""
     statistics = (previous.preparation.mean, previous.preparation.std)
+    precision = previous.precision if clf.precision == "auto" else clf.precision
     # A copy, so that a training that fails leaves the previous net as it was.
     with module_lock:
         module, arrays = copy.deepcopy(previous.module_), previous.to_arrays()
-    net = _assemble(clf, module, previous.precision, statistics, **run)
+    net = _assemble(clf, module, precision, statistics, known_callbacks=dict(previous.callbacks_), **run)
     net.load_arrays(arrays)
     net.history = copy.deepcopy(previous.history)
+    # In skorch, the optimizer is the same one.
+    for _, callback in net.callbacks_:
+        for _, scheduler in find_schedulers(callback):
+            attach_scheduler(scheduler, net.optimizer_)
+    for group in net.optimizer_.param_groups:
+        # A scheduler that comes after some epochs asks for it.
+        group.setdefault("initial_lr", group["lr"])
     return net
 
 
@@ -77,11 +95,44 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
         module = _build_module(clf, getattr(clf.network_, "without_weights", lambda: clf.network_)())
     net = _assemble(clf, module, arrays["precision"], (arrays["mean"], arrays["std"]))
     net.load_arrays(arrays)
-    for epoch in clf.history_:
+    bookkeeping = json.loads(arrays.get("bookkeeping", "[]"))
+    for number, epoch in enumerate(clf.history_):
         net.history.new_epoch()
-        for name, value in epoch.items():
+        # Files of older versions have none.
+        for name, value in (epoch | (bookkeeping[number] if number < len(bookkeeping) else {})).items():
             net.history.record(name, value)
     return net
+
+
+def check_same_network(clf: Any, advice: str) -> None:
+    """Raise ParameterError if `clf` asks for another network than the one that is to be trained further."""
+    wanted, fitted = clf.network, clf.network_
+    if wanted is None:
+        wanted = ResNet()
+    if _differ(wanted, fitted):
+        raise ParameterError(
+            f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but fitted is a "
+            f"{' '.join(repr(fitted).split())}, which cannot become another one. {advice}, or set network back."
+        )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Tell whether two values differ, of which one may be a copy of the other; of what is no plain value nobody can."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() != other.keys() or any(_differ(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) != len(other) or any(map(_differ, one, other))
+    if isinstance(one, Number | str | bool) and isinstance(other, Number | str | bool):
+        return one != other
+    if type(one) is not type(other):
+        return True
+    if isinstance(one, functools.partial):
+        return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
+    if isinstance(one, type | FunctionType):
+        return one is not other
+    # One that an older version wrote may lack a parameter.
+    names = one.get_params(deep=False) if hasattr(one, "get_params") else {}
+    return any(_differ(value, getattr(other, name, value)) for name, value in names.items())
 
 
 def _build_module(clf: Any, network: Any) -> nn.Module:
@@ -109,6 +160,7 @@ def _assemble(
     validation: FaceDataset | None = None,
     seed: int = 0,
     processes: Alone = ALONE,
+    known_callbacks: dict[str, Any] | None = None,
 ) -> FaceNet:
     net = (FaceNet if processes.accelerator is None else DataParallelNet)(
         module,
@@ -137,9 +189,13 @@ def _assemble(
     net.label_smoothing = clf.label_smoothing
     net.labels = clf.classes_
     net.ema = clf.ema
+    net.schedule = schedule
+    net.known_callbacks = known_callbacks
     if isinstance(net, DataParallelNet):
         net.accelerator = processes.accelerator
-    return net.initialize()
+    net.initialize()
+    net.known_callbacks = None
+    return net
 
 
 def _choose_augmentation(clf: Any) -> Any:
@@ -162,7 +218,13 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
         # One kernel for all weights rather than several for each.
         offered["fused"] = True
         optimizer = _without_compiler(optimizer)
-    taken = inspect.signature(optimizer).parameters
+    bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
+    if "lr" in bound:
+        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} in its place.")
+    try:
+        taken = set(inspect.signature(optimizer).parameters) - set(bound)
+    except (TypeError, ValueError):
+        taken = set()
     arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
     shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
     if shares:
@@ -184,6 +246,8 @@ def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.opti
 
 
 def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: bool) -> list[Any]:
+    for entry in clf.callbacks or ():
+        _check_callback(entry)
     callbacks: list[Any] = [
         ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
     ]
@@ -197,3 +261,20 @@ def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: 
     if clf.early_stopping and validates:
         callbacks.append(("early_stopping", EarlyStopping(patience=clf.n_iter_no_change, load_best=True)))
     return callbacks
+
+
+def _check_callback(entry: Any) -> None:
+    is_named = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
+    callback = entry[1] if is_named else entry
+    if is_named and callback is None:
+        return
+    if not all(hasattr(callback, name) for name in _OF_A_CALLBACK):
+        raise ParameterError(
+            f"callbacks holds {repr(entry)[:100]}, expected callbacks of skorch, or pairs of a name and a callback: "
+            "callbacks=[EarlyStopping()]."
+        )
+    if isinstance(callback, type):
+        try:
+            inspect.signature(callback).bind()
+        except TypeError as error:
+            raise ParameterError(f"callbacks holds the class {callback.__name__} ({error}). Pass an object.") from error

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import torch
 
-from ..exceptions import TrainingError
+from ..exceptions import ParameterError, TrainingError
 from .batches import FaceDataset
 from .checkpoints import Checkpoints
 from .net import FaceNet, StopTrainingError
@@ -56,24 +56,20 @@ class DataParallelNet(FaceNet):
     accelerator: Any = None
     watches_batches = False  # a process that stops in the middle of an epoch would be waited for
     _replica: Callable[[torch.Tensor], torch.Tensor] | None = None
+    _trainable: list[bool] | None = None
 
     def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:
         try:
             self._compare_data(dataset)
-            # `module_` stays as it is, so that its weights keep their names. skorch lets no other module be set here.
-            replica = self.accelerator.prepare_model(self.module_)
-            # Running statistics become one at the end of an epoch, which costs less than messages in each step.
-            replica.broadcast_buffers = False
-            self._replica = replica.__call__
             super().train_for(n_epochs, dataset, checkpoints)
         finally:
             # Predicting takes one process, and so does what a user does next.
-            self.accelerator = self._replica = None
+            self.accelerator = self._replica = self._trainable = None
 
     def fit_loop(self, *args, **kwargs):
         try:
             return super().fit_loop(*args, **kwargs)
-        except (TrainingError, StopTrainingError):
+        except (ParameterError, StopTrainingError, TrainingError):
             # Raised in all processes.
             raise
         except BaseException as error:
@@ -96,6 +92,7 @@ class DataParallelNet(FaceNet):
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if training:
+            self._replicate()
             self._seed_draws()
             iterator.dataset.batch_sizes.clear()
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
@@ -114,6 +111,19 @@ class DataParallelNet(FaceNet):
                 logits.tensor_split(n_parts)[number].copy_(self.infer(own, **fit_params))
             logits = self.accelerator.reduce(logits, "sum")
             return {"loss": self.get_loss(logits, codes, X=images), "y_pred": logits}
+
+    def _replicate(self) -> None:
+        """Wrap the module, and wrap it anew when callbacks have frozen or unfrozen weights: gradients come or not."""
+        trainable = [weight.requires_grad for weight in self.module_.parameters()]
+        if trainable == self._trainable or not any(trainable):
+            return
+        self._replica = None
+        self.accelerator.free_memory()
+        # `module_` stays as it is, so that its weights keep their names. skorch lets no other module be set here.
+        replica = self.accelerator.prepare_model(self.module_)
+        # Running statistics become one at the end of an epoch, which costs less than messages in each step.
+        replica.broadcast_buffers = False
+        self._replica, self._trainable = replica.__call__, trainable
 
     def _forward(self, images):
         return self._replica(images) if self._replica and self.module_.training else super()._forward(images)

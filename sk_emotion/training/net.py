@@ -1,6 +1,9 @@
 """The skorch net that trains on staged batches."""
 
+import json
 import math
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -9,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
 from skorch.callbacks.scoring import ScoringBase
+from skorch.exceptions import SkorchException
 from torch.nn import functional
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ..exceptions import CheckpointError, TrainingError
+from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
+from ..utils._signals import watch_signals
 from .batches import FaceDataset
 from .checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
 from .hardware import autocast
@@ -22,15 +29,29 @@ from .scoring import LabelScorer
 from .state import (
     capture_state,
     fill_momenta,
+    find_schedulers,
     lay_out_state,
+    list_rates,
     restore_history,
+    restore_rates,
     restore_state,
+    take_up_rates,
     to_arrays,
     to_tensors,
+    write_rates,
 )
 
 # skorch's own entries of an epoch that say nothing of the training.
 _BOOKKEEPING = ("batches", "_best", "_batch_count")
+
+# What our own schedule sets, which is of no use to a training that follows.
+_SCHEDULED = ("lr", "initial_lr")
+
+# What OneCycleLR and CyclicLR keep in the optimizer when they begin.
+_OF_A_CYCLE = ("max_lr", "min_lr", "max_momentum", "base_momentum")
+
+# As skorch's History and its callbacks say it.
+_NOT_IN_HISTORY = re.compile(r"'(\w+)' was not found in history")
 
 
 class StopTrainingError(KeyboardInterrupt):
@@ -50,7 +71,10 @@ class FaceNet(NeuralNetClassifier):
     labels: NDArray[Any] | None = None
     watches_batches = True
     ema: float | None = None
+    schedule: str | None = None
+    known_callbacks: dict[str, Any] | None = None
     scaler: torch.amp.GradScaler | None = None
+    _built_rates: list[dict[str, Any]]
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
     _finished: dict[str, Any] | None = None
@@ -62,13 +86,51 @@ class FaceNet(NeuralNetClassifier):
             # Gradients below 6e-8 would vanish in half precision.
             self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
         fill_momenta(self.optimizer_)
+        self._built_rates = list_rates(self.optimizer_)
         return self
 
     def initialize_callbacks(self):
-        super().initialize_callbacks()
+        """Initialize callbacks, but not those that a former training knows: skorch's `partial_fit` does not either."""
+        try:
+            named = list(self._uniquely_named_callbacks())
+        except ValueError as error:
+            raise ParameterError(f"callbacks: {error} The net has callbacks of its own.") from error
+        if self.known_callbacks is None:
+            super().initialize_callbacks()
+        else:
+            self._take_known_callbacks(named, self.known_callbacks)
         for _, callback in self.callbacks_:
-            if isinstance(callback, ScoringBase) and self.labels is not None:
+            # One of a former training has the labels already.
+            is_new = isinstance(callback, ScoringBase) and not isinstance(callback.scoring_, LabelScorer)
+            if is_new and self.labels is not None:
                 callback.scoring_ = LabelScorer(callback.scoring_, self.labels)
+        return self
+
+    def _take_known_callbacks(self, named: list[tuple[str, Any]], known_callbacks: dict[str, Any]) -> None:
+        self.callbacks_ = []
+        for name, callback in named:
+            if isinstance(callback, type):
+                known = known_callbacks.get(name)
+                callback = known if type(known) is callback else callback()
+            if callback is not None:
+                if not any(callback is known for known in known_callbacks.values()):
+                    callback.initialize()
+                self.callbacks_.append((name, callback))
+
+    def initialize_optimizer(self, *args, **kwargs):
+        name = getattr(self.optimizer, "__name__", repr(self.optimizer))
+        try:
+            super().initialize_optimizer(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ParameterError(
+                f"optimizer={name} cannot be built for this network ({_first_line(error)}). Pass an optimizer of "
+                "torch.optim, or a function of the weights and lr that returns one."
+            ) from error
+        if not isinstance(self.optimizer_, torch.optim.Optimizer):
+            raise ParameterError(
+                f"optimizer={name} returned an object of type {type(self.optimizer_).__name__}, expected an optimizer "
+                "of torch.optim."
+            )
         return self
 
     def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:
@@ -78,20 +140,24 @@ class FaceNet(NeuralNetClassifier):
         it stood after its last finished epoch.
         """
         self._checkpoints = checkpoints
-        n_all = len(self.history) + n_epochs
+        n_before = len(self.history)
         stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load()
-        if state is not None:
-            # Callbacks look at it when a training begins, and then know the scores to beat.
-            restore_history(self, state)
+        if checkpoints is not None and state is not None:
+            # Callbacks look at them when a training begins, and then know the scores to beat and the rates to change.
+            self._take_up(checkpoints, state, restore_history, restore_rates)
+            n_epochs -= len(self.history) - n_before
+        self._check_monitors()
         self.notify("on_train_begin", X=dataset, y=None)
         if checkpoints is not None and state is not None:
-            self._take_up(state, checkpoints)
+            self._take_up(checkpoints, state, restore_history, restore_state)
+        self._check_schedules()
         self._finished = capture_state(self) if self.history else None
         try:
             if stage == TRAINS:
-                with suppress(StopTrainingError):
-                    self.fit_loop(dataset, epochs=n_all - len(self.history))
+                with watch_signals() as signals, suppress(StopTrainingError):
+                    self.fit_loop(dataset, epochs=n_epochs)
         except BaseException as error:
+            n_begun = len(self.history)
             self._roll_back()
             if isinstance(error, KeyboardInterrupt) and self.history:
                 self.notify("on_train_end", X=dataset, y=None)
@@ -99,6 +165,11 @@ class FaceNet(NeuralNetClassifier):
                 raise TrainingError(
                     f"Memory of {self.device} does not suffice for batch_size={self.batch_size} ({error}). Pass "
                     f'batch_size={max(1, self.batch_size // 2)}, a smaller network, or device="cpu".'
+                ) from error
+            if isinstance(error, KeyboardInterrupt) and not error.args and not signals:
+                raise KeyboardInterrupt(
+                    f"A callback or the network raised KeyboardInterrupt in epoch {n_begun}, not Ctrl-C. To end a "
+                    "training quietly, raise it in on_epoch_end."
                 ) from error
             raise
         finally:
@@ -109,14 +180,29 @@ class FaceNet(NeuralNetClassifier):
             checkpoints.save(FINISHED, len(self.history), capture_state(self))
 
     def notify(self, method_name, **cb_kwargs):
-        if method_name != "on_epoch_end":
-            super().notify(method_name, **cb_kwargs)
-            return
-        request: KeyboardInterrupt | None = None
         try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as error:
-            request = error
+            if method_name == "on_epoch_end":
+                self._end_epoch(**cb_kwargs)
+            else:
+                super().notify(method_name, **cb_kwargs)
+        except (KeyError, ValueError, SkorchException) as error:
+            self._explain_history(error)
+            if isinstance(error, KeyError) and error.args and error.args[0] in _OF_A_CYCLE:
+                raise ParameterError(
+                    f"callbacks: a scheduler looks for {error} of the epochs so far, in which it had no part. Pass "
+                    "last_epoch=-1 to LRScheduler, so that it begins anew."
+                ) from error
+            raise
+
+    def _end_epoch(self, **cb_kwargs):
+        request: KeyboardInterrupt | None = None
+        with watch_signals() as signals:
+            try:
+                super().notify("on_epoch_end", **cb_kwargs)
+            except KeyboardInterrupt as error:
+                if signals:
+                    raise
+                request = error
         stops = self._agree_to_stop(request is not None)
         self._finish_epoch(STOPPED if stops else TRAINS)
         if stops:
@@ -134,6 +220,10 @@ class FaceNet(NeuralNetClassifier):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         smoothing = self.label_smoothing if training else 0.0
+        if training and not y_pred.requires_grad:
+            raise TrainingError(
+                "All weights of the network are frozen, so that there is nothing to train. Unfreeze some."
+            )
         losses = functional.cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
         return (losses * X["sample_weight"]).mean()
 
@@ -150,11 +240,28 @@ class FaceNet(NeuralNetClassifier):
         return {"loss": loss, "y_pred": logits}
 
     def _step_optimizer(self, step_fn):
-        if self.scaler is None:
-            return super()._step_optimizer(step_fn)
-        step_fn()
-        self.scaler.step(self.optimizer_)
-        self.scaler.update()
+        failed: list[BaseException] = []
+
+        def step():
+            try:
+                return step_fn()
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        try:
+            if self.scaler is None:
+                return super()._step_optimizer(step)
+            step()
+            self.scaler.step(self.optimizer_)
+            self.scaler.update()
+        except (RuntimeError, TypeError, ValueError) as error:
+            if error in failed or is_out_of_memory(error):
+                raise
+            raise ParameterError(
+                f"optimizer={type(self.optimizer_).__name__} cannot train this network in {self.precision} "
+                f"({_first_line(error)}). Pass another optimizer."
+            ) from error
         return None
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -213,13 +320,25 @@ class FaceNet(NeuralNetClassifier):
             for epoch in self.history
         ]
 
+    def bookkeeping(self) -> str:
+        """Give skorch's own entries of each epoch as JSON: callbacks read there which epochs were the best so far."""
+        names = [name for name in _BOOKKEEPING if name != "batches"]
+        return json.dumps(
+            [
+                {name: float(value) for name, value in epoch.items() if name.endswith(tuple(names))}
+                for epoch in self.history
+            ]
+        )
+
     def to_arrays(self) -> dict[str, Any]:
         """Give what is needed to predict and to train on, as NumPy arrays and plain types."""
         return {
             "weights": to_arrays(self.module_.state_dict()),
             "training_weights": to_arrays(self._current),
+            "frozen": [name for name, weight in self.module_.named_parameters() if not weight.requires_grad],
             "optimizer": type(self.optimizer_).__name__,
             "optimizer_state": to_arrays(self.optimizer_.state_dict()["state"]),
+            "changed_rates": write_rates(self._built_rates, self.optimizer_, without=self._scheduled_rates()),
             "precision": self.precision,
             "mean": self.preparation.mean,
             "std": self.preparation.std,
@@ -228,6 +347,12 @@ class FaceNet(NeuralNetClassifier):
     def load_arrays(self, arrays: dict[str, Any]) -> None:
         """Take up what :meth:`to_arrays` gave; the hyper-parameters of the optimiser stay those of this net."""
         self._load(to_tensors(arrays["weights"]))
+        # Older files do not have it, nor the rates.
+        if "frozen" in arrays:
+            frozen = set(arrays["frozen"])
+            for name, weight in self.module_.named_parameters():
+                if weight.is_floating_point():
+                    weight.requires_grad_(name not in frozen)
         if self.ema is not None:
             self._averaged = self._snapshot()
             current = to_tensors(arrays["training_weights"]) or self._averaged
@@ -237,6 +362,8 @@ class FaceNet(NeuralNetClassifier):
             state = {"state": to_tensors(arrays["optimizer_state"]), "param_groups": groups}
             self.optimizer_.load_state_dict(state)
             lay_out_state(self.optimizer_)
+            if "changed_rates" in arrays:
+                take_up_rates(self.optimizer_, arrays["changed_rates"], without=self._scheduled_rates())
 
     # What several processes do in another way, see DataParallelNet.
 
@@ -268,9 +395,65 @@ class FaceNet(NeuralNetClassifier):
                 'or precision="fp32".'
             )
 
-    def _take_up(self, state: dict[str, Any], checkpoints: Checkpoints) -> None:
+    def _scheduled_rates(self) -> tuple[str, ...]:
+        """Name the rates that our own schedule sets: a training that follows begins with others."""
+        return () if self.schedule is None else _SCHEDULED
+
+    def _check_monitors(self) -> None:
+        """Raise ParameterError before the first epoch if a callback monitors a score that will not be there."""
+        callbacks = [callback for _, callback in self.callbacks_]
+        if not all(type(callback).__module__.startswith("skorch.") for callback in callbacks):
+            # One of the user's own may record it.
+            return
+        for callback in callbacks:
+            # Of skorch's schedulers, one alone looks at it.
+            is_idle = isinstance(callback, LRScheduler) and callback.policy_ is not ReduceLROnPlateau
+            monitor = getattr(callback, "monitor", None)
+            if isinstance(monitor, str) and not is_idle and self._needs_validation(monitor):
+                raise self._missing_score(monitor)
+
+    def _explain_history(self, error: Exception) -> None:
+        """Raise ParameterError in the place of an error that says that a score is not in the history."""
+        missing = _NOT_IN_HISTORY.search(str(error))
+        if missing and (self._find_monitors(missing[1]) or self._needs_validation(missing[1])):
+            raise self._missing_score(missing[1]) from error
+
+    def _missing_score(self, name: str) -> ParameterError:
+        owner = next(iter(self._find_monitors(name)), "A callback")
+        if self._needs_validation(name):
+            return ParameterError(
+                f"callbacks: {owner} monitors {name!r}, which needs a validation set. Pass validation_fraction=0.1, or "
+                "X_val and y_val, to fit; partial_fit validates nothing."
+            )
+        known = sorted({key for epoch in self.history for key in epoch} - {"batches"})
+        return ParameterError(f"callbacks: {owner} monitors {name!r}, but the history has {', '.join(known)}.")
+
+    def _find_monitors(self, name: str) -> list[str]:
+        return [
+            type(callback).__name__ for _, callback in self.callbacks_ if getattr(callback, "monitor", None) == name
+        ]
+
+    def _needs_validation(self, name: str) -> bool:
+        """Tell whether a score would be there, had the training a validation set."""
+        scores = [callback for _, callback in self.callbacks_ if getattr(callback, "on_train", None) is False]
+        names = [getattr(score, "name_", getattr(score, "name", None)) for score in scores]
+        return self.train_split is None and name.removesuffix("_best") in names
+
+    def _check_schedules(self) -> None:
+        """Raise ParameterError if a callback holds a scheduler beside our own schedule."""
+        for name, callback in self.callbacks_ if self.schedule is not None else ():
+            for _, scheduler in find_schedulers(callback) if name != "schedule" else ():
+                if scheduler.optimizer is self.optimizer_:
+                    raise ParameterError(
+                        f"schedule={self.schedule!r} and {type(scheduler).__name__} of the callback "
+                        f"{type(callback).__name__} would both change the learning rate. Pass schedule=None to leave "
+                        "it to the callback."
+                    )
+
+    def _take_up(self, checkpoints: Checkpoints, state: dict[str, Any], *steps: Callable[..., None]) -> None:
         try:
-            restore_state(self, state)
+            for step in steps:
+                step(self, state)
         except Exception as error:
             raise CheckpointError(
                 f"checkpoint_dir: the checkpoint in {checkpoints.folder} does not fit the network "
@@ -314,3 +497,7 @@ class FaceNet(NeuralNetClassifier):
     def _load(self, state: dict[str, Any] | None) -> None:
         if state is not None:
             self.module_.load_state_dict(state)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:200]

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skorch.callbacks import ParamMapper
 
 from .. import __version__
 from .._stored_images import iterate_blocks
@@ -42,12 +44,8 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
     """
     params = {name: value for name, value in clf.get_params(deep=False).items() if name not in _IRRELEVANT}
     shown = {name: repr(value) for name, value in params.items()}
-    # A callback that has been in a training knows more than its parameters.
-    params["callbacks"] = [
-        (type(callback), callback.get_params() if hasattr(callback, "get_params") else callback)
-        for callback in params["callbacks"] or ()
-    ]
     try:
+        params["callbacks"] = [_describe_callback(entry) for entry in params["callbacks"] or ()]
         parts = [joblib.hash(part) for part in (params, *others)]
     except Exception as error:
         raise CheckpointError(
@@ -56,6 +54,24 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
         ) from error
     text = json.dumps([__version__, torch.__version__, _hash_images(images), *parts])
     return Run(hashlib.sha256(text.encode()).hexdigest()[:24], shown, clf.random_state)
+
+
+def _describe_callback(entry: Any) -> Any:
+    """Describe a callback by its parameters, which it has before and after a training: it knows more then."""
+    if isinstance(entry, tuple | list):
+        return [_describe_callback(part) for part in entry]
+    if isinstance(entry, type) or not hasattr(entry, "get_params"):
+        return entry
+    params = entry.get_params()
+    if isinstance(entry, ParamMapper):
+        # It puts other objects in the place of its parameters when it is initialized.
+        patterns, at, schedule = (params[name] for name in ("patterns", "at", "schedule"))
+        if getattr(schedule, "__func__", None) is ParamMapper._default_schedule:
+            params["schedule"] = None
+        if isinstance(at, partial) and getattr(at.func, "__func__", None) is ParamMapper._epoch_at:
+            params["at"] = at.keywords["epoch"]
+        params["patterns"] = list(patterns) if isinstance(patterns, list | tuple) else [patterns]
+    return type(entry), params
 
 
 def _hash_images(images: Any) -> str:

@@ -1,0 +1,375 @@
+"""What users of skorch and PyTorch try first works, or is an error that says what to do."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils._param_validation import InvalidParameterError
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+    PrintLog,
+    ProgressBar,
+)
+from torch import nn
+from torch.optim import lr_scheduler
+
+from sk_emotion import EmotionClassifier, make_faces, networks
+from sk_emotion.exceptions import ImageArrayError, LabelError, ParameterError
+from sk_emotion.utils._device import choose_device
+
+X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=24, random_state=0)
+VALIDATION = {"X_val": X[:8], "y_val": Y[:8]}
+
+
+def perceptron(in_channels, n_classes, bias=True):
+    return nn.Sequential(nn.Flatten(), nn.Linear(24 * 24 * in_channels, n_classes, bias=bias))
+
+
+def make_classifier(callbacks=None, **settings):
+    defaults = {"max_epochs": 2, "batch_size": 8, "random_state": 0, "schedule": None}
+    network = settings.pop("network", networks.TorchNetwork(perceptron))
+    return EmotionClassifier(network, callbacks=callbacks, **(defaults | settings))
+
+
+class Silent(Callback):
+    """Does nothing, and may do anything."""
+
+
+class Measure(Callback):
+    """Records a score of the user's own under a name that a validation set would give."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("valid_loss", 1.0 / len(net.history))
+
+
+def read_validation_loss(net):
+    return net.history[-1, "valid_loss"]
+
+
+@pytest.mark.parametrize("others", [[], [Silent()]], ids=["known at once", "known after an epoch"])
+@pytest.mark.parametrize(
+    ("callback", "name"),
+    [
+        (lambda: EarlyStopping(), "valid_loss"),
+        (lambda: EarlyStopping(monitor="valid_acc", lower_is_better=False), "valid_acc"),
+        (lambda: EarlyStopping(monitor="valid_f1_macro", lower_is_better=False), "valid_f1_macro"),
+        (lambda: Checkpoint(f_params=None, f_optimizer=None, f_criterion=None, f_history=None), "valid_loss_best"),
+        (lambda: Checkpoint(monitor="valid_acc_best"), "valid_acc_best"),
+        (lambda: LRScheduler("ReduceLROnPlateau", monitor="valid_loss"), "valid_loss"),
+        (lambda: LRScheduler(lr_scheduler.ReduceLROnPlateau, monitor="valid_acc"), "valid_acc"),
+        (lambda: EarlyStopping, "valid_loss"),
+        (lambda: ("stop", EarlyStopping()), "valid_loss"),
+    ],
+)
+def test_callback_that_monitors_a_validation_score_asks_for_a_validation_set(callback, name, others):
+    asks = rf"monitors '{name}', which needs a validation set. Pass validation_fraction=0.1, or X_val and y_val"
+    with pytest.raises(ParameterError, match=asks):
+        make_classifier([callback(), *others]).fit(X, Y)
+    clf = make_classifier([*others, callback()]).fit(X, Y, **VALIDATION)
+    with pytest.raises(ParameterError, match=rf"{asks}, to fit; partial_fit validates nothing"):
+        clf.partial_fit(X, Y)
+    assert clf.n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda: EarlyStopping(monitor="train_loss"),
+        lambda: LRScheduler("ReduceLROnPlateau"),
+        lambda: LRScheduler("StepLR", step_size=1, monitor="valid_loss"),
+        # skorch's own scores skip what is not there.
+        lambda: EpochScoring("accuracy", name="own"),
+        lambda: BatchScoring("accuracy", name="own"),
+        lambda: Checkpoint(monitor=None, f_params=None, f_optimizer=None, f_criterion=None, f_history=None),
+    ],
+)
+def test_callback_that_monitors_no_validation_score_needs_no_validation_set(callback):
+    assert make_classifier([callback()]).fit(X, Y).partial_fit(X, Y).n_iter_ == 3
+
+
+def test_score_of_the_users_own_may_be_monitored():
+    assert make_classifier([Measure(), EarlyStopping()]).fit(X, Y).n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda: Checkpoint(monitor=read_validation_loss),
+        lambda: LRScheduler("ReduceLROnPlateau", monitor=read_validation_loss),
+    ],
+)
+def test_function_that_reads_a_validation_score_asks_for_a_validation_set(callback):
+    with pytest.raises(ParameterError, match="monitors 'valid_loss', which needs a validation set"):
+        make_classifier([callback()]).fit(X, Y)
+
+
+def test_misspelled_score_is_named_beside_those_that_there_are():
+    with pytest.raises(ParameterError, match=r"EarlyStopping monitors 'loss', but the history has .*train_loss"):
+        make_classifier([EarlyStopping(monitor="loss")]).fit(X, Y)
+
+
+def test_error_of_a_callback_comes_through():
+    class Careless(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            return net.history[-1, "nothing"]
+
+    with pytest.raises(KeyError, match="nothing"):
+        make_classifier([Careless()]).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "message"),
+    [
+        ([1], "callbacks holds 1, expected callbacks of skorch"),
+        ([None], "callbacks holds None"),
+        (["EarlyStopping"], "callbacks holds 'EarlyStopping'"),
+        ([print], "callbacks holds <built-in function print>"),
+        (("stop", EarlyStopping()), "callbacks holds 'stop', expected .* pairs"),
+        ([("stop", 3)], r"callbacks holds \('stop', 3\)"),
+        ([nn.ReLU()], r"callbacks holds ReLU\(\)"),
+        ([EpochScoring], r"callbacks holds the class EpochScoring \(.*'scoring'\)"),
+        ([("a", Silent()), ("a", Silent())], "duplicate user-set callback name 'a'"),
+        ([("valid_f1_macro", Silent())], "duplicate user-set callback name 'valid_f1_macro'. Use unique names"),
+        ([("train_loss", Silent())], "duplicate user-set callback name 'train_loss'"),
+    ],
+)
+def test_what_is_no_callback_is_named(callbacks, message):
+    with pytest.raises(ParameterError, match=message):
+        make_classifier(callbacks).fit(X, Y)
+    with pytest.raises(ParameterError, match=message):
+        make_classifier(callbacks).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("callbacks", [EarlyStopping(), EarlyStopping, "disable", {"stop": EarlyStopping()}])
+def test_callbacks_are_a_list(callbacks):
+    with pytest.raises(InvalidParameterError, match="callbacks"):
+        make_classifier(callbacks).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        [Silent],
+        [("name", Silent)],
+        (Silent(), PrintLog(sink=lambda *_: None)),
+        [("name", None)],
+        [Silent(), Silent()],
+        [["name", Silent()]],
+        [ProgressBar(), Silent],
+    ],
+)
+def test_callbacks_are_given_as_in_skorch(callbacks, capsys):
+    clf = make_classifier(callbacks, warm_start=True).fit(X, Y).fit(X, Y)
+    assert clf.partial_fit(X, Y).n_iter_ == 5
+    n_given = sum(entry != ("name", None) for entry in callbacks)
+    # Beside skorch's own five and the F1 score.
+    assert len(clf.net_.callbacks_) == 6 + n_given
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("callbacks__stop__patience", 3), ("callbacks__patience", 3), ("network__module_params__bias", False)],
+)
+def test_part_of_a_list_or_dict_is_not_set_by_a_name(name, value):
+    clf = make_classifier([("stop", EarlyStopping())], network=networks.TorchNetwork(perceptron, module_params={}))
+    with pytest.raises(ParameterError, match=f"{name} cannot be set one by one .*Pass the whole parameter"):
+        clf.set_params(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["lr", "module", "criterion__weight", "iterator_train__num_workers", "train_split"])
+def test_parameters_of_skorch_are_no_parameters_of_ours(name):
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        EmotionClassifier().set_params(**{name: 1})
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        EmotionClassifier(**{name: 1})
+
+
+def no_optimizer(weights, lr):
+    return lr
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (
+            torch.optim.SparseAdam,
+            "optimizer=SparseAdam cannot train this network in .*does not support dense gradients",
+        ),
+        (functools.partial(torch.optim.SGD, lr=0.1), r"optimizer binds lr=0.1. Pass learning_rate=0.1"),
+        (functools.partial(torch.optim.SGD, speed=3), "cannot be built for this network .*'speed'"),
+        (lr_scheduler.StepLR, "optimizer=StepLR cannot be built for this network .*'lr'"),
+        (print, "optimizer=print cannot be built for this network"),
+        (dict, "optimizer=dict cannot be built for this network"),
+        (no_optimizer, "optimizer=no_optimizer returned an object of type float, expected an optimizer"),
+    ],
+)
+def test_what_cannot_optimize_is_named(optimizer, message):
+    with pytest.raises(ParameterError, match=message):
+        make_classifier(optimizer=optimizer).fit(X, Y)
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD([torch.zeros(1)]), None, 1])
+def test_optimizer_is_a_class_or_function(optimizer):
+    with pytest.raises(InvalidParameterError, match="optimizer"):
+        make_classifier(optimizer=optimizer).fit(X, Y)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch has no Muon")
+def test_optimizer_that_takes_other_weights_is_named():
+    with pytest.raises(ParameterError, match=r"optimizer=Muon cannot be built for this network .*2D"):
+        make_classifier(optimizer=torch.optim.Muon).fit(X, Y)
+    without_bias = networks.TorchNetwork(perceptron, module_params={"bias": False})
+    assert make_classifier(optimizer=torch.optim.Muon, network=without_bias).fit(X, Y).n_iter_ == 2
+
+
+def test_lbfgs_trains_as_by_hand():
+    settings = {"augmentation": None, "label_smoothing": 0, "batch_size": 24, "precision": "fp32"}
+    clf = make_classifier(optimizer=torch.optim.LBFGS, learning_rate=0.1, **settings).fit(X, Y)
+    losses = [epoch["train_loss"] for epoch in clf.history_]
+    assert losses[1] < losses[0]
+    with pytest.raises(ParameterError, match=r"optimizer=LBFGS cannot train this network in fp16 .*Pass another"):
+        make_classifier(optimizer=torch.optim.LBFGS, **settings | {"precision": "fp16"}).fit(X, Y)
+
+
+def test_arguments_that_an_optimizer_binds_count():
+    bound = make_classifier(optimizer=functools.partial(torch.optim.SGD, weight_decay=0.1, momentum=0.5)).fit(X, Y)
+    group = bound.net_.optimizer_.param_groups[0]
+    assert (group["lr"], group["weight_decay"], group["momentum"]) == (0.05, 0.1, 0.5)
+    plain = make_classifier(optimizer=torch.optim.SGD, weight_decay=0.1).fit(X, Y)
+    assert plain.net_.optimizer_.param_groups[0]["weight_decay"] == 0.1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["meta", "cuda:7", "xpu", "hpu", "xla", "privateuseone", "mtia:0", "vulkan"])
+def test_device_that_computes_nothing_is_named(device):
+    with pytest.raises(ParameterError, match=rf"device='{device}', but PyTorch .*Pass device=\"auto\" or \"cpu\""):
+        make_classifier(device=device).fit(X, Y)
+    with pytest.raises(ParameterError, match=device):
+        choose_device(torch.device(device))
+
+
+@pytest.mark.parametrize("device", ["gpu", "CPU", "", "cuda:-1", "cpu:x"])
+def test_device_that_nobody_knows_is_named(device):
+    with pytest.raises(ParameterError, match=rf"device='{device}' is no device of PyTorch"):
+        make_classifier(device=device).fit(X, Y)
+
+
+def test_saved_classifier_of_an_absent_device_predicts_on_the_processor():
+    clf = make_classifier().fit(X, Y)
+    state = clf.__getstate__() | {"device_": "cuda:7" if not torch.cuda.is_available() else "meta"}
+    other = make_classifier()
+    other.__setstate__(state)
+    assert other.device_ == "cpu"
+    np.testing.assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
+
+
+def train_on(how, clf, images=X, labels=Y):
+    return (
+        clf.set_params(warm_start=True).fit(images, labels) if how == "warm_start" else clf.partial_fit(images, labels)
+    )
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": networks.VGG(width=4)},
+        {"network": None},
+        {"network__width": 8},
+        {"network__dropout": 0.5},
+        {"network__blocks_per_stage": 2},
+        {"network": networks.TorchNetwork(perceptron)},
+    ],
+    ids=str,
+)
+def test_fitted_network_does_not_become_another_one(how, change):
+    clf = make_classifier(network=networks.ResNet(width=4)).fit(X, Y)
+    before = clf.predict_proba(X)
+    with pytest.raises(ParameterError, match=r"but fitted is a ResNet\(width=4\).* set network back"):
+        train_on(how, clf.set_params(**change))
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert train_on(how, clf.set_params(network=networks.ResNet(width=np.int64(4)))).n_iter_ > 2
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: networks.TorchNetwork(perceptron, module_params={"bias": False}),
+        lambda: networks.TorchNetwork(functools.partial(perceptron, bias=False)),
+        lambda: networks.TorchNetwork(lambda in_channels, n_classes: perceptron(in_channels, n_classes)),
+        lambda: networks.TorchNetwork(wrap, module_params={"last": nn.Linear(2, 2)}),
+        lambda: networks.TorchNetwork(wrap, module_params={"last": Scale(2)}),
+    ],
+)
+def test_module_of_the_users_own_is_trained_further(how, network):
+    clf = make_classifier(network=network()).fit(X, Y)
+    assert train_on(how, clf).n_iter_ > 2
+    with pytest.raises(ParameterError, match="set network back"):
+        train_on(how, clf.set_params(network__module=nn.Identity))
+
+
+def wrap(in_channels, n_classes, last):
+    return nn.Sequential(perceptron(in_channels, n_classes), last)
+
+
+class Scale(nn.Module):
+    """Is equal to no copy of itself."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, values):
+        return self.factor * values
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"images": X[:, :12, :12]}, ImageArrayError),
+        ({"images": np.repeat(X[..., np.newaxis], 3, axis=3)}, ImageArrayError),
+        ({"images": X[:, :, :20]}, ImageArrayError),
+        ({"images": X / 255}, ImageArrayError),
+        ({"images": X.reshape(24, -1)[:, :100]}, ValueError),
+        ({"labels": np.where(Y == "pain", "fear", Y)}, LabelError),
+        ({"labels": np.where(np.arange(24) < 3, "fear", Y)}, LabelError),
+    ],
+)
+def test_fitted_network_takes_no_other_images_or_classes(how, change, error):
+    clf = make_classifier().fit(X, Y)
+    with pytest.raises(error):
+        train_on(how, clf, **change)
+    assert clf.n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 0.01},
+        {"optimizer": "adamw", "learning_rate": 0.001},
+        {"augmentation": None},
+        {"class_weight": "balanced"},
+        {"ema": 0.9},
+        {"batch_size": 5},
+        {"label_smoothing": 0},
+        {"precision": "fp16"},
+        {"callbacks": [Silent()]},
+    ],
+    ids=str,
+)
+def test_other_parameters_count_in_a_further_training(change):
+    clf = make_classifier(precision="fp32").fit(X, Y).set_params(**change).partial_fit(X, Y)
+    net = clf.net_
+    assert net.history[-1, "lr"] == clf.learning_rate
+    assert net.precision == clf.precision
+    assert net.ema == clf.ema
+    assert len(net.history[-1, "batches"]) == -(-24 // clf.batch_size)
+    assert type(net.optimizer_).__name__ == ("AdamW" if clf.optimizer == "adamw" else "SGD")
