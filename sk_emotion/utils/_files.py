@@ -2,7 +2,24 @@
 
 import os
 import uuid
+import warnings
 from pathlib import Path
+
+FOLDERS_OF_FILES: set[str] = set()
+"""Folders that model files of this process named as a place to write to."""
+
+
+def warn_of_folder(folder: str | os.PathLike[str], owner: str, category: type[Warning]) -> None:
+    """Say once that a model file, not the user, chose the folder that is going to be written."""
+    name = os.fsdecode(folder)
+    if name in FOLDERS_OF_FILES:
+        FOLDERS_OF_FILES.discard(name)
+        warnings.warn(
+            f"{owner}={name!r} comes from a model file, and is written to now. Set another folder, or None, if that is "
+            "not what you want.",
+            category,
+            stacklevel=3,
+        )
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
