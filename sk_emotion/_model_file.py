@@ -18,8 +18,6 @@ import numpy as np
 from scipy import sparse
 from skops.io._protocol import PROTOCOL
 
-from .utils._text import escape
-
 FORMAT = 1
 """A file of a later format is refused."""
 
@@ -51,6 +49,12 @@ class MalformedError(ValueError):
 
 class LaterFormatError(MalformedError):
     """A file of a later version."""
+
+
+def escape(text: object, most: int | None = None) -> str:
+    """Show what a file holds, or how it is named, in one line: control characters are escaped, the rest is cut off."""
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)[:most])
+    return shown[:most]
 
 
 def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:

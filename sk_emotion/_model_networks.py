@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ._model_file import MalformedError, name_node
+from ._model_file import MalformedError, escape, name_node
 from ._trusted_names import NETWORKS
-from .utils._text import escape
 
 CLASSIFIER = "sk_emotion.classifier.EmotionClassifier"
 _OWN_NETWORK = "sk_emotion.networks._external.TorchNetwork"

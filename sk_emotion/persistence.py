@@ -21,6 +21,7 @@ from ._model_file import (
     FORMAT,
     LaterFormatError,
     MalformedError,
+    escape,
     forget_memory,
     list_folders,
     name_node,
@@ -30,8 +31,8 @@ from ._model_file import (
 from ._model_networks import CLASSIFIER, build_nets, defer_nets
 from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
 from .exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError, SkEmotionError
-from .utils._files import FOLDERS_OF_FILES, write_whole
-from .utils._text import escape
+from .utils._files import write_whole
+from .utils._named_folders import FOLDERS
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
@@ -162,7 +163,9 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     except IsADirectoryError as error:
         raise ModelFileError(f"{place} is a folder. Name a file in it.") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelNotFoundError(f"load_model: there is no file {escape(os.fsdecode(path))}. Check the path.") from error
+        raise ModelNotFoundError(
+            f"load_model: there is no file {escape(os.fsdecode(path))}. Check the path."
+        ) from error
     except OSError as error:
         if error.errno not in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
             raise
@@ -232,7 +235,7 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
             UserWarning,
             stacklevel=4,
         )
-    FOLDERS_OF_FILES.update(content.folders)
+    FOLDERS.update(content.folders)
     return model
 
 

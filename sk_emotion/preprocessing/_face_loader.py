@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import validate_images
 from ..utils._defaults import add_new_parameters
+from ..utils._named_folders import warn_of_folder
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
@@ -318,6 +319,8 @@ class FaceLoader(TransformerMixin, BaseEstimator):
 
     def _load(self, sources: Any) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
+        if self.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
+            warn_of_folder(self.cache, "FaceLoader: cache", DatasetWarning)
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))

@@ -69,7 +69,7 @@ class FaceNet(NeuralNetClassifier):
         """
         self._checkpoints = checkpoints
         n_all = len(self.history) + n_epochs
-        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load()
+        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load(capture_state(self))
         if state is not None:
             # Callbacks look at it when a training begins, and then know the scores to beat.
             restore_history(self, state)

@@ -1,25 +1,10 @@
 """Files that are whole or not there."""
 
+import errno
 import os
+import stat
 import uuid
-import warnings
 from pathlib import Path
-
-FOLDERS_OF_FILES: set[str] = set()
-"""Folders that model files of this process named as a place to write to."""
-
-
-def warn_of_folder(folder: str | os.PathLike[str], owner: str, category: type[Warning]) -> None:
-    """Say once that a model file, not the user, chose the folder that is going to be written."""
-    name = os.fsdecode(folder)
-    if name in FOLDERS_OF_FILES:
-        FOLDERS_OF_FILES.discard(name)
-        warnings.warn(
-            f"{owner}={name!r} comes from a model file, and is written to now. Set another folder, or None, if that is "
-            "not what you want.",
-            category,
-            stacklevel=3,
-        )
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -42,6 +27,41 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """Open a regular file, which may be new with ``os.O_CREAT``, without waiting or following a link.
+
+    Returns
+    -------
+    int
+        A descriptor, for ``open`` or ``os.fdopen``.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a link, a folder, a pipe, a socket or a device.
+    """
+    # Before it is opened, since a device may act on that; and after, since another may stand there by now.
+    try:
+        state = os.lstat(path)
+    except FileNotFoundError:
+        state = None
+    _check_regular(path, state)
+    # Windows has neither links without privileges nor pipes in folders, nor these flags.
+    safe = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    descriptor = os.open(path, flags | safe, 0o666)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(path: str | os.PathLike[str], state: os.stat_result | None) -> None:
+    if state is not None and not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,9 +26,3 @@ def abridge(names: Sequence[str], most: int = 3) -> str:
 def number(value: float) -> str:
     """Write a score with three digits; nan is a dash."""
     return NOTHING if math.isnan(value) else f"{value:.3f}"
-
-
-def escape(text: object, most: int | None = None) -> str:
-    """Show what a file holds, or how it is named, in one line: control characters are escaped, the rest is cut off."""
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)[:most])
-    return shown[:most]
