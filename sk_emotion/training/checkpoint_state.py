@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch.optim.lr_scheduler import LRScheduler
 
+from .state import SHAPED
+
 # What every history has is a number.
 _SCORES = {f"{part}_{score}" for part in ("train", "valid") for score in ("loss", "acc", "f1_macro")} | {"lr", "dur"}
 
@@ -36,6 +38,7 @@ def check_state(state: Any, start: dict[str, Any]) -> None:
     if state["training_weights"] is not None:
         _check_like(state["training_weights"], start["weights"], "training_weights")
     _check_finite([state["weights"], state["training_weights"], state["optimizer_state"]])
+    _check_optimizer(state["optimizer_state"], len(start["weights"]))
     _check_history(state["history"])
     _check_rates(state["rates"], start["rates"])
     _check_callbacks(state["callbacks"])
@@ -59,6 +62,15 @@ def _check_finite(value: Any) -> None:
     for part in _walk(value):
         if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
             raise ValueError("some of its weights are not finite")
+
+
+def _check_optimizer(states: Any, n_weights: int) -> None:
+    for number, state in states.items():
+        if type(number) is not int or not 0 <= number < n_weights:
+            raise ValueError(f"its optimizer knows a weight {str(number)[:50]}")
+        for name in state.keys() & set(SHAPED):
+            if not isinstance(state[name], np.ndarray | None):
+                raise ValueError(f"its {name} is a {type(state[name]).__name__}")
 
 
 def _check_history(history: Any) -> None:
@@ -87,7 +99,9 @@ def _check_rates(rates: Any, known: list[dict[str, Any]]) -> None:
                     raise ValueError(f"its {name} is {part}")
 
 
-def _check_callbacks(callbacks: dict[str, Any]) -> None:
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, dict):
+        raise ValueError(f"what callbacks know is a {type(callbacks).__name__}")
     for part in _walk(callbacks):
         if not isinstance(part, dict):
             continue
