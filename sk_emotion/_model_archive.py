@@ -102,6 +102,9 @@ def _number(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     numbers: dict[int, int] = {}
     names = {}
     for node in walk(schema):
+        if "__id__" not in node:
+            # What was put in the place of another.
+            continue
         node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
         if "file" in node:
             old = node["file"]

@@ -115,7 +115,9 @@ def list_folders(nodes: Iterable[dict[str, Any]]) -> set[str]:
 def _forget(node: Any) -> list[str]:
     """Put None in the place of a memory, also of several that a search would try."""
     kind, content = node["__loader__"], node.get("content")
-    if kind in ("ListNode", "TupleNode"):
+    if kind == "MaskedArrayNode" and content["data"].get("type") == "json":
+        return _forget(content["data"])
+    if kind in ("ListNode", "TupleNode") or (kind == "NdArrayNode" and node["type"] == "json"):
         return [text for part in content for text in _forget(part)]
     if kind == "JsonNode" and not content.lstrip().startswith('"'):
         return []
@@ -135,8 +137,8 @@ def _read_folders(node: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-# A search reaches the parameters of steps by nested names.
-_MEMORY = re.compile(r"(.*__)?memory", re.DOTALL)
+# A search reaches the parameters of steps by nested names, and keeps what it tried.
+_MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
 _FOLDER = re.compile(r"(.*__)?(cache|checkpoint_dir)", re.DOTALL)
 
 
