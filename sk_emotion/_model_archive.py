@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import skops.io
 from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
 
-from ._model_file import SCHEMA, copy_members, walk
+from ._model_file import SCHEMA, copy_members, forget_memory, walk
 from .exceptions import ModelFileError
 
 
@@ -33,6 +34,14 @@ def write_archive(model: Any, made_by: dict[str, Any]) -> io.BytesIO:
     with zipfile.ZipFile(written) as archive:
         schema = json.loads(archive.read(SCHEMA))
     _mend(schema)
+    memory = forget_memory(walk(schema))
+    if memory:
+        warnings.warn(
+            f"save_model: memory is not kept in a saved model, but was {memory[0]}: whoever can write into that folder "
+            "could run code when the loaded model is trained again. Set it again after loading.",
+            UserWarning,
+            stacklevel=2,
+        )
     schema, names = _number(schema)
     return copy_members(written, {**schema, "sk_emotion": made_by}, names)
 
@@ -93,6 +102,9 @@ def _number(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     numbers: dict[int, int] = {}
     names = {}
     for node in walk(schema):
+        if "__id__" not in node:
+            # What was put in the place of another.
+            continue
         node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
         if "file" in node:
             old = node["file"]

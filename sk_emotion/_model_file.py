@@ -8,13 +8,15 @@ of the file's own size: nothing is packed, nothing is read twice, no node stands
 import io
 import json
 import math
+import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 from scipy import sparse
+from skops.io._protocol import PROTOCOL
 
 FORMAT = 1
 """A file of a later format is refused."""
@@ -23,17 +25,22 @@ SCHEMA = "schema.json"
 
 MAX_SCHEMA_SIZE = 8_000_000
 MAX_NODES = 40_000
-"""skops takes up to 4 kB for each: 160 MB. A training of a thousand epochs has 26,000."""
+"""Reading takes some 2.5 kB for each."""
 MAX_DEPTH = 200
 """A pipeline in a search has 21."""
 _MAX_TOKENS = 15 * MAX_NODES
 _MAX_DIRECTORY_SIZE = 4_000_000
 _MAX_RANGE = 100_000
+_MAX_HEADER_SIZE = 500
+"""Of an array: parsing takes a millisecond a kilobyte, and twice. That of a decision tree has 350 bytes."""
+_N_PARTS = {"FunctionNode": 4, "ObjectNode": 2, "SparseMatrixNode": 30}
+"""What counts as several nodes: skops keeps a list of hundreds of names for it, or it takes milliseconds to read."""
 
 # skops's older protocols name functions elsewhere in the tree.
 _OLDEST_PROTOCOL = 2
 
 _MEMBERS = re.compile(r"[\w-]+\.(npy|npz|bin)")
+_OLD_NUMBER = re.compile(rb"\A[^\n]*\dL")
 
 
 class MalformedError(ValueError):
@@ -44,8 +51,14 @@ class LaterFormatError(MalformedError):
     """A file of a later version."""
 
 
-def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
-    """Read the tree of a model file, and the shapes of its arrays.
+def escape(text: object, most: int | None = None) -> str:
+    """Show what a file holds, or how it is named, in one line: control characters are escaped, the rest is cut off."""
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)[:most])
+    return shown[:most]
+
+
+def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:
+    """Read the tree of a model file, its nodes as :func:`walk` gives them, and the sizes of its arrays in bytes.
 
     Raises
     ------
@@ -55,8 +68,8 @@ def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
     _check_directory(file)
     with zipfile.ZipFile(file) as archive:
         schema = _parse(archive)
-        _check_nodes(schema)
-        return schema, _check_members(archive, schema)
+        nodes = _check_nodes(schema)
+        return schema, nodes, _check_members(archive, nodes)
 
 
 def walk(schema: Any) -> Iterator[dict[str, Any]]:
@@ -79,6 +92,54 @@ def walk(schema: Any) -> Iterator[dict[str, Any]]:
 def name_node(node: dict[str, Any]) -> str:
     """Give the name of what a node builds."""
     return f"{node.get('__module__')}.{node.get('__class__')}"
+
+
+def forget_memory(nodes: Iterable[dict[str, Any]]) -> list[str]:
+    """Let estimators have no `memory`: it is a folder from which ``fit`` unpickles. Give what it was."""
+    found: list[str] = []
+    for node in nodes:
+        if node["__loader__"] == "DictNode":
+            for key, value in node["content"].items():
+                if _MEMORY.fullmatch(key):
+                    found += _forget(value)
+    return found
+
+
+def list_folders(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """List the folders into which the model would write when it is used or trained."""
+    dictionaries = [node["content"] for node in nodes if node["__loader__"] == "DictNode"]
+    values = [value for content in dictionaries for key, value in content.items() if _FOLDER.fullmatch(key)]
+    return {folder for value in values for folder in _read_folders(value)}
+
+
+def _forget(node: Any) -> list[str]:
+    """Put None in the place of a memory, also of several that a search would try."""
+    kind, content = node["__loader__"], node.get("content")
+    if kind == "MaskedArrayNode" and content["data"].get("type") == "json":
+        return _forget(content["data"])
+    if kind in ("ListNode", "TupleNode") or (kind == "NdArrayNode" and node["type"] == "json"):
+        return [text for part in content for text in _forget(part)]
+    if kind == "JsonNode" and not content.lstrip().startswith('"'):
+        return []
+    text = escape(content, 60) if kind == "JsonNode" else f"a {escape(node['__class__'], 60)}"
+    node.clear()
+    node.update({"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"})
+    return [text]
+
+
+def _read_folders(node: Any) -> list[str]:
+    kind, content = node["__loader__"], node.get("content")
+    if kind in ("ListNode", "TupleNode"):
+        return [text for part in content for text in _read_folders(part)]
+    if kind == "ConstructorFromReduceNode":
+        return [os.path.join("", *_read_folders(content))]
+    value = json.loads(content) if kind == "JsonNode" else None
+    return [value] if isinstance(value, str) else []
+
+
+# A search reaches the parameters of steps by nested names, and keeps what it tried.
+_MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
+_FOLDER = re.compile(r"(.*__)?(cache|checkpoint_dir)", re.DOTALL)
 
 
 def copy_members(file: BinaryIO, schema: Any, names: dict[str, str] | None = None) -> io.BytesIO:
@@ -125,12 +186,12 @@ def _check_directory(file: BinaryIO) -> None:
     names = [member.filename for member in members]
     odd = [name for name in names if name != SCHEMA and not _MEMBERS.fullmatch(name)]
     if odd:
-        raise MalformedError(f"it has a member {odd[0][:50]!r}, expected {SCHEMA} and arrays")
+        raise MalformedError(f"it has a member {odd[0][:50]!a}, expected {SCHEMA} and arrays")
     if len(set(names)) < len(names):
         raise MalformedError("two of its members have the same name")
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            raise MalformedError(f"its member {member.filename} is compressed or encrypted")
+            raise MalformedError(f"its member {escape(member.filename, 50)} is compressed or encrypted")
     if sum(max(member.file_size, member.compress_size) for member in members) > file.seek(0, io.SEEK_END):
         raise MalformedError("its members claim to be larger than the file")
 
@@ -148,24 +209,31 @@ def _parse(archive: zipfile.ZipFile) -> dict[str, Any]:
     if made_by is None:
         raise MalformedError("save_model did not write it")
     if made_by["format"] > FORMAT:
-        raise LaterFormatError(f"was made by a later version of sk_emotion ({str(made_by.get('version'))[:40]})")
-    if schema["protocol"] < _OLDEST_PROTOCOL:
-        raise MalformedError(f"it is of protocol {schema['protocol']} of skops")
+        raise LaterFormatError(f"was made by a later version of sk_emotion ({escape(made_by.get('version'), 40)})")
+    protocol = schema["protocol"]
+    if type(protocol) is not int or not _OLDEST_PROTOCOL <= protocol <= PROTOCOL:
+        advice = "; update skops" if type(protocol) is int and protocol > PROTOCOL else ""
+        raise MalformedError(f"it is of protocol {escape(protocol, 40)} of skops{advice}")
     return schema
 
 
-def _check_nodes(schema: Any) -> None:
+def _check_nodes(schema: Any) -> list[dict[str, Any]]:
     """Refuse nodes that would take more than they show, or call what is not to be called."""
     first: dict[Any, dict[str, Any]] = {}
-    for number, node in enumerate(walk(schema)):
-        if number == MAX_NODES:
+    nodes = []
+    number = 0
+    for node in walk(schema):
+        nodes.append(node)
+        number += _N_PARTS.get(node["__loader__"], 1)
+        if number > MAX_NODES:
             raise MalformedError(f"its tree has more than {MAX_NODES:,} nodes")
         # skops reads the first alone: lists of lists that are one another would grow without end.
         if "__id__" in node and first.setdefault(node["__id__"], node) != node:
             raise MalformedError("two different nodes have the same number")
         check = _CHECKS.get(node["__loader__"])
         if check is not None and not check(node):
-            raise MalformedError(f"a {node['__loader__']} for {name_node(node)[:80]} is not as skops writes it")
+            raise MalformedError(f"a {node['__loader__']} for {escape(name_node(node), 80)} is not as skops writes it")
+    return nodes
 
 
 def _check_json(node: Any) -> bool:
@@ -185,6 +253,10 @@ def _check_masked_array(node: Any) -> bool:
 def _check_dict(node: Any) -> bool:
     """Each key's type is called with the key."""
     types = node["key_types"]
+    version = node["content"].get("_sklearn_version")
+    # scikit-learn warns of another version by its name.
+    if version is not None and not _VERSION.fullmatch(version["content"]):
+        return False
     return types["__loader__"] == "ListNode" and all(
         part["__loader__"] == "TypeNode" and _KEY_TYPES.fullmatch(name_node(part)) for part in types["content"]
     )
@@ -200,46 +272,65 @@ def _check_call(node: Any) -> bool:
     return True
 
 
+def _check_object(node: Any) -> bool:
+    """The keys of its attributes are looked at; a list of pairs would do too."""
+    state = node.get("content")
+    own = node["__module__"].partition(".")[0] in ("sk_emotion", "sklearn", "imblearn")
+    return not own or state is None or state["__loader__"] == "DictNode" or state.get("content") == "null"
+
+
 _KEY_TYPES = re.compile(r"builtins\.(bool|float|int|str)|numpy\.(bool|str_|u?int\d+|float\d+)")
+_VERSION = re.compile(r'"[\w.+-]{1,40}"', re.ASCII)
 _CHECKS = {
     "JsonNode": _check_json,
     "NdArrayNode": _check_array_node,
     "MaskedArrayNode": _check_masked_array,
     "DictNode": _check_dict,
     "ConstructorFromReduceNode": _check_call,
+    "ObjectNode": _check_object,
 }
 
 
-def _check_members(archive: zipfile.ZipFile, schema: Any) -> list[tuple[int, ...]]:
-    """Read the shapes of the arrays that the nodes name, each of them once."""
-    shapes = {}
+def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) -> list[int]:
+    """Check the arrays that the nodes name, each of them once, and give their sizes."""
+    sizes = []
     owners: dict[str, Any] = {}
-    for node in walk(schema):
+    for node in nodes:
         if "file" not in node:
             continue
         name = node["file"]
         # An array that is named by many nodes would be read for each.
+        known = name in owners
         if not node.get("__id__") or owners.setdefault(name, node["__id__"]) != node["__id__"]:
-            raise MalformedError(f"several nodes name {name}")
+            raise MalformedError(f"several nodes name {escape(name, 50)}")
+        if known:
+            continue
         if node["__loader__"] == "NdArrayNode":
             with archive.open(name) as file:
-                shapes[name], dtype = _read_header(file, archive.getinfo(name).file_size, name)
-            _check_scalar(node, shapes[name], dtype)
+                shape, dtype = _read_header(file, archive.getinfo(name).file_size, escape(name, 50))
+            _check_scalar(node, shape, dtype)
+            sizes.append(math.prod(shape) * dtype.itemsize)
         elif node["__loader__"] == "SparseMatrixNode":
-            _check_sparse_matrix(archive.read(name), name)
-    return list(shapes.values())
+            _check_sparse_matrix(archive.read(name), escape(name, 50))
+    return sizes
 
 
 def _read_header(file: IO[bytes], size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read shape and type of an array, and refuse it if the array is not what follows."""
-    if np.lib.format.read_magic(file) != (1, 0):
+    start = io.BytesIO(file.read(_MAX_HEADER_SIZE + 16))
+    if np.lib.format.read_magic(start) != (1, 0):
         raise MalformedError(f"{name} is an array in a format that save_model does not write")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    # With numbers of Python 2, NumPy would take ten times as long.
+    if _OLD_NUMBER.search(start.getvalue()):
+        raise MalformedError(f"{name} is an array that Python 2 wrote")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(start, max_header_size=_MAX_HEADER_SIZE)
     if dtype.hasobject:
         raise MalformedError(f"{name} is an array of objects, which NumPy would have to unpickle")
     count = math.prod(shape)
-    if min(shape, default=0) < 0 or (count and not dtype.itemsize) or count * dtype.itemsize != size - file.tell():
-        raise MalformedError(f"{name} is an array of shape {shape} and type {dtype}, but has {size:,} bytes")
+    if min(shape, default=0) < 0 or (count and not dtype.itemsize) or count * dtype.itemsize != size - start.tell():
+        raise MalformedError(
+            f"{name} is an array of shape {escape(shape, 50)} and type {escape(dtype, 50)}, but has {size:,} bytes"
+        )
     return shape, dtype
 
 
@@ -248,7 +339,7 @@ def _check_scalar(node: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> No
     name = name_node(node)
     fits = shape == () and f"numpy.{dtype.type.__name__}" == name != "numpy.void"
     if name.startswith("numpy.") and name != "numpy.ndarray" and not fits:
-        raise MalformedError(f"a {name} has shape {shape} and type {dtype}")
+        raise MalformedError(f"a {escape(name, 50)} has shape {escape(shape, 50)} and type {escape(dtype, 50)}")
 
 
 def _check_sparse_matrix(content: bytes, name: str) -> None:

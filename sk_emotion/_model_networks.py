@@ -1,16 +1,15 @@
 """What a model file may say of an EmotionClassifier, whose network is built when it is loaded."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Real
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ._model_file import MalformedError, copy_members, name_node, walk
+from ._model_file import MalformedError, escape, name_node
 from ._trusted_names import NETWORKS
 
 CLASSIFIER = "sk_emotion.classifier.EmotionClassifier"
@@ -19,41 +18,76 @@ _OWN_NETWORK = "sk_emotion.networks._external.TorchNetwork"
 # What of a network's parameters is a text; all others are numbers.
 _TEXTS = ("name", "pretrained", "weights")
 
-# A layer without weights takes memory too; and some networks drop a part of themselves when they are built.
-_COST_OF_TENSOR = 1000
+# Bytes that building takes for each weight, however small it is, and that any file may take.
+_COST_OF_TENSOR = 4_000
+_ALLOWANCE = 10_000_000
+
+# Some networks drop a part of themselves when they are built.
 _SLACK = 2
 
+# Of an epoch, skorch keeps half a kilobyte at least.
+_MAX_EPOCHS = 50_000
 
-def check_classifiers(file: BinaryIO, schema: dict[str, Any], known: set[str], trusted: set[str]) -> None:
-    """Refuse a fitted classifier whose net would be built by something else than a network and its numbers.
+# Attributes of a classifier whose net is built once all of them are known.
+_NET, _WAITING = "net_state", "net_state_of_file"
+
+
+def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """Let classifiers be built without their nets, and list what builds them that is not of this package.
 
     Raises
     ------
     MalformedError
         With the reason; other errors if the file is damaged.
     """
-    for node in walk(schema):
-        if (node["__loader__"], name_node(node)) != ("ObjectNode", CLASSIFIER):
+    builders = set()
+    for node in nodes:
+        if node["__loader__"] != "ObjectNode" or name_node(node) not in (CLASSIFIER, _OWN_NETWORK):
             continue
         parts = node["content"]["content"]
-        if "net_state" in parts:
-            _check_network(parts["network_"], trusted)
-            alone = {**_drop(node, "net_state"), "protocol": schema["protocol"]}
-            _check_state(skops.io.load(copy_members(file, alone), trusted=sorted(known)), trusted)
+        if name_node(node) == _OWN_NETWORK:
+            builders.add(name_node(parts["module"]))
+        elif _NET in parts:
+            builders.add(name_node(parts["network_"]))
+            if "__id__" not in node:
+                raise MalformedError("its EmotionClassifier has no number")
+            node["content"]["content"] = {_WAITING if key == _NET else key: part for key, part in parts.items()}
+    return builders - NETWORKS
+
+
+def build_nets(classifiers: Iterable[Any], sizes: list[int], trusted: set[str], *, limited: bool) -> None:
+    """Check what nets are built with, and build them.
+
+    Parameters
+    ----------
+    classifiers : iterable of EmotionClassifier
+        Built after :func:`defer_nets`.
+    sizes : list of int
+        Sizes of the file's arrays in bytes.
+    trusted : set of str
+        Names that the user trusts.
+    limited : bool
+        Whether networks with more weights than the file are refused.
+    """
+    waiting = [clf for clf in classifiers if _WAITING in vars(clf)]
+    for clf in waiting:
+        _check_state(clf, trusted)
+    with _limited_networks(_SLACK * sum(sizes) + _ALLOWANCE) if waiting and limited else nullcontext():
+        for clf in waiting:
+            clf.__setstate__({**vars(clf), _NET: vars(clf).pop(_WAITING)})
 
 
 @contextmanager
-def limited_networks(shapes: list[tuple[int, ...]]) -> Iterator[None]:
-    """Stop this thread from building networks that have more weights than arrays of these shapes could fill."""
+def _limited_networks(left: int) -> Iterator[None]:
+    """Stop this thread from building networks whose weights have more bytes than these."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
-    left = _SLACK * sum(_measure(shape) for shape in shapes)
     thread = threading.get_ident()
 
     def count(_module: Any, _name: str, weight: Any) -> None:
         nonlocal left
         if weight is not None and threading.get_ident() == thread:
-            left -= _measure(weight.shape)
+            left -= weight.numel() * weight.element_size() + _COST_OF_TENSOR
             if left < 0:
                 raise MalformedError("its network has more weights than the file")
 
@@ -62,29 +96,6 @@ def limited_networks(shapes: list[tuple[int, ...]]) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _measure(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=object)) + _COST_OF_TENSOR
-
-
-def _drop(node: dict[str, Any], name: str) -> dict[str, Any]:
-    """Leave an attribute out of an object."""
-    state = node["content"]
-    names = list(state["content"])
-    types = [kind for key, kind in zip(names, state["key_types"]["content"], strict=True) if key != name]
-    parts = {key: part for key, part in state["content"].items() if key != name}
-    return {**node, "content": {**state, "content": parts, "key_types": {**state["key_types"], "content": types}}}
-
-
-def _check_network(node: dict[str, Any], trusted: set[str]) -> None:
-    name = name_node(node)
-    if name == _OWN_NETWORK:
-        name = name_node(node["content"]["content"]["module"])
-    elif name in NETWORKS:
-        return
-    if name not in trusted:
-        raise MalformedError(f"its network is {name[:100]}")
 
 
 def _check_state(clf: Any, trusted: set[str]) -> None:
@@ -97,11 +108,13 @@ def _check_state(clf: Any, trusted: set[str]) -> None:
     if not _names(clf.network_) & (trusted | {_OWN_NETWORK}):
         for name, value in vars(clf.network_).items():
             if not isinstance(value, str if name in _TEXTS else Real) and value is not None:
-                raise MalformedError(f"its network has {name}={str(value)[:50]!r}")
+                raise MalformedError(f"its network has {escape(name, 50)}={escape(value, 50)}")
     for name, fits in {
         "callbacks": not clf.callbacks,
         "classes_": isinstance(clf.classes_, np.ndarray) and clf.classes_.ndim == 1,
-        "history_": isinstance(clf.history_, list) and all(type(epoch) is dict for epoch in clf.history_),
+        "history_": isinstance(clf.history_, list)
+        and len(clf.history_) <= _MAX_EPOCHS
+        and all(type(epoch) is dict for epoch in clf.history_),
         "image_shape_": all(isinstance(size, int | np.integer) and 0 < size < 1 << 16 for size in clf.image_shape_),
         "optimizer": isinstance(clf.optimizer, str)
         or _names(clf.optimizer) & trusted

@@ -1,25 +1,38 @@
 """Model files that never run code."""
 
+import errno
 import io
 import os
 import stat
 import warnings
+import zipfile
 from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import skops.io
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
+from skops.io._audit import get_tree
+from skops.io._utils import LoadContext
 
 from . import __version__
 from ._model_archive import write_archive
-from ._model_file import FORMAT, LaterFormatError, MalformedError, name_node, read_schema, walk
-from ._model_networks import CLASSIFIER, check_classifiers, limited_networks
+from ._model_file import (
+    FORMAT,
+    LaterFormatError,
+    MalformedError,
+    escape,
+    forget_memory,
+    list_folders,
+    name_node,
+    read_schema,
+    walk,
+)
+from ._model_networks import CLASSIFIER, build_nets, defer_nets
 from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
-from .exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
+from .exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError, SkEmotionError
 from .utils._files import write_output
+from .utils._named_folders import FOLDERS
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
@@ -80,9 +93,9 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     check_is_fitted(model)
     path = Path(path)
     if path.is_dir():
-        raise ModelFileError(f"save_model: {path} is a folder. Name a file in it.")
+        raise ModelFileError(f"save_model: {escape(path)} is a folder. Name a file in it.")
     if not path.parent.is_dir():
-        raise ModelNotFoundError(f"save_model: the folder {path.parent} does not exist. Make it first.")
+        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Make it first.")
     write_output(path, _dump(model).getbuffer())
 
 
@@ -144,15 +157,23 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     True
     """
     names = _name_trusted(trusted)
+    place = f"load_model: {escape(os.fsdecode(path))}"
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ModelFileError(f"load_model: {path} is no regular file, but a pipe or a device. Name a file.")
-            return _load(file, f"load_model: {path}", names)
+        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
     except IsADirectoryError as error:
-        raise ModelFileError(f"load_model: {path} is a folder. Name a file in it.") from error
+        raise ModelFileError(f"{place} is a folder. Name a file in it.") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelNotFoundError(f"load_model: there is no file {path}. Check the path.") from error
+        raise ModelNotFoundError(
+            f"load_model: there is no file {escape(os.fsdecode(path))}. Check the path."
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
+            raise
+        raise ModelFileError(f"{place} is no regular file ({error.strerror}). Name a file.") from error
+    with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ModelFileError(f"{place} is no regular file, but a pipe or a device. Name a file.")
+        return _load(file, place, names)
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -165,8 +186,8 @@ def _dump(model: Any) -> io.BytesIO:
     try:
         with warnings.catch_warnings(record=True) as caught:
             archive = write_archive(model, {"format": FORMAT, "version": __version__})
-            schema, shapes = read_schema(archive)
-            _build(archive, schema, shapes, _list_untrusted(archive, schema))
+            content = _Content(archive)
+            content.build(content.untrusted)
     except (SkEmotionError, Warning):
         raise
     except Exception as error:
@@ -181,56 +202,96 @@ def _dump(model: Any) -> io.BytesIO:
 
 
 def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Read a model, but build nothing before all that the file names is trusted."""
+    """Read a model, but build nothing before all that the file names is trusted.
+
+    Errors have no cause: it would show more of the file, as it is, in a traceback.
+    """
     try:
-        schema, shapes = read_schema(file)
-        untrusted = _list_untrusted(file, schema)
+        content = _Content(file)
     except LaterFormatError as error:
-        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from error
+        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from None
     except Exception as error:
         raise ModelFileError(
             f"{place} is no file of save_model, or is damaged ({_describe(error)}). Save the model again."
-        ) from error
-    unknown = sorted(untrusted - trusted)
+        ) from None
+    unknown = sorted(content.untrusted - trusted)
     if unknown:
-        raise ModelFileError(
-            f"{place} needs {', '.join(unknown)}. Only if you trust whoever made the file, pass trusted={unknown}."
-        )
+        raise ModelFileError(f"{place} needs {_ask_for(unknown)}")
     try:
-        model = _build(file, schema, shapes, trusted)
-    except (SkEmotionError, Warning):
+        model = content.build(trusted)
+    except (MissingDependencyError, Warning):
         raise
     except Exception as error:
-        version = str(schema["sk_emotion"].get("version"))[:40]
         raise ModelFileError(
             f"{place} is damaged, or needs what is not installed here ({_describe(error)}). Load it with the packages "
-            f"that it was saved with (sk_emotion {version}; this is {__version__}), or save the model again."
-        ) from error
+            f"that it was saved with (sk_emotion {content.version}; this is {__version__}), or save the model again."
+        ) from None
     if not hasattr(model, "fit"):
         raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
+    if content.memory:
+        warnings.warn(
+            f"{place} names a memory ({content.memory[0]}). It is left out: whoever can write into that folder could "
+            "run code when the model is trained again. Set it again if the folder is yours.",
+            UserWarning,
+            stacklevel=4,
+        )
+    FOLDERS.update(content.folders)
     return model
 
 
-def _build(file: BinaryIO, schema: dict[str, Any], shapes: list[tuple[int, ...]], trusted: set[str]) -> Any:
-    """Build a model of trusted names."""
-    names = {name_node(node) for node in walk(schema)}
-    # skops keeps a list of them for each node.
-    known = names & ALL_TRUSTED | trusted
-    check_classifiers(file, schema, known, trusted)
-    # A network of the user's own may build more than it keeps.
-    limited = CLASSIFIER in names and not names & trusted
-    with limited_networks(shapes) if limited else nullcontext():
-        return skops.io.load(file, trusted=sorted(known))
+class _Content:
+    """What a model file holds, read and checked, but not built."""
+
+    def __init__(self, file: BinaryIO):
+        schema, nodes, self.sizes = read_schema(file)
+        self.version = escape(schema["sk_emotion"].get("version"), 40)
+        self.memory = forget_memory(nodes)
+        if self.memory:
+            # What it was made of is no part of the model any more.
+            nodes = list(walk(schema))
+        self.folders = list_folders(nodes)
+        self.builders = defer_nets(nodes)
+        kinds = {(node["__loader__"], name_node(node)) for node in nodes}
+        self.names = {name for _, name in kinds}
+        with zipfile.ZipFile(file) as archive:
+            context = LoadContext(src=archive, protocol=schema["protocol"])
+            # Each node would keep a list of names that are trusted here.
+            self.tree = get_tree(schema, context, trusted=None)
+        self.classifiers = [
+            node for node in context.memo.values() if f"{node.module_name}.{node.class_name}" == CLASSIFIER
+        ]
+        # Names that are on no list of ours or of skops, or stand where names of their kind should not.
+        self.untrusted = {
+            name
+            for kind, name in kinds
+            if kind not in KINDS or (name in ALL_TRUSTED and name not in TRUSTED.get(kind, ()))
+        } | (self.tree.get_unsafe_set() - ALL_TRUSTED)
+
+    def build(self, trusted: set[str]) -> Any:
+        """Build the model, whose names are trusted."""
+        unknown = self.builders - trusted
+        if unknown:
+            raise MalformedError(f"its network is {escape(min(unknown), 100)}")
+        model = self.tree.construct()
+        classifiers = [node.construct() for node in self.classifiers]
+        # They hold the arrays once more.
+        del self.tree, self.classifiers
+        # A network of the user's own may build more than it keeps.
+        build_nets(classifiers, self.sizes, trusted, limited=not self.names & trusted)
+        return model
 
 
-def _list_untrusted(file: BinaryIO, schema: dict[str, Any]) -> set[str]:
-    """List the names that are on no list of ours or of skops, or stand where names of their kind should not."""
-    misplaced = {
-        name
-        for kind, name in ((node["__loader__"], name_node(node)) for node in walk(schema))
-        if kind not in KINDS or (name in ALL_TRUSTED and name not in TRUSTED.get(kind, ()))
-    }
-    return misplaced | (set(skops.io.get_untrusted_types(file=file)) - ALL_TRUSTED)
+def _ask_for(unknown: list[str]) -> str:
+    """Name what the user would have to trust, as the end of a sentence."""
+    few = ", ".join(unknown)
+    if len(few) <= 100:
+        shown = escape(few, 100)
+        names = [escape(name, 100) for name in unknown]
+        return f"{shown}. Only if you trust whoever made the file, pass trusted={names}."
+    return (
+        f"{escape(few, 150)}..., {len(unknown)} names in all. Only if you trust whoever made the file, pass them as "
+        "`trusted`."
+    )
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:
@@ -251,4 +312,4 @@ def _name_trusted(trusted: Iterable[Any]) -> set[str]:
 def _describe(error: Exception) -> str:
     if isinstance(error, MalformedError):
         return str(error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return f"{type(error).__name__}: {escape(' '.join(str(error)[:1000].split()), 150)}"

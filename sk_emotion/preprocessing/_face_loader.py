@@ -26,6 +26,7 @@ from .._stored_images import as_indexable
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..images import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..utils._defaults import add_new_parameters
+from ..utils._named_folders import warn_of_folder
 from ..utils._output import keep_index
 from ..utils._refit import fit_aside, snapshot
 from ..utils._resources import check_memory, most_jobs
@@ -430,6 +431,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
         """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
         self._check_memory(len(sources))
+        if self.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
+            warn_of_folder(self.cache, "FaceLoader: cache", DatasetWarning)
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))

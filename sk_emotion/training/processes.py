@@ -79,18 +79,20 @@ class Together(Alone):
     def open_checkpoints(self, directory: Any, run: Run) -> Iterator[tuple[Any, Any]]:
         with ExitStack() as stack:
             checkpoints, random_state = self.ask_main(lambda: stack.enter_context(open_checkpoints(directory, run)))
-            yield _SharedCheckpoints(checkpoints.folder, self), random_state
+            shared = None if checkpoints is None else _SharedCheckpoints(checkpoints.folder, run, self)
+            yield shared, self.share_random_state(random_state)
 
 
 class _SharedCheckpoints(Checkpoints):
     """Checkpoints that the main process reads and writes for all."""
 
-    def __init__(self, folder: Any, processes: Together):
-        super().__init__(folder)
+    def __init__(self, folder: Any, run: Run, processes: Together):
+        super().__init__(folder, run)
         self.processes = processes
 
-    def load(self) -> tuple[str, dict[str, Any] | None]:
-        return self.processes.ask_main(super().load)
+    def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        read = super().load
+        return self.processes.ask_main(lambda: read(start))
 
     def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
         write = super().save

@@ -22,11 +22,16 @@ _IRRELEVANT = {"checkpoint_dir", "verbose", "tta", "device", "warm_start"}
 
 @dataclass(frozen=True)
 class Run:
-    """A training: what it is called in a folder of checkpoints, its parameters for people, and its random state."""
+    """A training: what it is called in a folder of checkpoints, its parameters for people, and its random state.
+
+    `n_before` is the number of epochs that the net had before, and `n_epochs` the number that it has in the end.
+    """
 
     fingerprint: str
     parameters: dict[str, str]
     random_state: Any
+    n_before: int
+    n_epochs: int
 
     def describe(self, *, random_state: int | None) -> bytes:
         """Describe it as JSON for people, with the random state that was drawn for it, if it has none of its own."""
@@ -53,7 +58,9 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
             "functions and classes at the top level of a module."
         ) from error
     text = json.dumps([__version__, torch.__version__, _hash_images(images), *parts])
-    return Run(hashlib.sha256(text.encode()).hexdigest()[:24], shown, clf.random_state)
+    n_before = getattr(clf, "n_iter_", 0)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:24]
+    return Run(fingerprint, shown, clf.random_state, n_before, n_before + clf.max_epochs)
 
 
 def _describe_callback(entry: Any) -> Any:

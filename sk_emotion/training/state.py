@@ -11,6 +11,9 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
+# What optimisers keep of a weight has its shape.
+SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
 # What EarlyStopping knows of the epochs so far.
 _PATIENCE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
@@ -147,7 +150,7 @@ def lay_out_state(optimizer: torch.optim.Optimizer) -> None:
                 continue
             if value.shape == weight.shape:
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-            elif fused:
+            elif fused or name in SHAPED:
                 # A fused kernel would write beyond it.
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight {tuple(weight.shape)}")
 

@@ -5,6 +5,7 @@ pipeline with an SVM), and to what the error says.
 """
 
 import io
+import json
 import os
 import pickle
 import struct
@@ -50,6 +51,10 @@ FREE = 10**6
 UNTRUSTED = "Only if you trust whoever made the file"
 DAMAGED = "is no file of save_model, or is damaged"
 UNFIT = "is not as skops writes it"
+TOO_MANY_NODES = "its tree has more than 40,000 nodes"
+
+SIGNS = "\x1b[31m\u202e\n\x00\x9b"
+"""What a terminal would obey."""
 TOO_MANY_WEIGHTS = "its network has more weights than the file"
 
 
@@ -125,6 +130,11 @@ ARCHIVES = {
     "members that overlap": (overlap, "larger than the file"),
     "a directory of four gigabytes": (lambda svm: patch(svm, b"PK\x05\x06", 12, b"\xf0\xff\xff\xff"), DAMAGED),
     "two members of one name": (lambda svm: pack([*unpack(svm).items(), ("schema.json", b"{}")]), "the same name"),
+    "a member of signs": (lambda svm: pack({**unpack(svm), f"{SIGNS}.npy": b""}), r"member '\\x1b\[31m"),
+    "a member of a long name": (
+        lambda svm: patch(pack({"n" * 60_000 + ".npy": b""}), b"PK\x01\x02", 10, b"\x08"),
+        "n{9}",
+    ),
     "a path that leads out": (lambda svm: pack({**unpack(svm), "../../evil.npy": b""}), r"member '\.\./\.\./evil"),
     "an absolute path": (lambda svm: pack({**unpack(svm), "/etc/evil.npy": b""}), "member '/etc/evil"),
     "half of it": (lambda svm: svm[: len(svm) // 2], DAMAGED),
@@ -203,6 +213,19 @@ NODES = {
         name("MaskedArrayNode", "numpy.ma.MaskedArray", content={"data": RANGE, "mask": text(False)}),
         UNFIT,
     ),
+    "ten thousand functions": (group("list", *[name("FunctionNode", "numpy.add")] * 10_001), TOO_MANY_NODES),
+    "twenty thousand objects": (group("list", *[build("sk_emotion.networks._vgg.VGG")] * 20_001), TOO_MANY_NODES),
+    "a network of the user's own in a search": (
+        build("sk_emotion.networks._external.TorchNetwork", module=name("TypeNode", "builtins.list")),
+        r"its network is builtins\.list",
+    ),
+    "attributes in pairs": (name("ObjectNode", PIPELINE, content=group("list", text("memory"))), UNFIT),
+    "a long version": (build(PIPELINE, _sklearn_version=text("1" * 10_000)), UNFIT),
+    "a version of colors": (build(PIPELINE, _sklearn_version=text(SIGNS)), UNFIT),
+    "a class of signs": (build(f"evil{SIGNS}.Evil{SIGNS}"), UNTRUSTED),
+    "a long class": (build(f"evil.{'E' * 100_000}"), UNTRUSTED),
+    "a kind of signs": (name(SIGNS * 100, "builtins.str"), "Can't find loader"),
+    "hundreds of classes": (group("list", *[build(f"evil.Evil{number}") for number in range(300)]), "300 names in all"),
     "a calibration by a range": (
         build("sklearn.isotonic.IsotonicRegression", X_thresholds_=HUGE_RANGE, y_thresholds_=HUGE_RANGE),
         UNFIT,
@@ -242,6 +265,9 @@ ARRAYS = {
     "an array of huge items": (header(f"[('a', '<f8', ({10**8},))]", (1,)), "of shape"),
     "a header of brackets": (header("(" * 9000, (1,)), DAMAGED),
     "a long header": (header("'<f8'" + " " * 50_000, (1,)), DAMAGED),
+    "numbers of Python 2": (header("'<f8'", "(1L,)", rest=bytes(8)), "an array that Python 2 wrote"),
+    "a header of many fields": (header([(f"f{number}", "u1") for number in range(90)], (1,), rest=bytes(90)), DAMAGED),
+    "a type of signs": (header([(SIGNS * 9, "u1", (10**9,))], (1,)), "of shape"),
     "a header of four gigabytes": (header("'<f8'", (1,), version=(2, 0), length=0xFFFFFFFF), "does not write"),
 }
 PLANTED_ARRAYS = {
@@ -249,6 +275,10 @@ PLANTED_ARRAYS = {
     "bytes of a gigabyte": (lambda svm: plant_scalar(svm, "bytes_"), "a numpy.bytes_ has"),
     "an array that is read 1,000 times": (plant_many, "several nodes name planted.npy"),
     "a sparse matrix of objects": (lambda svm: plant_matrix(svm, data=OBJECTS), "which NumPy would have to unpickle"),
+    "sparse matrices by the thousand": (
+        lambda svm: plant(svm, group("list", *[name("SparseMatrixNode", "scipy.sparse._csr.csr_matrix")] * 1400)),
+        TOO_MANY_NODES,
+    ),
     "a sparse zip bomb": (
         lambda svm: plant_matrix(svm, zipfile.ZIP_DEFLATED, data=np.zeros(3_000_000)),
         "the sparse matrix planted.npz is compressed",
@@ -322,8 +352,65 @@ CLASSIFIERS = {
     ),
     "a learning rate that is a list": ({"learning_rate": group("list", text(0))}, "learning_rate"),
     "a history that is no list": ({"history_": text('{"epoch": 1}')}, "an unfit history_"),
+    "a history of many epochs": ({"history_": text(json.dumps([{}] * 50_001))}, "an unfit history_"),
     "a state that is no dict": ({"net_state": group("list", text(0))}, "is damaged"),
 }
+
+
+def grow_nodes(content, name_of, make_nodes):
+    """Let an object of a file have more attributes."""
+    return forge(content, lambda schema: find(schema, name_of).update(extra=make_nodes))
+
+
+def plant_network(net, size, **params):
+    """Let a file hold weights of one byte, and a network that would have four for each."""
+    content = classifier(net, network=make_resnet(**params))
+    grown = grow_nodes(content, "EmotionClassifier", array_node("planted.npy", __id__=FREE))
+    return pack({**unpack(grown), "planted.npy": array(np.zeros(size, np.uint8))})
+
+
+def plant_weights(net, number):
+    nodes = {f"w{index}": array_node(f"w{index}.npy", __id__=FREE + index) for index in range(number)}
+    content = forge(
+        net, lambda schema: find(schema, "EmotionClassifier")["net_state"].update(mapping(weights=mapping(**nodes)))
+    )
+    return pack({**unpack(content), **{f"w{index}.npy": array(np.zeros(1, np.uint8)) for index in range(number)}})
+
+
+# Files that may be loaded, if that takes little.
+COSTLY = {
+    "thousands of arrays": lambda _net, svm: plant(
+        svm,
+        group("list", *[array_node(f"w{index}.npy", __id__=FREE + index) for index in range(4000)]),
+        {f"w{index}.npy": array(np.zeros(1, np.uint8)) for index in range(4000)},
+    ),
+    "an array of many names": lambda _net, svm: plant(
+        svm, group("list", *[array_node("w.npy", __id__=FREE)] * 20_000), {"w.npy": array(np.zeros(1, np.uint8))}
+    ),
+    "thousands of weights": lambda net, _svm: plant_weights(net, 3000),
+    "functions": lambda _net, svm: plant(svm, group("list", *[name("FunctionNode", "numpy.add")] * 9_800)),
+    "objects": lambda _net, svm: plant(
+        svm, group("list", *[name("ObjectNode", "sk_emotion.networks._vgg.VGG")] * 19_000)
+    ),
+    "lists": lambda _net, svm: plant(svm, group("list", *[group("list")] * 38_000)),
+    "a long text": lambda _net, svm: plant(svm, text("a" * 7_000_000)),
+    "epochs of nothing": lambda net, _svm: classifier(net, history_=text(json.dumps([{}] * 50_000))),
+    "epochs of many numbers": lambda net, _svm: classifier(
+        net, history_=text(json.dumps([dict.fromkeys(map(str, range(20_000)), 1)] * 5))
+    ),
+    "a network beside bytes": lambda net, _svm: plant_network(net, 2_000_000, width=text(60)),
+    "layers beside bytes": lambda net, _svm: plant_network(net, 2_000_000, width=text(1), blocks_per_stage=text(10**6)),
+    "layers of nothing": lambda net, _svm: plant_network(net, 1, width=text(0), blocks_per_stage=text(10**6)),
+    "a huge image": lambda net, _svm: classifier(net, image_shape_=shape_of(65_535, 65_535, 3)),
+    "a schema of numbers": lambda _net, _svm: pack({"schema.json": b"[" + b"0," * 590_000 + b"0]"}),
+    "a directory alone": lambda _net, _svm: make_directory(80_000),
+}
+
+
+def make_directory(number):
+    """Make an archive that is a directory of entries without names, and nothing else."""
+    entries = (b"PK\x01\x02" + bytes(42)) * number
+    return entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(entries), 0, 0)
 
 
 def change_weights(net, change, part="weights"):
@@ -369,7 +456,8 @@ FILES = {
 
 def write_files(folder, net, svm):
     """Write all files, given the contents of two good ones; give the paths by what the files try."""
-    paths = {what: Path(folder, f"{number}.skops") for number, what in enumerate(FILES)}
-    for what, (make, _) in FILES.items():
+    makers = {**{what: make for what, (make, _) in FILES.items()}, **COSTLY}
+    paths = {what: Path(folder, f"{number}.skops") for number, what in enumerate(makers)}
+    for what, make in makers.items():
         paths[what].write_bytes(make(net, svm))
     return paths

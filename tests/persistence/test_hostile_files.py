@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_files import CANARY, FILES, write_files
+from hostile_files import CANARY, COSTLY, FILES, write_files
 
 from sk_emotion import save_model
 from sk_emotion.exceptions import ModelFileError
 
-MEMORY = 200_000_000
+MEMORY = 60_000_000
+"""Beside eight times the size of the file."""
 
 
 def make_device(path):
@@ -58,14 +59,31 @@ def test_hostile_file_is_refused_by_a_message_in_one_line(what, message, results
 
 
 @pytest.mark.parametrize("what", {**FILES, **PLACES})
+def test_message_and_traceback_show_little_of_the_file_and_nothing_that_a_terminal_obeys(what, results):
+    result = results[what]
+    # Beside what the file holds: where it is, and what to do.
+    assert len(result["error"]) - len(result["path"]) < 200 + 300
+    assert result["shown"].replace("\n", "").isprintable()
+    assert len(result["shown"]) < 6_000
+
+
+@pytest.mark.parametrize("what", {**FILES, **PLACES, **COSTLY})
 def test_hostile_file_runs_nothing_and_opens_nothing(what, results):
     assert results[what]["seen"] == []
     assert not CANARY.exists()
 
 
-@pytest.mark.parametrize("what", {**FILES, **PLACES})
+@pytest.mark.parametrize("what", {**FILES, **PLACES, **COSTLY})
 def test_hostile_file_takes_little_memory(what, results):
-    assert results[what]["grown"] < MEMORY, results[what]
+    path = Path(results[what]["path"])
+    size = path.stat().st_size if path.is_file() else 0
+    assert results[what]["grown"] < MEMORY + 8 * size, results[what]
+
+
+@pytest.mark.parametrize("what", COSTLY)
+def test_costly_file_is_loaded_or_refused(what, results):
+    result = results[what]
+    assert "ModelFileError" in result["kinds"] or result["error"].startswith("loaded "), result
 
 
 @pytest.mark.parametrize("what", ["net", "svm"])
