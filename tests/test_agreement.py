@@ -15,6 +15,8 @@ from sklearn.base import clone
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
 
+pytestmark = pytest.mark.training(quick=True)
+
 
 def make_network(precision="fp32"):
     return EmotionClassifier(

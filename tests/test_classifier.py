@@ -27,6 +27,8 @@ from sk_emotion import (
 )
 from sk_emotion.exceptions import ImageArrayError, ImageSizeError, LabelError, SkEmotionError, TrainingError
 
+pytestmark = pytest.mark.training
+
 
 def make_classifier(**changes):
     settings = {"max_epochs": 2, "random_state": 0, **changes}

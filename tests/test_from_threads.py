@@ -14,6 +14,8 @@ from sklearn.exceptions import NotFittedError
 from sk_emotion import EmotionClassifier, FaceLoader, HOGTransformer, LeastSquaresSVC, networks
 from sk_emotion.exceptions import LabelError
 
+pytestmark = pytest.mark.training
+
 
 @pytest.mark.parametrize("size", [12, 24])
 @pytest.mark.parametrize("method", ["embed", "predict_proba"])

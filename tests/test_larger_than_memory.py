@@ -12,6 +12,8 @@ from sk_emotion._stored_images import StoredImages
 from sk_emotion.exceptions import ImageArrayError
 from sk_emotion.training.batches import FaceBatches, FaceDataset, _stage, as_tensor
 
+pytestmark = pytest.mark.training
+
 zarr = pytest.importorskip("zarr")
 
 STORES = ["memory-map", "Zarr"]

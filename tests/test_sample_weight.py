@@ -6,6 +6,8 @@ import pytest
 from sk_emotion import EmotionClassifier, LeastSquaresSVC, networks
 from sk_emotion.exceptions import LabelError
 
+pytestmark = pytest.mark.training
+
 
 def make_classifier(**settings):
     settings = {"network": networks.VGG(width=4), "max_epochs": 2, "precision": "fp32", "random_state": 0, **settings}

@@ -23,6 +23,8 @@ from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, net
 from sk_emotion.exceptions import TrainingError
 from sk_emotion.training.hardware import as_if_alone
 
+pytestmark = pytest.mark.training
+
 TIMES = ["fit_time", "score_time"]
 
 

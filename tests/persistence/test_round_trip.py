@@ -25,6 +25,8 @@ from sk_emotion import (
     save_model,
 )
 
+pytestmark = pytest.mark.training(quick=True)
+
 
 @pytest.fixture(scope="session")
 def elsewhere(saved, few):

@@ -20,6 +20,8 @@ from sk_emotion import (
 from sk_emotion._model_file import MAX_NODES
 from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
 
+pytestmark = pytest.mark.training
+
 
 def test_model_that_is_not_fitted_is_refused(path):
     with pytest.raises(NotFittedError):

@@ -3,8 +3,8 @@
     python tests/soak/fuzz_models.py --count 500 --keep escapes
 
 Each file follows from the seed and its number, so that ``--only NUMBER`` makes it again. It is loaded in a child
-process of its own, which may neither run nor open anything, nor take more than 300 MB or 5 s of processor time. A file that is loaded all the
-same is fine: what a forged model predicts is not promised.
+process of its own, which may neither run nor open anything, nor take more than 300 MB or 5 s of processor time. A file
+that is loaded all the same is fine: what a forged model predicts is not promised.
 """
 
 import argparse

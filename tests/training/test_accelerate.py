@@ -14,6 +14,8 @@ from train_together import ALIKE, X, Y, fit_alike, fit_in_parts, fit_normalised,
 from sk_emotion import load_model
 from sk_emotion.exceptions import MissingDependencyError
 
+pytestmark = pytest.mark.training(quick=True)
+
 # With a --cpu, Accelerate starts one process alone, unless there is MPI.
 LAUNCH = ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
 LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]

@@ -5,6 +5,8 @@ import torch
 from sk_emotion import EmotionClassifier, networks
 from sk_emotion.training.batches import FaceBatches, FaceDataset, as_tensor
 
+pytestmark = pytest.mark.training
+
 
 def make_faces_and_codes(n_samples=23):
     rng = np.random.default_rng(0)

@@ -19,6 +19,8 @@ from sk_emotion import EmotionClassifier, compare_classifiers, make_faces, netwo
 from sk_emotion.exceptions import CheckpointError, CheckpointWarning
 from sk_emotion.utils._file_lock import lock_file
 
+pytestmark = pytest.mark.training(quick=True)
+
 X, Y, GROUPS = make_faces(48, emotions=["happiness", "pain"], image_size=24, random_state=0)
 
 SETTINGS = [

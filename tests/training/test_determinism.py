@@ -11,6 +11,8 @@ from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, make_faces, networks
 
+pytestmark = pytest.mark.training(quick=True)
+
 # What two threads add up in another order is large enough in such images.
 SETTINGS = {"emotions": ["happiness", "pain"], "image_size": 24, "random_state": 0}
 

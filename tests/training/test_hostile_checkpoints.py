@@ -19,6 +19,8 @@ from sk_emotion.exceptions import CheckpointError, CheckpointWarning
 from sk_emotion.training import checkpoints
 from sk_emotion.utils._file_lock import lock_file
 
+pytestmark = pytest.mark.training
+
 X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=16, noise=2, random_state=0)
 
 

@@ -17,6 +17,8 @@ from sk_emotion import EmotionClassifier, compare_classifiers, make_faces, netwo
 from sk_emotion.cli import main
 from sk_emotion.utils._signals import watch_signals
 
+pytestmark = pytest.mark.training
+
 X, Y, _ = make_faces(48, emotions=["happiness", "pain"], image_size=24, random_state=0)
 
 

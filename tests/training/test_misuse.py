@@ -24,6 +24,8 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 from sk_emotion.exceptions import ImageArrayError, LabelError, ParameterError
 from sk_emotion.utils._device import choose_device
 
+pytestmark = pytest.mark.training
+
 X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=24, random_state=0)
 VALIDATION = {"X_val": X[:8], "y_val": Y[:8]}
 

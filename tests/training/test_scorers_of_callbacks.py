@@ -18,6 +18,8 @@ from skorch.callbacks import BatchScoring, EarlyStopping, EpochScoring
 from sk_emotion import EmotionClassifier, make_sensitivity_scorer, networks
 from sk_emotion.utils._tensors import as_numpy
 
+pytestmark = pytest.mark.training
+
 LABELS = {
     "words": ("happiness", "pain"),
     "objects": np.array(["calm", "tense"], dtype=object),

@@ -9,6 +9,8 @@ from torch import nn
 from sk_emotion import EmotionClassifier, make_faces, networks
 from sk_emotion.exceptions import TrainingError
 
+pytestmark = pytest.mark.training(quick=True)
+
 X, Y, _ = make_faces(48, emotions=["happiness", "pain"], image_size=24, random_state=0)
 
 
