@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .exceptions import DatasetWarning, ImageArrayError
 from .images import find_shape, refuse_one_image
@@ -19,6 +19,7 @@ from .metrics._predictions import ask_both
 from .preprocessing import FaceLoader
 from .preprocessing._sources import list_once, list_pictures, show_path
 from .utils._pipelines import find_last_step, look_inside, split_loader
+from .utils._tensors import as_numpy
 
 # Pictures read between two signs of progress.
 _CHUNK = 32
@@ -147,7 +148,7 @@ class ReadFaces(NamedTuple):
 
 def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None) -> ReadFaces:
     """Let the FaceLoader of a model read pictures; damaged ones are told, not raised."""
-    X = list_once(X)
+    X = as_numpy(list_once(X), "predict_faces")
     pictures = list_pictures(X)
     sources = X if pictures is None else pictures
     loader, classifier = split_loader(model)
@@ -184,7 +185,8 @@ def load_in_chunks(
     loader = loader._for_parts_of(sources)
     faces, found = [], []
     unread: dict[int, str] = {}
-    for start in range(0, len(sources), _CHUNK):
+    # Arrays of Zarr have no length.
+    for start in range(0, _num_samples(sources), _CHUNK):
         part = sources[start : start + _CHUNK]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DatasetWarning)

@@ -449,9 +449,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         loader = copy.copy(self)
         X = as_numpy(X, "FaceLoader")
         pictures = self._list_pictures(X)
-        # Arrays of another kind, as Zarr's, are decided on part by part: to look at all of one is to read it twice.
-        in_memory = isinstance(X, list | tuple | np.ndarray) or hasattr(X, "columns")
-        if pictures is None and not hasattr(self, "pixel_range_") and in_memory:
+        # Bytes need no look, for which an array on the disk would be read twice.
+        if pictures is None and not hasattr(self, "pixel_range_") and getattr(X, "dtype", None) != np.uint8:
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
         if pictures is not None:

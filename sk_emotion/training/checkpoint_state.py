@@ -28,7 +28,7 @@ def check_state(state: Any, start: dict[str, Any]) -> None:
     state : dict
         What a checkpoint holds.
     start : dict
-        The state of the net that is to go on, as :func:`~sk_emotion.training.state.capture_state` gives it.
+        That of the net that is to go on, as :func:`~sk_emotion.training.state.capture_network` returns it.
     """
     for name in ("weights", "optimizer", "precision"):
         _check_like(state[name], start[name], name)

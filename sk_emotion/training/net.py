@@ -27,6 +27,7 @@ from .hardware import autocast
 from .preparation import Preparation
 from .scoring import LabelScorer
 from .state import (
+    capture_network,
     capture_state,
     fill_momenta,
     find_schedulers,
@@ -141,7 +142,7 @@ class FaceNet(NeuralNetClassifier):
         """
         self._checkpoints = checkpoints
         n_before = len(self.history)
-        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load(capture_state(self))
+        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load(capture_network(self))
         if checkpoints is not None and state is not None:
             # Callbacks look at them when a training begins, and then know the scores to beat and the rates to change.
             self._take_up(checkpoints, state, restore_history, restore_rates)

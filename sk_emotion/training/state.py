@@ -26,12 +26,19 @@ def capture_state(net: Any) -> dict[str, Any]:
     ``load_state_dict`` are asked, and of others the schedulers that they hold are kept.
     """
     return {
-        **net.to_arrays(),
-        "rates": to_arrays(list_rates(net.optimizer_)),
+        **capture_network(net),
         "history": [{**epoch, "batches": []} for epoch in net.history],
-        "random": _capture_random(net),
         "scaler": None if net.scaler is None else net.scaler.state_dict(),
         "callbacks": {name: _capture_callback(callback) for name, callback in net.callbacks_},
+    }
+
+
+def capture_network(net: Any) -> dict[str, Any]:
+    """Write down the part of the state that is the network's own; callbacks may not know theirs before a training."""
+    return {
+        **net.to_arrays(),
+        "rates": to_arrays(list_rates(net.optimizer_)),
+        "random": _capture_random(net),
     }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import multiprocessing.dummy  # noqa: F401 - a user without rights may not read where Python lies
 import os
 import socket
 import subprocess

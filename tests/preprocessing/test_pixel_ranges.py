@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from scipy import ndimage
 from skimage.data import astronaut
@@ -232,7 +233,18 @@ def as_table(frames):
     return pd.DataFrame(np.reshape(frames, (len(frames), -1)))
 
 
-@pytest.mark.parametrize("form", [list, np.stack, as_table])
+def as_zarr(frames):
+    zarr = pytest.importorskip("zarr")
+    frames = np.stack(frames)
+    return zarr.array(frames, chunks=(10, *frames.shape[1:]))
+
+
+def as_tensor(frames):
+    frames = torch.from_numpy(np.stack(frames).astype(np.int32 if frames[0].dtype.kind == "u" else np.float32))
+    return frames if frames.dtype == torch.int32 else frames.bfloat16()
+
+
+@pytest.mark.parametrize("form", [list, np.stack, as_table, as_zarr, as_tensor])
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_table_of_predictions_decides_on_all_frames_not_on_parts(form, dtype, faces):
     X, y, _ = faces
