@@ -119,10 +119,14 @@ def load_data(
     """
     is_table = data is not None and data.suffix.lower() in _TABLES
     of_tables = {"--sep": layout.sep, "--no-header": not layout.header or None, "--root": layout.root}
-    for option, value in ({"--label": layout.label} if is_table else of_tables).items():
+    others = {"--label": layout.label} if is_table else of_tables
+    if data is None:
+        others = {"--label": layout.label, "--labels": layout.labels, **of_tables}
+    for option, value in others.items():
         if value is not None:
-            kind = "a folder" if is_table else "a CSV file"
-            raise typer.BadParameter(f"it is for {kind}, which {str(data)!r} is not.", param_hint=option)
+            kind = {"--label": "a folder", "--labels": "a folder or a CSV file"}.get(option, "a CSV file")
+            what = "but no data are named" if data is None else f"which {str(data)!r} is not"
+            raise typer.BadParameter(f"it is for {kind}, {what}.", param_hint=option)
     labels_of = layout.map_labels()
     from .. import datasets
     from ..datasets._groups import groups_from_names

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..exceptions import DatasetError
+from ..preprocessing._sources import show_path
 from ..utils._text import abridge
 
 _N_NAMED = 5
+_N_COLUMNS = 20
 
 
 def make_bunch(
@@ -69,12 +71,19 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
     """Refuse labels of one class alone: there is nothing to tell it from."""
     classes = np.unique(target)
     if len(classes) == 1:
-        raise DatasetError(f"{where} holds one class alone: {classes[0]!s} ({len(target)} images). {hint}")
+        name = show_path(str(classes[0]))
+        raise DatasetError(f"{where} holds one class alone: {name} ({len(target)} images). {hint}")
 
 
 def name_some(names: Sequence[Any]) -> str:
     """Name the first few of many, and say how many more there are."""
-    return abridge([repr(str(name)) for name in names], _N_NAMED)
+    return abridge([repr(show_path(str(name))) for name in names], _N_NAMED)
+
+
+def name_columns(columns: Iterable[Any]) -> str:
+    """Name the columns of a table, but for the rest of many and of long text, which is no name."""
+    names = [repr(show_path(name) if isinstance(name, str) else name) for name in columns]
+    return f"[{abridge(names, _N_COLUMNS)}]"
 
 
 def join_path(root: str, name: str) -> str:

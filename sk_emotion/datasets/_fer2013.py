@@ -17,10 +17,9 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..preprocessing._decode import decode_picture
-from ._bunch import make_bunch, name_some
+from ._bunch import make_bunch, name_columns, name_some
 from ._duplicates import number_by_appearance
-from ._folder import is_hidden
-from ._shards import PICTURES
+from ._folder import is_hidden, list_files, looks_like_photo
 
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _SIDE = 48
@@ -31,6 +30,7 @@ _FOLDERS = {
     "test": ("test", "testing", "privatetest"),
 }
 _ARCHIVES = (".gz", ".bz2", ".xz", ".zip")
+_TABLES = (".csv", ".tsv", ".txt")
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "train.csv")
 _FORMS = "Pass fer2013.csv, an .npz of it, or a folder with train/<emotion>/ and test/<emotion>/."
 _UNREADABLE = (
@@ -68,7 +68,8 @@ def load_fer2013(
 
         - the official ``fer2013.csv`` or ``icml_face_data.csv``, with the columns ``emotion``, ``pixels`` and
           ``Usage`` in any order, or Kaggle's ``train.csv``, without ``Usage``: all of it is the Training part. Emotions
-          are codes from 0 to 6 or names. A ``.gz``, ``.bz2``, ``.xz`` or ``.zip`` of one such file is read as it is;
+          are codes from 0 to 6 or names. A ``.tsv`` or ``.txt`` of such a table, and a ``.gz``, ``.bz2``, ``.xz`` or
+          ``.zip`` of one such file are read as they are;
         - an ``.npz`` with the arrays ``images``, ``labels``, ``usage``, ``class_names`` and ``usage_names``;
         - a folder with ``train/<emotion>/`` and ``test/<emotion>/``, as on Kaggle, where ``test`` often holds the rows
           of PublicTest and PrivateTest together;
@@ -146,7 +147,7 @@ def _find_source(path: Path) -> Path:
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES
         names = (name + ending for name in files for ending in ("", *_ARCHIVES))
         return next((path / name for name in names if (path / name).is_file()), path)
-    if path.suffix.lower() not in (".csv", ".npz", *_ARCHIVES):
+    if path.suffix.lower() not in (*_TABLES, ".npz", *_ARCHIVES):
         raise DatasetError(f"load_fer2013: '{path}' is neither .csv nor .npz, nor a .csv in an archive. {_FORMS}")
     return path
 
@@ -181,7 +182,8 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
     last = len(table) - 1
     if "usage" in table:
         usage = table["usage"].str.strip().to_numpy(dtype=str)
-        _refuse_cut(path, usage)
+        if not _ends_in_whole_line(path):
+            _refuse_cut(path, usage)
         rows = _choose_rows(path, usage, parts)
     else:
         _refuse_absent(path, parts, ["train"])
@@ -191,8 +193,8 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
     unknown = np.flatnonzero(labels == "")
     if len(unknown):
         raise DatasetError(
-            f"load_fer2013: '{path}', row {rows[unknown[0]]}: emotion is {emotions[unknown[0]]!r}, expected 0 to 6, or "
-            f"one of {', '.join(_CLASSES)}. It is none of them in {_name_rows(rows[unknown])}."
+            f"load_fer2013: '{path}', row {rows[unknown[0]]}: emotion is {emotions[unknown[0]]!r:.60}, expected 0 to "
+            f"6, or one of {', '.join(_CLASSES)}. It is none of them in {_name_rows(rows[unknown])}."
         )
     pixels = table["pixels"].to_numpy(dtype=object)
     images = np.empty((len(rows), _SIDE, _SIDE), dtype=np.uint8)
@@ -202,11 +204,11 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
         broken.append(last)
     if broken:
         numbers = _split_pixels(pixels[broken[0]])
-        extent = f" and reaches from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
+        extent = f", and reaches from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
         raise DatasetError(
             f"load_fer2013: '{path}', row {broken[0]} (the first is 0) has {len(numbers)} numbers, expected "
-            f"{_SIDE * _SIDE} from 0 to 255{extent}. Broken: {_name_rows(broken)}. Get the file anew: it is cut off or "
-            "was changed."
+            f"{_SIDE * _SIDE} whole ones from 0 to 255 with blanks between them{extent}. Broken: "
+            f"{_name_rows(broken)}. Get the file anew: it is cut off or was changed."
         )
     return images, labels
 
@@ -230,7 +232,7 @@ def _read_columns(path: Path) -> pd.DataFrame:
     except _UNREADABLE as error:
         raise DatasetError(
             f"load_fer2013: '{path}' is neither .csv nor .npz of FER2013, or is damaged ({type(error).__name__}: "
-            f"{error}). {_FORMS}"
+            f"{str(error).strip()}). {_FORMS}"
         ) from error
     # As they are in the file, since pandas renames those that are there twice.
     header = heads[mark].iloc[0].str.strip().tolist()
@@ -238,11 +240,19 @@ def _read_columns(path: Path) -> pd.DataFrame:
     used = [name for name in ("emotion", "pixels", "usage") if name in table.columns]
     if used[:2] != ["emotion", "pixels"] or table[used].shape[1] > len(used):
         raise DatasetError(
-            f"load_fer2013: '{path}' has the columns {header}, expected emotion, pixels and Usage, each once. {_FORMS}"
+            f"load_fer2013: '{path}' has the columns {name_columns(header)}, expected emotion, pixels and Usage, "
+            f"each once. {_FORMS}"
         )
     if table.empty:
         raise DatasetError(f"load_fer2013: '{path}' has no rows below its header. {_FORMS}")
     return table[used]
+
+
+def _ends_in_whole_line(path: Path) -> bool:
+    """Tell whether the last row was written to its end; an archive says nothing of it."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return path.suffix.lower() not in _ARCHIVES and file.read() in (b"\n", b"\r")
 
 
 def _refuse_cut(path: Path, usage: NDArray[np.str_]) -> None:
@@ -307,8 +317,11 @@ def _read_npz(path: Path, parts: list[str]) -> _Part:
             )
     if not n:
         raise DatasetError(f"load_fer2013: '{path}' holds no images. {_FORMS}")
+    classes = normalize_emotions(class_names)
+    if unknown := sorted(map(str, {*classes.tolist()} - {*_CLASSES})):
+        raise DatasetError(f"load_fer2013: '{path}' holds the classes {name_some(unknown)}, expected {list(_CLASSES)}.")
     rows = _choose_rows(path, usage_names[usage.astype(np.intp)], parts)
-    return images[rows], normalize_emotions(class_names)[labels[rows].astype(np.intp)]
+    return images[rows], classes[labels[rows].astype(np.intp)]
 
 
 def _find_parts(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
@@ -335,20 +348,27 @@ def _read_folder(path: Path, parts: list[str]) -> _Part:
             "it by itself with load_face_folder."
         )
     _refuse_absent(path, parts, list(where))
-    files = [
-        (normalize_emotion(folder.name), file)
+    unlisted: list[str] = []
+    photos = [
+        name
         for part in parts
-        for of_part in where.get(part, [])
-        for folder in sorted(of_part.iterdir())
-        if folder.is_dir()
-        for file in sorted(folder.iterdir())
-        if file.suffix.lower().removeprefix(".") in PICTURES and not is_hidden(file.name)
+        for folder in where.get(part, [])
+        for name in list_files(path, folder.name, unlisted)
+        if looks_like_photo(path / name)
     ]
-    unknown = sorted({str(label) for label, _ in files} - set(_CLASSES))
-    if unknown or not files:
+    if unlisted:
+        raise DatasetError(f"load_fer2013: '{path}' holds {name_some(unlisted)}, which cannot be listed.")
+    if loose := [name for name in photos if name.count("/") < 2]:
+        raise DatasetError(
+            f"load_fer2013: '{path}' holds {len(loose)} photos in no folder of an emotion: {name_some(loose)}. "
+            "Move them."
+        )
+    labels = [normalize_emotion(name.split("/")[1]) for name in photos]
+    unknown = sorted(set(labels) - set(_CLASSES))
+    if unknown or not photos:
         found = f"the classes {name_some(unknown)}" if unknown else "no images"
         raise DatasetError(f"load_fer2013: '{path}' holds {found}, expected {list(_CLASSES)}. Use load_face_folder.")
-    return np.stack([_read_image(file) for _, file in files]), np.array([label for label, _ in files])
+    return np.stack([_read_image(path / name) for name in photos]), np.array(labels)
 
 
 def _read_image(path: Path) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, Ima
 from ._bunch import check_classes, make_bunch, name_some
 from ._duplicates import group_thumbnails
 from ._groups import describe_contradictions, find_contradictions, groups_from_names
-from ._labels import is_split, label_files, map_labels, warn_of_no_emotions
+from ._labels import find_unnamed, is_split, label_files, map_labels, warn_of_no_emotions
 from ._shards import PICTURES
 from ._thumbnails import read_thumbnails
 
@@ -89,7 +89,8 @@ def load_face_folder(
     labels : mapping, default=None
         From names of folders, or what `label` finds, to classes, as in ``{1: "surprise", "AF": "fear"}``; None leaves
         out. A number and its text are the same key. A name that is missing in it must be that of an emotion. Classes
-        of your own, such as calm and tense, are named in it to say that they are meant.
+        of your own, such as calm and tense, are named in it to say that they are meant; so are parts of a split, which
+        are refused otherwise.
     groups : {"duplicates"}, regular expression, mapping or None, default="duplicates"
         What must not be on two sides of a split:
 
@@ -162,12 +163,14 @@ def load_face_folder(
     {'anna'}
     """
     root = Path(path).expanduser()
-    contents = _read_photos(root, None if label is not None else _find_class_folders(root), label, labels)
+    contents = _read_photos(root, None if label is not None else _find_class_folders(root, labels), label, labels)
     target = np.array(contents.labels)
     if not contents.names:
         advice = _describe_skipped(contents) if contents.skipped else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{advice}")
-    check_classes(target, f"load_face_folder: '{root}'", _describe_left_out(contents) + _advise(root, target[0]))
+    skipped = f"{_describe_skipped(contents)} " if contents.skipped else ""
+    hint = f"{_describe_left_out(contents)}{skipped}{_advise(root, target[0])}"
+    check_classes(target, f"load_face_folder: '{root}'", hint)
     found: NDArray[Any] | None
     contradictions: list[NDArray[np.intp]] = []
     if isinstance(groups, str) and groups == "duplicates":
@@ -210,7 +213,7 @@ def _refuse_no_folder(root: Path) -> None:
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
 
 
-def _find_class_folders(root: Path) -> list[str]:
+def _find_class_folders(root: Path, labels: Mapping[Any, Any] | None) -> list[str]:
     """Name the class folders, or say why they cannot be what was meant."""
     _refuse_no_folder(root)
     around = _folders_around(root)
@@ -228,7 +231,7 @@ def _find_class_folders(root: Path) -> list[str]:
             "say with label= which part of the file names is the emotion, or list them with their labels in a table "
             "for load_face_table."
         )
-    parts = [name for name in folders if is_split(name)]
+    parts = [name for name in find_unnamed(folders, labels) if is_split(name)]
     if len(parts) > 1 or parts == folders:
         first = next((name for name in parts if name.casefold().startswith("train")), parts[0])
         raise DatasetError(
@@ -272,7 +275,7 @@ def _leads_back(path: str | Path, around: frozenset[str]) -> bool:
     return os.path.islink(path) and os.path.realpath(path) in around
 
 
-def _walk(root: Path, start: str, unlisted: list[str]) -> list[str]:
+def list_files(root: Path, start: str, unlisted: list[str]) -> list[str]:
     """List the files in a folder below the root, relative to the root, with ``/`` between names; hidden ones not.
 
     Folders that cannot be listed are added to `unlisted`.
@@ -301,17 +304,18 @@ def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapp
     contents = _Contents()
     if folders is None:
         _refuse_no_folder(root)
-        names = [name for name in _walk(root, "", contents.unlisted) if _looks_like_photo(root / name)]
+        names = [name for name in list_files(root, "", contents.unlisted) if looks_like_photo(root / name)]
         given = label_files(root, names, label)
     else:
-        names = [name for folder in folders for name in _walk(root, folder, contents.unlisted)]
-        _refuse_repeated(root, names)
+        names = [name for folder in folders for name in list_files(root, folder, contents.unlisted)]
+        unnamed = set(find_unnamed(folders, labels))
+        _refuse_repeated(root, [name for name in names if name.split("/")[0] in unnamed])
         given = [name.split("/")[0] for name in names]
     # Folders without photos need no class.
     of_photos = [
         of_file
         for of_file, name in zip(given, names, strict=True)
-        if of_file is not None and (labels is None or _looks_like_photo(root / name))
+        if of_file is not None and (labels is None or looks_like_photo(root / name))
     ]
     classes = map_labels(of_photos, labels, f"load_face_folder: '{root}'")
     found = sorted(
@@ -340,7 +344,7 @@ def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapp
     return contents
 
 
-def _looks_like_photo(path: Path) -> bool:
+def looks_like_photo(path: Path) -> bool:
     """Tell whether a file has the ending or the beginning of a photo."""
     if path.suffix.lower().removeprefix(".") in PICTURES:
         return True

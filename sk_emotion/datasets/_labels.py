@@ -17,11 +17,18 @@ _SPLIT = re.compile(
     r"|fold|split)([ _-]*(set|data|images|faces|split|fold|\d+))*",
     re.IGNORECASE,
 )
+_FLOAT = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def is_split(name: str) -> bool:
     """Tell whether a folder of this name is a part of a split rather than a class."""
     return _SPLIT.fullmatch(name) is not None
+
+
+def find_unnamed(folders: Iterable[str], labels: Mapping[Any, Any] | None) -> list[str]:
+    """Return the folders that are no key of `labels`; those that are one are meant as classes, or left out."""
+    named = {_as_key(key) for key in labels or ()}
+    return [name for name in folders if name.strip() not in named]
 
 
 def label_files(
@@ -66,7 +73,7 @@ def label_files(
     if names and not any(found):
         raise DatasetError(
             f"load_face_folder: label={pattern.pattern!r} matches none of {len(names)} photos in '{root}': "
-            f"{name_some(names)}. It is searched in these paths; correct it."
+            f"{name_some(names)}. It is searched in these paths, and its first group is the label: correct it."
         )
     return found
 
@@ -80,14 +87,18 @@ def _call(label: Callable[[Path], Any], root: Path, name: str) -> str | None:
         ) from error
     if found is None:
         return None
-    if isinstance(found, Integral) and not isinstance(found, bool):
-        return str(int(found))
-    if isinstance(found, str) and found.strip():
+    if _is_label(found):
         return str(found).strip()
     raise DatasetError(
         f"load_face_folder: label returned {found!r:.60} ({type(found).__name__}) for '{name}'. Return the label as "
         "str or int, or None to skip the file."
     )
+
+
+def _is_label(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
@@ -116,23 +127,21 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
     distinct = list(dict.fromkeys(names))
     if labels is None:
         return {name: normalize_emotion(name) for name in distinct}
-    wrong = [value for value in labels.values() if not isinstance(value, str | Integral | None)]
+    wrong = [value for value in labels.values() if value is not None and not _is_label(value)]
     if wrong:
         raise DatasetError(f"{where}: labels maps to {wrong[0]!r:.60}. Map to a str or int, or to None to leave out.")
     by_key = {_as_key(key): value for key, value in labels.items()}
     if len(by_key) < len(labels):
         raise DatasetError(f"{where}: labels={dict(labels)!r:.200} names a class twice. Keep one of the two.")
-    by_number = {int(key): value for key, value in by_key.items() if key.isdecimal()}
+    by_number = {_as_number(key): value for key, value in by_key.items() if _as_number(key) is not None}
     spelled = {normalize_emotion(key): value for key, value in by_key.items()}
     mapped: dict[Any, Any] = {}
     unknown = []
     for name in distinct:
         key = _as_key(name)
-        # The code 1 may be the folder 01.
-        number = int(key) if key.isdecimal() else None
         places: list[tuple[Mapping[Any, Any], Any]] = [
             (by_key, key),
-            (by_number, number),
+            (by_number, _as_number(key)),
             (spelled, normalize_emotion(key)),
         ]
         if found := [known[wanted] for known, wanted in places if wanted in known]:
@@ -156,6 +165,14 @@ def _as_key(name: Any) -> str:
     """Write a number as text, a whole one without a point."""
     whole = isinstance(name, Real) and not isinstance(name, Integral) and float(name).is_integer()
     return str(int(name)) if whole else str(name).strip()
+
+
+def _as_number(key: str) -> int | None:
+    """Read a whole number in any writing: the code 1 may be the folder 01, or 1.0 in a table."""
+    if key.isdecimal():
+        return int(key)
+    number = float(key) if _FLOAT.fullmatch(key) else None
+    return int(number) if number is not None and number.is_integer() else None
 
 
 def warn_of_no_emotions(classes: Sequence[Any], labels: Mapping[Any, Any] | None, where: str) -> None:

@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
-from ..preprocessing._sources import show_path
-from ._bunch import check_classes, join_path, make_bunch, name_some
+from ..preprocessing._sources import explain_text, show_path
+from ._bunch import check_classes, join_path, make_bunch, name_columns, name_some
 from ._labels import map_labels
 from ._shards import PICTURES
 
@@ -160,8 +160,10 @@ def load_face_table(
 
 def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
     """Read a table; columns of numbers with leading zeros stay text, and names that are there twice stay the same."""
-    if sep is not None and len(sep) != 1 and sep != r"\s+":
-        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character.")
+    if sep is not None and sep != r"\s+" and (len(sep) != 1 or sep in "\r\n"):
+        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character, which is no end of a line.")
+    if header is False:
+        raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if no line names the columns.")
     # os.path's, since those of pathlib raise an OSError for a name that is too long.
     if not os.path.exists(path):
         raise DatasetNotFoundError(f"load_face_table: there is no file '{path}'. Give a CSV file or a DataFrame.")
@@ -181,13 +183,15 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
             "sep": r"\s+" if sep == " " else sep,
             "encoding": "utf-8-sig",
             "skipinitialspace": True,
+            # The other parser takes separators of one byte alone.
+            "engine": "c" if sep.isascii() else "python",
         }
         frame = pd.read_csv(path, header=header, **options)
         text = pd.read_csv(path, header=header, dtype=str, **options)
         names = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0].str.strip()
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except ValueError as error:
         raise DatasetError(
-            f"load_face_table: '{path}' is no table ({type(error).__name__}: {error}). "
+            f"load_face_table: '{path}' is no table ({type(error).__name__}: {str(error).strip()}). "
             "Save it as CSV in UTF-8, with a header, or say what is different by sep= and header=."
         ) from error
     except OSError as error:
@@ -211,7 +215,7 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
     for column in columns:
         if column not in frame.columns:
             raise DatasetError(
-                f"load_face_table: {name} has no column {column!r}. It has {list(frame.columns)}. "
+                f"load_face_table: {name} has no column {column!r}. It has {name_columns(frame.columns)}. "
                 "Say which to use: image= (--image-column in a shell), label= (--label-column), group= (--groups)."
                 f"{_explain_columns([str(known).lower() for known in frame.columns])}"
             )
@@ -224,6 +228,12 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
             raise DatasetError(
                 f"load_face_table: {name} has {len(empty)} rows without a value in the column {column!r}: rows "
                 f"{name_some(empty.tolist())}, counted from 0 below the header. Fill them in, or drop them."
+            )
+        wrong = [value for value in frame[column] if not isinstance(value, Hashable)]
+        if wrong:
+            raise DatasetError(
+                f"load_face_table: {name} holds {wrong[0]!r:.60} ({type(wrong[0]).__name__}) in the column {column!r}, "
+                "expected one str or number a row."
             )
     if frame.empty:
         raise DatasetError(f"load_face_table: {name} has no rows. List one photo a row.")
@@ -243,6 +253,14 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
     paths = [join_path(folder, str(photo)) for photo in column]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
+        # Pictures in the table itself, and addresses.
+        reasons = ((row, explain_text(str(photo))) for row, photo in enumerate(column))
+        for row, reason in reasons:
+            if reason is not None:
+                raise DatasetError(
+                    f"load_face_table: {name}, row {row} (the first is 0): {show_path(str(column.iloc[row]))!r} "
+                    f"{reason}. Save the photos as files, and list their paths."
+                )
         raise DatasetError(
             f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are no files: "
             f"{name_some([show_path(path) for path in missing])}. Say with root= to which folder the paths are "

@@ -87,6 +87,16 @@ def test_option_of_tables_is_refused_for_a_folder(folder, run, capsys, command, 
     assert option[0] in printed and "it is for a CSV file" in printed
 
 
+@pytest.mark.parametrize("command", ["train", "compare"])
+@pytest.mark.parametrize(
+    "option", [["--label", "(a)"], ["--labels", "1=fear"], ["--sep", ";"], ["--root", "."], ["--no-header"]]
+)
+def test_option_of_data_is_refused_without_any(run, capsys, command, option):
+    assert run(command, *option) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    assert f"for {option[0]}: " in printed and "but no data are named" in printed
+
+
 def test_pattern_is_refused_for_a_table(folder, paths, tmp_path, run, capsys):
     file = write_list(tmp_path / "faces.csv", paths, ",", "image,label,ward")
     assert run("compare", file, "--label", "(a)") == 2

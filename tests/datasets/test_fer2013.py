@@ -360,3 +360,63 @@ def test_folders_of_no_part_are_not_dropped_from_all(rows, tmp_path):
     assert len(load_fer2013(tmp_path).data) == 6
     with pytest.raises(DatasetError, match=r"also holds 'dev'.*Rename it"):
         load_fer2013(tmp_path, subset="all")
+
+
+@pytest.mark.parametrize("subset", ["train", "all"])
+@pytest.mark.parametrize(("name", "sep"), [("fer.tsv", "\t"), ("fer.TSV", ","), ("fer.txt", ","), ("fer.txt", ";")])
+def test_table_is_read_whatever_its_name_ends_with(rows, tmp_path, name, sep, subset):
+    make_table(rows).to_csv(tmp_path / name, index=False, sep=sep)
+    assert len(load_fer2013(tmp_path / name, subset=subset).data) == {"train": 6, "all": 10}[subset]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("usage", ["", "Private", "Train", "P", "private"])
+def test_last_row_that_ends_in_a_line_break_is_whole_whatever_its_usage(rows, tmp_path, usage, newline):
+    table = make_table(rows)
+    table.loc[9, "Usage"] = usage
+    table.to_csv(tmp_path / "fer2013.csv", index=False, lineterminator=newline)
+    assert len(load_fer2013(tmp_path, subset="all").data) == 10
+    with pytest.raises(DatasetError, match=r"in 1 row\(s\), counted from 0: '9'"):
+        load_fer2013(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.split("\n", 1)[1],
+        lambda text: text.replace("0,", "\0" * 5000 + ",", 1),
+        lambda text: text.replace("Training", "1 2 3 " * 1000, 1),
+        lambda text: text.replace("emotion,", "emotion," * 1000, 1),
+        lambda text: text.replace("0 ", "data:image/png;base64," + "A" * 5000, 1),
+    ],
+)
+def test_messages_hold_no_pixels(rows, tmp_path, change):
+    source = write_csv(tmp_path / "fer2013.csv", rows)
+    source.write_text(change(source.read_text()))
+    with pytest.raises(DatasetError) as caught:
+        load_fer2013(source)
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 700
+
+
+@pytest.mark.parametrize("names", [["cats", *CODES[1:]], [*CODES[:6], "contempt"], np.array(CODES, dtype="S")])
+def test_npz_of_other_classes_is_refused(rows, tmp_path, names):
+    with pytest.raises(DatasetError, match=r"holds the classes .*expected"):
+        load_fer2013(write_npz(tmp_path / "fer2013.npz", rows, class_names=names))
+
+
+def test_photos_deeper_in_class_folders_are_read_and_hidden_ones_are_not(rows, tmp_path):
+    inner = write_folders(tmp_path, rows) / "train" / "happy" / "more"
+    inner.mkdir()
+    Image.fromarray(rows[0][0]).save(inner / "a.png")
+    Image.fromarray(rows[0][0]).save(inner / "b.jfif", format="JPEG")
+    (inner / "loop").symlink_to("..", target_is_directory=True)
+    for hidden in (tmp_path / "train" / ".ipynb_checkpoints", tmp_path / "train" / "happy" / ".cache"):
+        hidden.mkdir()
+        Image.new("L", (9, 9)).save(hidden / "a.png")
+    assert load_fer2013(tmp_path).target.tolist().count("happiness") == 3
+
+
+def test_photos_in_no_class_folder_are_not_dropped(rows, tmp_path):
+    Image.fromarray(rows[0][0]).save(write_folders(tmp_path, rows) / "train" / "a.png")
+    with pytest.raises(DatasetError, match=r"1 photos in no folder of an emotion: 'train/a\.png'"):
+        load_fer2013(tmp_path)

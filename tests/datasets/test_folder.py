@@ -375,6 +375,20 @@ def test_photos_that_a_pattern_does_not_match_are_skipped_with_a_warning(flat):
     assert len(faces.data) == 4 and "without a label: 2" in faces.DESCR
 
 
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (r"\.(AN)|\.(HA)", r"one class alone: anger.*without a label: 2 \('K/KB\.HA1\.png'"),
+        (r"\.(A.)", r"one class alone: anger.*without a label: 2"),
+        (r"\.(?:A.)|(x)", r"matches none of 4 photos.*first group is the label"),
+        (lambda path: "AN" if "AN" in path.name else None, r"one class alone: anger.*without a label: 2"),
+    ],
+)
+def test_skipped_photos_are_named_where_they_leave_too_little(flat, label, message):
+    with pytest.raises(DatasetError, match=message):
+        load_face_folder(flat, label=label, labels=CODES)
+
+
 def test_photos_without_a_label_by_a_function_are_counted(flat):
     save_photo(flat / "notes.png", 30)
     (flat / "README.txt").write_text("The function is not asked about it.")
@@ -442,6 +456,13 @@ def test_missing_folder_is_named_also_with_a_pattern(flat):
         (("1", "2"), {"1": "Surprised", "2": "fear", "9": "pain"}, ["fear", "surprise"]),
         (("01", "02"), {1: "surprise", 2: "fear"}, ["fear", "surprise"]),
         (("01", "1"), {"01": "surprise", "1": "fear"}, ["fear", "surprise"]),
+        (("1", "002"), {1.0: "surprise", "2.0": "fear"}, ["fear", "surprise"]),
+        (("3.0000000e+00", "1.0"), {3: "surprise", "1": "fear"}, ["fear", "surprise"]),
+        (("-1", "+1"), {-1: "surprise", 1: "fear"}, ["fear", "surprise"]),
+        (("train", "test", "happy"), {"train": "a", "test": "b"}, ["a", "b", "happiness"]),
+        (("train/happy", "test/happy", "happy", "sad"), {"train": None, "test": None}, ["happiness", "sadness"]),
+        (("fold1", "fold2"), {"fold1": 1, "fold2": 2}, ["1", "2"]),
+        (("old/happy", "old/sad", "happy", "sad"), {"old": None}, ["happiness", "sadness"]),
         (("boring", "happy", "sad"), {"boring": "neutral"}, ["happiness", "neutral", "sadness"]),
         (("happy", "sad", "Anger"), {"happiness": "good", "sad": "bad", "anger": "bad"}, ["bad", "good"]),
         (("happy", "sad", "mixed"), {"mixed": None}, ["happiness", "sadness"]),
@@ -460,6 +481,11 @@ def test_names_of_folders_are_mapped_to_classes(tmp_path, folders, labels, expec
         ({1: "surprise"}, "labels says nothing of '2', which are no known emotions"),
         ({}, "labels says nothing of '1', '2'"),
         ({1: "surprise", 2: 0.5}, "labels maps to 0.5"),
+        ({1: "surprise", 2: ""}, "labels maps to ''"),
+        ({1: "surprise", 2: " "}, "labels maps to ' '"),
+        ({1: True, 2: False}, "labels maps to True"),
+        ({1: "surprise", 2: float("nan")}, "labels maps to nan"),
+        ({1: "surprise", 2: ["fear"]}, r"labels maps to \['fear'\]"),
         ({1: "surprise", "1": "fear", 2: "fear"}, "names a class twice"),
         ({1: None, 2: None}, "holds no photos"),
         ({1: "fear", 2: "afraid"}, "one class alone: fear"),

@@ -1,3 +1,5 @@
+import base64
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,11 +148,64 @@ def test_fer2013_is_sent_to_its_own_loader(tmp_path):
         load_face_table(tmp_path / "fer2013.csv")
 
 
-@pytest.mark.parametrize("sep", ["", ", ", "ab", ".*"])
+@pytest.mark.parametrize("sep", ["", ", ", "ab", ".*", "\n", "\r", "\r\n"])
 def test_separator_of_other_length_is_refused(table, tmp_path, sep):
     table.to_csv(tmp_path / "faces.csv", index=False)
     with pytest.raises(DatasetError, match="expected one character"):
         load_face_table(tmp_path / "faces.csv", sep=sep)
+
+
+@pytest.mark.parametrize("sep", ["§", "¦", "é", "☃", "^", "$", "(", "+"])
+def test_any_other_character_separates_columns(table, tmp_path, sep):
+    table.to_csv(tmp_path / "faces.csv", index=False, sep=sep)
+    assert load_face_table(tmp_path / "faces.csv", sep=sep, group="person").groups.tolist() == ["a", "a", "b", "b"]
+
+
+def test_header_is_a_number_or_none(table, tmp_path):
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    for header in (False, True, 1, "image"):
+        with pytest.raises(ValueError, match="header"):
+            load_face_table(tmp_path / "faces.csv", header=header)
+
+
+@pytest.mark.parametrize(("column", "labels"), [("label", None), ("label", RAF), ("person", None), ("image", None)])
+@pytest.mark.parametrize("value", [["happy"], {"a": 1}, np.array([0, 1]), {"happy"}, bytearray(b"happy")])
+def test_cells_that_are_neither_text_nor_numbers_are_refused(table, tmp_path, value, column, labels):
+    table[column] = pd.Series([value] * 4, dtype=object)
+    with pytest.raises(DatasetError, match=rf"holds .* \({type(value).__name__}\) in the column '{column}'"):
+        load_face_table(table, root=tmp_path, group="person", labels=labels)
+
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20).decode()
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (PNG, "row 2 .*is a picture in base64.*Save the photos as files"),
+        (f"data:image/png;base64,{PNG}", "row 2 .*is a data URI.*Save the photos as files"),
+        (f"https://example.org/{PNG}.png", "row 2 .*is a URL"),
+        ("s3://bucket/photo.png", "row 2 .*is a URL"),
+        ("file:///photo.png", "row 2 .*is a file URL"),
+        ("x " * 5000, "do not exist"),
+    ],
+)
+@pytest.mark.parametrize("place", ["image", "label", "header"])
+def test_pictures_and_addresses_in_a_table_are_named_and_not_repeated(table, tmp_path, cell, message, place):
+    if place == "header":
+        table, message = table.rename(columns={"image": cell}), "no column 'image'"
+    else:
+        table.loc[2, place] = cell
+    with pytest.raises(DatasetError, match=message if place != "label" else "labels says nothing of") as caught:
+        load_face_table(table, root=tmp_path, labels={"Pain": "pain"} if place == "label" else None)
+    assert len(cell) <= 60 or cell[:61] not in str(caught.value)
+
+
+def test_columns_of_a_wide_table_are_counted(table, tmp_path):
+    wide = pd.concat([table.drop(columns="label"), pd.DataFrame(np.zeros((4, 2304))).add_prefix("pixel_")], axis=1)
+    with pytest.raises(DatasetError, match=r"'pixel_17' and 2286 more\]") as caught:
+        load_face_table(wide, root=tmp_path)
+    assert len(str(caught.value)) < 700
 
 
 @pytest.mark.parametrize(
@@ -159,6 +214,9 @@ def test_separator_of_other_length_is_refused(table, tmp_path, sep):
         ([1, 2, 1, 2], RAF, ["surprise", "fear"] * 2),
         ([1.0, 2.0, 1.0, 2.0], RAF, ["surprise", "fear"] * 2),
         (["1", "2", "1", "2"], {"1": "happy", 2: "sad"}, ["happiness", "sadness"] * 2),
+        ([1.0, 2.0] * 2, {"1.0": "happy", "02": "sad"}, ["happiness", "sadness"] * 2),
+        (["1.0", "2."] * 2, {1: "happy", 2: "sad"}, ["happiness", "sadness"] * 2),
+        (["1e0", "2.0000e+00"] * 2, {"1": "happy", 2.0: "sad"}, ["happiness", "sadness"] * 2),
         (["happy", "bored", "sad", "bored"], {"bored": "neutral"}, ["happiness", "neutral", "sadness", "neutral"]),
         (["happy", "sad", "happy", "Joy"], {"happiness": 1, "sadness": 0}, [1, 0, 1, 1]),
         (["a", "b", "a", "b"], {"a": 1, "b": "x"}, ["1", "x"] * 2),
