@@ -30,6 +30,12 @@ X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=24, random_s
 VALIDATION = {"X_val": X[:8], "y_val": Y[:8]}
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """skorch's Checkpoint writes into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 def without_address(value):
     """Names a case the same in each process that runs some of the tests."""
     return re.sub(r" at 0x\w+", "", str(value))
