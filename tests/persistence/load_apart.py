@@ -94,6 +94,8 @@ def current_address_space():
 def load_apart(path):
     """Load a file in a child of this process; what it tells, or how it died."""
     reader, writer = os.pipe()
+    # What is there already needs not be looked through in each child.
+    gc.freeze()
     child = os.fork()
     if child == 0:
         os.close(reader)
@@ -102,6 +104,7 @@ def load_apart(path):
             os.write(writer, json.dumps(load(path)).encode())
         finally:
             os._exit(0)
+    gc.unfreeze()
     os.close(writer)
     with open(reader, "rb") as answers:
         answer = answers.read()
