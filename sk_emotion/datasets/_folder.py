@@ -84,7 +84,7 @@ def load_face_folder(
         - a regular expression, whose first group is the label, as in ``r"_(happy|sad)_\\d+\\.jpg$"``. It is searched in
           the path relative to `path`, with ``/`` between folders. Photos that it does not match are skipped with a
           warning;
-        - a function of the photo's :class:`~pathlib.Path` that returns the label as str or int, or None to skip the
+        - a function of the photo's ``pathlib.Path`` that returns the label as str or int, or None to skip the
           photo.
     labels : mapping, default=None
         From names of folders, or what `label` finds, to classes, as in ``{1: "surprise", "AF": "fear"}``; None leaves
