@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import lr_scheduler as skorch_schedulers
 from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -293,3 +294,9 @@ def _check_callback(entry: Any) -> None:
             inspect.signature(callback).bind()
         except TypeError as error:
             raise ParameterError(f"callbacks holds the class {callback.__name__} ({error}). Pass an object.") from error
+    policy = getattr(callback, "policy", None)
+    if isinstance(callback, LRScheduler) and isinstance(policy, str) and not hasattr(skorch_schedulers, policy):
+        raise ParameterError(
+            f"callbacks holds LRScheduler({policy!r}), a name that skorch does not know. Pass the class, as in "
+            "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
+        )

@@ -148,6 +148,8 @@ def test_error_of_a_callback_comes_through():
         ([("stop", 3)], r"callbacks holds \('stop', 3\)"),
         ([nn.ReLU()], r"callbacks holds ReLU\(\)"),
         ([EpochScoring], r"callbacks holds the class EpochScoring \(.*'scoring'\)"),
+        ([LRScheduler("OneCycleLR", max_lr=0.1)], r"LRScheduler\('OneCycleLR'\), .* Pass the class"),
+        ([("rate", LRScheduler("cosine"))], r"LRScheduler\('cosine'\), a name that skorch does not know"),
         ([("a", Silent()), ("a", Silent())], "duplicate user-set callback name 'a'"),
         ([("valid_f1_macro", Silent())], "duplicate user-set callback name 'valid_f1_macro'. Use unique names"),
         ([("train_loss", Silent())], "duplicate user-set callback name 'train_loss'"),
