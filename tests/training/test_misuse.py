@@ -318,7 +318,9 @@ def test_fitted_network_does_not_become_another_one(how, change):
 @pytest.mark.parametrize("images", [X, X.reshape(24, -1)], ids=["images", "rows"])
 def test_fitted_network_takes_no_other_shape_of_rows(how, shape, images):
     clf = make_classifier(image_shape=(24, 24)).fit(images, Y)
-    with pytest.raises(ParameterError, match=r"image_shape=.*fitted on images of shape \(24, 24\).*set image_shape back"):
+    with pytest.raises(
+        ParameterError, match=r"image_shape=.*fitted on images of shape \(24, 24\).*set image_shape back"
+    ):
         train_on(how, clf.set_params(image_shape=shape), images=images)
     assert train_on(how, clf.set_params(image_shape=[24, 24, 1]), images=images).n_iter_ > 2
 
