@@ -491,7 +491,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         fitted = snapshot(self)
         check_scored_labels(y, fitted.classes_, "EmotionClassifier")
-        return super(EmotionClassifier, fitted).score(X, y, sample_weight)
+        sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
+        return super(EmotionClassifier, fitted).score(X, as_numpy(y, "EmotionClassifier", "y"), sample_weight)
 
     @as_fitted
     def embed(self, X):

@@ -275,7 +275,8 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         fitted = snapshot(self)
         check_scored_labels(y, fitted.classes_, "LeastSquaresSVC")
-        return super(LeastSquaresSVC, fitted).score(X, y, sample_weight)
+        sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
+        return super(LeastSquaresSVC, fitted).score(X, as_numpy(y, "LeastSquaresSVC", "y"), sample_weight)
 
     @available_if(lambda self: self.probability)
     @as_fitted

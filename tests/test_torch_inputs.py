@@ -96,6 +96,28 @@ def test_labels_may_be_tensors(images, convert):
     assert sorted(np.concatenate(parts[-3:])) == list(range(24))
 
 
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda values: values.float().requires_grad_(),
+        lambda values: values.bfloat16(),
+        lambda values: values.to_sparse(),
+        lambda values: list(values.double()),
+        lambda values: list(values.float().requires_grad_()),
+        lambda values: values.int(),
+    ],
+    ids=["needs gradients", "bfloat16", "sparse", "list", "list that needs gradients", "int32"],
+)
+@pytest.mark.parametrize("make", [network, LeastSquaresSVC], ids=["network", "machine"])
+def test_labels_and_weights_of_a_score_may_be_tensors(images, convert, make):
+    X, _, codes = images
+    rows = X.reshape(24, -1).numpy()
+    weight = torch.arange(24) % 3
+    fitted = make().fit(rows, codes.numpy())
+    expected = fitted.score(rows, codes.numpy(), sample_weight=weight.numpy())
+    assert fitted.score(rows, convert(codes), sample_weight=convert(weight)) == expected
+
+
 def test_rows_of_features_may_be_tensors(images):
     features = torch.from_numpy(HOGTransformer().fit_transform(images[0])).requires_grad_()
     model = LeastSquaresSVC().fit(features, images[2], sample_weight=torch.ones(24))
@@ -261,7 +283,7 @@ with sklearn.config_context(array_api_dispatch=True):
     for images in (T, (T / 255).requires_grad_(), list(T)):
         clf.fit(images, labels, sample_weight=torch.ones(24))
         np.testing.assert_allclose(clf.predict_proba(images), expected, atol=0.01)
-    clf.score(T, labels)
+    clf.score(T, labels), clf.score(T, labels.bfloat16(), sample_weight=torch.ones(24, requires_grad=True))
     np.testing.assert_array_equal(HOGTransformer().fit(T).transform(T), HOGTransformer().fit_transform(X))
     np.testing.assert_array_equal(FaceLoader(24).fit(T).transform(T), FaceLoader(24).fit_transform(X))
     LeastSquaresSVC().fit(T.reshape(24, -1).float(), labels).predict_proba(T.reshape(24, -1).float())

@@ -5,7 +5,7 @@ import functools
 import inspect
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Number
 from types import FunctionType
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import lr_scheduler as skorch_schedulers
 from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -34,6 +35,9 @@ from .state import attach_scheduler, find_schedulers
 
 # What skorch's nets call.
 _OF_A_CALLBACK = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
+
+# Parameters of networks whose copies are equal to them.
+_PLAIN = (Number, str, bytes, set, frozenset, torch.dtype, torch.device)
 
 # Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
 _RANDOM_STATE = ForkSafeLock()
@@ -104,8 +108,14 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
 
 
 def check_same_network(clf: Any, advice: str) -> None:
-    """Raise ParameterError if `clf` asks for another network than the one that is to be trained further."""
+    """Raise ParameterError if `clf` asks for another network, or images of another shape, than those of its fit."""
     wanted, fitted = clf.network, clf.network_
+    # One channel is no axis.
+    if clf.image_shape is not None and tuple(clf.image_shape) not in (clf.image_shape_, (*clf.image_shape_, 1)):
+        raise ParameterError(
+            f"EmotionClassifier: image_shape={tuple(clf.image_shape)}, but it was fitted on images of shape "
+            f"{clf.image_shape_}. {advice}, or set image_shape back."
+        )
     if wanted is None:
         wanted = ResNet()
     if _differ(wanted, fitted):
@@ -121,8 +131,15 @@ def _differ(one: Any, other: Any) -> bool:
         return one.keys() != other.keys() or any(_differ(one[name], other[name]) for name in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) != len(other) or any(map(_differ, one, other))
-    if isinstance(one, Number | str | bool) and isinstance(other, Number | str | bool):
-        return one != other
+    if isinstance(one, _PLAIN) and isinstance(other, _PLAIN):
+        return one != other and (one == one or other == other)
+    if any(isinstance(one, kind) and isinstance(other, kind) for kind in (np.ndarray, torch.Tensor)):
+        # Tensors without data, and sparse ones, cannot be compared.
+        with suppress(RuntimeError, ValueError):
+            # Where one of them is NaN, it is as in scalars.
+            unequal = one.shape != other.shape or ((one != other) & ((one == one) | (other == other))).any()
+            return bool(unequal)
+        return False
     if type(one) is not type(other):
         return True
     if isinstance(one, functools.partial):
@@ -277,3 +294,9 @@ def _check_callback(entry: Any) -> None:
             inspect.signature(callback).bind()
         except TypeError as error:
             raise ParameterError(f"callbacks holds the class {callback.__name__} ({error}). Pass an object.") from error
+    policy = getattr(callback, "policy", None)
+    if isinstance(callback, LRScheduler) and isinstance(policy, str) and not hasattr(skorch_schedulers, policy):
+        raise ParameterError(
+            f"callbacks holds LRScheduler({policy!r}), a name that skorch does not know. Pass the class, as in "
+            "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
+        )

@@ -148,6 +148,8 @@ def test_error_of_a_callback_comes_through():
         ([("stop", 3)], r"callbacks holds \('stop', 3\)"),
         ([nn.ReLU()], r"callbacks holds ReLU\(\)"),
         ([EpochScoring], r"callbacks holds the class EpochScoring \(.*'scoring'\)"),
+        ([LRScheduler("OneCycleLR", max_lr=0.1)], r"LRScheduler\('OneCycleLR'\), .* Pass the class"),
+        ([("rate", LRScheduler("cosine"))], r"LRScheduler\('cosine'\), a name that skorch does not know"),
         ([("a", Silent()), ("a", Silent())], "duplicate user-set callback name 'a'"),
         ([("valid_f1_macro", Silent())], "duplicate user-set callback name 'valid_f1_macro'. Use unique names"),
         ([("train_loss", Silent())], "duplicate user-set callback name 'train_loss'"),
@@ -309,6 +311,54 @@ def test_fitted_network_does_not_become_another_one(how, change):
         train_on(how, clf.set_params(**change))
     np.testing.assert_array_equal(clf.predict_proba(X), before)
     assert train_on(how, clf.set_params(network=networks.ResNet(width=np.int64(4)))).n_iter_ > 2
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize("shape", [(12, 48), (48, 12), (576, 1), [1, 576], (8, 24, 3), (24, 23)])
+@pytest.mark.parametrize("images", [X, X.reshape(24, -1)], ids=["images", "rows"])
+def test_fitted_network_takes_no_other_shape_of_rows(how, shape, images):
+    clf = make_classifier(image_shape=(24, 24)).fit(images, Y)
+    with pytest.raises(
+        ParameterError, match=r"image_shape=.*fitted on images of shape \(24, 24\).*set image_shape back"
+    ):
+        train_on(how, clf.set_params(image_shape=shape), images=images)
+    assert train_on(how, clf.set_params(image_shape=[24, 24, 1]), images=images).n_iter_ > 2
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize(
+    ("start", "other"),
+    [
+        (np.zeros(2), np.ones(2)),
+        (np.zeros(2), np.zeros((1, 2))),
+        (torch.zeros(2), torch.tensor([0.0, 0.5])),
+        (torch.zeros(2), torch.zeros(1, 2)),
+        (np.zeros(2), torch.zeros(2)),
+        (np.array([0.0, np.nan]), np.array([0.0, 0.0])),
+        (torch.tensor([torch.nan]), torch.tensor([0.0])),
+        (float("nan"), 0.0),
+        ({0.0, 1.0}, {0.0, 2.0}),
+        (torch.float32, torch.float64),
+    ],
+    ids=["numbers", "shape", "tensor", "shape of a tensor", "kind", "NaN", "NaN in a tensor", "scalar", "set", "type"],
+)
+def test_values_tell_one_network_from_another(how, start, other):
+    clf = make_classifier(network=networks.TorchNetwork(offset, module_params={"start": start})).fit(X, Y)
+    assert train_on(how, clf).n_iter_ > 2
+    with pytest.raises(ParameterError, match="set network back"):
+        train_on(how, clf.set_params(network=networks.TorchNetwork(offset, module_params={"start": other})))
+
+
+@pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
+@pytest.mark.parametrize("start", [torch.empty(2, device="meta"), torch.zeros(2).to_sparse()], ids=["empty", "sparse"])
+def test_tensors_that_cannot_be_compared_do_not_stop_a_training(how, start):
+    clf = make_classifier(network=networks.TorchNetwork(offset, module_params={"start": start})).fit(X, Y)
+    assert train_on(how, clf).n_iter_ > 2
+
+
+def offset(in_channels, n_classes, start):
+    """A network that depends on `start` in name alone."""
+    return perceptron(in_channels, n_classes)
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
