@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..preprocessing._decode import decode_picture
+from ..utils._text import withhold
 from ._bunch import make_bunch, name_columns, name_some
 from ._duplicates import number_by_appearance
 from ._folder import is_hidden, list_files, looks_like_photo
@@ -140,8 +141,9 @@ def load_fer2013(
 
 def _find_source(path: Path) -> Path:
     """Find the file or folder to read."""
-    if not path.exists():
-        raise DatasetNotFoundError(f"load_fer2013: there is no '{path}'. {_FORMS}")
+    # os.path's, since that of pathlib raises an OSError for a name that is too long.
+    if not os.path.exists(path):
+        raise DatasetNotFoundError(f"load_fer2013: there is no '{withhold(str(path), [str(path)])}'. {_FORMS}")
     if path.is_dir():
         # Beside folders of photos, a train.csv is a list of them.
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES

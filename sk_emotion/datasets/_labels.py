@@ -18,6 +18,7 @@ _SPLIT = re.compile(
     re.IGNORECASE,
 )
 _FLOAT = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_MOST_DIGITS = 100
 
 
 def is_split(name: str) -> bool:
@@ -170,7 +171,8 @@ def _as_key(name: Any) -> str:
 def _as_number(key: str) -> int | None:
     """Read a whole number in any writing: the code 1 may be the folder 01, or 1.0 in a table."""
     if key.isdecimal():
-        return int(key)
+        # Python refuses to read thousands of digits.
+        return int(key) if len(key) <= _MOST_DIGITS else None
     number = float(key) if _FLOAT.fullmatch(key) else None
     return int(number) if number is not None and number.is_integer() else None
 

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Options, validate_params
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
 from ..preprocessing._sources import explain_text, show_path
+from ..utils._text import withhold
 from ._bunch import check_classes, join_path, make_bunch, name_columns, name_some
 from ._labels import map_labels
 from ._shards import PICTURES
@@ -166,7 +167,8 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
         raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if no line names the columns.")
     # os.path's, since those of pathlib raise an OSError for a name that is too long.
     if not os.path.exists(path):
-        raise DatasetNotFoundError(f"load_face_table: there is no file '{path}'. Give a CSV file or a DataFrame.")
+        shown = withhold(str(path), [str(path)])
+        raise DatasetNotFoundError(f"load_face_table: there is no file '{shown}'. Pass a CSV file or a DataFrame.")
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Give a CSV file, or use load_face_folder.")
     if not path.is_file():
@@ -245,6 +247,8 @@ def _explain_columns(names: list[str]) -> str:
         return " It seems to be FER2013, which load_fer2013 reads."
     if any(f".{ending}" in name for name in names for ending in PICTURES):
         return " If its first line is no header, pass header=None, image=0 and label=1 (--no-header in a shell)."
+    if len(names) == 1:
+        return " If its columns are separated by something else, say by what: sep= (--sep in a shell)."
     return ""
 
 

@@ -20,9 +20,10 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..augmentation import FaceAugmentation
-from ..exceptions import ParameterError
+from ..exceptions import OutOfMemoryError, ParameterError
 from ..images import MIN_AUGMENT_SIZE
 from ..networks import ResNet
+from ..utils._device import is_out_of_memory
 from ..utils._locks import ForkSafeLock
 from .batches import FaceBatches, FaceDataset
 from .distributed import DataParallelNet
@@ -153,7 +154,15 @@ def _differ(one: Any, other: Any) -> bool:
 
 def _build_module(clf: Any, network: Any) -> nn.Module:
     in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
-    module = network.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
+    try:
+        module = network.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"EmotionClassifier: network={network} needs more memory than there is ({error}). Choose a smaller one, of "
+            "less width, say."
+        ) from error
     return module.to(memory_format=torch.channels_last)
 
 

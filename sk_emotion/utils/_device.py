@@ -43,4 +43,5 @@ def choose_device(device: str | torch.device) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory of a device does not suffice."""
     # On a CPU, PyTorch has no type of its own for it.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "size calculation overflowed")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)

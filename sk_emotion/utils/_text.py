@@ -57,13 +57,15 @@ def harmless(cell: Any) -> str:
 
 
 def withhold(text: str, sources: Iterable[str] = ()) -> str:
-    """Shorten data URIs and base64 of more than 60 characters wherever they stand in a text, and URLs in `sources`.
+    """Shorten data URIs and base64 of more than 60 characters wherever they stand in a text.
 
-    Other URLs stay, since messages name pages of documentation.
+    So are, of `sources`, URLs and what has ends of lines in it, as ``base64`` writes; other URLs stay, since messages
+    name pages of documentation.
     """
     for source in sources:
-        if len(source) > _LONGEST and _ADDRESS.match(source):
-            for form in (source, str(Path(source))):
+        joined = "".join(source.split())
+        if len(source) > _LONGEST and (_ADDRESS.match(source) or (_PICTURE.fullmatch(joined) and _is_encoded(joined))):
+            for form in (source, str(Path(source)), repr(source)[1:-1], printable(source)):
                 text = text.replace(form, _cut(form))
     return _PICTURE.sub(lambda found: _cut(found[0]) if _is_encoded(found[0]) else found[0], text)
 

@@ -206,6 +206,8 @@ def test_copies_beside_photos_of_other_kinds_are_written(place, run, capsys, tmp
         ["train", ".", f"data:,{FACE}"],
         ["evaluate", "human-emotions", FACE],
         [FACE],
+        ["predict", "x.png", "--model", "\n".join(FACE[at : at + 50] for at in range(0, len(FACE), 50))],
+        ["train", ".", "--labels", " ".join(FACE[at : at + 76] for at in range(0, len(FACE), 76))],
     ],
 )
 def test_faces_in_arguments_are_not_echoed(run, capsys, arguments):

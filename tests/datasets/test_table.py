@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sk_emotion.datasets import load_face_table
+from sk_emotion.datasets import load_face_folder, load_face_table, load_fer2013
+from sk_emotion.datasets._labels import map_labels
 from sk_emotion.exceptions import DatasetError, DatasetNotFoundError
 
 
@@ -317,3 +318,28 @@ def test_csv_that_is_not_utf_8_is_refused(tmp_path, content):
     (tmp_path / "faces.csv").write_bytes(content)
     with pytest.raises(DatasetError, match="UTF-8"):
         load_face_table(tmp_path / "faces.csv")
+
+
+@pytest.mark.parametrize("n_digits", [20, 101, 4300, 4301, 5000])
+def test_code_of_many_digits_has_no_class(n_digits):
+    with pytest.raises(DatasetError, match="labels says nothing of"):
+        map_labels(["9" * n_digits, "1"], {1: "surprise"}, "here")
+
+
+@pytest.mark.parametrize("mark", ["|", ":", " ", "~", "/"])
+def test_table_with_other_separators_says_to_name_it(tmp_path, mark):
+    (tmp_path / "list.csv").write_text(f"image{mark}label\na.png{mark}happy\n")
+    with pytest.raises(DatasetError, match=r"something else.*sep="):
+        load_face_table(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize("load", [load_face_table, load_face_folder, load_fer2013])
+@pytest.mark.parametrize(
+    "source",
+    [f"https://example.org/{'a' * 100}", f"data:,{'b' * 100}", "aA1+" * 40, "aA1+" * 2000, f"/9j/{'4AAQSkZ' * 60}"],
+)
+def test_what_is_no_path_is_not_echoed(load, source):
+    with pytest.raises(DatasetNotFoundError) as caught:
+        load(source)
+    assert source[:15].replace("//", "/")[:12] in str(caught.value)
+    assert source[-61:] not in str(caught.value)

@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from sk_emotion import (
+    EmotionClassifier,
     FaceLoader,
     HOGTransformer,
     LearningCurveDisplay,
@@ -146,6 +147,22 @@ def test_drawn_faces_and_features_are_not_made_larger_than_memory():
 @pytest.mark.parametrize("network", [networks.ResNet(width=4), networks.VGG(width=4)])
 def test_network_that_pools_takes_images_of_any_size(network):
     assert isinstance(network.build(1, (10**6, 10**6), 2), nn.Module)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        networks.ResNet(width=10**14),
+        networks.ResNet(width=10**15),
+        networks.ResNet(width=10**18),
+        networks.VGG(width=10**14),
+        networks.VGG(width=10**17),
+    ],
+)
+def test_network_that_no_memory_holds_is_refused(network):
+    X, y, _ = make_faces(6, emotions=["anger", "pain"], image_size=16, random_state=0)
+    with pytest.raises(OutOfMemoryError, match="less width"):
+        EmotionClassifier(network, max_epochs=1).fit(X, y)
 
 
 def test_module_that_grows_with_the_images_is_refused_where_memory_ends():

@@ -93,6 +93,17 @@ def test_pictures_and_addresses_are_not_echoed(source):
     assert not any(source[start : start + 61] in told for start in range(len(source) - 60))
 
 
+@pytest.mark.parametrize("length", [20, 50, 60, 64, 76])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+@pytest.mark.parametrize("show", [str, repr, printable])
+def test_base64_in_lines_is_not_echoed(length, end, prefix, show):
+    source = prefix + end.join(FACE[start : start + length] for start in range(0, len(FACE), length))
+    told = withhold(f"there is no file {show(source)}; {show(source)}", [source])
+    assert source[:15] in told
+    assert not any(FACE[start : start + 15] in told for start in range(60, len(FACE) - 15))
+
+
 @pytest.mark.parametrize(
     "text",
     [
