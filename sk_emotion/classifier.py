@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -73,7 +73,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     label_smoothing : float, default=0.1
         Share of the target that is spread over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn.
+        Weights of the classes in the loss, as in scikit-learn; "balanced" counts the weights of the images.
     balance_batches : bool, default=False
         Whether each epoch shows every class equally often. It acts after the inner validation split, so it is the
         safe way to have balance and early stopping at once.
@@ -549,7 +549,16 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         """Join weights of samples and classes, with mean 1 where above 0: they leave the learning rate its meaning."""
         sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
         weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
-        if self.class_weight is not None:
+        present = weight > 0
+        if self.class_weight == "balanced" and present.any():
+            # As in scikit-learn's own estimators, weights count: a row of weight 2 as two rows, one of 0 as none.
+            classes, codes = np.unique(labels[present], return_inverse=True)
+            of_class = compute_class_weight(
+                "balanced", classes=classes, y=labels[present], sample_weight=weight[present]
+            )
+            weight = weight.copy()
+            weight[present] *= of_class[codes]
+        elif self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, labels)
             if not (np.isfinite(weight).all() and weight.min() >= 0):
                 raise LabelError(f"class_weight={self.class_weight!r}, expected finite weights of at least 0.")

@@ -35,7 +35,9 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED)
-@pytest.mark.parametrize("settings", [{}, {"balance_batches": True}, {"optimizer": "adamw", "ema": 0.9}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"balance_batches": True}, {"optimizer": "adamw", "ema": 0.9}, {"class_weight": "balanced"}]
+)
 def test_fit_is_that_without_them(images, spoil, settings):
     X, y, _ = images
     weight = np.where(np.arange(48) % 3 == 0, 0.0, 1.0 + np.arange(48) % 2)
@@ -67,6 +69,20 @@ def test_class_of_weight_0_is_known_but_not_trained_on(images):
     other = make_classifier(class_weight={"anger": 1, "happiness": 1, "pain": 0}).fit(X, y)
     assert clf.classes_.tolist() == ["anger", "happiness", "pain"]
     assert_equal(clf, other, X)
+
+
+def test_balanced_classes_are_counted_by_weight(images):
+    X, y, _ = images
+    weight = np.where(y == y[0], 2.0, 1.0)
+    weight[y == y[1]] = 0
+    given = weight.copy()
+    clf = make_classifier(class_weight="balanced").fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(weight, given)
+    totals = {name: weight[y == name].sum() for name in np.unique(y)}
+    other = make_classifier().fit(
+        X, y, sample_weight=[w / totals[name] if w else 0 for w, name in zip(weight, y, strict=True)]
+    )
+    np.testing.assert_allclose(clf.predict_proba(X), other.predict_proba(X), atol=1e-4)
 
 
 def test_partial_fit_leaves_them_out_too(images):
