@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 
 from sk_emotion import EmotionClassifier, make_faces, networks
-from sk_emotion.training.hardware import prediction_batch_size
+from sk_emotion._training._hardware import prediction_batch_size
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "neutral", "pain", "sadness"]
 SMALL = networks.VGG(width=8)

@@ -3,19 +3,22 @@ from . import (
     exceptions,
     feature_extraction,
     inspection,
+    leakage,
     metrics,
     model_selection,
     networks,
     over_sampling,
+    persistence,
+    prediction,
     preprocessing,
     pretrained,
+    svm,
     utils,
 )
 from .augmentation import FaceAugmentation
 from .baselines import make_hog_svm
 from .classifier import EmotionClassifier
 from .datasets import (
-    find_duplicates,
     iter_face_blocks,
     load_face_folder,
     load_face_shards,
@@ -25,10 +28,9 @@ from .datasets import (
     open_faces,
 )
 from .emotions import EMOTIONS, consolidate_emotions, normalize_emotion
-from .export import export_onnx
 from .feature_extraction import HOGTransformer
 from .inspection import AugmentationDisplay, FaceGridDisplay, GradCAMDisplay, OcclusionDisplay
-from .least_squares_svm import LeastSquaresSVC
+from .leakage import find_duplicates
 from .metrics import (
     ConfusionMatrixDisplay,
     EmotionReport,
@@ -43,10 +45,11 @@ from .metrics import (
 from .model_selection import LearningCurveDisplay, compare_classifiers, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
-from .persistence import load_model, save_model
+from .persistence import export_onnx, load_model, save_model
 from .prediction import predict_faces
 from .preprocessing import FaceLoader
 from .pretrained import load_pretrained
+from .svm import LeastSquaresSVC
 
 __version__: str
 
@@ -86,6 +89,7 @@ __all__ = [
     "find_operating_point",
     "inspection",
     "iter_face_blocks",
+    "leakage",
     "load_face_folder",
     "load_face_shards",
     "load_face_table",
@@ -101,10 +105,13 @@ __all__ = [
     "normalize_emotion",
     "open_faces",
     "over_sampling",
+    "persistence",
     "predict_faces",
+    "prediction",
     "preprocessing",
     "pretrained",
     "save_model",
+    "svm",
     "train_val_test_split",
     "utils",
 ]

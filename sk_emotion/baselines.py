@@ -114,8 +114,8 @@ def make_hog_svm(
     (2, 2)
     """
     from .feature_extraction import HOGTransformer
-    from .least_squares_svm import LeastSquaresSVC
     from .preprocessing import FaceLoader
+    from .svm import LeastSquaresSVC
 
     svm: Any
     if solver == "least_squares":

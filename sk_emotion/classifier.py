@@ -18,20 +18,21 @@ from sklearn.utils import check_random_state, compute_class_weight, compute_samp
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ._stored_images import StoredImages
+from ._images._stored import StoredImages
+from ._images._tensors import as_tensor
+from ._images._validation import MIN_AUGMENT_SIZE, check_one_label_each, learn_pixel_range, validate_images
+from ._training._batches import FaceDataset
+from ._training._build import build_net, check_same_network, rebuild_net, restore_net, seeded
+from ._training._checkpoints import Checkpoints
+from ._training._hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
+from ._training._net import FaceNet
+from ._training._processes import Alone, join_processes
+from ._training._run import identify_run
+from ._training._split import split_validation
+from ._training._views import make_views
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, ParameterError, TrainingError
-from .images import MIN_AUGMENT_SIZE, check_one_label_each, learn_pixel_range, validate_images
 from .networks import ResNet
-from .training.batches import FaceDataset, as_tensor
-from .training.build import build_net, check_same_network, rebuild_net, restore_net, seeded
-from .training.checkpoints import Checkpoints
-from .training.hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
-from .training.net import FaceNet
-from .training.processes import Alone, join_processes
-from .training.run import identify_run
-from .training.split import split_validation
-from .training.views import make_views
 from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
 from .utils._labels import check_classes, check_labels, check_lengths, check_scored_labels, describe_spelling

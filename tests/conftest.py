@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config, items):
 
 def _other_precision():
     # Imported here: other runs of pytest that only hand tests to workers need no PyTorch.
-    from sk_emotion.training.hardware import native_precision
+    from sk_emotion._training._hardware import native_precision
 
     return "bf16" if native_precision() == "fp32" else "fp32"
 

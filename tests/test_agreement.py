@@ -1,6 +1,6 @@
 """How far results agree across workers, batch sizes, precisions and devices, as the documentation promises.
 
-What two trainings with one seed share is in tests/training/test_determinism.py.
+What two trainings with one seed share is in tests/_training/test_determinism.py.
 """
 
 import copy

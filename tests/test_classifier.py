@@ -297,7 +297,7 @@ def test_validation_set_is_scored_each_epoch(faces):
 
 
 def test_validation_fraction_keeps_persons_apart(faces):
-    from sk_emotion.training.split import split_validation
+    from sk_emotion._training._split import split_validation
 
     _, y, groups = faces
     codes = (y == "pain").astype(np.int64)
@@ -655,7 +655,7 @@ def test_negative_class_weight_is_refused(faces):
 
 @pytest.mark.parametrize(("fraction", "share"), [(0.05, 1 / 6), (0.25, 0.25), (0.75, 0.75)])
 def test_validation_fraction_is_met_as_nearly_as_whole_groups_allow(fraction, share):
-    from sk_emotion.training.split import split_validation
+    from sk_emotion._training._split import split_validation
 
     codes, groups = np.tile([0, 1], 24), np.repeat(np.arange(6), 8)
     _, held_out = split_validation(codes, fraction, groups=groups, random_state=np.random.RandomState(0))

@@ -8,9 +8,9 @@ import torch
 
 from sk_emotion import EmotionClassifier, networks
 from sk_emotion import _stored_images as stored_images
-from sk_emotion._stored_images import StoredImages
+from sk_emotion._images._stored import StoredImages
+from sk_emotion._training._batches import FaceBatches, FaceDataset, _stage, as_tensor
 from sk_emotion.exceptions import ImageArrayError
-from sk_emotion.training.batches import FaceBatches, FaceDataset, _stage, as_tensor
 
 pytestmark = pytest.mark.training
 

@@ -129,7 +129,7 @@ def load_data(
             raise typer.BadParameter(f"it is for {kind}, {what}.", param_hint=option)
     labels_of = layout.map_labels()
     from .. import datasets
-    from ..datasets._groups import groups_from_names
+    from ..leakage._persons import groups_from_names
 
     groups = layout.groups
     told = None if groups in (None, "duplicates", "none") else groups
@@ -165,9 +165,9 @@ def _gather(images: Any, labels: Any, people: Any, names: Any) -> Faces:
 
 def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
     """Read each picture once, small; leave out what cannot be read, and number copies alike."""
-    from ..datasets._overlap import number_thumbnails
-    from ..datasets._thumbnails import read_thumbnails
     from ..exceptions import ImageReadError
+    from ..leakage._overlap import number_thumbnails
+    from ..leakage._thumbnails import read_thumbnails
 
     seen = read_thumbnails(faces.images, n_jobs=-1)
     errors = {place: look for place, look in enumerate(seen) if isinstance(look, ImageReadError)}
@@ -178,8 +178,8 @@ def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
 
 def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) -> Faces:
     """Point at photos that have a copy under another label; keep copies together, and people who share one."""
-    from ..datasets._duplicates import join_groups
-    from ..datasets._groups import describe_contradictions, find_contradictions
+    from ..leakage._duplicates import join_groups
+    from ..leakage._persons import describe_contradictions, find_contradictions
 
     for line in describe_contradictions(faces.images, find_contradictions(faces.labels, copies)):
         progress.warn(line)
@@ -211,7 +211,7 @@ def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[st
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
     """Turn pictures into faces by a fitted loader, and leave out what cannot be read."""
-    from ..prediction import load_in_chunks
+    from ..prediction._predict_faces import load_in_chunks
 
     with progress.track("Reading the images", len(faces.images)) as advance:
         images, found, unread = load_in_chunks(loader, faces.images, advance)

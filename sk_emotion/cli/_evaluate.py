@@ -61,10 +61,10 @@ def evaluate(
     options.check_writable(report, "--report")
     options.check_outputs({"--plot": plot, "--report": report}, model, data)
     from .. import EmotionReport
+    from .._reports import describe_parameters
     from ..exceptions import DatasetWarning
     from ..metrics._report_model import find_history
-    from ..prediction import read_faces
-    from ..utils._page import describe_parameters
+    from ..prediction._predict_faces import read_faces
     from ._question import BinaryAnswer
 
     progress = Progress(quiet)

@@ -151,7 +151,7 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
 
     if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
         # skops takes seconds to import, which a model of the package need not wait for.
-        from ..persistence import load_model
+        from ..persistence._files import load_model
 
         classifier = load_model(model, trusted=trusted or ())
     else:
@@ -175,7 +175,7 @@ def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
 
 def use_cache(classifier: Any, cache: Path | None) -> None:
     """Let the loader of a model keep the faces that it finds, if it has one."""
-    from ..utils._pipelines import split_loader
+    from ..preprocessing._pipelines import split_loader
 
     loader = split_loader(classifier)[0]
     if cache is not None and loader is not None:

@@ -261,7 +261,7 @@ def describe_classes(labels: Any) -> str:
 
 def describe_unread(sources: Any, unread: dict[int, str]) -> str:
     """Name pictures that cannot be read, in one line."""
-    from ..prediction import name_source
+    from ..prediction._predict_faces import name_source
     from ..utils._text import abridge
 
     told = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]

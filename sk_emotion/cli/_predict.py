@@ -72,8 +72,8 @@ def predict(
     if annotate is not None:
         options.check_folder(annotate, "--annotate")
     from .. import predict_faces
-    from ..prediction import find_threshold
-    from ..utils._pipelines import split_loader
+    from ..prediction._predict_faces import find_threshold
+    from ..preprocessing._pipelines import split_loader
     from ..utils._text import withhold
 
     progress = Progress(quiet)

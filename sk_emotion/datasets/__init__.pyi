@@ -1,5 +1,4 @@
 from ._blocks import iter_face_blocks
-from ._duplicates import find_duplicates
 from ._fer2013 import load_fer2013
 from ._folder import load_face_folder
 from ._generator import make_faces
@@ -8,7 +7,6 @@ from ._shards import load_face_shards
 from ._table import load_face_table
 
 __all__ = [
-    "find_duplicates",
     "iter_face_blocks",
     "load_face_folder",
     "load_face_shards",

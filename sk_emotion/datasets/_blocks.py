@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_consistent_length
 
-from .._stored_images import StoredImages, as_indexable, is_stored
+from .._images._stored import StoredImages, as_indexable, is_stored
 
 
 @validate_params(

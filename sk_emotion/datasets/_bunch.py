@@ -1,7 +1,7 @@
 """What every loader gives back: one Bunch, made in one place."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from ..exceptions import DatasetError
 from ..preprocessing._sources import show_path
 from ..utils._text import abridge
 
-_N_NAMED = 5
 _N_COLUMNS = 20
 
 
@@ -73,11 +72,6 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
     if len(classes) == 1:
         name = show_path(str(classes[0]))
         raise DatasetError(f"{where} holds one class alone: {name} ({len(target)} images). {hint}")
-
-
-def name_some(names: Sequence[Any]) -> str:
-    """Name the first few of many, and say how many more there are."""
-    return abridge([repr(show_path(str(name))) for name in names], _N_NAMED)
 
 
 def name_columns(columns: Iterable[Any]) -> str:

@@ -16,10 +16,11 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
+from ..leakage._duplicates import number_by_appearance
 from ..preprocessing._decode import decode_picture
+from ..preprocessing._sources import name_some
 from ..utils._text import withhold
-from ._bunch import make_bunch, name_columns, name_some
-from ._duplicates import number_by_appearance
+from ._bunch import make_bunch, name_columns
 from ._folder import is_hidden, list_files, looks_like_photo
 
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")

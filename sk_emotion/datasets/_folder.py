@@ -16,13 +16,14 @@ from sklearn.utils._param_validation import validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
+from ..leakage._duplicates import group_thumbnails
+from ..leakage._persons import describe_contradictions, find_contradictions, groups_from_names
+from ..leakage._thumbnails import read_thumbnails
+from ..preprocessing._sources import name_some
 from ..utils._text import withhold
-from ._bunch import check_classes, make_bunch, name_some
-from ._duplicates import group_thumbnails
-from ._groups import describe_contradictions, find_contradictions, groups_from_names
+from ._bunch import check_classes, make_bunch
 from ._labels import find_unnamed, is_split, label_files, map_labels, warn_of_no_emotions
 from ._shards import PICTURES
-from ._thumbnails import read_thumbnails
 
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
 _ADVICE = "Give a folder that holds one folder of photos for each emotion."

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetWarning
-from ._bunch import name_some
+from ..preprocessing._sources import name_some
 
 # Of data sets as they come: train, Training, PublicTest, val_set, test2, fold_1.
 _SPLIT = re.compile(

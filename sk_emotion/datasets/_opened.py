@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._stored_images import as_indexable
+from .._images._stored import as_indexable
 from ..exceptions import DatasetError, DatasetNotFoundError, MissingDependencyError
 from ..preprocessing._store import NOT_MADE
 

@@ -20,9 +20,9 @@ from sklearn.utils._param_validation import validate_params
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
 from ..preprocessing import FaceLoader
-from ..preprocessing._sources import NamedBytes
+from ..preprocessing._sources import NamedBytes, name_some
 from ..utils._text import abridge
-from ._bunch import check_classes, make_bunch, name_some
+from ._bunch import check_classes, make_bunch
 
 PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
 _LABELS = {"cls", "txt", "json"}

@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
-from ..preprocessing._sources import explain_text, show_path
+from ..preprocessing._sources import explain_text, name_some, show_path
 from ..utils._text import withhold
-from ._bunch import check_classes, join_path, make_bunch, name_columns, name_some
+from ._bunch import check_classes, join_path, make_bunch, name_columns
 from ._labels import map_labels
 from ._shards import PICTURES
 

@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._pixel_range import clip_pixels
+from .._images._pixel_range import clip_pixels
+from .._images._validation import check_one_label_each, validate_images
 from ..exceptions import ImageArrayError
-from ..images import check_one_label_each, validate_images
 from ..utils._output import use_index
 from ..utils._refit import as_fitted, fit_aside
 from ..utils._resources import bound_jobs, check_memory

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from .._images._validation import MIN_AUGMENT_SIZE, learn_pixel_range
 from ..exceptions import ImageArrayError
-from ..images import MIN_AUGMENT_SIZE, learn_pixel_range
 from ._faces import as_images, draw_face, lay_out, scale_to_unit
 
 
@@ -77,7 +77,7 @@ class AugmentationDisplay:
         """
         import torch
 
-        from ..training.batches import as_tensor
+        from .._images._tensors import as_tensor
 
         owner = cls.__name__
         if not callable(augmentation) or isinstance(augmentation, type):

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._reports._axes import literal
+from .._reports._palette import COLORS
 from ..exceptions import LabelError
 from ..metrics._predictions import as_probabilities, ask_both, check_scores, find_codes
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
-from ..utils._axes import literal
 from ..utils._labels import check_labels
-from ..utils._palette import COLORS
 from ._faces import as_images, draw_face, lay_out, name_face, read_images, scale_to_unit
 
 _ORDERS = ("given", "mistakes", "doubtful")

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images import learn_pixel_range, validate_images
+from .._images._validation import learn_pixel_range, validate_images
+from .._reports._axes import literal
 from ..metrics._predictions import load_faces
 from ..preprocessing import FaceLoader
-from ..utils._axes import literal
 
 _MAX_COLUMNS = 8
 

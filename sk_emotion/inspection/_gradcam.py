@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional
 
-from ..images import validate_images
-from ..training.batches import as_tensor
-from ..training.hardware import as_if_alone
-from ..utils._pipelines import find_last_step, transform_by_all_but_last
+from .._images._tensors import as_tensor
+from .._images._validation import validate_images
+from .._training._hardware import as_if_alone
+from ..preprocessing._pipelines import find_last_step, transform_by_all_but_last
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 
 # Fewer than in a prediction, since all layers are kept until the gradient is there.

@@ -11,7 +11,7 @@ from scipy.stats import ConstantInputWarning, spearmanr
 from sklearn.utils import check_random_state
 from torch import nn
 
-from ..training.build import seeded
+from .._training._build import seeded
 from ._attribution import choose_targets
 from ._gradcam import compute_maps, find_network, left_as_it_is
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._reports._axes import finish_axes, literal
+from .._reports._palette import COLORS
 from ..exceptions import LabelError
-from ..utils._axes import finish_axes, literal
-from ..utils._palette import COLORS
 from ._calibration import bin_confidences, expected_calibration_error
 from ._predictions import as_probabilities, check_scores, check_truth, choose_positive, load_faces
 

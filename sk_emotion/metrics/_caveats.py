@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from ..datasets._overlap import find_shared, number_copies
+from .._reports import escape
 from ..exceptions import LabelError
+from ..leakage._overlap import find_shared, number_copies
 from ..utils._labels import check_labels
-from ..utils._page import escape
 from ..utils._text import abridge
 
 # A recall of 0.8 on 20 faces has a standard error of 0.09.

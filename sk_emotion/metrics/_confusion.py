@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from ..utils._axes import literal
+from .._reports._axes import literal
 
 # More or longer names than this would run into one another below the matrix.
 _MAX_LEVEL_NAMES, _MAX_LEVEL_LETTERS = 3, 14

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
+from ..preprocessing._pipelines import split_loader, transform_by_all_but_last
 from ..utils._labels import check_labels, describe_spelling
-from ..utils._pipelines import split_loader, transform_by_all_but_last
 from ..utils._tensors import as_numpy
 
 

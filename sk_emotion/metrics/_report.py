@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from .._stored_images import as_indexable
-from ..datasets._overlap import resolve_groups
+from .._images._stored import as_indexable
+from .._reports import describe_environment, describe_parameters
 from ..exceptions import DatasetWarning, LabelError
+from ..leakage._overlap import resolve_groups
 from ..utils._files import write_output
 from ..utils._labels import check_labels
-from ..utils._page import describe_environment, describe_parameters
 from ..utils._tensors import as_numpy
 from ._caveats import describe_absent, describe_few, find_leaks
 from ._predictions import (

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._stored_images import as_indexable, is_stored
+from .._images._stored import as_indexable, is_stored
+from .._images._validation import learn_pixel_range
 from ..exceptions import ImageArrayError, LabelError
-from ..images import learn_pixel_range
 from ..preprocessing._sources import list_pictures
 
 # Faces of each kind that are shown, and their longer side in pixels.

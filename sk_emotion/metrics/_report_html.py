@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..utils._page import (
+from .._reports import (
     Html,
     Scale,
     Section,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from ..utils._page import Html, Lines, draw_bins, draw_lines, figure, panels, table
+from .._reports import Html, Lines, draw_bins, draw_lines, figure, panels, table
 from ..utils._text import number
 from ._calibration import bin_confidences
 from ._predictions import as_probabilities, find_codes

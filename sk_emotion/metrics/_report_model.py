@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..utils._pipelines import find_last_step
+from ..preprocessing._pipelines import find_last_step
 
 
 def find_history(estimator: Any) -> list[dict[str, Any]] | None:

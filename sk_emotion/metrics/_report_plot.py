@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..utils._axes import literal
-from ..utils._palette import COLORS
+from .._reports._axes import literal
+from .._reports._palette import COLORS
 from ._confusion import ConfusionMatrixDisplay
 from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils._palette import COLORS
-from ..utils._pipelines import find_last_step
+from .._reports._palette import COLORS
+from ..preprocessing._pipelines import find_last_step
 
 # What is drawn together: the title, and the end of the names of its columns.
 _PANELS = {"loss": "loss", "accuracy": "acc", "macro F1": "f1_macro"}

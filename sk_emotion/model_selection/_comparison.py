@@ -18,12 +18,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
-from .._stored_images import as_indexable
-from ..datasets._overlap import resolve_groups
+from .._images._stored import as_indexable
+from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
+from ..leakage._overlap import resolve_groups
 from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
 from ..utils._labels import check_labels, check_lengths
-from ..utils._page import describe_parameters
 from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_caveats import list_caveats
 from ._comparison_folds import draw_splits

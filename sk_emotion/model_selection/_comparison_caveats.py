@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets._overlap import number_copies
+from ..leakage._overlap import number_copies
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
 from ._comparison_folds import Split
 

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..metrics._caveats import render_caveats
-from ..utils._page import (
+from .._reports import (
     Html,
     Scale,
     Section,
@@ -19,6 +18,7 @@ from ..utils._page import (
     render_parameters,
     table,
 )
+from ..metrics._caveats import render_caveats
 from ..utils._text import number
 from ._comparison_plot import count_failures, spread
 from ._comparison_result import describe_mean, describe_p, title_of

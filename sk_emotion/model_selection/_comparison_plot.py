@@ -3,8 +3,8 @@
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from ..utils._axes import literal
-from ..utils._palette import pick_color
+from .._reports._axes import literal
+from .._reports._palette import pick_color
 from ..utils._text import printable
 from ._comparison_result import title_of
 

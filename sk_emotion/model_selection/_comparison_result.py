@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from .._reports import describe_environment
 from ..utils._files import write_output
-from ..utils._page import describe_environment
 from ..utils._text import align, number, printable
 from ._comparison_tests import compare_pairs
 

@@ -11,12 +11,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
-from .._stored_images import as_indexable
-from ..datasets._overlap import resolve_groups
+from .._images._stored import as_indexable
+from .._reports._axes import finish_axes
+from .._reports._palette import COLORS
+from ..leakage._overlap import resolve_groups
 from ..preprocessing import FaceLoader
-from ..utils._axes import finish_axes
 from ..utils._labels import check_labels, check_lengths
-from ..utils._palette import COLORS
 from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_folds import draw_splits
 from ._comparison_result import title_of

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _num_samples
 
-from .._stored_images import as_indexable
-from ..datasets._overlap import resolve_groups
+from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
+from ..leakage._overlap import resolve_groups
 from ..utils._labels import check_labels, check_lengths
 
 _PARTS = ("training", "validation", "test")

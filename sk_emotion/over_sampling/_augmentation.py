@@ -6,9 +6,9 @@ from imblearn.utils import check_target_type
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import StrOptions
 
-from .._pixel_range import clip_pixels
+from .._images._pixel_range import clip_pixels
+from .._images._validation import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..exceptions import LabelError
-from ..images import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..utils._defaults import put_defaults
 from ..utils._labels import check_classes
 from ..utils._tensors import as_numpy
@@ -167,8 +167,8 @@ class AugmentationOverSampler(BaseOverSampler):
             return X[sources]
         import torch
 
+        from .._images._tensors import as_tensor
         from ..augmentation import FaceAugmentation
-        from ..training.batches import as_tensor
 
         augmentation = FaceAugmentation() if isinstance(self.augmentation, str) else self.augmentation
         generator = torch.Generator().manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .._pixel_range import find_top
+from .._images._pixel_range import find_top
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
 from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find_turn

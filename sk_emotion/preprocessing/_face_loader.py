@@ -21,10 +21,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
-from .._pixel_range import is_overstepped
-from .._stored_images import as_indexable
+from .._images._pixel_range import is_overstepped
+from .._images._stored import as_indexable
+from .._images._validation import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from ..images import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..utils._defaults import add_new_parameters
 from ..utils._named_folders import warn_of_folder
 from ..utils._output import keep_index

@@ -18,10 +18,14 @@ from scipy.sparse import issparse
 
 from ..exceptions import ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
+from ..utils._text import abridge
 from ._open import check_size, read_file
 
 # The most that is shown of a string that is no path: a face in base64 must not end up in a log.
 _MOST_SHOWN = 60
+
+# Of many names, so many are shown.
+_N_NAMED = 5
 
 # Up to here, a string that ends as the name of a file does is shown in full.
 _LONGEST_PATH = 255
@@ -130,6 +134,11 @@ def show_path(path: str | os.PathLike[Any]) -> str:
         return text
     is_path = len(text) <= _LONGEST_PATH and _FILE_SUFFIX.search(text) and explain_text(text) is None
     return text if is_path else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def name_some(names: Sequence[Any]) -> str:
+    """Name the first few of many, and say how many more there are."""
+    return abridge([repr(show_path(str(name))) for name in names], _N_NAMED)
 
 
 def explain_text(text: str) -> str | None:

@@ -20,8 +20,8 @@ from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
+from sk_emotion._training._hardware import as_if_alone
 from sk_emotion.exceptions import TrainingError
-from sk_emotion.training.hardware import as_if_alone
 
 pytestmark = pytest.mark.training
 

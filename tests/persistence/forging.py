@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from sk_emotion._model_file import walk
+from sk_emotion.persistence._schema import walk
 
 
 def unpack(content):

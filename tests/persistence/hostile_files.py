@@ -38,7 +38,7 @@ from forging import (
     unpack,
 )
 
-from sk_emotion._model_file import MAX_NODES, MAX_SCHEMA_SIZE
+from sk_emotion.persistence._schema import MAX_NODES, MAX_SCHEMA_SIZE
 
 CANARY = Path(gettempdir(), f"sk_emotion_canary_{os.getpid()}")
 """The folder that appears where code of a file was run."""

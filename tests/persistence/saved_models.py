@@ -31,7 +31,7 @@ from sk_emotion import (
     networks,
     save_model,
 )
-from sk_emotion._model_file import walk
+from sk_emotion.persistence._schema import walk
 
 
 class Perceptron(nn.Module):

@@ -17,8 +17,8 @@ from sk_emotion import (
     networks,
     save_model,
 )
-from sk_emotion._model_file import MAX_NODES
 from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
+from sk_emotion.persistence._schema import MAX_NODES
 
 pytestmark = pytest.mark.training
 

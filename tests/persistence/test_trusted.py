@@ -25,9 +25,9 @@ from sk_emotion import (
     networks,
     save_model,
 )
-from sk_emotion._trusted_names import ALL_TRUSTED
-from sk_emotion._trusted_names import TRUSTED as TRUSTED_NAMES
 from sk_emotion.exceptions import ModelFileError
+from sk_emotion.persistence._trusted_names import ALL_TRUSTED
+from sk_emotion.persistence._trusted_names import TRUSTED as TRUSTED_NAMES
 
 
 @pytest.mark.parametrize("trusted", [[Perceptron], ["saved_models.Perceptron"], iter([Perceptron])])

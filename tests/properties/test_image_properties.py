@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
-from sk_emotion.images import validate_images
+from sk_emotion._images._validation import validate_images
 
 
 class Looker(BaseEstimator):

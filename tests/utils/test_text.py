@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from sk_emotion.utils._page import escape, escape_lines
+from sk_emotion._reports import escape, escape_lines
 from sk_emotion.utils._text import abridge, align, harmless, printable, withhold
 
 FACE = base64.b64encode(bytes(range(256)) * 2).decode()

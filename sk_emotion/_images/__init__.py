@@ -1,0 +1,1 @@
+"""The contract for arrays of images: validation, pixel range, tensors, and arrays on disk."""

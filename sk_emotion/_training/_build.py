@@ -1,0 +1,311 @@
+"""From the parameters of an EmotionClassifier to a net that is ready to train or to predict."""
+
+import copy
+import functools
+import inspect
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from numbers import Number
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import lr_scheduler as skorch_schedulers
+from skorch.helper import predefined_split
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from .._images._validation import MIN_AUGMENT_SIZE
+from ..augmentation import FaceAugmentation
+from ..exceptions import OutOfMemoryError, ParameterError
+from ..networks import ResNet
+from ..utils._device import is_out_of_memory
+from ..utils._locks import ForkSafeLock
+from ._batches import FaceBatches, FaceDataset
+from ._distributed import DataParallelNet
+from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
+from ._net import FaceNet
+from ._preparation import Preparation, learn_pixel_statistics
+from ._processes import ALONE, Alone
+from ._schedule import SCHEDULES
+from ._state import attach_scheduler, find_schedulers
+
+# What skorch's nets call.
+_OF_A_CALLBACK = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
+
+# Parameters of networks whose copies are equal to them.
+_PLAIN = (Number, str, bytes, set, frozenset, torch.dtype, torch.device)
+
+# Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
+_RANDOM_STATE = ForkSafeLock()
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Seed PyTorch inside the context, and leave its global state as it was. One thread at a time is let in."""
+    # Without being told, fork_rng would look for all CUDA devices.
+    devices = [torch.device(device).index or 0] if torch.device(device).type == "cuda" else []
+    with _RANDOM_STATE, torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
+    """Build and initialise a new net for `images`.
+
+    Parameters
+    ----------
+    clf : EmotionClassifier
+        With ``network_``, ``classes_``, ``image_shape_``, ``pixel_range_`` and ``device_`` set.
+    images : ndarray of shape (n, H, W) or (n, H, W, 3)
+        Training images, from which the pixel statistics are learned.
+    **run : dict
+        ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), ``seed`` of order
+        and augmentation, and the ``processes`` that train together. The weights come from PyTorch's global generator,
+        see :func:`seeded`.
+    """
+    module = _build_module(clf, clf.network_)
+    precision = _choose_precision(clf, module)
+    return _assemble(clf, module, precision, learn_pixel_statistics(images, clf.pixel_range_), **run)
+
+
+def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
+    """Build a net that goes on from where `previous` stopped, with the parameters that `clf` has now."""
+    statistics = (previous.preparation.mean, previous.preparation.std)
+    precision = previous.precision if clf.precision == "auto" else clf.precision
+    # A copy, so that a training that fails leaves the previous net as it was.
+    with module_lock:
+        module, arrays = copy.deepcopy(previous.module_), previous.to_arrays()
+    net = _assemble(clf, module, precision, statistics, known_callbacks=dict(previous.callbacks_), **run)
+    net.load_arrays(arrays)
+    net.history = copy.deepcopy(previous.history)
+    # In skorch, the optimizer is the same one.
+    for _, callback in net.callbacks_:
+        for _, scheduler in find_schedulers(callback):
+            attach_scheduler(scheduler, net.optimizer_)
+    for group in net.optimizer_.param_groups:
+        # A scheduler that comes after some epochs asks for it.
+        group.setdefault("initial_lr", group["lr"])
+    return net
+
+
+def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
+    """Build the net that :meth:`FaceNet.to_arrays` wrote down."""
+    with seeded(0, clf.device_):
+        # The weights are those of the file: nothing is downloaded again.
+        module = _build_module(clf, getattr(clf.network_, "without_weights", lambda: clf.network_)())
+    net = _assemble(clf, module, arrays["precision"], (arrays["mean"], arrays["std"]))
+    net.load_arrays(arrays)
+    bookkeeping = json.loads(arrays.get("bookkeeping", "[]"))
+    # Files of older versions have none.
+    bookkeeping += [{}] * (len(clf.history_) - len(bookkeeping))
+    # skorch's `record` would take a millisecond for each number of a long history.
+    net.history.extend({"batches": [], **epoch, **kept} for epoch, kept in zip(clf.history_, bookkeeping, strict=False))
+    return net
+
+
+def check_same_network(clf: Any, advice: str) -> None:
+    """Raise ParameterError if `clf` asks for another network, or images of another shape, than those of its fit."""
+    wanted, fitted = clf.network, clf.network_
+    # One channel is no axis.
+    if clf.image_shape is not None and tuple(clf.image_shape) not in (clf.image_shape_, (*clf.image_shape_, 1)):
+        raise ParameterError(
+            f"EmotionClassifier: image_shape={tuple(clf.image_shape)}, but it was fitted on images of shape "
+            f"{clf.image_shape_}. {advice}, or set image_shape back."
+        )
+    if wanted is None:
+        wanted = ResNet()
+    if _differ(wanted, fitted):
+        raise ParameterError(
+            f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but fitted is a "
+            f"{' '.join(repr(fitted).split())}, which cannot become another one. {advice}, or set network back."
+        )
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Tell whether two values differ, of which one may be a copy of the other; of what is no plain value nobody can."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() != other.keys() or any(_differ(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) != len(other) or any(map(_differ, one, other))
+    if isinstance(one, _PLAIN) and isinstance(other, _PLAIN):
+        return one != other and (one == one or other == other)
+    if any(isinstance(one, kind) and isinstance(other, kind) for kind in (np.ndarray, torch.Tensor)):
+        # Tensors without data, and sparse ones, cannot be compared.
+        with suppress(RuntimeError, ValueError):
+            # Where one of them is NaN, it is as in scalars.
+            unequal = one.shape != other.shape or ((one != other) & ((one == one) | (other == other))).any()
+            return bool(unequal)
+        return False
+    if type(one) is not type(other):
+        return True
+    if isinstance(one, functools.partial):
+        return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
+    if isinstance(one, type | FunctionType):
+        return one is not other
+    # One that an older version wrote may lack a parameter.
+    names = one.get_params(deep=False) if hasattr(one, "get_params") else {}
+    return any(_differ(value, getattr(other, name, value)) for name, value in names.items())
+
+
+def _build_module(clf: Any, network: Any) -> nn.Module:
+    in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
+    try:
+        module = network.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"EmotionClassifier: network={network} needs more memory than there is ({error}). Choose a smaller one, of "
+            "less width, say."
+        ) from error
+    return module.to(memory_format=torch.channels_last)
+
+
+def _choose_precision(clf: Any, module: nn.Module) -> str:
+    in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
+    smallest = smallest_feature_map(
+        module, in_channels, clf.image_shape_[:2], len(clf.classes_), name=" ".join(repr(clf.network_).split())
+    )
+    return choose_precision(clf.precision, clf.device_, clf.image_shape_[:2], smallest)
+
+
+def _assemble(
+    clf: Any,
+    module: nn.Module,
+    precision: str,
+    statistics: tuple[NDArray[np.float32], NDArray[np.float32]],
+    *,
+    schedule: str | None = None,
+    n_steps: int = 1,
+    validation: FaceDataset | None = None,
+    seed: int = 0,
+    processes: Alone = ALONE,
+    known_callbacks: dict[str, Any] | None = None,
+) -> FaceNet:
+    net = (FaceNet if processes.accelerator is None else DataParallelNet)(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        predict_nonlinearity=_softmax,
+        device=clf.device_,
+        max_epochs=clf.max_epochs,
+        batch_size=clf.batch_size,
+        classes=np.arange(len(clf.classes_)),
+        train_split=None if validation is None else predefined_split(validation),
+        iterator_train=FaceBatches,
+        iterator_train__batch_size=clf.batch_size * processes.count,
+        iterator_train__shuffle=True,
+        iterator_train__balance=clf.balance_batches,
+        iterator_train__generator=torch.Generator().manual_seed(seed),
+        iterator_valid=FaceBatches,
+        iterator_valid__batch_size=prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2])
+        * processes.count,
+        callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
+        verbose=int(clf.verbose) if processes.is_main else 0,
+        **_describe_optimizer(clf),
+    )
+    generator = torch.Generator().manual_seed(seed)
+    net.preparation = Preparation(clf.pixel_range_, *statistics, _choose_augmentation(clf), generator)
+    net.precision = precision
+    net.label_smoothing = clf.label_smoothing
+    net.labels = clf.classes_
+    net.ema = clf.ema
+    net.schedule = schedule
+    net.known_callbacks = known_callbacks
+    if isinstance(net, DataParallelNet):
+        net.accelerator = processes.accelerator
+    net.initialize()
+    net.known_callbacks = None
+    return net
+
+
+def _choose_augmentation(clf: Any) -> Any:
+    if min(clf.image_shape_[:2]) < MIN_AUGMENT_SIZE:
+        return None
+    return FaceAugmentation() if isinstance(clf.augmentation, str) else clf.augmentation
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(logits, dim=1)
+
+
+def _describe_optimizer(clf: Any) -> dict[str, Any]:
+    """Name skorch's arguments for the optimiser, of those that it takes."""
+    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}.get(clf.optimizer, clf.optimizer)
+    offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
+    if clf.optimizer == "sgd":
+        offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
+    if isinstance(clf.optimizer, str):
+        # One kernel for all weights rather than several for each.
+        offered["fused"] = True
+        optimizer = _without_compiler(optimizer)
+    bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
+    if "lr" in bound:
+        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} in its place.")
+    try:
+        taken = set(inspect.signature(optimizer).parameters) - set(bound)
+    except (TypeError, ValueError):
+        taken = set()
+    arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
+    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
+    if shares:
+        arguments["optimizer__param_groups"] = [
+            (pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()
+        ]
+    return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
+
+
+def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Give an optimiser of PyTorch's whose methods do not load its compiler: 140 MB, and seconds in each process.
+
+    Decorators load it in order to keep it from these methods (measured, PyTorch 2.15).
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), plain)
+
+
+def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: bool) -> list[Any]:
+    for entry in clf.callbacks or ():
+        _check_callback(entry)
+    callbacks: list[Any] = [
+        ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
+    ]
+    if schedule is not None:
+        # last_epoch counts steps here, and each call of fit runs a schedule of its own.
+        policy = LRScheduler(
+            LambdaLR, lr_lambda=SCHEDULES[schedule](n_steps), last_epoch=-1, step_every="batch", event_name=None
+        )
+        callbacks.append(("schedule", policy))
+    callbacks += clf.callbacks or []
+    if clf.early_stopping and validates:
+        callbacks.append(("early_stopping", EarlyStopping(patience=clf.n_iter_no_change, load_best=True)))
+    return callbacks
+
+
+def _check_callback(entry: Any) -> None:
+    is_named = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
+    callback = entry[1] if is_named else entry
+    if is_named and callback is None:
+        return
+    if not all(hasattr(callback, name) for name in _OF_A_CALLBACK):
+        raise ParameterError(
+            f"callbacks holds {repr(entry)[:100]}, expected callbacks of skorch, or pairs of a name and a callback: "
+            "callbacks=[EarlyStopping()]."
+        )
+    if isinstance(callback, type):
+        try:
+            inspect.signature(callback).bind()
+        except TypeError as error:
+            raise ParameterError(f"callbacks holds the class {callback.__name__} ({error}). Pass an object.") from error
+    policy = getattr(callback, "policy", None)
+    if isinstance(callback, LRScheduler) and isinstance(policy, str) and not hasattr(skorch_schedulers, policy):
+        raise ParameterError(
+            f"callbacks holds LRScheduler({policy!r}), a name that skorch does not know. Pass the class, as in "
+            "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
+        )

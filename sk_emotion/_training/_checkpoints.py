@@ -1,0 +1,298 @@
+"""Checkpoints of one training: whole or not there, told apart by what is trained, and never unpickled."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from ..exceptions import CheckpointError, CheckpointWarning
+from ..utils._file_lock import lock_file
+from ..utils._files import open_regular, write_whole
+from ..utils._named_folders import warn_of_folder
+from ._checkpoint_state import check_state
+from ._run import Run
+
+TRAINS, STOPPED, FINISHED = "trains", "stopped", "finished"
+"""Stages of a training: epochs are to come; a callback asked for the end; everything is done."""
+
+# Raised when a state gets another layout.
+_FORMAT = 2
+
+# The last one, and the one before it in case that the last is damaged.
+_N_KEPT = 2
+
+_KEY = "sk_emotion"
+
+# The lock of a killed process is lifted at once; one that is at work is not waited for any longer.
+_PATIENCE = 5.0
+
+# Of what is no array: a part for the callbacks, and one for each epoch. Arrays are some copies of the weights.
+_MAX_TEXT, _MAX_EPOCH = 20_000_000, 10_000
+_MAX_ARRAYS, _MAX_COPIES = 1_000_000_000, 100
+
+_NAME = re.compile(rf"(?:{FINISHED}|epoch-(\d+))\.[0-9a-f]{{16}}\.safetensors")
+
+
+class OtherTrainingError(Exception):
+    """A checkpoint is that of another training."""
+
+
+class Checkpoints:
+    """The checkpoints in the subfolder of one training.
+
+    ``epoch-00007.4c1f8ce21a0b63d9.safetensors`` holds arrays, and all else as JSON in its header, among it the
+    fingerprint of the training. The name tells the epoch and the beginning of the file's SHA-256, so that one renaming
+    makes both known. Links, pipes, devices and folders are no checkpoints, and are never followed.
+
+    Parameters
+    ----------
+    folder : Path
+        The subfolder.
+    run : Run
+        The training.
+    """
+
+    def __init__(self, folder: Path, run: Run):
+        self.folder = folder
+        self.run = run
+
+    def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        """Read the stage and the state of the last checkpoint that is whole.
+
+        Parameters
+        ----------
+        start : dict
+            The state of the net before this training, to which that of a checkpoint is compared.
+
+        Returns
+        -------
+        stage : {"trains", "stopped", "finished"}
+        state : dict or None
+            None if there is no checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            If there are checkpoints, but all are damaged, or one is of another training.
+        """
+        found = self._list()
+        for path in found:
+            try:
+                kept = self._read(path, start)
+            except OtherTrainingError as error:
+                raise CheckpointError(
+                    f"checkpoint_dir: {path} is a checkpoint of another training, and does not fit the network, data "
+                    "and parameters of this one. Delete it, or this folder to train anew."
+                ) from error
+            # A file may be damaged, or forged, in any way.
+            except Exception as error:
+                damage = f"{path} is damaged ({type(error).__name__}: {str(error)[:200]})"
+                warnings.warn(f"checkpoint_dir: {damage}. An older one is looked for.", CheckpointWarning, stacklevel=6)
+            else:
+                return kept["stage"], kept["state"]
+        if found:
+            raise CheckpointError(
+                f"checkpoint_dir: every checkpoint in {self.folder} is damaged. Delete this folder to train anew."
+            )
+        return TRAINS, None
+
+    def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint, and delete all but the last two; when the training is finished, all but this one.
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be written, since the disk is full, say. The former ones are still there.
+        """
+        name = FINISHED if stage == FINISHED else f"epoch-{epoch:05d}"
+        try:
+            content = _format({"format": _FORMAT, "run": self.run.fingerprint, "stage": stage, "state": state})
+            kept = [f"{name}.{_checksum(content)}.safetensors"]
+            write_whole(self.folder / kept[0], content)
+            # No epoch after this one is of this training.
+            older = [path.name for path in self._list() if _number(path) < epoch]
+            for old in self._list():
+                if old.name not in kept + older[: 0 if stage == FINISHED else _N_KEPT - 1]:
+                    _remove(old)
+        except (OSError, TypeError) as error:
+            raise CheckpointError(_cannot_write(self.folder / name, error)) from error
+
+    def _list(self) -> list[Path]:
+        """List the checkpoints, the last one first."""
+        return sorted((path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)), key=_number, reverse=True)
+
+    def _read(self, path: Path, start: dict[str, Any]) -> dict[str, Any]:
+        most = _MAX_TEXT + _MAX_EPOCH * self.run.n_epochs
+        weights = sum(value.nbytes for value in start["weights"].values())
+        kept = _parse(_read_regular(path, most + _MAX_ARRAYS + _MAX_COPIES * weights), path.name, most)
+        if kept["format"] != _FORMAT:
+            raise ValueError(f"format {kept['format']}, expected {_FORMAT}")
+        if kept["run"] != self.run.fingerprint:
+            raise OtherTrainingError
+        stage, state = kept["stage"], kept["state"]
+        if stage not in (TRAINS, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
+            raise ValueError("its stage is not that of its name")
+        check_state(state, start)
+        n_epochs = len(state["history"])
+        if not self.run.n_before < n_epochs <= self.run.n_epochs or _number(path) not in (n_epochs, math.inf):
+            raise ValueError(f"it has {n_epochs} epochs")
+        return kept
+
+
+@contextmanager
+def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tuple[Checkpoints | None, Any]]:
+    """Open the subfolder of one training, which no other process has then; one that does is waited for some seconds.
+
+    Gives the checkpoints and the random state to train with: that of `run`, or, without one, that with which a training
+    was begun that did not finish. Without checkpoints, since another process is still at it, the training goes its own
+    way: neither does a search wait for hours for a worker that may hang, nor does it fail.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be made or written to.
+    """
+    warn_of_folder(directory, "EmotionClassifier: checkpoint_dir", CheckpointWarning)
+    folder = Path(directory) / run.fingerprint
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_symlink():
+            raise OSError("it is a link")
+        lock = open(open_regular(folder / "lock", os.O_RDWR | os.O_CREAT), "ab", buffering=0)  # noqa: SIM115 - below
+    except (OSError, ValueError) as error:
+        raise CheckpointError(_cannot_write(folder, error)) from error
+    with lock:
+        if not lock_file(lock, seconds=0):
+            warnings.warn(
+                f"checkpoint_dir: another process trains the same in {folder}. It is waited for, but no longer than "
+                f"{_PATIENCE:g} seconds.",
+                CheckpointWarning,
+                stacklevel=5,
+            )
+            if not lock_file(lock, seconds=_PATIENCE):
+                warnings.warn(
+                    f"checkpoint_dir: another process still trains the same in {folder}. This training begins anew, "
+                    "and without checkpoints.",
+                    CheckpointWarning,
+                    stacklevel=5,
+                )
+                yield None, run.random_state
+                return
+        try:
+            random_state = _begin(folder, run)
+        except OSError as error:
+            raise CheckpointError(_cannot_write(folder, error)) from error
+        yield Checkpoints(folder, run), random_state
+
+
+def _begin(folder: Path, run: Run) -> Any:
+    """Tidy up after a training that was killed, say for people what is trained here, and choose the random state."""
+    for part in folder.glob(".*.tmp"):
+        _remove(part)
+    about = folder / "run.json"
+    if run.random_state is not None:
+        if not os.path.lexists(about):
+            write_whole(about, run.describe(random_state=None))
+        return run.random_state
+    found = Checkpoints(folder, run)._list()
+    # Without a seed, every training is another one: only one that was broken off is gone on with.
+    if any(path.name.startswith(FINISHED) for path in found) or not os.path.lexists(about):
+        for old in found:
+            _remove(old)
+        write_whole(about, run.describe(random_state=int(np.random.SeedSequence().generate_state(1)[0])))
+    try:
+        random_state = json.loads(_read_regular(about, _MAX_TEXT))["random_state"]
+        if type(random_state) is not int or not 0 <= random_state < 1 << 32:
+            raise ValueError(f"random_state is {str(random_state)[:50]}")
+    except Exception as error:
+        raise CheckpointError(
+            f"checkpoint_dir: {about} is damaged ({type(error).__name__}: {str(error)[:200]}). Delete its folder to "
+            "train anew."
+        ) from error
+    return random_state
+
+
+def _number(path: Path) -> float:
+    """Give the epoch of a checkpoint; that of the end comes after every other."""
+    found = _NAME.fullmatch(path.name)
+    return float(found[1]) if found and found[1] else math.inf
+
+
+def _read_regular(path: Path, most: int) -> bytes:
+    with open(open_regular(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ValueError(f"it has {size:,} bytes, expected at most {most:,}")
+        return file.read()
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, or a link; a folder stays."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        path.unlink()
+
+
+def _cannot_write(path: Path, error: Exception) -> str:
+    return (
+        f"checkpoint_dir: {path} cannot be written ({type(error).__name__}: {error}). Make room, or choose another "
+        "folder; a training that was begun goes on from its last checkpoint."
+    )
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _format(value: Any) -> bytes:
+    arrays: dict[str, Any] = {}
+    tree = json.dumps(_take_apart(value, arrays))
+    return save(arrays, metadata={_KEY: tree})
+
+
+def _parse(content: bytes, name: str, most: int) -> dict[str, Any]:
+    if f".{_checksum(content)}." not in name:
+        raise ValueError("its checksum is another")
+    size = int.from_bytes(content[:8], "little")
+    if size > most:
+        raise ValueError(f"its header has {size:,} bytes, expected at most {most:,}")
+    header = json.loads(content[8 : 8 + size])
+    return _put_together(json.loads(header["__metadata__"][_KEY]), load(content))
+
+
+def _take_apart(value: Any, arrays: dict[str, Any]) -> Any:
+    """Make JSON of nested dictionaries and lists; the arrays in it are put into `arrays`, and named."""
+    if isinstance(value, np.ndarray):
+        name = str(len(arrays))
+        arrays[name] = np.ascontiguousarray(value)
+        return {"array": name, "shape": list(value.shape)}
+    if isinstance(value, dict):
+        return {"dict": [[key, _take_apart(item, arrays)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"list": [_take_apart(item, arrays) for item in value]}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a {type(value).__name__} is neither an array nor a plain value")
+
+
+def _put_together(tree: Any, arrays: dict[str, Any]) -> Any:
+    """Undo :func:`_take_apart`; tuples become lists."""
+    if not isinstance(tree, dict):
+        return tree
+    if "array" in tree:
+        # NumPy has no contiguous array without axes, so that safetensors may give it one.
+        return arrays[tree["array"]].reshape(tree["shape"])
+    if "dict" in tree:
+        return {key: _put_together(item, arrays) for key, item in tree["dict"]}
+    return [_put_together(item, arrays) for item in tree["list"]]

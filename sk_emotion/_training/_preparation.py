@@ -1,0 +1,95 @@
+"""From stored pixels to what the network sees."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .._images._pixel_range import clip_pixels, is_overstepped
+from .._images._stored import iterate_blocks
+
+_CHUNK = 1024
+_LEVELS = np.arange(256.0)
+
+
+class Preparation:
+    """Scales pixels to [0, 1], augments them when training, and standardises each channel.
+
+    Parameters
+    ----------
+    pixel_range : tuple of (float, float)
+        Pixel values that become 0 and 1.
+    mean, std : ndarray of shape (n_channels,)
+        Of the training images on that scale.
+    augmentation : callable or None
+        ``augmentation(images, generator)`` for images ``(n, C, H, W)`` in [0, 1].
+    generator : torch.Generator or None
+        Source of the augmentation's draws.
+    """
+
+    def __init__(
+        self,
+        pixel_range: tuple[float, float],
+        mean: NDArray[np.float32],
+        std: NDArray[np.float32],
+        augmentation: Any = None,
+        generator: torch.Generator | None = None,
+    ):
+        self.pixel_range = pixel_range
+        self.mean = mean
+        self.std = std
+        self.augmentation = augmentation
+        self.generator = generator
+        self._placed: dict[tuple[torch.dtype, torch.device], torch.Tensor] = {}
+
+    def __call__(self, images: torch.Tensor, *, augment: bool = False) -> torch.Tensor:
+        low, high = self.pixel_range
+        # Doubles stay doubles: tiny images are predicted in them.
+        scaled = images if images.dtype == torch.float64 else images.float()
+        if low:
+            scaled = scaled - low
+        if high - low != 1:
+            scaled = scaled / (high - low)
+        if is_overstepped(self.pixel_range) and images.dtype != torch.uint8:
+            scaled = scaled.clamp(0, 1)
+        scaled = scaled.contiguous(memory_format=torch.channels_last)
+        if augment and self.augmentation is not None:
+            scaled = self.augmentation(scaled, self.generator)
+        mean, std = self._place_statistics(scaled.dtype, scaled.device)
+        return (scaled - mean) / std
+
+    def _place_statistics(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Give mean and standard deviation on the device of the images, to which a copy for each batch would wait."""
+        place = (dtype, device)
+        if place not in self._placed:
+            # Gradients can go through what was made outside of inference mode alone.
+            with torch.inference_mode(False):
+                statistics = torch.as_tensor(np.stack([self.mean, self.std]), dtype=dtype, device=device)
+                self._placed[place] = statistics.reshape(2, 1, -1, 1, 1)
+        return self._placed[place]
+
+
+def learn_pixel_statistics(
+    images: Any, pixel_range: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each channel, on the scale where `pixel_range` is [0, 1]."""
+    low, high = pixel_range
+    n_channels = images.shape[3] if images.ndim == 4 else 1
+    total, squares, count = np.zeros(n_channels), np.zeros(n_channels), 0
+    for block in iterate_blocks(images, most_rows=_CHUNK):
+        chunk = block.reshape(-1, n_channels)
+        if chunk.dtype == np.uint8:
+            # Counting 256 values is five times as fast as adding up doubles, and exact.
+            counts = np.stack([np.bincount(channel, minlength=256) for channel in chunk.T], axis=1)
+            total += _LEVELS @ counts
+            squares += _LEVELS**2 @ counts
+        else:
+            values = clip_pixels(chunk, pixel_range).astype(np.float64)
+            total += values.sum(axis=0)
+            squares += (values**2).sum(axis=0)
+        count += len(chunk)
+    mean = (total / count - low) / (high - low)
+    std = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0)) / (high - low)
+    # Constant images have no spread to divide by.
+    return mean.astype(np.float32), np.where(std > 1e-6, std, 1.0).astype(np.float32)

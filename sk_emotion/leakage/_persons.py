@@ -1,0 +1,81 @@
+"""Which photos belong together, read from their file names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import DatasetError
+from ..preprocessing._sources import name_some
+
+
+def groups_from_names(
+    names: Sequence[str], groups: str | re.Pattern[str] | Mapping[str, Any] | None
+) -> NDArray[Any] | None:
+    """Find the group of each photo.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths relative to the data set, with ``/`` between folders.
+    groups : str, compiled regular expression, mapping or None
+        A regular expression, or a mapping from paths or file names to groups.
+
+    Returns
+    -------
+    ndarray of shape (len(names),), or None
+
+    Raises
+    ------
+    DatasetError
+        If a name has no group, or if `groups` is no regular expression.
+    """
+    if groups is None:
+        return None
+    found = [_look_up(name, groups) for name in names] if isinstance(groups, Mapping) else _match(names, groups)
+    without = [name for name, group in zip(names, found, strict=True) if group is None]
+    if without:
+        what = "the mapping" if isinstance(groups, Mapping) else f"the pattern {groups!r}"
+        raise DatasetError(
+            f"load_face_folder: groups: {what} gives no group for {len(without)} of {len(names)} photos: "
+            f"{name_some(without)}. Cover them, or pass groups='duplicates' or None."
+        )
+    return np.array(found)
+
+
+def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Find photos that have a copy under another label; give the rows of each group of copies."""
+    _, codes = np.unique(labels, return_inverse=True)
+    distinct = np.unique(np.stack([copies, codes]), axis=1)
+    groups, n_labels = np.unique(distinct[0], return_counts=True)
+    return [np.flatnonzero(copies == group) for group in groups[n_labels > 1]]
+
+
+def describe_contradictions(names: Sequence[str], contradictions: Sequence[NDArray[np.intp]]) -> list[str]:
+    """Say what :func:`find_contradictions` found, in a sentence; none if it found nothing."""
+    if not contradictions:
+        return []
+    told = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in contradictions)
+    return [
+        f"{sum(map(len, contradictions))} photos are near copies of photos with another label: {told}. Look at them: "
+        "one of the labels may be wrong."
+    ]
+
+
+def _look_up(name: str, groups: Mapping[str, Any]) -> Any:
+    return groups.get(name, groups.get(name.rsplit("/", 1)[-1]))
+
+
+def _match(names: Sequence[str], pattern: str | re.Pattern[str]) -> list[str | None]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DatasetError(
+            f"load_face_folder: groups={pattern!r} is no valid regular expression ({error}). "
+            "Pass one, a mapping, 'duplicates' or None."
+        ) from error
+    part: str | int = "person" if "person" in compiled.groupindex else min(compiled.groups, 1)
+    matches = (compiled.search(name) for name in names)
+    return [match[part] if match else None for match in matches]

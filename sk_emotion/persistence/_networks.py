@@ -1,0 +1,130 @@
+"""What a model file may say of an EmotionClassifier, whose network is built when it is loaded."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from ._schema import MalformedError, escape, name_node
+from ._trusted_names import NETWORKS
+
+CLASSIFIER = "sk_emotion.classifier.EmotionClassifier"
+_OWN_NETWORK = "sk_emotion.networks._external.TorchNetwork"
+
+# What of a network's parameters is a text; all others are numbers.
+_TEXTS = ("name", "pretrained", "weights")
+
+# Bytes that building takes for each weight, however small it is, and that any file may take.
+_COST_OF_TENSOR = 4_000
+_ALLOWANCE = 10_000_000
+
+# Some networks drop a part of themselves when they are built.
+_SLACK = 2
+
+# Of an epoch, skorch keeps half a kilobyte at least.
+_MAX_EPOCHS = 50_000
+
+# Attributes of a classifier whose net is built once all of them are known.
+_NET, _WAITING = "net_state", "net_state_of_file"
+
+
+def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """Let classifiers be built without their nets, and list what builds them that is not of this package.
+
+    Raises
+    ------
+    MalformedError
+        With the reason; other errors if the file is damaged.
+    """
+    builders = set()
+    for node in nodes:
+        if node["__loader__"] != "ObjectNode" or name_node(node) not in (CLASSIFIER, _OWN_NETWORK):
+            continue
+        parts = node["content"]["content"]
+        if name_node(node) == _OWN_NETWORK:
+            builders.add(name_node(parts["module"]))
+        elif _NET in parts:
+            builders.add(name_node(parts["network_"]))
+            if "__id__" not in node:
+                raise MalformedError("its EmotionClassifier has no number")
+            node["content"]["content"] = {_WAITING if key == _NET else key: part for key, part in parts.items()}
+    return builders - NETWORKS
+
+
+def build_nets(classifiers: Iterable[Any], sizes: list[int], trusted: set[str], *, limited: bool) -> None:
+    """Check what nets are built with, and build them.
+
+    Parameters
+    ----------
+    classifiers : iterable of EmotionClassifier
+        Built after :func:`defer_nets`.
+    sizes : list of int
+        Sizes of the file's arrays in bytes.
+    trusted : set of str
+        Names that the user trusts.
+    limited : bool
+        Whether networks with more weights than the file are refused.
+    """
+    waiting = [clf for clf in classifiers if _WAITING in vars(clf)]
+    for clf in waiting:
+        _check_state(clf, trusted)
+    with _limited_networks(_SLACK * sum(sizes) + _ALLOWANCE) if waiting and limited else nullcontext():
+        for clf in waiting:
+            clf.__setstate__({**vars(clf), _NET: vars(clf).pop(_WAITING)})
+
+
+@contextmanager
+def _limited_networks(left: int) -> Iterator[None]:
+    """Stop this thread from building networks whose weights have more bytes than these."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    thread = threading.get_ident()
+
+    def count(_module: Any, _name: str, weight: Any) -> None:
+        nonlocal left
+        if weight is not None and threading.get_ident() == thread:
+            left -= weight.numel() * weight.element_size() + _COST_OF_TENSOR
+            if left < 0:
+                raise MalformedError("its network has more weights than the file")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_state(clf: Any, trusted: set[str]) -> None:
+    """Check what the net is built with: parameters as for a training, and what the training learned."""
+    from torch.optim import Optimizer
+
+    state = vars(clf)
+    params = {name: state[name] for name in clf._parameter_constraints if name in state}
+    validate_parameter_constraints(clf._parameter_constraints, params, caller_name="EmotionClassifier")
+    if not _names(clf.network_) & (trusted | {_OWN_NETWORK}):
+        for name, value in vars(clf.network_).items():
+            if not isinstance(value, str if name in _TEXTS else Real) and value is not None:
+                raise MalformedError(f"its network has {escape(name, 50)}={escape(value, 50)}")
+    for name, fits in {
+        "callbacks": not clf.callbacks,
+        "classes_": isinstance(clf.classes_, np.ndarray) and clf.classes_.ndim == 1,
+        "history_": isinstance(clf.history_, list)
+        and len(clf.history_) <= _MAX_EPOCHS
+        and all(type(epoch) is dict for epoch in clf.history_),
+        "image_shape_": all(isinstance(size, int | np.integer) and 0 < size < 1 << 16 for size in clf.image_shape_),
+        "optimizer": isinstance(clf.optimizer, str)
+        or _names(clf.optimizer) & trusted
+        or (isinstance(clf.optimizer, type) and issubclass(clf.optimizer, Optimizer)),
+    }.items():
+        if not fits:
+            raise MalformedError(f"its EmotionClassifier has an unfit {name}")
+
+
+def _names(value: Any) -> set[str]:
+    """Give the names that a value, or what it is made of, would be trusted by."""
+    owners = (value, type(value))
+    return {f"{owner.__module__}.{owner.__qualname__}" for owner in owners if hasattr(owner, "__qualname__")}

@@ -1,0 +1,227 @@
+"""A trained network as a file that other engines run: pixels in, probabilities out."""
+
+import copy
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from .._images._pixel_range import clip_pixels
+from .._images._validation import validate_images
+from .._training._views import make_views
+from ..classifier import EmotionClassifier
+from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
+from ..preprocessing import FaceLoader
+from ..utils._files import write_output
+
+_KEY = "sk_emotion"
+_BATCH_SIZE = 64
+
+
+@validate_params(
+    {"model": [HasMethods("predict_proba")], "path": [str, os.PathLike], "calibration": "no_validation"},
+    prefer_skip_nested_validation=True,
+)
+def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = None) -> None:
+    """Write a trained network as an ONNX file, which ONNX Runtime and other engines run without PyTorch.
+
+    The input ``images`` holds pixels on the scale of `fit`, of shape ``(n, H, W)`` or ``(n, H, W, 3)`` for any n: uint8
+    if the network was trained on pixels from 0 to 255, else float32. The output ``probabilities`` is float32 of shape
+    ``(n, n_classes)``. Standardisation and the views of `tta` are part of the graph.
+
+    Parameters
+    ----------
+    model : EmotionClassifier or Pipeline
+        Fitted. In a pipeline, a :class:`FaceLoader` may stand before the classifier: it stays in Python, and its
+        parameters are written into the file.
+    path : str or PathLike
+        File to write, as a whole or not at all; ``.onnx`` is the usual ending.
+    calibration : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
+        Some hundred faces like those to come. With them, the layers compute with whole numbers of 8 bits, whose ranges
+        these faces tell: a quarter of the size, and faster on many processors, at some cost in accuracy. Measure it.
+
+    Raises
+    ------
+    ModelFileError
+        If the model is no network, something else than a FaceLoader stands before it, or the network does what ONNX
+        has no word for.
+    ModelNotFoundError
+        If the folder does not exist.
+    MissingDependencyError
+        If the extra ``onnx`` is not installed.
+
+    See Also
+    --------
+    save_model : Keeps the whole pipeline, for Python.
+
+    Notes
+    -----
+    The entry ``sk_emotion`` of the file's metadata is JSON: ``classes``, the labels of the columns; ``image_shape``;
+    and ``loader``, the parameters of the :class:`FaceLoader`, or null.
+
+    Examples
+    --------
+    >>> from sk_emotion import export_onnx, load_pretrained
+    >>> export_onnx(load_pretrained("fer2013"), "fer2013.onnx")  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession("fer2013.onnx")  # doctest: +SKIP
+    >>> (probabilities,) = session.run(None, {"images": faces})  # doctest: +SKIP
+    """
+    _check_installed(quantizes=calibration is not None)
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ModelNotFoundError(f"export_onnx: the folder {path.parent} does not exist. Make it first.")
+    clf, loader = _take_apart(model)
+    exported = _trace(clf)
+    if calibration is not None:
+        exported = _quantize(exported, _as_input(clf, validate_images(clf, calibration, reset=False)))
+    about = {"classes": clf.classes_.tolist(), "image_shape": list(clf.image_shape_), "loader": loader}
+    entry = exported.metadata_props.add()
+    entry.key, entry.value = _KEY, json.dumps(about, default=str)
+    write_output(path, exported.SerializeToString())
+
+
+class _PixelsToProbabilities(nn.Module):
+    """What :meth:`EmotionClassifier.predict_proba` does, as one module in single precision."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, clf: EmotionClassifier):
+        super().__init__()
+        preparation = clf.net_.preparation
+        self.network = copy.deepcopy(clf.net_.module_).cpu().float()
+        self.low, self.high = preparation.pixel_range
+        # The file takes bytes where pixels are from 0 to 255.
+        self.clips = preparation.pixel_range == (0.0, 1.0)
+        self.register_buffer("mean", torch.tensor(preparation.mean).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(preparation.std).reshape(1, -1, 1, 1))
+        self.tta = clf.tta
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        pixels = images.float()
+        pixels = pixels.unsqueeze(1) if images.ndim == 3 else pixels.permute(0, 3, 1, 2)
+        pixels = (pixels - self.low) / (self.high - self.low)
+        if self.clips:
+            pixels = pixels.clamp(0, 1)
+        faces = (pixels - self.mean) / self.std
+        views = make_views(faces, self.tta)
+        probabilities = self.network(torch.cat(views)).softmax(dim=1)
+        return probabilities.unflatten(0, (len(views), images.shape[0])).mean(dim=0)
+
+
+def _check_installed(*, quantizes: bool) -> None:
+    try:
+        for name in ("onnx", "onnxscript", *(["onnxruntime"] if quantizes else [])):
+            import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f'export_onnx needs {error.name}, which is not installed: pip install "sk-emotion[onnx]".'
+        ) from error
+
+
+def _take_apart(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
+    """Give the classifier, and the parameters of the FaceLoader before it, if there is one."""
+    check_is_fitted(model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *before, clf = [step for step in steps if step not in (None, "passthrough")]
+    if not isinstance(clf, EmotionClassifier):
+        raise ModelFileError(
+            f"export_onnx: the model ends in a {type(clf).__name__}, expected an EmotionClassifier. Keep other "
+            "models by save_model."
+        )
+    # Samplers act in training alone.
+    before = [step for step in before if not hasattr(step, "fit_resample")]
+    foreign = [type(step).__name__ for step in before if not isinstance(step, FaceLoader)]
+    if foreign or len(before) > 1:
+        raise ModelFileError(
+            f"export_onnx: {', '.join(foreign) or 'several FaceLoaders'} before the network cannot be a part of the "
+            "file, which takes pixels of faces. Give the EmotionClassifier alone."
+        )
+    return clf, before[0].get_params() if before else None
+
+
+def _as_input(clf: EmotionClassifier, images: NDArray[Any]) -> NDArray[Any]:
+    return clip_pixels(images, clf.pixel_range_).astype(np.uint8 if clf.pixel_range_ == (0.0, 255.0) else np.float32)
+
+
+def _trace(clf: EmotionClassifier) -> Any:
+    """Make an ONNX model of any number of images."""
+    # One image would be taken for all there ever are.
+    images = torch.from_numpy(_as_input(clf, np.zeros((2, *clf.image_shape_))))
+    try:
+        with _quietly():
+            program: Any = torch.onnx.export(
+                _PixelsToProbabilities(clf).eval(),
+                (images,),
+                input_names=["images"],
+                output_names=["probabilities"],
+                dynamic_shapes={"images": {0: torch.export.Dim("n", min=1)}},
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise ModelFileError(
+            f"export_onnx: {clf.network_!r} does what ONNX has no word for ({type(error).__name__}: {reason}). Keep it "
+            "by save_model."
+        ) from error
+    return program.model_proto
+
+
+def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
+    """Let the layers compute with whole numbers of 8 bits, whose ranges the faces tell."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Faces(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter([faces[start : start + _BATCH_SIZE] for start in range(0, len(faces), _BATCH_SIZE)])
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"images": batch}
+
+    with tempfile.TemporaryDirectory() as folder, _quietly():
+        traced, prepared, quantized = (os.path.join(folder, f"{step}.onnx") for step in range(3))
+        onnx.save(exported, traced)
+        quant_pre_process(traced, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            quantized,
+            Faces(),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            # Products of 8 bits overflow on processors without VNNI: weights of 7 bits are as good, on any.
+            reduce_range=True,
+        )
+        return onnx.load(quantized)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep what the exporters say of themselves from the user."""
+    import logging
+
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

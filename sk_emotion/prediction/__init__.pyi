@@ -1,0 +1,3 @@
+from ._predict_faces import predict_faces
+
+__all__ = ["predict_faces"]
