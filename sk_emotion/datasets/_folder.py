@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
-from ..utils._text import withhold
+from ..preprocessing._sources import show_missing
 from ._bunch import check_classes, make_bunch, name_some
 from ._duplicates import group_thumbnails
 from ._groups import describe_contradictions, find_contradictions, groups_from_names
@@ -208,9 +208,7 @@ def is_hidden(name: str) -> bool:
 def _refuse_no_folder(root: Path) -> None:
     # os.path's, since that of pathlib raises an OSError for a name that is too long.
     if not os.path.exists(root):
-        raise DatasetNotFoundError(
-            f"load_face_folder: there is no folder '{withhold(str(root), [str(root)])}'. {_ADVICE}"
-        )
+        raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
     if not root.is_dir():
         hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")

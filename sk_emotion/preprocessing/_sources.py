@@ -18,6 +18,7 @@ from scipy.sparse import issparse
 
 from ..exceptions import ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
+from ..utils._text import withhold
 from ._open import check_size, read_file
 
 # The most that is shown of a string that is no path: a face in base64 must not end up in a log.
@@ -130,6 +131,15 @@ def show_path(path: str | os.PathLike[Any]) -> str:
         return text
     is_path = len(text) <= _LONGEST_PATH and _FILE_SUFFIX.search(text) and explain_text(text) is None
     return text if is_path else f"{text[: _MOST_SHOWN - 3]}..."
+
+
+def show_missing(path: str | os.PathLike[Any]) -> str:
+    """Quote the name of a file or folder that is not there, in full if it may be one; of a URL, say what to do."""
+    text = os.fsdecode(path)
+    # Unlike that of a photo, the name of a folder has no suffix.
+    is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
+    hint = ", a URL: download it first, since nothing is downloaded here" if _URL.match(text.lower()) else ""
+    return repr(text if is_name else show_path(path)) + hint
 
 
 def explain_text(text: str) -> str | None:
