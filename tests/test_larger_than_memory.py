@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sk_emotion import EmotionClassifier, networks
-from sk_emotion import _stored_images as stored_images
+from sk_emotion._images import _stored as stored_images
 from sk_emotion._images._stored import StoredImages
 from sk_emotion._training._batches import FaceBatches, FaceDataset, _stage, as_tensor
 from sk_emotion.exceptions import ImageArrayError

@@ -123,6 +123,15 @@ def test_validation_set_of_one_image_or_of_too_few_labels_is_pointed_out():
         make_network().fit(X, Y, X_val=X, y_val=Y[:3])
 
 
+@pytest.mark.parametrize("shape", [(3, 3, 3), (48, 1, 3), (2, 2, 1), (1, 4, 4), (30, 3, 2)])
+def test_image_of_few_columns_is_pointed_out_where_its_size_is_wrong(shape, fitted):
+    for estimator in fitted["batch"]:
+        if not isinstance(estimator, EmotionClassifier | HOGTransformer):
+            continue
+        with pytest.raises(ImageArrayError, match=r"pass X\[np\.newaxis\]"):
+            getattr(estimator, "predict" if hasattr(estimator, "predict") else "transform")(draw(shape))
+
+
 @pytest.mark.parametrize("shape", [(48, 48), (60, 80, 2), (256, 256)])
 def test_pretrained_model_and_score_refuse_one_image(shape):
     model = load_pretrained("fer2013")

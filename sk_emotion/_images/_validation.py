@@ -102,9 +102,10 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
         estimator.pixel_range_ = learn_pixel_range(images, name, whole=whole)
         return images
     if images.shape[1:] != estimator.image_shape_:
+        hint = f" {ONE_IMAGE_HINT}" if len(X.shape) == 3 and X.shape[-1] <= 4 else ""
         raise ImageArrayError(
             f"{name}: X holds {_describe(images.shape[1:])} images, but was fitted on "
-            f"{_describe(estimator.image_shape_)} images. Resize them, for instance with FaceLoader."
+            f"{_describe(estimator.image_shape_)} images. Resize them, for instance with FaceLoader.{hint}"
         )
     check_pixel_range(images, estimator.pixel_range_, name, whole=whole)
     return images
@@ -299,6 +300,9 @@ def _as_pixels(X: NDArray[Any], name: str, *, deep: bool, keep_integers: bool) -
 
 def _refuse_paths(X: NDArray[Any], name: str) -> None:
     first = X.flat[0] if X.size else None
+    if X.dtype == object:
+        # In a table, it may stand beside numbers; scikit-learn would quote it in full.
+        first = next((value for value in X.flat if isinstance(value, str | bytes | os.PathLike)), None)
     if X.dtype.kind not in "biufO" or isinstance(first, str | bytes | os.PathLike):
         raise ImageArrayError(
             f"{name}: X holds {type(first).__name__} values, expected pixels: uint8 or floats. For paths, put a "

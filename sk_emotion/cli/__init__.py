@@ -36,7 +36,9 @@ def main(args: list[str] | None = None) -> None:
     from ..utils._text import withhold
 
     # An option and its value may be one argument.
-    sources = [part for given in args or sys.argv[1:] for part in (given, given.partition("=")[2])]
+    sources = [
+        part for given in args or sys.argv[1:] for part in (given, given.lstrip("-"), *given.lstrip("-").partition("="))
+    ]
 
     def write_line(kind: str, message: object) -> str:
         return on_one_line(kind, withhold(str(message), sources))

@@ -18,8 +18,7 @@ from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..leakage._duplicates import number_by_appearance
 from ..preprocessing._decode import decode_picture
-from ..preprocessing._sources import name_some
-from ..utils._text import withhold
+from ..preprocessing._sources import name_some, show_missing
 from ._bunch import make_bunch, name_columns
 from ._folder import is_hidden, list_files, looks_like_photo
 
@@ -144,7 +143,7 @@ def _find_source(path: Path) -> Path:
     """Find the file or folder to read."""
     # os.path's, since that of pathlib raises an OSError for a name that is too long.
     if not os.path.exists(path):
-        raise DatasetNotFoundError(f"load_fer2013: there is no '{withhold(str(path), [str(path)])}'. {_FORMS}")
+        raise DatasetNotFoundError(f"load_fer2013: there is no {show_missing(path)}. {_FORMS}")
     if path.is_dir():
         # Beside folders of photos, a train.csv is a list of them.
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES

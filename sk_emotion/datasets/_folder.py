@@ -19,8 +19,7 @@ from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, Ima
 from ..leakage._duplicates import group_thumbnails
 from ..leakage._persons import describe_contradictions, find_contradictions, groups_from_names
 from ..leakage._thumbnails import read_thumbnails
-from ..preprocessing._sources import name_some
-from ..utils._text import withhold
+from ..preprocessing._sources import name_some, show_missing
 from ._bunch import check_classes, make_bunch
 from ._labels import find_unnamed, is_split, label_files, map_labels, warn_of_no_emotions
 from ._shards import PICTURES
@@ -209,9 +208,7 @@ def is_hidden(name: str) -> bool:
 def _refuse_no_folder(root: Path) -> None:
     # os.path's, since that of pathlib raises an OSError for a name that is too long.
     if not os.path.exists(root):
-        raise DatasetNotFoundError(
-            f"load_face_folder: there is no folder '{withhold(str(root), [str(root)])}'. {_ADVICE}"
-        )
+        raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
     if not root.is_dir():
         hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")

@@ -7,6 +7,7 @@ import numpy as np
 from .._images._stored import as_indexable
 from ..exceptions import DatasetError, DatasetNotFoundError, MissingDependencyError
 from ..preprocessing._store import NOT_MADE
+from ..utils._text import withhold
 
 
 def open_faces(store: Any) -> Any:
@@ -57,21 +58,24 @@ def open_faces(store: Any) -> Any:
         raise MissingDependencyError(
             'open_faces needs zarr, which is not installed. Install it: pip install "sk-emotion[zarr]".'
         ) from error
-    opened = store
+    opened, name = store, withhold(str(store), [str(store)])
     if not isinstance(store, zarr.Array | zarr.Group):
         try:
             opened = zarr.open(store, mode="r")
-        except FileNotFoundError as error:
+        except FileNotFoundError:
             raise DatasetNotFoundError(
-                f"open_faces: there is no Zarr store {store}. Write one: FaceLoader().to_zarr."
-            ) from error
+                f"open_faces: there is no Zarr store {name}. Write one: FaceLoader().to_zarr."
+            ) from None
+        except ImportError as error:
+            raise MissingDependencyError(f"open_faces: {name} needs a package that is missing: {error}") from error
         except (ValueError, TypeError, OSError) as error:
-            raise DatasetError(f"open_faces: {store} cannot be opened ({type(error).__name__}: {error}).") from error
+            why = withhold(f"{type(error).__name__}: {error}", [str(store)])
+            raise DatasetError(f"open_faces: {name} cannot be opened ({why}).") from None
     if isinstance(opened, zarr.Group):
         opened = _find_images(opened, zarr)
     if opened.ndim < 2:
         raise DatasetError(
-            f"open_faces: {store} has shape {opened.shape}, expected images as (n, H, W) or (n, H, W, 3)."
+            f"open_faces: {name} has shape {opened.shape}, expected images as (n, H, W) or (n, H, W, 3)."
         )
     return as_indexable(opened)
 

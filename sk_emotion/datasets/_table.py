@@ -14,8 +14,7 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
-from ..preprocessing._sources import explain_text, name_some, show_path
-from ..utils._text import withhold
+from ..preprocessing._sources import explain_text, name_some, show_missing, show_path
 from ._bunch import check_classes, join_path, make_bunch, name_columns
 from ._labels import map_labels
 from ._shards import PICTURES
@@ -167,8 +166,9 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
         raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if no line names the columns.")
     # os.path's, since those of pathlib raise an OSError for a name that is too long.
     if not os.path.exists(path):
-        shown = withhold(str(path), [str(path)])
-        raise DatasetNotFoundError(f"load_face_table: there is no file '{shown}'. Pass a CSV file or a DataFrame.")
+        raise DatasetNotFoundError(
+            f"load_face_table: there is no file {show_missing(path)}. Pass a CSV file or a DataFrame."
+        )
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Give a CSV file, or use load_face_folder.")
     if not path.is_file():

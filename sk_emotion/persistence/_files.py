@@ -17,6 +17,7 @@ from skops.io._utils import LoadContext
 
 from .. import __version__
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError, SkEmotionError
+from ..preprocessing._sources import show_missing
 from ..utils._files import write_output
 from ..utils._named_folders import FOLDERS
 from ._archive import write_archive
@@ -158,18 +159,21 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     """
     names = _name_trusted(trusted)
     place = f"load_model: {escape(os.fsdecode(path))}"
+    file = None
     try:
         file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
     except IsADirectoryError as error:
         raise ModelFileError(f"{place} is a folder. Name a file in it.") from error
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelNotFoundError(
-            f"load_model: there is no file {escape(os.fsdecode(path))}. Check the path."
-        ) from error
-    except OSError as error:
-        if error.errno not in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
+    except (OSError, ValueError) as error:
+        # A name with a null character is a ValueError.
+        number = getattr(error, "errno", None)
+        if number in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
+            raise ModelFileError(f"{place} is no regular file ({os.strerror(number)}). Name a file.") from error
+        if number not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
             raise
-        raise ModelFileError(f"{place} is no regular file ({error.strerror}). Name a file.") from error
+    if file is None:
+        # Not from the error of opening it, which quotes in full what may be no name.
+        raise ModelNotFoundError(f"load_model: there is no file {escape(show_missing(path))}. Check the path.")
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ModelFileError(f"{place} is no regular file, but a pipe or a device. Name a file.")

@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 
 from ..exceptions import ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
-from ..utils._text import abridge
+from ..utils._text import abridge, withhold
 from ._open import check_size, read_file
 
 # The most that is shown of a string that is no path: a face in base64 must not end up in a log.
@@ -139,6 +139,15 @@ def show_path(path: str | os.PathLike[Any]) -> str:
 def name_some(names: Sequence[Any]) -> str:
     """Name the first few of many, and say how many more there are."""
     return abridge([repr(show_path(str(name))) for name in names], _N_NAMED)
+
+
+def show_missing(path: str | os.PathLike[Any]) -> str:
+    """Quote the name of a file or folder that is not there, in full if it may be one; of a URL, say what to do."""
+    text = os.fsdecode(path)
+    # Unlike that of a photo, the name of a folder has no suffix.
+    is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
+    hint = ", a URL: download it first, since nothing is downloaded here" if _URL.match(text.lower()) else ""
+    return repr(text if is_name else show_path(path)) + hint
 
 
 def explain_text(text: str) -> str | None:

@@ -29,7 +29,9 @@ def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
     from safetensors import safe_open
 
     if name not in list_weights():
-        raise ValueError(f"pretrained={name!r}: there is no such model. These come with the package: {list_weights()}.")
+        raise ValueError(
+            f"pretrained={name!r:.60}: there is no such model. These come with the package: {list_weights()}."
+        )
     with safe_open(FOLDER / f"{name}.safetensors", framework="pt") as file:
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no dict
         about = json.loads(file.metadata()[_KEY])

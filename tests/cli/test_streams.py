@@ -201,6 +201,7 @@ def test_copies_beside_photos_of_other_kinds_are_written(place, run, capsys, tmp
         ["predict", "x.png", f"--{FACE}"],
         ["predict", "x.png", "--model", f"data:image/jpeg;base64,{FACE}"],
         ["predict", "x.png", f"--model={FACE}"],
+        ["predict", "x.png", f"--https://example.org/{FACE}?size=48"],
         ["predict", "x.png", "--format", FACE],
         ["train", f"https://example.org/{FACE}"],
         ["train", ".", f"data:,{FACE}"],

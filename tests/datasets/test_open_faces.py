@@ -24,7 +24,7 @@ from sk_emotion import (
     open_faces,
     train_val_test_split,
 )
-from sk_emotion.exceptions import DatasetError, DatasetNotFoundError
+from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, MissingDependencyError
 
 zarr = pytest.importorskip("zarr")
 
@@ -232,3 +232,12 @@ def test_pictures_in_tar_files_are_searched_for_copies(tmp_path, images):
                 shard.addfile(member, io.BytesIO(content))
     shards = load_face_shards(tmp_path / "faces.tar", loader=FaceLoader(32))
     assert find_duplicates(shards.data).tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "store", ["https://example.org/faces.zarr?token=" + "a1B2" * 30, "/tmp/" + "x9Y/" * 90, "a\0b"]
+)
+def test_store_that_cannot_be_opened_is_not_echoed_in_full(store):
+    with pytest.raises((DatasetError, DatasetNotFoundError, MissingDependencyError)) as caught:
+        open_faces(store)
+    assert "a1B2" * 15 not in str(caught.value) + str(caught.value.__cause__)

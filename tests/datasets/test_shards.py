@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sk_emotion import EmotionClassifier, FaceLoader, make_faces, networks
-from sk_emotion import _stored_images as stored_images
+from sk_emotion._images import _stored as stored_images
 from sk_emotion.datasets import iter_face_blocks, load_face_shards
 from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
-from sk_emotion.datasets import find_duplicates
 from sk_emotion.exceptions import DatasetError, ImageReadError
+from sk_emotion.leakage import find_duplicates
 from sk_emotion.leakage._alignment import correlate_aligned
 
 

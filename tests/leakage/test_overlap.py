@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from sk_emotion import find_duplicates
-from sk_emotion.leakage import _overlap
 from sk_emotion.exceptions import LabelError
+from sk_emotion.leakage import _overlap
 from sk_emotion.leakage._overlap import find_shared, number_copies, resolve_groups
 
 

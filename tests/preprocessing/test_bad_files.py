@@ -17,8 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sk_emotion import FaceLoader, find_duplicates, load_face_folder, load_face_table
-from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
+from sk_emotion import FaceLoader, find_duplicates, load_face_folder, load_face_table, load_fer2013, load_model
+from sk_emotion.exceptions import (
+    DatasetError,
+    DatasetNotFoundError,
+    DatasetWarning,
+    ImageReadError,
+    ModelNotFoundError,
+)
 from sk_emotion.preprocessing._decode import decode_picture
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes and devices among files")
@@ -190,6 +196,10 @@ def test_name_that_no_file_can_have_is_an_error(name, tmp_path):
         load_face_folder(name)
     with pytest.raises(DatasetNotFoundError, match="there is no file"):
         load_face_table(name)
+    with pytest.raises(DatasetNotFoundError, match="there is no"):
+        load_fer2013(name)
+    with pytest.raises(ModelNotFoundError, match="there is no file"):
+        load_model(name)
 
 
 @needs_posix

@@ -24,7 +24,19 @@ import pytest
 from encoded import encode
 from PIL import Image
 
-from sk_emotion import FaceLoader, find_duplicates, load_face_table, make_hog_svm, predict_faces
+from sk_emotion import (
+    AugmentationOverSampler,
+    EmotionClassifier,
+    FaceLoader,
+    HOGTransformer,
+    find_duplicates,
+    load_face_folder,
+    load_face_table,
+    load_fer2013,
+    load_model,
+    make_hog_svm,
+    predict_faces,
+)
 from sk_emotion.exceptions import DatasetError, DatasetWarning, ImageArrayError, ImageReadError, SkEmotionError
 from sk_emotion.preprocessing._sources import explain_text, show_path
 
@@ -492,6 +504,25 @@ def test_column_of_a_table_shows_no_string_that_is_no_path():
     with pytest.raises(DatasetError) as caught:
         load_face_table(frame)
     assert find_longest_echo(str(caught.value), SECRET) == ""
+
+
+@pytest.mark.parametrize("load", [load_face_folder, load_face_table, load_fer2013, load_model])
+@pytest.mark.parametrize("name", [name for name, (source, *_) in NO_PATHS.items() if isinstance(source, str | Path)])
+def test_strings_in_the_place_of_a_data_set_or_a_model_are_not_shown(load, name):
+    source, what, cure = NO_PATHS[name]
+    with pytest.raises(SkEmotionError, match="there is no") as caught:
+        load(source)
+    assert find_longest_echo("".join(traceback.format_exception(caught.value)), source) == ""
+    assert what != "is a URL" or cure in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [IN_BASE64, f"https://example.org/{SECRET}", Path(SECRET), SECRET.encode(), "a.jpg"])
+@pytest.mark.parametrize("fit", [EmotionClassifier().fit, HOGTransformer().fit, AugmentationOverSampler().fit_resample])
+def test_text_beside_numbers_is_named_by_its_type_and_not_shown(fit, text):
+    for X in (pd.DataFrame({"id": [1, 2], "photo": [text] * 2}), np.array([[1.0, 2.0], [3.0, text]], dtype=object)):
+        with pytest.raises(ImageArrayError, match=r"X holds (str|bytes|PosixPath|WindowsPath) values") as caught:
+            fit(X, ["fear", "pain"])
+        assert find_longest_echo("".join(traceback.format_exception(caught.value)), text) == ""
 
 
 @pytest.mark.parametrize(
