@@ -15,7 +15,7 @@ import safetensors.numpy
 from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, make_faces, networks
-from sk_emotion._training import checkpoints
+from sk_emotion._training import _checkpoints as checkpoints
 from sk_emotion.exceptions import CheckpointError, CheckpointWarning
 from sk_emotion.utils._file_lock import lock_file
 
