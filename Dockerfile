@@ -1,4 +1,4 @@
-# A server that tells the emotion in a picture, on CPUs:
+# A server that predicts the emotion in an image, on CPUs:
 #
 #     docker build --tag sk-emotion .
 #     docker run --publish 8000:8000 sk-emotion

@@ -1,7 +1,7 @@
-# `make demo` and `make test` need Python 3.11 or later, pip and make: the rest is installed into .venv.
+# `make demo` and `make test` need Python 3.11 or later, pip and make; everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-# uv installs in seconds what takes pip minutes, and installs from PyPI like everything else.
+# uv is much faster than pip.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
 BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster scaling
@@ -14,22 +14,21 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto
 
-# What trains, once more: in fp32 where the processor computes in bf16, in emulated bf16 where it does not.
+# Run the training tests in the other precision: fp32 on processors with bf16, emulated bf16 on others.
 test-precision: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --precision other
 
-# Lines and branches that the tests reach; fewer than 95 % of them fail.
+# Measure line and branch coverage; fail below 95%.
 coverage: .venv/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --cov sk_emotion --cov-branch --cov-fail-under 95 \
 		--cov-report term:skip-covered
 
-# Which small changes of the code no test notices: hours on one core; it goes on from where it was stopped.
+# Mutation testing; takes hours on one core and resumes where it was interrupted.
 mutants: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results
 
-# What takes too long for every change: mutated pictures and model files, and 200 trainings in a row. What it finds
-# follows from the seed.
+# Long-running tests: fuzzed images and model files, and memory use over 200 trainings. Results depend only on the seed.
 PICTURES ?= 20000
 MODELS ?= 500
 SEED ?= 0
@@ -38,12 +37,12 @@ soak: .venv/installed-dev
 	$(BIN)/python tests/soak/fuzz_models.py --count $(MODELS) --seed $(SEED)
 	$(BIN)/python tests/soak/memory.py
 
-# Two pages of the gallery at once, one thread each. Nothing is downloaded; a warning or a link that leads nowhere fails.
+# Run two gallery pages in parallel, one thread each. Warnings and broken links are errors.
 docs: .venv/installed-docs
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --jobs 2 docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 
-# Each says what it measures and takes --help; what is promised is asserted. The short form only shows that they run.
+# Each benchmark supports --help and asserts its bounds. bench-quick only checks that the benchmarks run.
 bench: .venv/installed-dev
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py $(ARGUMENTS) || exit 1; done
 

@@ -1,4 +1,4 @@
-"""Check the pages that were made: every link inside leads somewhere, and no page loads anything from elsewhere.
+"""Check the built pages: every internal link has a target, and no page loads external resources.
 
 python docs/check_links.py docs/_build/html
 """
@@ -9,12 +9,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src"}
-# Links of this kind are followed by a reader, or only name a page; nothing is loaded from them.
-NAMED = {"canonical", "next", "prev", "search", "index", "license", "author"}
+# Links of these kinds load nothing.
+NOT_LOADED = {"canonical", "next", "prev", "search", "index", "license", "author"}
 
 
 class Page(HTMLParser):
-    """The targets, links and loaded files of a page."""
+    """The link targets, links and loaded resources of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -26,14 +26,14 @@ class Page(HTMLParser):
         self.targets |= {given[name] for name in ("id", "name") if name in given}
         if tag == "a" and "href" in given:
             self.links.add(given["href"])
-        elif tag == "link" and "href" in given and given.get("rel") not in NAMED:
+        elif tag == "link" and "href" in given and given.get("rel") not in NOT_LOADED:
             self.loaded.add(given["href"])
         elif tag in LOADED and LOADED[tag] in given:
             self.loaded.add(given[LOADED[tag]])
 
 
 def find_problems(folder):
-    """Give a line for each link that leads nowhere, and for each file that would be loaded from elsewhere."""
+    """Yield a line per broken link and per external resource."""
     pages = {path.resolve(): Page(path) for path in folder.rglob("*.html") if "_static" not in path.parts}
     for path, page in pages.items():
         name = path.relative_to(folder.resolve())
@@ -47,14 +47,12 @@ def find_problems(folder):
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists():
-                yield f"{name}: {link} is not there"
+                yield f"{name}: {link} does not exist"
             elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].targets:
-                yield f"{name}: {link} names no place of that page"
+                yield f"{name}: {link} refers to a missing anchor"
 
 
 if __name__ == "__main__":
     problems = list(find_problems(Path(sys.argv[1])))
-    print(
-        "\n".join(problems) if problems else "Every link inside leads somewhere, and nothing is loaded from elsewhere."
-    )
+    print("\n".join(problems) or "No broken links and no external resources.")
     sys.exit(bool(problems))

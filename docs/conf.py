@@ -1,4 +1,4 @@
-"""How the pages are made: `make docs`. Nothing is downloaded, neither to build them nor to read them."""
+"""Sphinx configuration. Run `make docs`; neither building nor reading the pages downloads anything."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/**/*.md5", "gallery/**/*.py", "gallery/**/*.ipynb"]
 default_role = "literal"
 toc_object_entries_show_parents = "hide"
-# A link that leads nowhere fails the build. Where other projects' names lead is in _ext/public_names.py.
+# A broken reference fails the build. _ext/public_names.py resolves references to other projects.
 nitpicky = True
 
 # -- Prose
@@ -52,14 +52,14 @@ sphinx_gallery_conf = {
     "inspect_global_variables": False,
     "abort_on_example_error": False,
     "capture_repr": ("_repr_html_", "__repr__"),
-    # As many at once as `sphinx-build -j` says.
+    # Use the number of jobs of `sphinx-build -j`.
     "parallel": True,
     "download_all_examples": False,
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 3600,
     "remove_config_comments": True,
-    # Of examples that draw nothing.
+    # For examples without a figure.
     "default_thumb_file": str(Path(__file__).parent / "comparison.png"),
     "thumbnail_size": (400, 280),
 }

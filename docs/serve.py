@@ -1,10 +1,10 @@
-"""Answer requests that hold a picture: a model behind LitServe, an existing server.
+"""Serve a model with LitServe.
 
     pip install litserve
     python serve.py
     curl --form image=@photo.jpg localhost:8000/predict
 
-``MODEL`` names a model of the package, or a file of `save_model`.
+The environment variable ``MODEL`` is the name of a pretrained model or the path of a file written by `save_model`.
 """
 
 import json
@@ -23,14 +23,14 @@ class Emotions(litserve.LitAPI):
         self.model = load_model(name) if Path(name).exists() else load_pretrained(name)
 
     def decode_request(self, request):
-        picture = request.get("image")
-        if not hasattr(picture, "file"):
-            raise HTTPException(400, "Expected a picture as the file `image` of a form.")
-        return picture.file.read()
+        image = request.get("image")
+        if not hasattr(image, "file"):
+            raise HTTPException(400, "Expected an image file in the form field `image`.")
+        return image.file.read()
 
-    def predict(self, pictures):
-        # A picture that cannot be read, or has no face, is rejected by itself, and the others are told.
-        return json.loads(predict_faces(self.model, pictures).drop(columns="picture").to_json(orient="records"))
+    def predict(self, images):
+        # An unreadable image or an image without a face is rejected without affecting the others in the batch.
+        return json.loads(predict_faces(self.model, images).drop(columns="picture").to_json(orient="records"))
 
     def encode_response(self, answer):
         return answer
