@@ -1,7 +1,7 @@
 """Is a CNN better than HOG+SVM?
 ================================
 
-The main job on drawn faces, with nothing to download: ``python examples/compare_cnn_and_hog.py`` prints a table and
+A comparison on synthetic faces, without a download: ``python examples/compare_cnn_and_hog.py`` prints a table and
 writes ``demo/report.html`` and ``demo/comparison.png``.
 """
 
@@ -24,7 +24,7 @@ from sk_emotion import (
     networks,
 )
 
-# Pain is rare, as in life: the over-sampler makes the classes equal, in the training part of each fold alone.
+# Pain is rare, as in practice: the over-sampler balances the classes in the training part of each fold.
 X, y, people = make_faces(900, weights={**dict.fromkeys(EMOTIONS, 1.0), "pain": 0.5}, random_state=0)
 
 cnn = make_pipeline(
@@ -32,12 +32,12 @@ cnn = make_pipeline(
     AugmentationOverSampler(random_state=0),
     EmotionClassifier(networks.ResNet(width=16), max_epochs=30, random_state=0),
 )
-# No person is in training and test set at once.
+# No person is in both the training and the test set.
 result = compare_classifiers({"CNN": cnn, "HOG+SVM": make_hog_svm()}, X, y, groups=people, cv=3, verbose=1)
 print(result)
 
 # %%
-# A face of each emotion, and the score of each fold:
+# Plot a face of each emotion and the score of each fold:
 
 figure, axes = plt.subplot_mosaic(
     [list(EMOTIONS), ["scores"] * len(EMOTIONS)], height_ratios=[1, 1.6], figsize=(9, 4.4), layout="constrained"

@@ -1,9 +1,9 @@
-"""A network of your own
-========================
+"""Custom network
+==============
 
-It is written in PyTorch, and trained, compared, saved and loaded like those that come with the library.
-``python examples/custom_network.py [FOLDER]``: FOLDER holds one folder of photos for each emotion; without it, faces
-are drawn.
+A network written in PyTorch is trained, compared, saved and loaded like those of the library.
+``python examples/custom_network.py [FOLDER]``: FOLDER contains one folder of photos per emotion; without it, synthetic
+faces are used.
 """
 
 import sys
@@ -16,7 +16,7 @@ import sk_emotion as ske
 
 
 class SeparableNetwork(nn.Module):
-    """Depthwise separable convolutions. The library fills in the first three arguments, when it knows the images."""
+    """Depthwise separable convolutions. The library passes the first three arguments in `fit`."""
 
     def __init__(self, in_channels, image_size, n_classes, width=24, n_blocks=3):
         super().__init__()
@@ -52,7 +52,7 @@ classifiers = {
 print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1))
 
 # %%
-# A model file never runs code: whoever loads it must name the class that is not the library's.
+# A model file never runs code: classes from outside the library must be named when it is loaded.
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "separable.skops"
     ske.save_model(classifiers["separable"].fit(X, y), path)

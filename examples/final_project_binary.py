@@ -1,8 +1,8 @@
-"""Final project: pain or not
-=============================
+"""Final project: pain or no pain
+==============================
 
-Equalised sets, F1, ROC, a threshold, a new photo: ``python examples/final_project_binary.py [FOLDER [NEW_PHOTO]]``.
-FOLDER holds one folder of photos for each emotion; without it, faces are drawn. Results are written to ``results/``.
+Balance, train, evaluate and predict: ``python examples/final_project_binary.py [FOLDER [NEW_PHOTO]]``. FOLDER contains
+one folder of photos per emotion; without it, synthetic faces are used. Results are written to ``results/``.
 """
 
 import sys
@@ -21,7 +21,7 @@ import sk_emotion as ske
 results = Path("results")
 results.mkdir(exist_ok=True)
 
-# 1. Faces of all emotions, and the question that is asked of them.
+# 1. Load faces of all emotions, and convert the labels to a binary question.
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
@@ -30,29 +30,29 @@ else:
     X, emotions, groups = ske.make_faces(700, noise=12, random_state=0)
 y = ske.consolidate_emotions(emotions, positive="pain", names=("no pain", "pain"))
 
-# 2. A training, a validation and a test set; then equal classes by augmentation, in the training set alone.
+# 2. Split into training, validation and test sets; balance only the training set by augmentation.
 X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_split(
     X, y, groups=groups, return_indices=True, random_state=0
 )
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
 
-# 3. A convolutional network, and its curves.
+# 3. Train a convolutional network and plot its training curves.
 network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=15, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "binary_training_curves.png", dpi=100)
 
-# 4. The threshold that leaves 80 % of the faces without pain alone, chosen on the validation set.
+# 4. Choose the threshold for a specificity of 80% on the validation set.
 point = ske.find_operating_point(y_val, network.predict_proba(X_val)[:, 1], specificity=0.8)
 print(f"\nOn the validation set: {point}")
 clinic = FixedThresholdClassifier(FrozenEstimator(network), threshold=point.threshold).fit(X_val, y_val)
 
 # %%
-# 5. F1 and ROC on the test set as it is, and equalised by augmentation of its own images.
+# 5. Compute F1 and ROC on the test set, and on the test set balanced by augmentation.
 report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True)
 print(f"\n{report}\n")
 report.plot().figure_.savefig(results / "binary_report.png", dpi=100)
 
-# 6. Keep the model, and use it on a photo that it has not seen.
+# 6. Save the model, and use it to predict a new photo.
 ske.save_model(make_pipeline(loader.fit(X), clinic), results / "binary_model.skops")
 new_photo = sys.argv[2] if len(sys.argv) > 2 else results / "new_photo.png"
 if len(sys.argv) <= 2:

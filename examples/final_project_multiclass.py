@@ -1,9 +1,9 @@
 """Final project: six emotions
 ==============================
 
-Split, equalise, train, evaluate by F1 and ROC, use on a new photo:
-``python examples/final_project_multiclass.py [FOLDER [NEW_PHOTO]]``. FOLDER holds one folder of photos for each
-emotion; without it, faces are drawn. Results are written to ``results/``.
+Split, balance, train, evaluate and predict:
+``python examples/final_project_multiclass.py [FOLDER [NEW_PHOTO]]``. FOLDER contains one folder of photos per
+emotion; without it, synthetic faces are used. Results are written to ``results/``.
 """
 
 import sys
@@ -20,7 +20,7 @@ import sk_emotion as ske
 results = Path("results")
 results.mkdir(exist_ok=True)
 
-# 1. Faces with labels, and groups of those that belong together: a person's drawings, or near copies of a photo.
+# 1. Load faces, labels and groups: images of the same person, or near-duplicates of a photo.
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
@@ -28,28 +28,28 @@ if len(sys.argv) > 1:
 else:
     X, y, groups = ske.make_faces(700, random_state=0)
 
-# 2. A training, a validation and a test set. No group is in two of them.
+# 2. Split into training, validation and test sets. No group is in two of them.
 X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_split(
     X, y, groups=groups, return_indices=True, random_state=0
 )
 
-# 3. Equal classes by augmentation, in the training set alone.
+# 3. Balance the classes of the training set by augmentation.
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
 
-# 4. A convolutional network, validated after each epoch.
+# 4. Train a convolutional network and validate it after each epoch.
 network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=30, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "training_curves.png", dpi=100)
 
 # %%
-# 5. F1, ROC and what is taken for what, on the test set; and the classic baseline on the same images.
+# 5. Compute F1, ROC and the confusion matrix on the test set, and compare with the baseline on the same images.
 report = ske.EmotionReport.from_estimator(network, X_test, y_test, groups=groups[test])
 print(f"\n{report}\n")
 report.plot().figure_.savefig(results / "report.png", dpi=100)
 baseline = ske.EmotionReport.from_estimator(ske.make_hog_svm().fit(X_train, y_train), X_test, y_test)
 print(f"HOG+SVM, for comparison: macro F1 {baseline.scores_['value']['f1_macro']:.3f}\n")
 
-# 6. Keep the model, and use it on a photo that it has not seen.
+# 6. Save the model, and use it to predict a new photo.
 ske.save_model(make_pipeline(loader.fit(X), network), results / "model.skops")
 new_photo = sys.argv[2] if len(sys.argv) > 2 else results / "new_photo.png"
 if len(sys.argv) <= 2:

@@ -1,8 +1,8 @@
 """Grid search over a CNN and HOG+SVM
 =====================================
 
-``python examples/grid_search.py [FOLDER]`` tunes both with scikit-learn's GridSearchCV, then compares them on a test
-set that no search has seen. FOLDER holds one folder of photos for each emotion; without it, faces are drawn.
+``python examples/grid_search.py [FOLDER]`` tunes both with scikit-learn's GridSearchCV and compares them on a test
+set not used in the search. FOLDER contains one folder of photos per emotion; without it, synthetic faces are used.
 """
 
 import sys
@@ -16,7 +16,7 @@ import sk_emotion as ske
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
-    # Decoding learns nothing, so that it can be done once, before the folds.
+    # Decoding learns nothing from the data, so it can be done once before splitting.
     X, y, groups = loader.fit_transform(photos.data), photos.target, photos.groups
 else:
     X, y, groups = ske.make_faces(500, emotions=["anger", "happiness", "pain"], image_size=32, random_state=0)
@@ -25,7 +25,7 @@ X_train, _, X_test, y_train, _, y_test, train, _, test = ske.train_val_test_spli
 )
 
 # %%
-# The sampler acts inside each training fold alone; a fold that is tested is neither grown nor changed.
+# The sampler acts only in the training part of each fold; the test part is not changed.
 cnn = make_pipeline(
     ske.AugmentationOverSampler(random_state=0),
     ske.EmotionClassifier(optimizer="adamw", learning_rate=0.01, max_epochs=20, random_state=0),
@@ -35,7 +35,7 @@ searches = {
         cnn,
         {
             "emotionclassifier__network": [ske.networks.ResNet(width=8), ske.networks.VGG(width=8)],
-            # In a short training on few images, strong changes of the images are in the way.
+            # With few images and epochs, strong augmentation is not helpful.
             "emotionclassifier__augmentation": ["default", ske.FaceAugmentation(rotation=5, scale=0.05, erasing=0)],
         },
     ),

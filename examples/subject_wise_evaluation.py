@@ -1,9 +1,9 @@
 """Known people and new people
 ==============================
 
-Why nobody may be in training and test set at once: the same classifiers, judged with and without known faces.
+Why no person may be in both the training and the test set: the same classifiers evaluated with and without overlap.
 ``python examples/subject_wise_evaluation.py [TABLE]``: TABLE is a CSV file with the columns image, label and person;
-without it, faces of a few people are drawn.
+without it, synthetic faces of a few people are used.
 """
 
 import sys
@@ -24,9 +24,9 @@ classifiers = {
     "HOG+SVM": ske.make_hog_svm(image_size=X.shape[1]),
 }
 
-# Folds of images: other pictures of the person that is tested were trained on.
+# Folds of images: other images of the tested people are in the training set.
 known = ske.compare_classifiers(classifiers, X, y, cv=3, verbose=1)
-# Folds of people: the person that is tested is new, as in life.
+# Folds of people: the tested people are new, as in practice.
 new = ske.compare_classifiers(classifiers, X, y, groups=people, cv=3, verbose=1)
 scores = {
     "people known": known.summary()[("f1_macro", "mean")],
@@ -35,13 +35,13 @@ scores = {
 print(f"\nMacro F1\n{pd.DataFrame(scores).to_string(float_format='{:.3f}'.format)}\n")
 
 # %%
-# How much it depends on the person: leave out one after the other.
+# Leave out one person at a time to see how much accuracy depends on the person.
 predicted = cross_val_predict(classifiers["HOG+SVM"], X, y, groups=people, cv=LeaveOneGroupOut())
 right = pd.Series(predicted == y).groupby(people).mean()
 print(f"HOG+SVM, accuracy for each person: {right.min():.2f} to {right.max():.2f}, median {right.median():.2f}\n")
 
-# A confidence interval that knows of people is wider, and honest.
+# A confidence interval that accounts for people is wider, and valid.
 for name, groups in (("images", None), ("people", people)):
     report = ske.EmotionReport.from_predictions(y, predicted, groups=groups)
     low, high = report.scores_.loc["f1_macro", ["low", "high"]]
-    print(f"HOG+SVM, macro F1, 95 % interval by {name}: {low:.3f} to {high:.3f}")
+    print(f"HOG+SVM, macro F1, 95% interval by {name}: {low:.3f} to {high:.3f}")

@@ -2,8 +2,8 @@
 Week 1: faces as arrays
 =======================
 
-A grey picture is an array of numbers, and a set of pictures is an array with one more axis. This page looks at a set of
-faces before anything is trained on it, with NumPy, pandas and Matplotlib.
+A grayscale image is an array of numbers, and a set of images is an array with one more axis. This page explores a data
+set of faces before training, with NumPy, pandas and Matplotlib.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +16,8 @@ X, y, people = ske.make_faces(600, weights={"anger": 2, "disgust": 1, "happiness
 print(X.shape, X.dtype, X.min(), X.max())
 
 # %%
-# 600 faces of 48 by 48 pixels, each a whole number from 0 (black) to 255 (white). ``X[0]`` is the first face, ``X[:,
-# 20]`` row 20 of all faces, ``X[y == "pain"]`` all faces in pain: a condition chooses rows.
+# 600 faces of 48 by 48 pixels; each pixel is an integer from 0 (black) to 255 (white). ``X[0]`` is the first face,
+# ``X[:, 20]`` row 20 of all faces, and ``X[y == "pain"]`` all faces in pain: a boolean mask selects samples.
 
 figure, axes = plt.subplots(2, 8, figsize=(8, 2.4), layout="constrained")
 for ax, face, emotion in zip(axes.flat, X, y, strict=False):
@@ -30,7 +30,7 @@ plt.show()
 # Class counts
 # ------------
 #
-# The first thing to know of a data set. Classes are rarely equally frequent, and what that does is told in
+# Start with the class counts. Classes are rarely balanced; the consequences are shown in
 # :ref:`sphx_glr_gallery_pitfalls_pitfall_4_accuracy.py`.
 
 table = pd.DataFrame(
@@ -48,8 +48,8 @@ plt.show()
 # Mean face
 # ---------
 #
-# The mean over the first axis is a picture again. What differs between an emotion and the mean of all is what a
-# classifier can live on: brows, lids, mouth.
+# The mean over the first axis is an image again. The difference between the mean of an emotion and the mean of all
+# faces shows what a classifier can use: brows, lids, mouth.
 
 mean = X.mean(axis=0)
 figure, axes = plt.subplots(2, 4, figsize=(7, 3.7), layout="constrained")
@@ -67,8 +67,8 @@ plt.show()
 # Pixel statistics
 # ----------------
 #
-# If one class were brighter than another, a classifier would learn the lamp instead of the face. ``groupby`` shows
-# whether it is so.
+# If one class were brighter than another, a classifier would learn the lighting instead of the face. Check it with
+# ``groupby``.
 
 table.groupby("emotion")[["brightness", "contrast"]].agg(["mean", "std"]).round(1)
 
@@ -76,15 +76,15 @@ table.groupby("emotion")[["brightness", "contrast"]].agg(["mean", "std"]).round(
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
 left.hist(X.ravel(), bins=64, color="0.5")
-left.set(xlabel="grey level", ylabel="pixels", title="All pixels")
+left.set(xlabel="gray level", ylabel="pixels", title="All pixels")
 for emotion, rows in table.groupby("emotion"):
     right.scatter(rows["brightness"], rows["contrast"], s=6, label=emotion)
-right.set(xlabel="mean of the face", ylabel="standard deviation", title="Each face")
+right.set(xlabel="mean of the face", ylabel="standard deviation", title="Faces")
 right.legend(fontsize=8)
 plt.show()
 
 # %%
-# Standardising each face takes light and contrast away, and leaves the shape:
+# Standardizing each face removes brightness and contrast and keeps the shape:
 
 Z = (X - X.mean(axis=(1, 2), keepdims=True)) / X.std(axis=(1, 2), keepdims=True)
 print(np.abs(Z.mean(axis=(1, 2))).max().round(6), Z.std(axis=(1, 2)).min().round(6))
@@ -93,8 +93,8 @@ print(np.abs(Z.mean(axis=(1, 2))).max().round(6), Z.std(axis=(1, 2)).min().round
 # Exercises
 # ---------
 #
-# 1. How many faces has each person? Does each person show each emotion? (``pd.crosstab``)
-# 2. Draw the standard deviation of each pixel over all faces as a picture. Where do faces differ most?
-# 3. Which face is most like ``X[0]``? Compute all distances in one line of NumPy. Is it the same person, or the same
-#    emotion? Repeat it with ``Z``.
-# 4. Load a few photos of your own with :class:`~sk_emotion.FaceLoader` and draw their mean face.
+# 1. How many faces does each person have? Does each person show each emotion? (``pd.crosstab``)
+# 2. Plot the standard deviation of each pixel over all faces as an image. Where do faces differ most?
+# 3. Which face is most similar to ``X[0]``? Compute all distances in one line of NumPy. Is it the same person or the
+#    same emotion? Repeat with ``Z``.
+# 4. Load a few photos of your own with :class:`~sk_emotion.FaceLoader` and plot their mean face.

@@ -2,8 +2,8 @@
 Week 2: linear regression
 =========================
 
-A number is predicted from other numbers: the price of a flat from its size, age and distance to the centre. The data
-are made here, so that we know what the model should find. First look, then fit, then judge.
+Linear regression predicts a number from other numbers: the price of an apartment from its size, age and distance to the
+center. The data are simulated, so the true coefficients are known. First explore, then fit, then evaluate.
 """
 
 import matplotlib.pyplot as plt
@@ -18,22 +18,22 @@ rng = np.random.default_rng(0)
 n = 400
 flats = pd.DataFrame(
     {
-        "size": rng.gamma(9, 8, n).clip(18, 180),  # square metres
+        "size": rng.gamma(9, 8, n).clip(18, 180),  # square meters
         "age": rng.integers(0, 90, n),  # years
-        "distance": rng.exponential(4, n).clip(0.2, 20),  # kilometres to the centre
+        "distance": rng.exponential(4, n).clip(0.2, 20),  # kilometers to the center
     }
 )
-# In thousands: 3 a square metre, -0.6 a year, -6 a kilometre, and what nobody measured.
+# In thousands: 3 per square meter, -0.6 per year, -6 per kilometer, plus noise.
 flats["price"] = 90 + 3 * flats["size"] - 0.6 * flats["age"] - 6 * flats["distance"] + rng.normal(0, 25, n)
-# As in every real table, some cells are empty.
+# As in most real tables, some values are missing.
 flats.loc[rng.choice(n, 12, replace=False), "age"] = np.nan
 flats.head()
 
 # %%
-# Look first
-# ----------
+# Explore
+# -------
 #
-# How many rows, what is missing, which ranges, what goes with what?
+# Look at missing values, ranges and correlations.
 
 print(flats.isna().sum().to_string())
 flats.describe().round(1)
@@ -51,24 +51,24 @@ plt.show()
 # Fit
 # ---
 #
-# The median that fills the empty cells comes from the training part alone: the test part is opened once, at the end.
+# Missing values are replaced by the median of the training set: the test set is used only once, at the end.
 
 train, test = train_test_split(flats, test_size=0.25, random_state=0)
 median = train["age"].median()
 train, test = train.fillna({"age": median}), test.fillna({"age": median})
 features = ["size", "age", "distance"]
 model = LinearRegression().fit(train[features], train["price"])
-baseline = DummyRegressor().fit(train[features], train["price"])  # says the mean of the training prices to all
+baseline = DummyRegressor().fit(train[features], train["price"])  # always predicts the mean training price
 print(pd.Series(model.coef_, index=features).round(2).to_string())
 
 # %%
-# The coefficients are near 3, -0.6 and -6, with which the prices were made.
+# The coefficients are close to the true values 3, -0.6 and -6.
 #
-# Judge
-# -----
+# Evaluate
+# --------
 #
-# *MAE* is the mean error in thousands. *MSE* squares errors, so that a large one counts more; its root is in thousands
-# again. *MAPE* is the mean error as a share of the price, which is large where prices are near 0.
+# *MAE* is the mean absolute error in thousands. *MSE* is the mean squared error, which gives large errors more weight;
+# its root is in thousands again. *MAPE* is the mean absolute error relative to the price, large for prices near 0.
 
 measures = {"MAE": mean_absolute_error, "MSE": mean_squared_error, "MAPE": mean_absolute_percentage_error}
 scores = pd.DataFrame(
@@ -81,7 +81,7 @@ scores["root of MSE"] = np.sqrt(scores["MSE"])
 scores.round(2)
 
 # %%
-# Look at the errors too. A pattern in them is something the model has not learned.
+# Plot the residuals as well. A pattern in them shows what the model has not learned.
 
 predicted = model.predict(test[features])
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
@@ -98,7 +98,7 @@ plt.show()
 # ---------
 #
 # 1. The noise has a standard deviation of 25. Why can no model have a root of MSE much below it?
-# 2. Make one price ten times too high. How much do MAE and MSE change? Which one would you report?
-# 3. Make the price depend on the *square* of the distance. Find it in the plot of the errors, and mend it with a new
-#    column.
-# 4. Predict the brightness of a drawn face (``X.mean(axis=(1, 2))``) from its upper half. Which pixels matter?
+# 2. Multiply one price by ten. How much do MAE and MSE change? Which one would you report?
+# 3. Make the price depend on the *square* of the distance. Find the effect in the plot of the residuals, and add a
+#    feature to correct it.
+# 4. Predict the brightness of a synthetic face (``X.mean(axis=(1, 2))``) from its upper half. Which pixels matter?

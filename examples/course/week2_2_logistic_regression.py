@@ -2,8 +2,8 @@
 Week 2: logistic regression
 ===========================
 
-Now a class is predicted, not a number: happy or sad? Logistic regression takes a weighted sum of the pixels and makes a
-probability of it. The weights are a picture, so that we can see what was learned.
+Logistic regression predicts a class instead of a number: happy or sad? It converts a weighted sum of the pixels to a
+probability. The weights can be plotted as an image that shows what was learned.
 """
 
 import matplotlib.pyplot as plt
@@ -21,14 +21,14 @@ X_train, _, X_test, y_train, _, y_test, train, _, test = ske.train_val_test_spli
     X.reshape(len(X), -1), y, groups=people, return_indices=True, random_state=0
 )
 model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)).fit(X_train, y_train)
-print(f"Training part: {model.score(X_train, y_train):.2f}, test part: {model.score(X_test, y_test):.2f}")
+print(f"Training accuracy: {model.score(X_train, y_train):.2f}, test accuracy: {model.score(X_test, y_test):.2f}")
 
 # %%
 # From sum to probability
 # -----------------------
 #
-# The model adds up ``pixel * weight``; the logistic function ``1 / (1 + exp(-sum))`` makes a number between 0 and 1 of
-# the sum.
+# The model computes the sum of ``pixel * weight``; the logistic function ``1 / (1 + exp(-sum))`` maps it to a number
+# between 0 and 1.
 
 scaler, regression = model.named_steps.values()
 sums = scaler.transform(X_test) @ regression.coef_[0] + regression.intercept_[0]
@@ -39,7 +39,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 2.9), layout="constrain
 limit = np.abs(regression.coef_).max()
 shown = left.imshow(regression.coef_.reshape(32, 32), cmap="RdBu_r", vmin=-limit, vmax=limit)
 left.axis("off")
-left.set_title("bright here is happy (blue)\nor sad (red)", fontsize=10)
+left.set_title("bright pixels indicate happy (blue)\nor sad (red)", fontsize=10)
 figure.colorbar(shown, ax=left, label="weight")
 for emotion in model.classes_:
     right.hist(by_hand[y_test == emotion], bins=np.linspace(0, 1, 21), alpha=0.6, label=emotion)
@@ -48,12 +48,12 @@ right.legend()
 plt.show()
 
 # %%
-# How strongly to hold back
-# -------------------------
+# Regularization
+# --------------
 #
-# ``C`` is the inverse strength of the regularisation. If it is large, 1024 weights learn the training faces by heart;
-# if it is small, they learn nothing. Cross-validation on the training part chooses, and nobody is on both sides of a
-# fold.
+# ``C`` is the inverse regularization strength. If it is large, the 1024 weights memorize the training faces; if it is
+# small, they learn nothing. It is chosen by cross-validation on the training set, with no person on both sides of a
+# split.
 
 search = GridSearchCV(
     model,
@@ -73,13 +73,13 @@ ax = results.plot(
     xlabel="C",
     ylabel="accuracy",
 )
-ax.legend(["faces trained on", "other people"])
+ax.legend(["training faces", "other people"])
 plt.show()
 print(search.best_params_)
 
 # %%
-# Judge
-# -----
+# Evaluate
+# --------
 
 report = ske.EmotionReport.from_estimator(search, X_test, y_test, groups=people[test])
 print(report)
@@ -88,7 +88,7 @@ print(report)
 # Exercises
 # ---------
 #
-# 1. In the picture of weights, find the corners of the mouth and the brows. Why do they have opposite signs?
-# 2. Put a :class:`~sk_emotion.HOGTransformer` in place of the pixels. What becomes of the gap between both curves?
-# 3. Take all six emotions. Logistic regression then has a picture of weights for each: draw the six.
-# 4. Take out the *sad* faces of half of the people, and train again. What does the confusion matrix say?
+# 1. In the image of the weights, find the corners of the mouth and the brows. Why do they have opposite signs?
+# 2. Replace the pixels by features of :class:`~sk_emotion.HOGTransformer`. How does the gap between the curves change?
+# 3. Use all six emotions. Logistic regression then has one image of weights per class: plot all six.
+# 4. Remove the *sad* faces of half of the people, and train again. What does the confusion matrix show?

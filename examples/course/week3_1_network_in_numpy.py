@@ -2,8 +2,8 @@
 Week 3: a neural network from scratch
 =====================================
 
-Two layers of weights, a loss, its derivatives, and steps downhill: that is a neural network, and NumPy is enough. The
-next page lets PyTorch do the derivatives.
+A neural network consists of layers of weights, a loss, its gradient and gradient descent, and NumPy is sufficient to
+implement it. On the next page, PyTorch computes the gradient.
 """
 
 import matplotlib.pyplot as plt
@@ -19,17 +19,17 @@ X_train, X_val, _, y_train, y_val, _ = ske.train_val_test_split(X, labels, group
 codes_train, codes_val = np.searchsorted(emotions, y_train), np.searchsorted(emotions, y_val)
 
 # %%
-# Forward
-# -------
+# Forward pass
+# ------------
 #
-# 576 pixels become 48 hidden values, of which the negative ones are cut off (ReLU), and these become one number per
-# class. The softmax makes probabilities of the four numbers.
+# 576 pixels are mapped to 48 hidden values, negative values are set to zero (ReLU), and the result is mapped to one
+# number per class. The softmax function converts the four numbers to probabilities.
 
 rng = np.random.default_rng(0)
 
 
 def make_weights(n_in, n_hidden, n_out):
-    # So spread, the sums of a layer are about as large as its inputs (He et al. 2015).
+    # With this variance, the outputs of a layer have about the same scale as its inputs (He et al. 2015).
     return {
         "W1": rng.normal(0, np.sqrt(2 / n_in), (n_in, n_hidden)),
         "b1": np.zeros(n_hidden),
@@ -41,7 +41,7 @@ def make_weights(n_in, n_hidden, n_out):
 def forward(weights, X):
     hidden = np.maximum(X @ weights["W1"] + weights["b1"], 0)
     logits = hidden @ weights["W2"] + weights["b2"]
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))  # without the maximum, exp may overflow
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))  # subtracting the maximum avoids overflow
     return hidden, exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
@@ -53,11 +53,11 @@ weights = make_weights(X.shape[1], 48, 4)
 print(f"Loss before training: {loss(forward(weights, X_train)[1], codes_train):.3f}, of guessing: {np.log(4):.3f}")
 
 # %%
-# Backward
-# --------
+# Backward pass
+# -------------
 #
-# The chain rule, from the loss back to the weights. The derivative of the loss by the logits is just *probabilities
-# minus truth*.
+# The chain rule is applied from the loss back to the weights. The gradient of the loss with respect to the logits is
+# the difference between the predicted and the true probabilities.
 
 
 def backward(weights, X, codes):
@@ -65,7 +65,7 @@ def backward(weights, X, codes):
     by_logits = probabilities.copy()
     by_logits[np.arange(len(codes)), codes] -= 1
     by_logits /= len(codes)
-    by_hidden = (by_logits @ weights["W2"].T) * (hidden > 0)  # no slope where ReLU cut off
+    by_hidden = (by_logits @ weights["W2"].T) * (hidden > 0)  # zero gradient where ReLU is zero
     return {
         "W1": X.T @ by_hidden,
         "b1": by_hidden.sum(axis=0),
@@ -75,19 +75,19 @@ def backward(weights, X, codes):
 
 
 # %%
-# Never trust a derivative that was not checked. Move one weight a little, and see whether the loss moves as predicted:
+# Always check a gradient numerically: change one weight slightly, and compare the change of the loss.
 
 by_rule = backward(weights, X_train, codes_train)["W1"][100, 7]
 moved = {name: value.copy() for name, value in weights.items()}
 moved["W1"][100, 7] += 1e-5
 before, after = (loss(forward(w, X_train)[1], codes_train) for w in (weights, moved))
-print(f"By the chain rule {by_rule:.6f}, by trying {(after - before) / 1e-5:.6f}")
+print(f"Chain rule: {by_rule:.6f}, finite difference: {(after - before) / 1e-5:.6f}")
 
 # %%
-# Downhill
-# --------
+# Gradient descent
+# ----------------
 #
-# Stochastic gradient descent with momentum: small batches, in another order in each epoch.
+# Stochastic gradient descent with momentum: small batches, shuffled in each epoch.
 
 velocity = {name: np.zeros_like(value) for name, value in weights.items()}
 curves = {"training": [], "validation": []}
@@ -102,7 +102,7 @@ for _ in range(40):
     curves["validation"].append(loss(forward(weights, X_val)[1], codes_val))
 
 accuracy = (forward(weights, X_val)[1].argmax(axis=1) == codes_val).mean()
-print(f"Right on new people: {accuracy:.2f} (guessing: 0.25)")
+print(f"Accuracy on new people: {accuracy:.2f} (random guessing: 0.25)")
 
 figure, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
 for name, values in curves.items():
@@ -112,10 +112,10 @@ ax.legend()
 plt.show()
 
 # %%
-# The training loss goes to 0, while that of new people turns and rises: the network learns the training faces by heart.
+# The training loss approaches 0, while the validation loss starts to rise: the network memorizes the training faces.
 #
-# What the hidden values look for
-# -------------------------------
+# Hidden weights
+# --------------
 
 figure, axes = plt.subplots(2, 8, figsize=(8, 2.2), layout="constrained")
 for ax, column in zip(axes.flat, weights["W1"].T, strict=False):
@@ -127,8 +127,8 @@ plt.show()
 # Exercises
 # ---------
 #
-# 1. Stop at the epoch with the lowest validation loss, and keep the weights of that epoch.
-# 2. Add weight decay: subtract ``0.01 * 1e-3 * weights[name]`` in each step. What becomes of the two curves?
-# 3. Take momentum away (0 instead of 0.9). How many epochs does it take now?
-# 4. Shift all test faces by three pixels (``np.roll``). What does it do to this network, and why would convolutions
+# 1. Implement early stopping: keep the weights of the epoch with the lowest validation loss.
+# 2. Add weight decay: subtract ``0.01 * 1e-3 * weights[name]`` in each step. How do the two curves change?
+# 3. Remove the momentum (0 instead of 0.9). How many epochs are needed now?
+# 4. Shift all validation faces by three pixels (``np.roll``). How does the accuracy change, and why would convolutions
 #    help?

@@ -2,8 +2,8 @@
 Week 3: the same network in PyTorch
 ===================================
 
-PyTorch follows what is computed and gives the derivatives. First the network of the last page, then convolutions,
-then the same with :class:`~sk_emotion.EmotionClassifier`, which is what one uses in the end.
+PyTorch records the computation and computes gradients automatically. This page implements the network of the previous
+page, then a convolutional network, and finally uses :class:`~sk_emotion.EmotionClassifier`.
 """
 
 import matplotlib.pyplot as plt
@@ -24,10 +24,10 @@ X_train, X_val = torch.from_numpy(X_train), torch.from_numpy(X_val)
 codes_train, codes_val = (torch.from_numpy(np.searchsorted(emotions, y)) for y in (y_train, y_val))
 
 # %%
-# What PyTorch takes over
-# -----------------------
+# Training loop
+# -------------
 #
-# ``backward()`` of the last page is now a method of the loss, and the steps belong to an optimiser.
+# ``backward()`` of the previous page is now a method of the loss, and an optimizer updates the weights.
 
 
 def train_network(network, epochs=40):
@@ -51,13 +51,13 @@ def train_network(network, epochs=40):
 torch.manual_seed(0)
 plain = nn.Sequential(nn.Flatten(), nn.Linear(576, 48), nn.ReLU(), nn.Linear(48, 4))
 plain_curves, plain_accuracy = train_network(plain)
-print(f"Two layers: {plain_accuracy:.2f} right on new people, {sum(p.numel() for p in plain.parameters())} weights")
+print(f"Two layers: accuracy {plain_accuracy:.2f} on new people, {sum(p.numel() for p in plain.parameters())} weights")
 
 # %%
 # Convolutions
 # ------------
 #
-# A convolution looks for the same small pattern everywhere, so that a mouth is a mouth three pixels lower too. It also
+# A convolution detects the same small pattern at every position, so a shifted mouth is still recognized. It also
 # needs fewer weights.
 
 convolutional = nn.Sequential(
@@ -71,7 +71,7 @@ convolutional = nn.Sequential(
     nn.Linear(16 * 6 * 6, 4),
 )
 curves, accuracy = train_network(convolutional)
-print(f"Convolutions: {accuracy:.2f} right, {sum(p.numel() for p in convolutional.parameters())} weights")
+print(f"Convolutions: accuracy {accuracy:.2f}, {sum(p.numel() for p in convolutional.parameters())} weights")
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), sharey=True, layout="constrained")
 for ax, title, shown in zip(axes, ("two layers", "convolutions"), (plain_curves, curves), strict=True):
@@ -86,11 +86,10 @@ plt.show()
 # As a scikit-learn estimator
 # ---------------------------
 #
-# :class:`~sk_emotion.EmotionClassifier` does what the loop above does, and what it left out: random changes of the
-# faces in each epoch, a schedule of the learning rate, the GPU where there is one. Images stay ``uint8``, labels stay
-# names.
+# :class:`~sk_emotion.EmotionClassifier` implements this loop, and adds augmentation, a learning-rate schedule and GPU
+# support. Images remain ``uint8``, and labels remain strings.
 
-# The default changes are for long trainings and larger faces; gentle ones suit 20 epochs and 24 pixels.
+# The default augmentation is meant for longer training and larger faces; use a weaker one for 20 epochs and 24 pixels.
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, translation=0.05, erasing=0)
 classifier = ske.EmotionClassifier(
     ske.networks.VGG(width=8),
@@ -101,7 +100,7 @@ classifier = ske.EmotionClassifier(
     random_state=0,
 )
 classifier.fit(images[train], labels[train], X_val=images[val], y_val=labels[val])
-print(f"EmotionClassifier: {classifier.score(images[val], labels[val]):.2f} right on new people")
+print(f"EmotionClassifier: accuracy {classifier.score(images[val], labels[val]):.2f} on new people")
 ske.TrainingCurves.from_estimator(classifier)
 plt.show()
 
@@ -109,8 +108,8 @@ plt.show()
 # Exercises
 # ---------
 #
-# 1. Print ``plain[1].weight.grad`` after a ``backward()``, and compare it with that of the last page.
-# 2. Add ``nn.Dropout(0.3)`` before the last layer. Look at both curves.
-# 3. Set ``augmentation=None``. How far apart are training and validation now?
-# 4. Put ``convolutional`` into :class:`~sk_emotion.networks.TorchNetwork` and train it with ``EmotionClassifier``
+# 1. Print ``plain[1].weight.grad`` after a call of ``backward()``, and compare it with the previous page.
+# 2. Add ``nn.Dropout(0.3)`` before the last layer. How do the curves change?
+# 3. Set ``augmentation=None``. How large is the gap between training and validation now?
+# 4. Wrap ``convolutional`` in :class:`~sk_emotion.networks.TorchNetwork` and train it with ``EmotionClassifier``
 #    (:ref:`sphx_glr_gallery_custom_network.py` shows how).

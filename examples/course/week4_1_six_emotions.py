@@ -1,10 +1,10 @@
 """
-Week 4: six emotions, tuned and judged
-======================================
+Week 4: six emotions
+====================
 
-The final project: two classifiers are tuned on the training part, and judged once on other people. For your
+The final project: two classifiers are tuned on the training set and evaluated once on other people. For your
 own photos, replace :func:`~sk_emotion.make_faces` by :func:`~sk_emotion.load_face_folder`, or start from
-:ref:`sphx_glr_gallery_final_project_multiclass.py`, which takes a folder.
+:ref:`sphx_glr_gallery_final_project_multiclass.py`, which accepts a folder.
 """
 
 import matplotlib.pyplot as plt
@@ -21,10 +21,10 @@ X_train, X_val, X_test, y_train, y_val, y_test, train, _, test = ske.train_val_t
 print(pd.Series(y_train).value_counts().to_string())
 
 # %%
-# The classic: HOG and an SVM
-# ---------------------------
+# Baseline: HOG and an SVM
+# ------------------------
 #
-# A grid over the cells of HOG and the SVM's ``C``, in folds of people. Macro F1 counts each emotion alike.
+# Search over the cell size of HOG and the SVM's ``C``, with folds by people. Macro F1 weights all emotions equally.
 
 folds = StratifiedGroupKFold(3)
 grid = {"hogtransformer__pixels_per_cell": [(4, 4), (8, 8)], "svc__C": [1, 10]}
@@ -37,8 +37,8 @@ pd.DataFrame(classic.cv_results_)[columns].round(3)
 # The network
 # -----------
 #
-# The over-sampler makes classes equal within each training part. In a short training on small faces, strong changes of
-# the faces are in the way. Two rates, two folds and a few epochs keep this page quick; give a real search more of each.
+# The over-sampler balances the classes of each training part. With small faces and few epochs, weak augmentation works
+# better. Two learning rates, two folds and a few epochs keep this page fast; use more of each in a real search.
 
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, translation=0.05, erasing=0)
 sampler = ske.AugmentationOverSampler(augmentation=gentle, random_state=0)
@@ -56,7 +56,7 @@ tuned.fit(X_train, y_train, groups=people[train])
 print(tuned.best_params_, f"{tuned.best_score_:.3f}")
 
 # %%
-# Trained once more on the whole training part, with the better rate, longer, and with its curves:
+# Train again on the complete training set, with the better learning rate and more epochs:
 
 X_equal, y_equal = sampler.fit_resample(X_train, y_train)
 final = network.set_params(learning_rate=tuned.best_params_["emotionclassifier__learning_rate"], max_epochs=25)
@@ -65,18 +65,18 @@ ske.TrainingCurves.from_estimator(final)
 plt.show()
 
 # %%
-# Choose on the validation part
-# -----------------------------
+# Select on the validation set
+# ----------------------------
 
 for name, model in (("HOG+SVM", classic), ("network", final)):
     score = ske.EmotionReport.from_estimator(model, X_val, y_val, n_resamples=0).scores_.loc["f1_macro", "value"]
     print(f"{name}: macro F1 {score:.3f}")
 
 # %%
-# Judge on the test part
-# ----------------------
+# Evaluate on the test set
+# ------------------------
 #
-# Once, and with intervals: the bootstrap draws whole people.
+# Use the test set only once. For the confidence intervals, the bootstrap resamples people.
 
 report = ske.EmotionReport.from_estimator(final, X_test, y_test, groups=people[test])
 print(report)
@@ -90,9 +90,9 @@ plt.show()
 # Exercises
 # ---------
 #
-# 1. Which emotion is taken for which, and what have the two in common? (Look at ``report.confusion_matrix_``.)
-# 2. Report HOG+SVM on the test part as well. Do the intervals overlap? Why does
-#    :func:`~sk_emotion.compare_classifiers` answer better which of the two is ahead?
+# 1. Which emotions are confused most often, and what do they have in common? (See ``report.confusion_matrix_``.)
+# 2. Evaluate HOG+SVM on the test set as well. Do the intervals overlap? Why is
+#    :func:`~sk_emotion.compare_classifiers` a better way to decide which of the two is better?
 # 3. Search over ``emotionclassifier__network`` with :class:`~sk_emotion.networks.ResNet` and
 #    :class:`~sk_emotion.networks.VGG`.
-# 4. Start from ``ResNet(pretrained="fer2013")`` on photos of your own. How many photos does it save?
+# 4. Start from ``ResNet(pretrained="fer2013")`` on photos of your own. How many photos do you need now?

@@ -1,8 +1,8 @@
 """
-Week 4: pain or not
-===================
+Week 4: pain or no pain
+=======================
 
-The same project as a binary question. What is new: the threshold is a decision, and the test set can be equalised.
+The same project as a binary question, with a decision threshold and a balanced test set.
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,7 @@ print(f"{(y_train == 'pain').mean():.0%} of the training faces are in pain")
 # Tune
 # ----
 #
-# ROC AUC asks how well faces in pain are ranked before others, whatever the threshold.
+# ROC AUC measures how well faces in pain are ranked above others, independent of the threshold.
 
 grid = {"hogtransformer__pixels_per_cell": [(4, 4), (8, 8)], "svc__C": [1, 10], "svc__gamma": ["scale", 0.001]}
 search = GridSearchCV(ske.make_hog_svm(image_size=32), grid, scoring="roc_auc", cv=StratifiedGroupKFold(3))
@@ -34,14 +34,14 @@ print(search.best_params_, f"{search.best_score_:.3f}")
 # Choose the threshold
 # --------------------
 #
-# By default "pain" is said from a probability of 0.5. A ward may rather want that nine of ten faces without pain raise
-# no alarm. That threshold is chosen on the validation part.
+# By default, "pain" is predicted if its probability is at least 0.5. A ward may instead require that nine of ten faces
+# without pain raise no alarm. The threshold for this is chosen on the validation set.
 
 probability = search.predict_proba(X_val)[:, 1]
 point = ske.find_operating_point(y_val, probability, specificity=0.9, pos_label="pain")
 print(point)
 
-display = RocCurveDisplay.from_predictions(y_val, probability, pos_label="pain", name="validation part")
+display = RocCurveDisplay.from_predictions(y_val, probability, pos_label="pain", name="validation set")
 display.ax_.plot(
     1 - point.specificity, point.sensitivity, "o", color="tab:red", label=f"threshold {point.threshold:.2f}"
 )
@@ -49,17 +49,17 @@ display.ax_.legend(loc="lower right")
 plt.show()
 
 # %%
-# The model is frozen, so that ``fit`` sets the threshold and trains nothing:
+# The model is frozen, so ``fit`` only sets the threshold:
 
 alarm = FixedThresholdClassifier(FrozenEstimator(search), threshold=point.threshold, pos_label="pain")
 alarm.fit(X_val, y_val)
 
 # %%
-# Judge, as it is and equalised
-# -----------------------------
+# Evaluate on the original and balanced test sets
+# -----------------------------------------------
 #
-# In the equalised test set every second face is in pain. Accuracy, precision and F1 change with that; sensitivity,
-# specificity and ROC AUC hardly do. Hand in both.
+# In the balanced test set, half of the faces are in pain. This changes accuracy, precision and F1; sensitivity,
+# specificity and ROC AUC hardly change. Report both.
 
 report = ske.EmotionReport.from_estimator(alarm, X_test, y_test, groups=people[test], equalize=True, pos_label="pain")
 print(report)
@@ -73,9 +73,9 @@ plt.show()
 # Exercises
 # ---------
 #
-# 1. Specificity on the test part is not exactly 0.9. How far off may it be, by its interval?
-# 2. Ask for a specificity of 0.99. What does it cost?
-# 3. Missing a face in pain costs five times as much as a false alarm. Which threshold is the cheapest on the validation
-#    part?
-# 4. Do the same with a network (:ref:`sphx_glr_gallery_final_project_binary.py`), and compare both with
+# 1. Specificity on the test set is not exactly 0.9. How large may the difference be according to its interval?
+# 2. Require a specificity of 0.99. How does sensitivity change?
+# 3. Missing a face in pain costs five times as much as a false alarm. Which threshold minimizes the cost on the
+#    validation set?
+# 4. Repeat the analysis with a network (:ref:`sphx_glr_gallery_final_project_binary.py`), and compare both with
 #    :func:`~sk_emotion.compare_classifiers`.

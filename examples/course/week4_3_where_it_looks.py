@@ -2,8 +2,8 @@
 Week 4: where the network looks
 ===============================
 
-A score says how often a network is right, not why. The last page looks at its mistakes, and at the parts of a face that
-decide.
+A score shows how often a network is correct, but not why. The last page shows its mistakes and the image regions that
+determine its predictions.
 """
 
 import matplotlib.pyplot as plt
@@ -24,23 +24,23 @@ network = ske.EmotionClassifier(
     random_state=0,
 )
 network.fit(X_train, y_train)
-print(f"Right on new people: {network.score(X_test, y_test):.2f}")
+print(f"Accuracy on new people: {network.score(X_test, y_test):.2f}")
 
 # %%
-# Mistakes first
-# --------------
+# Mistakes
+# --------
 #
-# The faces that the network was surest of, and wrong. On real photos, many of these are wrong labels.
+# Misclassified faces with the highest confidence. In real photos, many of these are wrong labels.
 
 FaceGridDisplay.from_estimator(network, X_test, y_test, n_faces=12, order="mistakes")
 plt.show()
 
 # %%
-# What speaks for the answer
-# --------------------------
+# Grad-CAM
+# --------
 #
-# Grad-CAM asks the network which places of its last feature map speak for the class. Here it is asked about a face of
-# each emotion that it told rightly.
+# Grad-CAM shows which positions of the last feature map support the class. Here it is applied to one correctly
+# classified face per emotion.
 
 right = network.predict(X_test) == y_test
 some = X_test[[(right & (y_test == emotion)).argmax() for emotion in emotions]]
@@ -48,20 +48,20 @@ GradCAMDisplay.from_estimator(network, some)
 plt.show()
 
 # %%
-# What happens when it is covered
-# -------------------------------
+# Occlusion
+# ---------
 #
-# A patch covers one part after the other. Where the probability drops most, the network needs that part. It
-# works for any classifier.
+# A patch covers one part of the image at a time. A large drop of the probability means that the network needs that
+# part. This works for any classifier.
 
 OcclusionDisplay.from_estimator(network, some)
 plt.show()
 
 # %%
-# Is the map about what was learned?
-# ----------------------------------
+# Sanity check
+# ------------
 #
-# The maps of a network with random weights should look different. 1 would mean that they are the same.
+# The maps of a network with random weights should look different. A similarity of 1 means that they are identical.
 
 print(check_randomization(network, some))
 
@@ -69,6 +69,6 @@ print(check_randomization(network, some))
 # Exercises
 # ---------
 #
-# 1. Grad-CAM has a ``target``: ask for the evidence for *pain* in a happy face.
-# 2. Draw a white square into one corner of all *sad* faces, and train again. Do the displays find it? Does the score?
-# 3. Compare the maps of the network with those of HOG+SVM (``OcclusionDisplay`` takes both).
+# 1. Use the parameter ``target`` of Grad-CAM to show the evidence for *pain* in a happy face.
+# 2. Draw a white square in one corner of all *sad* faces, and train again. Do the displays reveal it? Does the score?
+# 3. Compare the maps of the network with those of HOG+SVM (``OcclusionDisplay`` supports both).

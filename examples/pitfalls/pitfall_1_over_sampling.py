@@ -2,8 +2,8 @@
 Over-sampling before the split
 ==============================
 
-Balanced classes are good for training. But whoever balances first and splits then has copies of the same face on both
-sides: the classifier is tested on faces that it knows.
+Balanced classes help training. But if classes are balanced before the split, copies of the same face are on both
+sides: the classifier is tested on faces from the training set.
 """
 
 import matplotlib.pyplot as plt
@@ -22,20 +22,20 @@ print({emotion: int((y == emotion).sum()) for emotion in emotions})
 # Wrong: balance, then split
 # --------------------------
 #
-# A few faces in pain became as many as there are happy ones. Nearly every changed copy that is tested has its sisters
-# in the training set.
+# The few faces in pain are copied until there are as many as happy ones. Nearly every copy in the test set has other
+# copies of the same face in the training set.
 
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X, y)
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 wrong = cross_val_score(ske.make_hog_svm(image_size=32), X_equal, y_equal, cv=folds, scoring="balanced_accuracy").mean()
-print(f"Balanced accuracy, seemingly: {wrong:.2f}")
+print(f"Apparent balanced accuracy: {wrong:.2f}")
 
 # %%
 # Right: split, then balance
 # --------------------------
 #
-# In a pipeline of imbalanced-learn the sampler acts in ``fit`` alone, so in each fold on the training part alone. The
-# test part stays as it is, and with ``groups`` nobody is on both sides.
+# In an imbalanced-learn pipeline, the sampler acts only in ``fit``, that is, on the training part of each fold. The
+# test part is not changed, and with ``groups`` no person is on both sides.
 
 balanced = make_pipeline(ske.AugmentationOverSampler(random_state=0), ske.make_hog_svm(image_size=32))
 folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
@@ -43,16 +43,16 @@ right = cross_val_score(balanced, X, y, groups=people, cv=folds, scoring="balanc
 print(f"Balanced accuracy: {right:.2f}")
 
 # %%
-# The truth
-# ---------
+# True score
+# ----------
 #
-# Faces can be drawn without end, so here we can look: how good is the classifier on 3000 new faces of other people?
+# Since faces can be generated, we can measure the performance on 3000 new faces of other people.
 
 X_new, y_new, _ = ske.make_faces(3000, emotions=emotions, weights=frequency, image_size=32, random_state=1)
 truth = balanced_accuracy_score(y_new, balanced.fit(X, y).predict(X_new))
 
 figure, axes = plt.subplots(figsize=(6, 2.4), layout="constrained")
-bars = axes.barh(["balance, then split", "split, then balance", "the truth"], [wrong, right, truth])
+bars = axes.barh(["balance, then split", "split, then balance", "new people"], [wrong, right, truth])
 for bar, color in zip(bars, ("tab:red", "tab:blue", "0.6"), strict=True):
     bar.set_color(color)
 axes.bar_label(bars, fmt="%.2f", padding=3)
@@ -60,12 +60,12 @@ axes.set(xlim=(0, 1), xlabel="balanced accuracy: the mean recall of the three cl
 axes.invert_yaxis()
 plt.show()
 
-print(f"Falsely gained: {wrong - truth:+.2f}. With the right code: {right - truth:+.2f}.")
+print(f"Error of the wrong score: {wrong - truth:+.2f}; of the right score: {right - truth:+.2f}.")
 
 # %%
 # Exercises
 # ---------
 #
-# 1. Give happiness and sadness the same weight as pain. How much is falsely gained now, and why?
-# 2. Replace the over-sampler by ``make_hog_svm(class_weight="balanced")``, which copies nothing. Can this leak?
+# 1. Use the same weight for all three classes. How large is the error of the wrong score now, and why?
+# 2. Replace the over-sampler by ``make_hog_svm(class_weight="balanced")``, which makes no copies. Can this leak?
 # 3. Set ``frequency["pain"]`` to 0.02. What does scikit-learn say, and what would you do with so few faces?

@@ -1,8 +1,8 @@
 """
-Accuracy on unbalanced classes
+Accuracy on imbalanced classes
 ==============================
 
-Where one face in twenty shows pain, "never pain" is right nineteen times out of twenty.
+If one face in twenty shows pain, always predicting "no pain" has an accuracy of 95%.
 """
 
 import matplotlib.pyplot as plt
@@ -34,21 +34,21 @@ reports = {
 }
 
 # %%
-# Wrong: look at accuracy
-# -----------------------
+# Wrong: use accuracy
+# -------------------
 #
-# A classifier that looks at no face wins, or nearly so.
+# A classifier that ignores the image has the highest accuracy, or nearly so.
 
 accuracy = pd.Series({name: report.scores_.loc["accuracy", "value"] for name, report in reports.items()})
 print(accuracy.round(3).to_string())
 
 # %%
-# Right: look at both classes
-# ---------------------------
+# Right: consider both classes
+# ----------------------------
 #
-# *Sensitivity* is the share of faces in pain that are found, *specificity* the share of other faces that are left
-# alone. Balanced accuracy is their mean, 0.5 for whoever guesses. F1 asks how many of the alarms are right as well. ROC
-# AUC needs no threshold: it is the chance that a face in pain gets a higher score than another.
+# *Sensitivity* is the share of faces in pain that are detected, *specificity* the share of other faces that raise no
+# alarm. Balanced accuracy is their mean and 0.5 for random guessing. F1 also depends on how many of the alarms are
+# correct. ROC AUC needs no threshold: it is the probability that a face in pain has a higher score than another face.
 
 rows = ["sensitivity", "specificity", "balanced_accuracy", "f1", "roc_auc"]
 table = pd.DataFrame({name: report.scores_.loc[rows, "value"] for name, report in reports.items()}).T
@@ -65,8 +65,8 @@ axes.set_ylim(0, 1)
 plt.show()
 
 # %%
-# Accuracy also changes with how frequent pain is, though the classifier stays the same. What it would be elsewhere
-# follows from sensitivity and specificity alone:
+# Accuracy also depends on how frequent pain is, even for the same classifier. It can be computed for any frequency from
+# sensitivity and specificity:
 
 share = np.array([0.01, 0.05, 0.2, 0.5])
 expected = np.outer(table["sensitivity"], share) + np.outer(table["specificity"], 1 - share)
@@ -76,9 +76,9 @@ pd.DataFrame(expected, table.index, [f"{s:.0%} in pain" for s in share]).round(2
 # Exercises
 # ---------
 #
-# 1. Why does :func:`~sk_emotion.compare_classifiers` rank by macro F1, and print what chance and the majority class
-#    reach?
-# 2. A ward wants at most one false alarm in ten faces. Find the threshold with :func:`~sk_emotion.find_operating_point`
-#    (on a validation set), and say how much pain is found with it.
-# 3. Judge the test set equalised by augmentation: ``EmotionReport.from_estimator(..., equalize=True)``. Which scores
-#    move, and which do not?
+# 1. Why does :func:`~sk_emotion.compare_classifiers` rank by macro F1, and print the scores of chance and of the
+#    majority class?
+# 2. A ward accepts at most one false alarm in ten faces. Find the threshold with
+#    :func:`~sk_emotion.find_operating_point` on a validation set. What share of the faces in pain is detected?
+# 3. Evaluate on the test set balanced by augmentation: ``EmotionReport.from_estimator(..., equalize=True)``. Which
+#    scores change, and which do not?
