@@ -130,3 +130,23 @@ def test_links_lead_somewhere(page):
     for link in links:
         if not link.startswith("http"):
             assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_paths_of_contributing_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]*\.[\w-]+\.?\w*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    assert "sk_emotion/networks/" in paths
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    assert missing == []
+
+
+def test_map_of_contributing_names_every_room():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = set(re.findall(r"\w+", re.search(r"```text\n(.*?)```", text, flags=re.DOTALL)[1]))
+    package = ROOT / "sk_emotion"
+    rooms = {path.stem for path in package.glob("*") if path.suffix in ("", ".py")} - {
+        "__init__",
+        "__main__",
+        "__pycache__",
+    }
+    assert rooms <= drawing
