@@ -134,7 +134,9 @@ def test_links_lead_somewhere(page):
 
 def test_paths_of_contributing_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]*\.[\w-]+\.?\w*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    paths = re.findall(
+        r"`([\w.-]+/[\w./-]*|[\w.-]+\.(?:md|cff|yaml|txt))`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    )
     assert "sk_emotion/networks/" in paths
     missing = [path for path in paths if not (ROOT / path).exists()]
     assert missing == []
