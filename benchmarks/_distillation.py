@@ -1,8 +1,8 @@
-"""Train wide networks on labels and on people's votes, and let a narrow one learn what they say.
+"""Train wide networks on labels and votes of annotators, and distill them into a narrow network.
 
-The labels of FER2013 are noisy, the votes of ten people (FER+) less so, but they are answers to another question: one
-layer answers both, and the answers to the second are cut off in the end. Wide networks learn more of either than the
-narrow one that comes with the package, and what they say of a changed face is a better lesson than a label [1]_.
+The labels of FER2013 are noisier than the votes of ten annotators (FER+), but the votes use other classes. One layer
+predicts both, and its outputs for the votes are removed in the end. Wide networks reach higher accuracies than the
+narrow network of the package, and their predictions for augmented faces are better targets than labels [1]_.
 
 References
 ----------
@@ -28,11 +28,11 @@ WARM_UP = 0.1
 LABEL_SMOOTHING = 0.1
 EMA = 0.999
 SMALLEST_MAP = 6
-"""Pixels of a side of what the networks' last layers see."""
+"""Side length, in pixels, of the feature maps of the last layers."""
 
 
 class Lessons:
-    """Faces on a device; each epoch in another order and changed in another way, the same one for the same number."""
+    """Faces on a device. Shuffling and augmentation of an epoch are determined by its number."""
 
     def __init__(self, faces, statistics, device):
         self.faces = torch.from_numpy(faces)[:, None].to(device)
@@ -40,14 +40,14 @@ class Lessons:
         self.precision = choose_precision("auto", self.faces.device.type, tuple(faces.shape[1:]), SMALLEST_MAP)
 
     def autocast(self):
-        """Give the context in which networks see them."""
+        """Return the autocast context for the faces."""
         return autocast(self.precision, self.faces.device.type)
 
     def __len__(self):
         return len(self.faces) // BATCH_SIZE
 
     def epoch(self, number):
-        """Give the rows of each batch, and their changed faces."""
+        """Yield the rows of each batch and their augmented faces."""
         generator = self.prepare.generator = torch.Generator().manual_seed(number)
         order = torch.randperm(len(self.faces), generator=generator)[: len(self) * BATCH_SIZE]
         for rows in order.to(self.faces.device).split(BATCH_SIZE):
@@ -64,16 +64,16 @@ def learn(network, lessons, n_answers, loss_of, *, epochs, seed):
     n_answers : int
         Width of the last layer.
     loss_of : callable
-        ``loss_of((number, batch), rows, changed, answers)``, a tensor.
+        ``loss_of((number, batch), rows, changed, answers)`` returns a tensor.
     epochs : sequence of int
-        Numbers of the epochs of `lessons`.
+        Epoch numbers of `lessons`.
     seed : int
-        Of the weights that the network begins with.
+        Seed of the initial weights.
 
     Returns
     -------
     module : Module
-        With the moving average of the weights.
+        The network with the moving average of the weights.
     history : list of dict
     """
     torch.manual_seed(seed)
@@ -104,7 +104,7 @@ def learn(network, lessons, n_answers, loss_of, *, epochs, seed):
 
 
 def learn_from_people(network, lessons, codes, votes, *, n_epochs, seed):
-    """Learn labels (n,), as numbers from 0, and how often people gave each answer (n, n_answers)."""
+    """Train on labels (n,), encoded from 0, and on the number of votes for each answer (n, n_answers)."""
     device = lessons.faces.device
     labels, shares = torch.from_numpy(codes).to(device), share(votes).to(device)
     n_classes = int(codes.max()) + 1
@@ -114,45 +114,45 @@ def learn_from_people(network, lessons, codes, votes, *, n_epochs, seed):
         of_labels = functional.cross_entropy(of_labels, labels[rows], label_smoothing=LABEL_SMOOTHING)
         return of_labels + functional.cross_entropy(of_votes, shares[rows])
 
-    # Networks of different seeds see different changes.
+    # Networks with different seeds use different augmentations.
     epochs = range(seed * n_epochs, (seed + 1) * n_epochs)
     return learn(network, lessons, n_classes + votes.shape[1], loss_of, epochs=epochs, seed=seed)
 
 
 def learn_from_networks(network, lessons, teachers, n_classes, *, n_epochs, n_lessons, seed):
-    """Learn what the mean of `teachers` says of each changed face, to both questions.
+    """Train on the mean prediction of `teachers` for each augmented face, for both tasks.
 
-    After `n_lessons` epochs the same changes come again, so that the teachers are asked once for each.
+    Augmentations are repeated after `n_lessons` epochs, so that each teacher prediction is computed once.
     """
     n_answers = teachers[0].head[-1].out_features
     questions = [slice(n_classes), slice(n_classes, n_answers)]
-    heard = {}
+    predictions = {}
 
-    def ask(changed):
+    def predict(changed):
         with torch.no_grad(), lessons.autocast():
             logits = torch.stack([teacher(changed) for teacher in teachers]).float()
         return torch.cat([logits[:, :, question].softmax(dim=2).mean(dim=0) for question in questions], dim=1).half()
 
     def loss_of(place, _rows, changed, answers):
-        if place not in heard:
-            heard[place] = ask(changed)
-        said = heard[place].float()
-        return sum(functional.cross_entropy(answers[:, question], said[:, question]) for question in questions)
+        if place not in predictions:
+            predictions[place] = predict(changed)
+        targets = predictions[place].float()
+        return sum(functional.cross_entropy(answers[:, question], targets[:, question]) for question in questions)
 
     epochs = [epoch % n_lessons for epoch in range(n_epochs)]
     return learn(network, lessons, n_answers, loss_of, epochs=epochs, seed=seed)
 
 
 def share(votes):
-    """Give the share of each answer; a single vote of ten is a slip, as the authors of FER+ count."""
+    """Return the share of each answer. Single votes are ignored, as by the authors of FER+."""
     counted = np.where(votes > 1, votes, 0).astype(np.float32)
-    # A face without any has no say.
+    # Avoid a division by zero for faces without votes.
     return torch.from_numpy(counted / np.maximum(counted.sum(axis=1, keepdims=True), 1))
 
 
 def _make_optimizer(module, n_steps):
     weights = list(module.parameters())
-    # Biases and scales are not drawn to zero.
+    # No weight decay for biases and scales.
     groups = [
         {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": WEIGHT_DECAY},
         {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},

@@ -1,4 +1,4 @@
-"""Measure how much memory a piece of code takes at its peak, above what was in use before it. Linux only."""
+"""Measure the peak memory of a piece of code relative to the memory in use before it. Linux only."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ def _read(name):
 {set_up}
 _before = _read("VmRSS")
 with open("/proc/self/clear_refs", "w") as _file:
-    _file.write("5")  # sets the peak back to what is in use now
+    _file.write("5")  # resets the peak
 {code}
 print("peak", _read("VmHWM") - _before)
 """
 
 
 def measure_peak(code: str, *, set_up: str = "") -> float:
-    """Run `set_up` and `code` in a new process; give the MB at the peak of `code` above what `set_up` left in use."""
+    """Run `set_up` and `code` in a new process; return the peak of `code` in MB above the memory after `set_up`."""
     program = _PROGRAM.format(set_up=set_up, code=code)
     done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True)
     return float(done.stdout.rsplit("peak", 1)[1])

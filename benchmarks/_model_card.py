@@ -1,4 +1,4 @@
-"""The card of a model that comes with the package: what it learned from, how good it is, and what it is not fit for."""
+"""Write the model card of a pretrained model: data, performance, known failures and intended use."""
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -12,17 +12,17 @@ CARD = """# {name}
 | | |
 |---|---|
 | classes | {classes} |
-| network | `ResNet(width={width})`, {n_weights:.2f} million weights, 48x48 grey pixels |
-| faces are found by | `FaceLoader({loader})` |
+| network | `ResNet(width={width})`, {n_weights:.2f} million weights, 48x48 grayscale pixels |
+| face detection | `FaceLoader({loader})` |
 | prediction | {prediction} |
-| trained by | `python benchmarks/train_pretrained.py {name}`, seed {seed} |
-| on | {machine} |
+| training | `python benchmarks/train_pretrained.py {name}`, seed {seed} |
+| machine | {machine} |
 
-## Data and their terms
+## Training data and licenses
 
 {data}
 
-## How good it is
+## Performance
 
 {judged}
 
@@ -36,81 +36,82 @@ Recall of each class:
 |---|{rule}|
 {recall}
 {comparison}
-The temperature {temperature:.2f}, which makes probabilities mean what they say, is part of the last layer. The
-expected calibration error has 15 bins; before the temperature, which was chosen on the same faces, it was
-{uncalibrated:.3f}.
+Probabilities are scaled by a temperature of {temperature:.2f}, which is part of the last layer. It was chosen to
+minimize the log loss on the same faces, which does not always reduce the expected calibration error (15 bins). Without
+the temperature, this error is {uncalibrated:.3f}.
 
 ## Known failures
 
-- Most often taken for another: {mistakes}.
+- Most frequent mistakes: {mistakes}.
 {failures}
-- Grey pixels, 48 by 48: a fine wrinkle is not seen. Faces that are turned by more than about 60 degrees, or
-  covered, are often not found, or told wrongly.
-- The people in the pictures were never described, so that nothing is known of how well it does by age, sex or skin.
-  Measure that on your own faces before you rely on it: `EmotionReport` takes groups.
+- Fine wrinkles are not visible in 48x48 grayscale pixels. Faces rotated by more than about 60 degrees and covered faces
+  are often not detected or misclassified.
+- The people in the images are not documented, so the performance by age, sex or skin tone is unknown. Measure it on
+  your own faces before you rely on the model: `EmotionReport` accepts groups and metadata.
 
-## Fit for, and not fit for
+## Intended use
 
-Fit for teaching, for research on expressions, for a start of your own training
-(`networks.ResNet(pretrained="{name}")`), and for sorting pictures where a mistake costs nothing.
+Intended for teaching, for research on expressions, as a starting point for training
+(`networks.ResNet(pretrained="{name}")`), and for sorting images where mistakes have no consequences.
 
-Not fit for deciding anything about a person: a face shows an expression, not what somebody feels. Not a medical
-device: it must not be used to judge pain in patients. In the European Union, reading emotions at work and in
-schools is forbidden but for medical and safety reasons (AI Act, article 5(1)(f)).
+Not intended for decisions about people: a face shows an expression, not a feeling. Not a medical device: it must not be
+used to assess pain in patients. In the European Union, inferring emotions at work and in schools is prohibited except
+for medical and safety reasons (AI Act, Article 5(1)(f)).
 """
 
 PREDICTIONS = {
-    None: "of the face as it is",
+    None: "one view of the face",
     "mirror": "mean over the face and its mirror image",
-    "crops": "mean over the face, four views that are shifted, turned and enlarged a little, and their mirror images",
+    "crops": "mean over the face, four slightly shifted, rotated and enlarged views, and their mirror images",
 }
 SUMMARIES = {
-    "fer2013": "Seven expressions of faces, as FER2013 names them.",
-    "human-emotions": "Six expressions of faces, pain among them.",
+    "fer2013": "Seven facial expressions, the classes of FER2013.",
+    "human-emotions": "Six facial expressions, including pain.",
 }
 DATA = {
     "fer2013": """\
-Trained on the 28,709 rows of FER2013's Training part but for the all-black ones. Images were gathered by web search
-for a challenge at ICML 2013; no licence of the images is known, so none of them is in this package. Beside the labels
-of FER2013, four wider networks learned how ten people voted (FER+, Microsoft, MIT licence), and this one learned what
-the four say.""",
+Trained on the 28,709 rows of FER2013's Training part, except for all-black images. The images were collected by web
+search for a challenge at ICML 2013. Their license is unknown, so the package contains none of them. Four wider networks
+were trained on the labels of FER2013 and on the votes of ten annotators (FER+, Microsoft, MIT license); this network
+was distilled from them.""",
     "human-emotions": """\
-The features start from `fer2013` (see its card). Then trained on 899 web photos of anger, disgust, fear, happiness,
-pain and sadness (Kaggle, "6 Human Emotions for image classification", no licence stated; images carry the marks of
-picture agencies), so none of them is in this package. Labels come from search words.""",
+Fine-tuned from `fer2013` (see its card) on 899 web photos of anger, disgust, fear, happiness, pain and sadness (Kaggle,
+"6 Human Emotions for image classification"). No license is stated, and images have watermarks of photo agencies, so the
+package contains none of them. Labels are search terms.""",
 }
 JUDGED = {
     "fer2013": """\
-On PublicTest (3,589 faces), on which the recipe and the temperature were chosen, so that a little of it is luck;
-280 of its faces are pixel for pixel in Training, as published. *Without copies* leaves out those
-280; *enlarged* are the faces at 192 pixels, so that they have to be found again; *8 bits* is what
-`export_onnx(calibration=...)` makes of the network with 512 faces of Training.""",
+Measured on PublicTest (3,589 faces). The recipe and the temperature were chosen on it, so scores are slightly
+optimistic, and 280 of its faces are identical to faces in Training, as published. *Without copies* excludes those 280;
+*enlarged* uses the faces at 192 pixels, so that they are detected again; *8 bits* is the network exported by
+`export_onnx(calibration=...)` with 512 faces of Training.""",
     "human-emotions": """\
-In five folds by groups of near duplicates: each photo is judged by a network that saw neither it nor a near
-duplicate. {seeds}The weights here are trained on all photos in the same way.""",
+Measured in five folds by groups of near-duplicate photos; each photo is predicted by a network trained on the other
+folds. Near-duplicates that are found only among the cropped faces are reported below.
+{seeds}The final weights are trained on all photos in the same way.""",
 }
 FAILURES = {
     "fer2013": """\
-- Disgust has 436 faces to learn from.
-- Labels of FER2013 are noisy: people agree with about two in three of them.""",
+- Disgust has only 436 training faces.
+- Labels of FER2013 are noisy: people agree with about two thirds of them.""",
     "human-emotions": """\
-- Labels come from search words, and many photos of pain are posed.
-- Without a face in it, a photo gets an answer all the same: `predict_faces` and `sk-emotion predict` tell.
-- There is no class for a neutral face: it is told as whatever it is nearest to.""",
+- Labels are search terms, and many photos of pain are posed.
+- Photos without a face also receive a prediction; `predict_faces` and `sk-emotion predict` reject them.
+- There is no neutral class: neutral faces are assigned to one of the six classes.""",
 }
 
 
 def name_mistakes(labels, predicted, classes, n_mistakes=4):
-    """Name the most frequent mistakes, as shares of the faces of a class."""
+    """Describe the most frequent mistakes with their share of the faces of a class."""
     shares = confusion_matrix(labels, predicted, labels=classes, normalize="true")
     np.fill_diagonal(shares, 0)
     worst = np.argsort(-shares, axis=None)[:n_mistakes]
     pairs = [np.unravel_index(place, shares.shape) for place in worst]
-    return ", ".join(f"{classes[true]} for {classes[told]} ({shares[true, told]:.0%})" for true, told in pairs)
+    return ", ".join(f"{classes[true]} as {classes[other]} ({shares[true, other]:.0%})" for true, other in pairs)
 
 
 def write_card(name, clf, measures, loader, **texts):
-    """Write what is known of a model beside its weights."""
+    """Write the model card to the folder of the weights."""
     first = next(iter(measures.values()))
     rows = [
         f"| {key} | " + " | ".join(f"{scores[key]:.3f}" for scores in measures.values()) + " |"

@@ -1,11 +1,11 @@
-"""The scores by which every benchmark judges predictions."""
+"""Scores used by the benchmarks."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 
 def score(labels, probabilities, classes):
-    """Give accuracy, macro F1, and the mean of each class's ROC AUC against the rest."""
+    """Return accuracy, macro F1 and macro-averaged ROC AUC (one vs rest)."""
     predicted = classes[probabilities.argmax(axis=1)]
     areas = [roc_auc_score(labels == name, probabilities[:, column]) for column, name in enumerate(classes)]
     return {

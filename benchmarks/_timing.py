@@ -1,4 +1,4 @@
-"""Time several ways of doing one thing, side by side in one run."""
+"""Time several implementations side by side in one run."""
 
 import argparse
 import os
@@ -13,19 +13,19 @@ import torch
 
 
 def parse_arguments(description: str, **arguments: dict) -> argparse.Namespace:
-    """Read ``--quick`` and the `arguments` of one benchmark, each given as for ``add_argument``."""
+    """Parse ``--quick`` and the `arguments` of a benchmark, a mapping of names to parameters of ``add_argument``."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer images and rounds, to see that the script runs")
+    parser.add_argument("--quick", action="store_true", help="use few images and rounds, to check that the script runs")
     for name, settings in arguments.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     return parser.parse_args()
 
 
 def time_side_by_side(contenders: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
-    """Run the contenders in turn, `rounds` times over; give the seconds of each run.
+    """Run the contenders alternately for a number of rounds; return the seconds of each run.
 
-    A first round is not counted. In every second round the order is reversed, so that a machine that slows down or
-    speeds up favours none.
+    The first round is a warm-up. The order is reversed in every second round, so that a change of the machine's speed
+    favors no contender.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for round_number in range(rounds + 1):
@@ -41,9 +41,9 @@ def time_side_by_side(contenders: Mapping[str, Callable[[], object]], *, rounds:
 def tabulate(
     seconds: Mapping[str, list[float]], n_items: int, *, against: str, also: Sequence[str] = (), item: str = "images"
 ) -> pd.DataFrame:
-    """Make a table of medians: items a second, their spread, and the ratio to `against`, and to others too.
+    """Return a table of median rates with their range and the ratios to `against` and to each of `also`.
 
-    The ratio is the median of the ratios within each round.
+    Ratios are medians of the ratios within each round.
     """
     rows = []
     for name, runs in seconds.items():
@@ -65,7 +65,7 @@ def tabulate(
 
 
 def describe_machine() -> str:
-    """Name what the figures depend on."""
+    """Describe the hardware and software versions."""
     gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     return (
         f"{date.today()}, {gpu}{os.cpu_count()} cores ({torch.backends.cpu.get_cpu_capability()}), "

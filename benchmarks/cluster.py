@@ -1,15 +1,15 @@
-"""Measure what two worker processes of a Dask cluster spare a search.
+"""Measure the speedup of a search by two worker processes of a Dask cluster.
 
     python benchmarks/cluster.py
 
-12 candidates in 3 folds, once by ``n_jobs=1`` and once on a cluster that is started beforehand; both compute each fit
-on one thread, and find the same scores, which is asserted. Needs ``sk-emotion[cluster]``, and two cores that are not
-busy.
+The search has 12 candidates in 3 folds and runs with ``n_jobs=1`` and on a cluster that is started beforehand. Both use
+one thread per fit; the script asserts that the scores are identical. Requires ``sk-emotion[cluster]`` and two idle
+cores.
 """
 
 import os
 
-# Before PyTorch is imported, so that fits at home have as many threads as those of Dask's workers.
+# Set before PyTorch is imported, so that local fits have as many threads as those of Dask's workers.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import joblib
@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 
 from sk_emotion import EmotionClassifier, make_faces, networks
 
-# Most of the time of ``n_jobs=1``.
+# Maximum share of the time of ``n_jobs=1``.
 PROMISED_SHARE = 0.65
 N_WORKERS = 2
 
@@ -60,7 +60,7 @@ def main() -> None:
 
     alone, shared = "n_jobs=1", f"Dask, {N_WORKERS} processes"
     with LocalCluster(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
-        # The first round, which is not counted, also imports PyTorch in the workers.
+        # The warm-up round also imports PyTorch in the workers.
         seconds = time_side_by_side({alone: search_alone, shared: search_on_cluster}, rounds=rounds)
     np.testing.assert_equal(found["cluster"], found["alone"])
     table = tabulate(seconds, n_items=36, against=alone, item="fits")

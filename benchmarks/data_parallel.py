@@ -1,13 +1,12 @@
-"""Training in two processes that share each batch, against one process alone, each pinned to one core.
+"""Compare data-parallel training in two processes with one process, each pinned to one core.
 
     python benchmarks/data_parallel.py
 
-``together`` is ``EmotionClassifier(data_parallel=True)`` in two processes, ``alone`` one process while the other one
-sleeps, and ``apart`` two processes that know nothing of each other. All make as many steps on as many images in each
-process. So what ``together`` lacks to ``apart`` is communication, and what ``apart`` lacks to ``alone`` is the
-machine's: its memory, and what else runs on it. Where cores are not free, ``processor (ms)``, what a step takes of the
-first process's core, and ``sum (ms)``, how long two processes take to add up as many numbers as there are weights, say
-more.
+``together`` is ``EmotionClassifier(data_parallel=True)`` in two processes, ``alone`` is one process while the other is
+idle, and ``apart`` are two independent processes. The number of steps and images per process is the same. The
+difference between ``together`` and ``apart`` is the cost of communication, and that between ``apart`` and ``alone`` the
+effect of shared memory bandwidth and other load. On busy cores, consider ``processor (ms)``, the processor time per
+step of the first process, and ``sum (ms)``, the time to sum as many numbers as there are weights.
 """
 
 import os
@@ -26,13 +25,13 @@ EMOTIONS = ["anger", "disgust", "fear", "happiness", "neutral", "pain", "sadness
 N_PROCESSES = 2
 NETWORKS = [networks.ResNet(), networks.VGG(width=8)]
 
-# Least ratio of images a second in a process to those of one alone, with the default network.
+# Minimum ratio of images per second and process to those of a single process, with the default network.
 PROMISED = 0.8
 
 
 def compare(network, faces, labels, processes, *, epochs, rounds):
-    """Time the contenders, in all processes at once; give a table."""
-    # `together`, a part of this size comes to each process.
+    """Time the contenders in all processes; return a table."""
+    # Number of images per process.
     n_own = len(faces) // N_PROCESSES
 
     def train(*, data_parallel):
@@ -55,14 +54,14 @@ def compare(network, faces, labels, processes, *, epochs, rounds):
     n_steps = epochs * -(-n_own // EmotionClassifier().batch_size)
     table = tabulate(seconds, n_own * epochs, against="alone")
     table["step (ms)"] = [round(1000 * statistics.median(runs) / n_steps, 1) for runs in seconds.values()]
-    # The first round is not counted here either.
+    # Skip the warm-up round.
     table["processor (ms)"] = [round(1000 * statistics.median(runs[1:]) / n_steps, 1) for runs in processor.values()]
     n_weights = sum(weight.numel() for weight in train(data_parallel=False).net_.module_.parameters())
     return table.assign(**{"sum (ms)": time_sum(n_weights, processes, repeats=50)}, network=str(network))
 
 
 def time_sum(n_weights, processes, *, repeats):
-    """Give the median milliseconds in which all processes have the sum of so many numbers, and do nothing else."""
+    """Return the median time, in ms, to sum `n_weights` numbers over all processes."""
     gradient = torch.ones(n_weights)
     taken = []
     for _ in range(repeats):
@@ -76,7 +75,7 @@ def time_sum(n_weights, processes, *, repeats):
 def main() -> None:
     arguments = parse_arguments(
         __doc__,
-        images={"type": int, "default": 512, "help": "in all, half of them for each process"},
+        images={"type": int, "default": 512, "help": "total number of images, half of them per process"},
         epochs={"type": int, "default": 2},
         rounds={"type": int, "default": 5},
     )
@@ -104,7 +103,9 @@ def main() -> None:
     print(f"\n{table.to_string(index=False, float_format='{:.2f}'.format)}")
     if not arguments.quick:
         reached = table[(table["contender"] == "together") & (table["network"] == str(NETWORKS[0]))]["x alone"].item()
-        assert reached >= PROMISED, f"{reached} of the images a second of a process alone, not {PROMISED}"
+        assert reached >= PROMISED, (
+            f"{reached} of the images per second of a single process, expected at least {PROMISED}"
+        )
 
 
 if __name__ == "__main__":

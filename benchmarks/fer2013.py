@@ -1,9 +1,8 @@
-"""Measure a CNN and HOG+SVM, all by default, on FER2013: trained on Training, judged on PublicTest.
+"""Train a CNN and HOG+SVM with default parameters on FER2013's Training part; evaluate on PublicTest.
 
     python benchmarks/fer2013.py fer2013.npz
 
-The path is whatever ``load_fer2013`` takes. The accuracies that the library promises (see ``benchmarks/README.md``) are
-asserted at the end.
+The path is passed to ``load_fer2013``. The script asserts the accuracies stated in ``benchmarks/README.md``.
 """
 
 import argparse
@@ -26,14 +25,14 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def train(name, X, y, seed):
-    """Train one model; give it and the seconds that took."""
+    """Train a model; return it and the time in seconds."""
     model = EmotionClassifier(random_state=seed, verbose=1) if name == "CNN" else make_hog_svm()
     start = time.perf_counter()
     model.fit(X, y)
     return model, time.perf_counter() - start
 
 
-def judge(model, X, y):
+def evaluate(model, X, y):
     """Score predictions on unseen faces."""
     start = time.perf_counter()
     scores = model.predict_proba(X)
@@ -49,7 +48,7 @@ def main() -> None:
     for name in arguments.models:
         for seed in arguments.seeds:
             model, seconds = train(name, training.data, training.target, seed)
-            scores = judge(model, public_test.data, public_test.target)
+            scores = evaluate(model, public_test.data, public_test.target)
             rows.append({"model": name, "seed": seed, **scores, "fit (min)": seconds / 60})
             print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format), flush=True)
     means = pd.DataFrame(rows).groupby("model")["accuracy"].mean()

@@ -1,9 +1,9 @@
-"""Training on a CUDA GPU against what a user would write, and against the limit; with FER2013, how soon it is good.
+"""Compare training on a CUDA GPU with plain skorch and a bare loop; with FER2013, also measure time and accuracy.
 
     python benchmarks/gpu.py --fer2013 fer2013.npz
 
-One call is meant to take at most 8 minutes. Without FER2013, an epoch of as many drawn faces is timed, and no accuracy
-is told.
+The script takes at most 8 minutes. Without FER2013, an epoch of as many synthetic faces is timed, and no accuracy is
+measured.
 """
 
 import time
@@ -24,7 +24,7 @@ LEAST_ACCURACY, MOST_SECONDS = 0.70, 60
 
 
 def compare_epochs(faces, labels, rounds):
-    """Time one epoch of ResNet() as it comes against the bare loop."""
+    """Time one epoch of ResNet() with default parameters and of the bare loop."""
     codes = np.unique(labels, return_inverse=True)[1]
     ready, ready_codes = make_ready(faces, "cuda"), torch.from_numpy(codes).cuda()
     ours = EmotionClassifier(networks.ResNet(), max_epochs=1, batch_size=BATCH_SIZE, device="cuda", random_state=0)
@@ -40,7 +40,7 @@ def compare_epochs(faces, labels, rounds):
 
 
 def train_well(path, width, epochs, batch_size):
-    """Train on Training, judge on PublicTest."""
+    """Train on Training and evaluate on PublicTest."""
     training, public_test = load_fer2013(path, subset="train"), load_fer2013(path, subset="validation")
     model = EmotionClassifier(
         networks.ResNet(width),
@@ -69,12 +69,12 @@ def main() -> None:
     arguments = parse_arguments(
         __doc__,
         fer2013={"help": "fer2013.csv, .npz, or a folder with train and test"},
-        width={"type": int, "default": networks.ResNet().width, "help": "of the ResNet whose training is judged"},
-        epochs={"type": int, "default": 30, "help": "of the training that is judged"},
-        batch_size={"type": int, "default": 128, "help": "of the training that is judged"},
+        width={"type": int, "default": networks.ResNet().width, "help": "width of the ResNet that is evaluated"},
+        epochs={"type": int, "default": 30, "help": "number of epochs of that training"},
+        batch_size={"type": int, "default": 128, "help": "batch size of that training"},
     )
     if not torch.cuda.is_available():
-        raise SystemExit("benchmarks/gpu.py: PyTorch sees no CUDA device here. On a CPU, run benchmarks/training.py.")
+        raise SystemExit("benchmarks/gpu.py: no CUDA device is available. On a CPU, run benchmarks/training.py.")
     rounds = 1 if arguments.quick else 3
     faces, labels, _ = make_faces(300 if arguments.quick else 3000, emotions=EMOTIONS, random_state=0)
     speed = pd.concat(
@@ -91,10 +91,12 @@ def main() -> None:
     if arguments.quick:
         return
     ratio = epochs["x bare loop, an epoch"].iloc[0]
-    assert ratio >= 1 / LONGEST_EPOCH, f"an epoch takes {1 / ratio:.2f} times the bare loop's, not {LONGEST_EPOCH}"
+    assert ratio >= 1 / LONGEST_EPOCH, (
+        f"an epoch takes {1 / ratio:.2f} times as long as the bare loop, expected at most {LONGEST_EPOCH}"
+    )
     if arguments.fer2013:
-        judged = tables[-1].iloc[0]
-        assert judged["accuracy"] >= LEAST_ACCURACY and judged["training (s)"] <= MOST_SECONDS, judged.to_dict()
+        scores = tables[-1].iloc[0]
+        assert scores["accuracy"] >= LEAST_ACCURACY and scores["training (s)"] <= MOST_SECONDS, scores.to_dict()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""HOG features of many faces, against a loop over scikit-image, on one core.
+"""Compare HOGTransformer with a loop over scikit-image on one core.
 
     python benchmarks/hog.py
 
-Both give the same features, which is asserted before they are timed.
+The script asserts that both compute the same features before they are timed.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from skimage.feature import hog
 
 from sk_emotion import HOGTransformer, make_faces
 
-# Least ratio to scikit-image.
+# Minimum ratio to scikit-image.
 PROMISED = 8
 PROMISED_FOR = ["as in make_hog_svm", "default"]
 
@@ -36,17 +36,17 @@ def main() -> None:
     arguments = parse_arguments(__doc__, images={"type": int, "default": 1000}, rounds={"type": int, "default": 9})
     n_samples, rounds = (100, 2) if arguments.quick else (arguments.images, arguments.rounds)
     torch.set_num_threads(1)
-    grey = make_faces(n_samples, random_state=0)[0]
-    colour = make_faces(n_samples, color=True, random_state=0)[0]
+    gray = make_faces(n_samples, random_state=0)[0]
+    color = make_faces(n_samples, color=True, random_state=0)[0]
     large = make_faces(n_samples // 4, image_size=96, random_state=0)[0]
     as_in_svm = {"orientations": 8, "cells_per_block": (2, 2)}
     settings = {
-        "as in make_hog_svm": (grey, as_in_svm),
-        "default": (grey, {}),
-        "default, transform_sqrt": (grey, {"transform_sqrt": True}),
-        "default, float32": (np.float32(grey / 255), {}),
-        "default, float64": (grey / 255, {}),
-        "default, colour": (colour, {}),
+        "as in make_hog_svm": (gray, as_in_svm),
+        "default": (gray, {}),
+        "default, transform_sqrt": (gray, {"transform_sqrt": True}),
+        "default, float32": (np.float32(gray / 255), {}),
+        "default, float64": (gray / 255, {}),
+        "default, color": (color, {}),
         "default, 96x96": (large, {}),
     }
     print(describe_machine())

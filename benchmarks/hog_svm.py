@@ -1,10 +1,10 @@
-"""LeastSquaresSVC against libsvm's SVC on HOG features: time, and how good the labels and probabilities are.
+"""Compare LeastSquaresSVC with libsvm's SVC on HOG features: time and scores.
 
     python benchmarks/hog_svm.py [--fer2013 fer2013.npz]
 
-Both are trained on the same rows, and judged on others. With FER2013, ``make_hog_svm()`` is then trained on all of
-Training, and the minutes from faces to probabilities and the accuracy on PublicTest are asserted. Without it, faces are
-drawn, and nothing is asserted.
+Both are trained on the same rows and evaluated on others. With FER2013, ``make_hog_svm()`` is also trained on all of
+Training, and its total time and its accuracy on PublicTest are asserted. Without it, synthetic faces are used, and
+nothing is asserted.
 """
 
 import time
@@ -22,7 +22,7 @@ PROMISED_ACCURACY = 0.55
 
 
 def load(arguments):
-    """Give faces and labels to train on, and others to be judged on."""
+    """Return faces and labels for training and for evaluation."""
     if arguments.fer2013 is None:
         X, y, people = make_faces(2 * arguments.rows, random_state=0)
         test = np.isin(people, np.unique(people)[::2])
@@ -32,7 +32,7 @@ def load(arguments):
 
 
 def measure(name, X, y, X_test, y_test, **parameters):
-    """Train and judge ``make_hog_svm(**parameters)``, from faces to probabilities."""
+    """Train and evaluate ``make_hog_svm(**parameters)``."""
     start = time.perf_counter()
     model = make_hog_svm(**parameters).fit(X, y)
     middle = time.perf_counter()
@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parse_arguments(
         __doc__,
         fer2013={"help": "fer2013.csv, .npz, or a folder with train and test"},
-        rows={"type": int, "default": 5000, "help": "rows on which both are trained"},
+        rows={"type": int, "default": 5000, "help": "number of training rows for both"},
     )
     if arguments.quick:
         arguments.rows = 500

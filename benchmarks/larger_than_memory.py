@@ -1,11 +1,11 @@
-"""Measure how much memory training and prediction take on images that stay on the disk, against their number.
+"""Measure the memory of training and prediction on images on disk, depending on their number.
 
     python benchmarks/larger_than_memory.py
 
-Up to a million 48x48 faces are written to a temporary folder, as a memory-map, a Zarr array and tar files of JPEGs.
-Each is trained on for an epoch and predicted in a process of its own. Resident memory is the peak that Linux tells
-(VmHWM); its parts, of the process itself and mapped from files (PyTorch's libraries among them), are looked at every
-20 ms. What the library promises is asserted at the end, unless with ``--quick``.
+Up to a million 48x48 faces are written to a temporary folder as a memory-mapped array, a Zarr array and tar files of
+JPEGs. For each, a separate process trains for an epoch and predicts. The peak of resident memory is Linux's VmHWM; its
+anonymous and file-backed parts (including PyTorch's libraries) are sampled every 20 ms. The bounds are asserted at the
+end, except with ``--quick``.
 """
 
 import io
@@ -32,12 +32,12 @@ from sk_emotion.datasets import load_face_shards
 PROMISED_MEGABYTES = 1000
 BLOCK = 10_000
 IN_SHARD = 5_000
-# Decoding is slow, and an array in memory is only here for comparison.
+# Limit slow decoding, and the array in memory, which is only used for comparison.
 MOST = {"tar": 100_000, "in memory": 300_000}
 
 
 class OneLayer(nn.Module):
-    """A network that takes next to no time and memory of its own."""
+    """A network that needs very little time and memory."""
 
     def __init__(self, n_classes):
         super().__init__()
@@ -48,7 +48,7 @@ class OneLayer(nn.Module):
 
 
 def draw_faces(number):
-    """Give drawn faces and labels in blocks: a thousand of them, with noise of their own."""
+    """Yield blocks of synthetic faces and labels: a thousand different faces with independent noise."""
     faces, labels, _ = make_faces(min(1000, number), random_state=0)
     rng = np.random.default_rng(0)
     for start in range(0, number, BLOCK):
@@ -58,7 +58,7 @@ def draw_faces(number):
 
 
 def write_arrays(folder, number):
-    """Write a memory-map, a Zarr array and the labels."""
+    """Write a memory-mapped array, a Zarr array and the labels."""
     shape = (number, 48, 48)
     mapped = np.lib.format.open_memmap(folder / "faces.npy", mode="w+", dtype=np.uint8, shape=shape)
     stored = zarr.create_array(
@@ -80,17 +80,17 @@ def write_shards(folder, number):
     for shard in range(-(-number // IN_SHARD)):
         with tarfile.open(folder / f"faces-{shard:05}.tar", "w") as tar:
             for face, label in itertools.islice(pairs, IN_SHARD):
-                picture = io.BytesIO()
-                Image.fromarray(face).save(picture, format="jpeg")
+                image = io.BytesIO()
+                Image.fromarray(face).save(image, format="jpeg")
                 name = next(names)
-                for kind, content in (("jpg", picture.getvalue()), ("txt", label.encode())):
+                for kind, content in (("jpg", image.getvalue()), ("txt", label.encode())):
                     member = tarfile.TarInfo(f"{name:08}.{kind}")
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
 
 
 def read_memory():
-    """Read the resident megabytes of this process: at the peak, now its own, now mapped from files."""
+    """Return the resident memory of this process in MB: peak, anonymous and file-backed."""
     status = Path("/proc/self/status").read_text()
     return [int(re.search(rf"{name}:\s+(\d+) kB", status).group(1)) / 1000 for name in ("VmHWM", "RssAnon", "RssFile")]
 
@@ -108,7 +108,7 @@ def open_images(kind, folder):
 
 
 def measure(kind, folder):
-    """Train for an epoch and predict; give seconds and megabytes."""
+    """Train for an epoch and predict; return times and memory."""
     peaks, done = [], threading.Event()
 
     def watch():
@@ -159,7 +159,7 @@ def main() -> None:
             if "tar" in kinds:
                 write_shards(folder, number)
             for kind in kinds:
-                # A process of its own has a peak of its own.
+                # Use a new process for each measurement, because the peak cannot decrease.
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
                     rows.append(pool.submit(measure, kind, folder).result())
 
@@ -170,7 +170,7 @@ def main() -> None:
         return
     for row in rows:
         if row["images on"] != "in memory":
-            assert row["peak (MB)"] < PROMISED_MEGABYTES, f"{row}, promised {PROMISED_MEGABYTES} MB"
+            assert row["peak (MB)"] < PROMISED_MEGABYTES, f"{row}, expected less than {PROMISED_MEGABYTES} MB"
 
 
 if __name__ == "__main__":

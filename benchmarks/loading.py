@@ -1,9 +1,9 @@
-"""Measure how fast FaceLoader reads photos, how much memory it takes, and what its cache spares a search.
+"""Measure the speed and memory of FaceLoader, and the effect of its cache in a search.
 
     python benchmarks/loading.py --photos human_emotions_6
 
-The folder is whatever ``load_face_folder`` takes; without one, JPEG photos of up to 6 megapixels are drawn. What the
-library promises (see ``benchmarks/README.md``) is asserted at the end, unless with ``--quick``.
+The folder is passed to ``load_face_folder``; without one, synthetic JPEG photos of up to 6 megapixels are used. The
+bounds stated in ``benchmarks/README.md`` are asserted at the end, except with ``--quick``.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ PROMISED_SPEED = 2.5
 PROMISED_MEGABYTES = 400
 PROMISED_PASSES = 1.2
 
-# Before the peak is measured: imports, and the threads.
+# Imports and threads, which are excluded from the peak.
 SET_UP = """
 import warnings
 import numpy as np
@@ -41,7 +41,7 @@ paths = list(load_face_folder({folder!r}, groups=None).data)[::{step}]
 
 
 class LoggingLoader(FaceLoader):
-    """A FaceLoader that writes a line for each picture that it decodes and for the seconds of each `transform`."""
+    """A FaceLoader that logs each decoded image and the time of each `transform`."""
 
     def __init__(self, image_size=48, *, cache=None, n_jobs=None, log=None):
         super().__init__(image_size, cache=cache, n_jobs=n_jobs)
@@ -62,13 +62,13 @@ class LoggingLoader(FaceLoader):
             file.write(f"{line}\n")
 
     def read_log(self):
-        """Give the number of pictures decoded, and the seconds of all calls, whatever processes they were in."""
+        """Return the number of decoded images and the total time in seconds over all processes."""
         lines = [line.split() for line in Path(self.log).read_text().splitlines()]
         return [sum(float(value) for kind, value in lines if kind == name) for name in ("decoded", "seconds")]
 
 
 class Averages(TransformerMixin, BaseEstimator):
-    """Mean grey of a face: next to no work, so that a search is all loading."""
+    """Compute the mean gray level of a face, so that loading dominates the time of a search."""
 
     def fit(self, X, y=None):
         self.fitted_ = True
@@ -79,7 +79,7 @@ class Averages(TransformerMixin, BaseEstimator):
 
 
 def draw_photos(folder, number):
-    """Write JPEG photos of 0.1 to 6 megapixels, every second one progressive, into one folder per emotion."""
+    """Write JPEG photos of 0.1 to 6 megapixels, half of them progressive, to one folder per emotion."""
     images, labels, _ = make_faces(number, random_state=0)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         height = (320, 480, 640, 800, 2100)[index % 5]
@@ -90,7 +90,7 @@ def draw_photos(folder, number):
 
 
 def load_with_pillow(paths):
-    """Do what anybody would write first."""
+    """Load photos with a simple loop."""
     faces = []
     for path in paths:
         with Image.open(path) as image:
@@ -112,7 +112,7 @@ def measure_speed(paths, folder, rounds):
 
 
 def measure_search(paths, labels, folder, n_jobs):
-    """Search 6 candidates in 3 folds; give the passes that it decodes, and the time of all loading."""
+    """Search 6 candidates in 3 folds; return the number of decoding passes and the total loading time."""
     folder.mkdir()
     pipeline = make_pipeline(LoggingLoader(cache=folder / "cache", log=folder / "log"), Averages(), DummyClassifier())
     candidates = {"dummyclassifier__random_state": range(6)}
@@ -131,9 +131,7 @@ def measure_search(paths, labels, folder, n_jobs):
 
 
 def main() -> None:
-    arguments = parse_arguments(
-        __doc__, photos={"help": "folder that load_face_folder takes; by default, drawn photos"}
-    )
+    arguments = parse_arguments(__doc__, photos={"help": "folder for load_face_folder; by default, synthetic photos"})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         photos = arguments.photos
@@ -164,10 +162,10 @@ def main() -> None:
     if arguments.quick:
         return
     ratio = speed.set_index("contender").loc["FaceLoader()", "x Pillow loop"]
-    assert ratio >= PROMISED_SPEED, f"FaceLoader() is {ratio:.2f} x the Pillow loop, promised {PROMISED_SPEED}"
-    assert max(memory.values()) < PROMISED_MEGABYTES, f"{memory} MB, promised {PROMISED_MEGABYTES}"
+    assert ratio >= PROMISED_SPEED, f"FaceLoader() is {ratio:.2f} x the Pillow loop, expected {PROMISED_SPEED}"
+    assert max(memory.values()) < PROMISED_MEGABYTES, f"{memory} MB, expected less than {PROMISED_MEGABYTES}"
     for search in searches:
-        assert search["passes"] <= PROMISED_PASSES, f"{search}, promised {PROMISED_PASSES} passes"
+        assert search["passes"] <= PROMISED_PASSES, f"{search}, expected at most {PROMISED_PASSES} passes"
 
 
 if __name__ == "__main__":

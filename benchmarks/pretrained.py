@@ -1,10 +1,9 @@
-"""How fast the models that come with the package answer.
+"""Measure the prediction speed of the pretrained models.
 
     python benchmarks/pretrained.py
 
-``classifier`` is the network alone, without test-time views, on 64 faces; ``one face`` is the whole pipeline on one
-tight crop, with the views over which the model averages; ``cold start`` is the command, from the shell to the answer
-for one photo.
+``classifier`` is the network without test-time augmentation on 64 faces; ``one face`` is the complete pipeline with
+test-time augmentation on one cropped face; ``cold start`` is the command for one photo, including imports.
 """
 
 import copy
@@ -27,7 +26,7 @@ PROMISED = {"classifier (faces/s)": 1000, "one face (ms)": 15, "cold start (s)":
 
 
 def measure(name, rounds):
-    """Measure one model; give medians."""
+    """Measure one model; return medians."""
     model = load_pretrained(name)
     classifier = copy.copy(model[-1]).set_params(tta=None)
     faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48), dtype=np.uint8)

@@ -1,9 +1,9 @@
-"""What an epoch costs: three constants of this machine, and how well they tell the time of other sets.
+"""Estimate three constants for the time of an epoch on this machine, and test them on other data sets.
 
     python benchmarks/scaling.py
 
-An epoch takes ``steps * a + images * (b + pixels * c)`` seconds. The constants come from small sets of two image sizes
-in two batch sizes; then sets of other sizes, larger than these, are foretold and measured.
+An epoch takes ``steps * a + images * (b + pixels * c)`` seconds. The constants are estimated from small data sets with
+two image sizes and two batch sizes; then the times for larger data sets are predicted and measured.
 """
 
 import itertools
@@ -17,12 +17,12 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 
 EMOTIONS = ["anger", "happiness", "pain"]
 LEARNED = {"n_samples": [640], "image_size": [32, 64], "batch_size": [16, 64]}
-FORETOLD = [(1000, 48, 32), (2000, 40, 32), (3000, 56, 64)]
+PREDICTED = [(1000, 48, 32), (2000, 40, 32), (3000, 56, 64)]
 MOST_OFF = 0.25
 
 
 def time_epoch(network, n_samples, image_size, batch_size, n_epochs=3):
-    """Give the median of the seconds that epochs take."""
+    """Return the median time per epoch in seconds."""
     faces, labels, _ = make_faces(min(n_samples, 200), emotions=EMOTIONS, image_size=image_size, random_state=0)
     rows = np.arange(n_samples) % len(labels)
     clf = EmotionClassifier(network, max_epochs=n_epochs, batch_size=batch_size, random_state=0)
@@ -31,7 +31,7 @@ def time_epoch(network, n_samples, image_size, batch_size, n_epochs=3):
 
 
 def describe(n_samples, image_size, batch_size):
-    """Give what the three constants are multiplied by."""
+    """Return the factors of the three constants."""
     return [-(-n_samples // batch_size), n_samples, n_samples * image_size**2]
 
 
@@ -40,20 +40,19 @@ def main() -> None:
     network = networks.VGG(width=8) if arguments.quick else networks.ResNet()
     shrink = 10 if arguments.quick else 1
     cases = list(itertools.product(*LEARNED.values()))
-    # Each twice and in turn: the machine may slow down.
+    # Measure each case twice, alternately, because the speed of the machine may vary.
     seconds = [[time_epoch(network, *case) for case in cases] for _ in range(1 if arguments.quick else 2)]
     per_step, per_image, per_pixel = constants = nnls(
         np.array([describe(*case) for case in cases]), np.min(seconds, axis=0)
     )[0]
     rows = []
-    for n_samples, image_size, batch_size in FORETOLD:
+    for n_samples, image_size, batch_size in PREDICTED:
         case = (n_samples // shrink, image_size, batch_size)
-        foretold, measured = float(np.dot(describe(*case), constants)), time_epoch(network, *case)
-        rows.append([*case, foretold, measured, measured / foretold])
-    table = pd.DataFrame(rows, columns=["images", "size", "batch", "foretold (s)", "measured (s)", "ratio"])
+        predicted, measured = float(np.dot(describe(*case), constants)), time_epoch(network, *case)
+        rows.append([*case, predicted, measured, measured / predicted])
+    table = pd.DataFrame(rows, columns=["images", "size", "batch", "predicted (s)", "measured (s)", "ratio"])
     print(describe_machine())
-    told = f"{1e3 * per_step:.2f} ms a step, {1e6 * per_image:.0f} us an image, {1e9 * per_pixel:.0f} ns a pixel"
-    print(f"{network}: {told}\n")
+    print(f"{network}: {1e3 * per_step:.2f} ms/step, {1e6 * per_image:.0f} us/image, {1e9 * per_pixel:.0f} ns/pixel\n")
     print(table.to_string(index=False, float_format="{:.2f}".format))
     if not arguments.quick:
         assert (table["ratio"] - 1).abs().max() <= MOST_OFF

@@ -1,13 +1,13 @@
-"""Train a model that comes with the package, judge it, and write its weights and its card.
+"""Train and evaluate a pretrained model of the package, and write its weights and model card.
 
     python benchmarks/train_pretrained.py fer2013 --fer2013 fer2013.npz --ferplus ferplus_votes.npz
     python benchmarks/train_pretrained.py human-emotions --photos human_emotions_6
 
-``fer2013`` is trained on FER2013's Training rows alone; all choices were made on PublicTest. It learns from four wider
-networks, which takes a quarter of an hour on a GPU where each has a process of its own, and days on a CPU.
-``human-emotions`` starts from it; its choices were made, and its figures are, from folds by groups of near duplicates.
-``--trained FILE`` keeps what was trained for ``fer2013`` there, and takes it from there if the file exists: judging and
-writing take minutes.
+``fer2013`` is trained only on FER2013's Training rows; all choices were made on PublicTest. It is distilled from four
+wider networks, which takes a quarter of an hour on a GPU with one process per network, and days on a CPU.
+``human-emotions`` starts from it; its parameters were chosen and its scores computed in folds by groups of
+near-duplicates. ``--trained FILE`` saves the trained ``fer2013`` to a file, or loads it if the file exists; evaluation
+and writing take minutes.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
 from sk_emotion.utils._weights import write_weights
 
-# Width, blocks in a stage, epochs, and seed of those that teach.
+# Width, blocks per stage, epochs and seed of the teachers.
 TEACHERS = [(80, 1, 121, 10), (80, 1, 121, 11), (64, 2, 114, 12), (48, 2, 117, 13)]
 WIDTH, N_EPOCHS, N_LESSONS = 24, 73, 40
 
@@ -59,22 +59,24 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=["fer2013", "human-emotions"])
     parser.add_argument("--fer2013", help="fer2013.csv or .npz, in the official order; for fer2013")
-    parser.add_argument("--ferplus", help="ferplus_votes.npz: votes of ten people for each row; for fer2013")
+    parser.add_argument("--ferplus", help="ferplus_votes.npz: votes of ten annotators for each row; for fer2013")
     parser.add_argument("--photos", help="folder of the six emotions; for human-emotions")
     parser.add_argument("--seed", type=int, help="by default 2 for fer2013, 0 for human-emotions")
-    parser.add_argument("--n-seeds", type=int, default=3, help="seeds of the folds by which human-emotions is judged")
+    parser.add_argument(
+        "--n-seeds", type=int, default=3, help="number of seeds of the folds used to evaluate human-emotions"
+    )
     parser.add_argument("--trained", type=Path, help="file of the trained network")
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = {"fer2013": 2, "human-emotions": 0}[arguments.name]
     for needed in {"fer2013": ["fer2013", "ferplus"], "human-emotions": ["photos"]}[arguments.name]:
         if getattr(arguments, needed) is None:
-            parser.error(f"{arguments.name} needs --{needed}")
+            parser.error(f"{arguments.name} requires --{needed}")
     return arguments
 
 
 def train_fer2013(training, votes, seed):
-    """Train wide networks on labels and votes, and a narrow one on what they say; all-black faces are left out."""
+    """Train wide networks on labels and votes, and distill them into a narrow one; all-black faces are skipped."""
     faces, labels = training.data, np.asarray(training.target)
     seen = faces.reshape(len(faces), -1).max(axis=1) > 0
     faces, votes = faces[seen], votes[seen]
@@ -113,7 +115,7 @@ def train_fer2013(training, votes, seed):
 
 
 def make_human_emotions(seed):
-    """Make the network that starts from the features of FER2013."""
+    """Return the unfitted classifier, which starts from the features of `fer2013`."""
     return EmotionClassifier(
         networks.ResNet(pretrained="fer2013", dropout=0.2, body_rate=1.0),
         augmentation=AUGMENTATION,
@@ -126,48 +128,48 @@ def make_human_emotions(seed):
 
 
 def predict_folds(clf, faces, labels, groups, seed):
-    """Predict each photo by a network that saw neither it nor a near duplicate.
+    """Predict each photo with a network trained on the other folds, which share no group with it.
 
-    Give the probabilities of both views, (2, n, n_classes), and macro F1 of each fold.
+    Return the probabilities of both views, (2, n, n_classes), and macro F1 of each fold.
     """
     views = np.zeros((2, len(faces), len(np.unique(labels))))
     scores = []
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(faces, labels, groups):
         fitted = clone(clf).set_params(tta=None, random_state=seed).fit(faces[train], labels[train])
-        views[:, test] = see(fitted, faces[test], TTA["human-emotions"])
+        views[:, test] = predict_views(fitted, faces[test], TTA["human-emotions"])
         predicted = fitted.classes_[views[:, test].mean(axis=0).argmax(axis=1)]
         scores.append(f1_score(labels[test], predicted, average="macro"))
     return views, scores
 
 
-def see(clf, faces, tta):
-    """Predict faces by each view alone, (n_views, n, n_classes)."""
+def predict_views(clf, faces, tta):
+    """Predict each view of the faces separately; return (n_views, n, n_classes)."""
     images = torch.from_numpy(faces)[:, None].float()
     return np.stack([clf.predict_proba(view[:, 0].numpy()) for view in make_views(images, tta)])
 
 
 def find_temperature(views, labels, classes):
-    """Find the temperature that makes the labels most probable, for the mean of several views' softmax."""
+    """Return the temperature that minimizes the log loss of the mean softmax over views."""
 
     def loss(log_temperature):
-        return log_loss(labels, soften(views, np.exp(log_temperature)), labels=classes)
+        return log_loss(labels, scale_probabilities(views, np.exp(log_temperature)), labels=classes)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
 
 
-def soften(views, temperature):
-    """Give the mean over views of probabilities at another temperature."""
+def scale_probabilities(views, temperature):
+    """Return the mean over views of the probabilities rescaled by a temperature."""
     powers = [np.clip(view, 1e-12, 1) ** (1 / temperature) for view in views]
     return np.mean([power / power.sum(axis=1, keepdims=True) for power in powers], axis=0)
 
 
-def cool_down(weights, temperature):
-    """Put the temperature into the last layer, so that prediction needs to know nothing of it."""
+def include_temperature(weights, temperature):
+    """Divide the weights of the last layer by the temperature, so that prediction needs no extra step."""
     return {name: value / temperature if name.startswith("head.") else value for name, value in weights.items()}
 
 
 def measure(labels, probabilities, classes):
-    """Measure what a card tells."""
+    """Compute the scores of a model card."""
     predicted = classes[probabilities.argmax(axis=1)]
     return {
         **score(labels, probabilities, classes),
@@ -177,7 +179,7 @@ def measure(labels, probabilities, classes):
 
 
 def predict_in_8_bits(model, calibration, faces):
-    """Predict by what `export_onnx` makes of the network with whole numbers of 8 bits."""
+    """Predict with the ONNX network quantized to 8 bits."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "int8.onnx")
         export_onnx(model, path, calibration=calibration)
@@ -187,7 +189,7 @@ def predict_in_8_bits(model, calibration, faces):
 
 
 def write_model(name, trained):
-    """Write the weights and what is needed to predict with them; load what a user has, in half precision."""
+    """Write weights and metadata; return the model as loaded by users, in half precision."""
     about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
     about |= {"classifier": {"tta": TTA[name]}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
     print(write_weights(name, trained["weights"], about))
@@ -205,10 +207,10 @@ def make_fer2013(arguments):
         if arguments.trained:
             torch.save(trained, arguments.trained)
     clf = write_model("fer2013", trained)[-1].set_params(tta=None)
-    views = see(clf, faces, TTA["fer2013"])
+    views = predict_views(clf, faces, TTA["fer2013"])
     temperature = find_temperature(views, labels, clf.classes_)
     uncalibrated = measure(labels, views.mean(axis=0), clf.classes_)["expected calibration error"]
-    model = write_model("fer2013", {**trained, "weights": cool_down(trained["weights"], temperature)})
+    model = write_model("fer2013", {**trained, "weights": include_temperature(trained["weights"], temperature)})
     probabilities = model.predict_proba(faces)
     known = {face.tobytes() for face in training.data}
     new = np.array([face.tobytes() not in known for face in faces])
@@ -240,13 +242,13 @@ def make_fer2013(arguments):
 
 
 def make_human(arguments):
-    """Judge in folds, over three seeds and against two others, then train on all photos."""
+    """Evaluate in folds, over three seeds and against two others, then train on all photos."""
     photos = load_face_folder(arguments.photos)
     labels, groups = np.asarray(photos.target), np.asarray(photos.groups)
     loader = FaceLoader(**LOADER)
     faces = loader.fit_transform(photos.data)
     clf = make_human_emotions(arguments.seed)
-    # From scratch, the default augmentation and more epochs do better.
+    # From scratch, the default augmentation and more epochs are better.
     scratch = {"network": networks.ResNet(), "augmentation": "default", "learning_rate": 0.05, "max_epochs": 40}
     contenders = {
         "fine-tuned": clf,
@@ -261,16 +263,16 @@ def make_human(arguments):
     covered = faces.copy()
     covered[:, 4:-4, 4:-4] = 128
     _, rest = predict_folds(clf, covered, labels, groups, arguments.seed)
-    # The folds of all seeds tell the temperature; the network that is shipped has seen all photos.
+    # Estimate the temperature in the folds of all seeds, because the final network is trained on all photos.
     classes, views = np.unique(labels), np.concatenate([part for part, _ in folds], axis=1)
     repeated = np.tile(labels, len(folds))
     temperature = find_temperature(views, repeated, classes)
     uncalibrated = measure(repeated, views.mean(axis=0), classes)["expected calibration error"]
-    calibrated = [soften(part, temperature) for part, _ in folds]
+    calibrated = [scale_probabilities(part, temperature) for part, _ in folds]
     clf.fit(faces, labels)
     preparation = clf.net_.preparation
     trained = {
-        "weights": cool_down(clf.net_.module_.state_dict(), temperature),
+        "weights": include_temperature(clf.net_.module_.state_dict(), temperature),
         "network": {"width": clf.network_.width, "dropout": clf.network_.dropout},
         "classes": clf.classes_.tolist(),
         "mean": preparation.mean.tolist(),
@@ -278,7 +280,7 @@ def make_human(arguments):
         "history": clf.history_,
     }
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
-    measures["a face was seen"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
+    measures["face detected"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
     write_model("human-emotions", trained)
     write_card(
         "human-emotions",
@@ -288,12 +290,12 @@ def make_human(arguments):
         seed=arguments.seed,
         machine=describe_machine(),
         judged=JUDGED["human-emotions"].format(
-            seeds=f"Macro F1 of a fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard deviation "
-            f"over {scores.size} folds). A network that is\nshown the photos with the face covered has "
-            f"{np.mean(rest):.3f}: that much is told by what is around a face. In {loader.face_found_.sum()} of\n"
-            f"{len(faces)} photos a face was seen; of the others, the middle is taken. "
+            seeds=f"Macro F1 per fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard deviation "
+            f"over {scores.size} folds).\nWith covered faces, it is {np.mean(rest):.3f}: the surroundings also "
+            f"provide information. A face was\ndetected in {loader.face_found_.sum()} of {len(faces)} photos; of the "
+            "others, the center is used.\n"
         ),
-        comparison=f"\nOn the same folds, faces found in the same way:\n\n```\n{comparison}\n```\n",
+        comparison=f"\nComparison on the same folds and faces:\n\n```\n{comparison}\n```\n",
         mistakes=name_mistakes(labels, classes[calibrated[0].argmax(axis=1)], classes),
         temperature=temperature,
         uncalibrated=uncalibrated,

@@ -1,10 +1,10 @@
-"""Training and prediction against what a user would write, and against the limit.
+"""Compare the speed of training and prediction with plain skorch and with a bare loop.
 
     python benchmarks/training.py
 
-``plain skorch`` is what a user would write: a NeuralNetClassifier with the same network and optimiser, torchvision's
-transforms on each image, a DataLoader, fp32. ``bare loop`` is the limit: PyTorch alone over tensors that are ready, in
-the same precision, with no augmentation, no validation and no history.
+``plain skorch`` is a typical implementation: a NeuralNetClassifier with the same network and optimizer, torchvision
+transforms per image, a DataLoader, fp32. ``bare loop`` is the upper limit: PyTorch over preprocessed tensors in the
+same precision, without augmentation, validation and history.
 """
 
 import numpy as np
@@ -28,18 +28,18 @@ SIZES = [2000, 8000, 28709]
 BATCH_SIZE = 64
 SGD = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 
-# Least ratio of images a second to each of the others.
+# Minimum ratio of images per second to each of the others.
 PROMISED = {
     "EmotionClassifier": {"bare loop": 0.85},
     "EmotionClassifier, no augmentation": {"bare loop": 0.95},
     "predict_proba": {"bare forward pass": 0.95},
 }
-# Of EmotionClassifier to plain skorch, but for SMALL, whose 8 channels PyTorch normalises slowly in bf16. It depends on
-# what the processor gains by bf16: 4 times with AMX, 2 times with AVX512, where ResNet's bare loop has 2.3 to 2.5 too.
-# In fp32 the bare loop has 1.3 to 1.8.
+# Minimum ratio of EmotionClassifier to plain skorch, except for SMALL: batch normalization of 8 channels is slow in
+# bf16. It depends on the gain by bf16: a factor of 4 with AMX and of 2 with AVX512, where ResNet's bare loop also
+# reaches 2.3 to 2.5. In fp32 the bare loop reaches 1.3 to 1.8.
 PROMISED_TO_USERS = {"bf16": 2.5 if torch.cpu._is_amx_tile_supported() else 2.2, "fp32": 1.2}
 
-# What runs in a process of its own, over a set of FER2013's size. The bare loop holds nothing but the uint8 images.
+# Code that runs in a separate process with as many images as FER2013. The bare loop only stores the uint8 images.
 SET_UP = """
 import numpy as np, torch
 from sk_emotion import EmotionClassifier, networks
@@ -67,7 +67,7 @@ for rows in torch.randperm(len(codes)).split(model.batch_size):
 
 
 class TransformedFaces(Dataset):
-    """Images that torchvision changes one by one."""
+    """Images augmented one by one with torchvision."""
 
     def __init__(self, images, codes):
         self.images, self.codes = images, codes
@@ -113,7 +113,7 @@ def train_plain_skorch(network, images, codes, epochs, device="cpu"):
 
 
 def train_bare(network, images, codes, epochs, precision):
-    """Train over tensors that are ready on their device."""
+    """Train over preprocessed tensors on their device."""
     device = images.device.type
     module = build(network, len(EMOTIONS)).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(module.parameters(), fused=True, **SGD)
@@ -137,13 +137,13 @@ def predict_bare(module, images, batch_size):
 
 
 def make_ready(faces, device="cpu"):
-    """Give the faces as the bare loop takes them: standardised, channels last, on the device."""
+    """Return the faces for the bare loop: standardized, channels last, on the device."""
     ready = ((torch.from_numpy(faces).float() / 255 - 0.5) / 0.25).unsqueeze(1)
     return ready.to(device).contiguous(memory_format=torch.channels_last)
 
 
 def compare_speed(network, faces, labels, *, epochs, rounds, device="cpu"):
-    """Time training and prediction; give one table."""
+    """Time training and prediction; return one table."""
     codes = np.unique(labels, return_inverse=True)[1]
     ready, ready_codes = make_ready(faces, device), torch.from_numpy(codes).to(device)
     ours = EmotionClassifier(network, max_epochs=epochs, batch_size=BATCH_SIZE, device=device, random_state=0)
@@ -174,7 +174,7 @@ def compare_speed(network, faces, labels, *, epochs, rounds, device="cpu"):
 
 
 def time_epochs(sizes, faces, labels):
-    """Give the seconds of an epoch, and the microseconds an image, for several numbers of images."""
+    """Return the time per epoch and per image for several numbers of images."""
     rows = []
     for n_samples in sizes:
         order = np.arange(n_samples) % len(labels)
@@ -188,7 +188,7 @@ def time_epochs(sizes, faces, labels):
 def main() -> None:
     arguments = parse_arguments(
         __doc__,
-        images={"type": int, "default": 2000, "help": "in training, for the comparison"},
+        images={"type": int, "default": 2000, "help": "number of training images for the comparison"},
         epochs={"type": int, "default": 2},
         rounds={"type": int, "default": 5},
     )
@@ -211,7 +211,7 @@ def main() -> None:
 
 
 def check(speed, memory, by_size) -> None:
-    """Raise AssertionError, saying what was missed, unless the promised ratios are met."""
+    """Raise an AssertionError that lists all bounds that are not met."""
     missed = []
     for row in speed.to_dict("records"):
         promised = dict(PROMISED.get(row["contender"], {}))
@@ -219,14 +219,16 @@ def check(speed, memory, by_size) -> None:
             promised["plain skorch"] = PROMISED_TO_USERS[row["precision"]]
         for other, least in promised.items():
             if row[f"x {other}"] < least:
-                missed.append(f"{row['contender']} with {row['network']}: {row[f'x {other}']} x {other}, not {least}")
+                missed.append(
+                    f"{row['contender']} with {row['network']}: {row[f'x {other}']} x {other}, expected {least}"
+                )
     peaks = memory["peak of an epoch (MB)"]
     allowed = peaks["bare loop"] + 1.5 * SIZES[-1] * 48 * 48 / 1e6
     if peaks["EmotionClassifier"] > allowed:
-        missed.append(f"EmotionClassifier takes {peaks['EmotionClassifier']:.0f} MB, not {allowed:.0f}")
+        missed.append(f"EmotionClassifier takes {peaks['EmotionClassifier']:.0f} MB, expected at most {allowed:.0f}")
     per_image = by_size["image (us)"]
     if per_image.iloc[-1] > 1.25 * per_image.iloc[0]:
-        missed.append(f"an epoch is not linear in the images: {per_image.tolist()} us an image")
+        missed.append(f"the time of an epoch is not linear in the number of images: {per_image.tolist()} us/image")
     assert not missed, "; ".join(missed)
 
 
