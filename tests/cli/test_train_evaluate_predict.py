@@ -366,7 +366,7 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
     ],
 )
 def test_what_cannot_be_done_is_said_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):
-    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
     assert run(*(str(argument).format(photos=photos) for argument in arguments)) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
@@ -422,7 +422,7 @@ def test_question_about_no_label_is_answered_before_photos_are_read(
 ):
     folder = shutil.copytree(photos, tmp_path / "faces")
     (folder / "fear").rename(folder / "boredom")
-    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
     assert run(*command, folder, "--binary", "pian") == 2
     assert "no label is pian" in " ".join(capsys.readouterr().err.split())
 
