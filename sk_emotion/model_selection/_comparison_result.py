@@ -9,22 +9,14 @@ from typing import Any
 import pandas as pd
 
 from .._reports import describe_environment
+from .._reports._comparison_page import render_comparison, render_overview
+from .._reports._comparison_plot import plot_folds
+from .._reports._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
 from ..utils._files import write_output
 from ..utils._text import align, number, printable
-from ._comparison_tests import compare_pairs
+from ._comparison_tests import compare_pairs, list_differences
 
 NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
-_TITLES = {
-    "f1_macro": "macro F1",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovr": "ROC AUC (one vs rest)",
-    "fit_time": "fit (s)",
-    "score_time": "predict (s)",
-    "n_train": "training images",
-    "n_test": "test images",
-}
 
 
 class Comparison:
@@ -158,9 +150,10 @@ class Comparison:
         -------
         matplotlib Axes
         """
-        from ._comparison_plot import plot_folds
-
-        return plot_folds(self, ax, metric or self.metrics_[0])
+        metric = metric or self.metrics_[0]
+        if metric not in self.metrics_:
+            raise ValueError(f"Comparison.plot: metric={metric!r}, expected one of {self.metrics_}.")
+        return plot_folds(self._summarize(), ax, metric)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Write a page with scores, paired differences, times and parameters, which needs no network to be read.
@@ -180,9 +173,7 @@ class Comparison:
         FileWriteError
             If the file cannot be written, because the disk is full, say. An earlier page is as it was.
         """
-        from ._comparison_html import render_comparison
-
-        page = render_comparison(self)
+        page = render_comparison(self._summarize())
         if path is not None:
             write_output(path, page.encode())
         return page
@@ -203,9 +194,27 @@ class Comparison:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from ._comparison_html import render_overview
+        return render_overview(self._summarize())
 
-        return render_overview(self)
+    def _summarize(self) -> ComparisonSummary:
+        """Return the frames and sentences that plots and pages show."""
+        return ComparisonSummary(
+            metrics=self.metrics_,
+            best=self.best_,
+            scores=self.scores_,
+            means=self.summary(),
+            reference=self.reference_,
+            failures=self.failures_,
+            differences=list_differences(self.scores_, self.metrics_[0], self.best_),
+            tests=self.tests_,
+            table=self.table(),
+            folds=self.describe_folds(),
+            failure_lines=self.describe_failures(),
+            test_lines=self.describe_tests(),
+            caveats=self.caveats_,
+            parameters=self.parameters_,
+            environment=self.environment_,
+        )
 
     def table(self) -> tuple[list[str], list[list[str]], list[list[str]]]:
         """Give the summary as text: header, a row per estimator, and a row each for chance and majority."""
@@ -273,21 +282,6 @@ class Comparison:
                 f"t({row['df']:.0f}) = {row['t']:.2f}, {p}"
             )
         return lines
-
-
-def title_of(metric: str) -> str:
-    """Name a metric for people."""
-    return _TITLES.get(metric, metric.replace("_", " "))
-
-
-def describe_p(p: float) -> str:
-    """Write a p-value, or that it is too small to be told."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
-
-
-def describe_mean(mean: float, std: float) -> str:
-    """Write a mean and its standard deviation over the folds."""
-    return number(mean) if math.isnan(std) else f"{number(mean)} ± {std:.3f}"
 
 
 def _shorten(error: str, length: int = 160) -> str:

@@ -13,13 +13,13 @@ from sklearn.utils.validation import _num_samples
 
 from .._images._stored import as_indexable
 from .._reports._axes import finish_axes
+from .._reports._comparison_summary import title_of
 from .._reports._palette import COLORS
 from ..leakage._overlap import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_folds import draw_splits
-from ._comparison_result import title_of
 from ._nested_groups import keep_groups_together
 
 # More sizes than this would run into one another below the axis.

@@ -1,70 +1,54 @@
-"""A comparison as one self-contained page."""
+"""The comparison of classifiers as one self-contained page."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pandas as pd
 
-from .._reports import (
-    Html,
-    Scale,
-    Section,
-    escape,
-    escape_lines,
-    figure,
-    notes,
-    render_environment,
-    render_fragment,
-    render_page,
-    render_parameters,
-    table,
-)
-from ..metrics._caveats import render_caveats
 from ..utils._text import number
-from ._comparison_plot import count_failures, spread
-from ._comparison_result import describe_mean, describe_p, title_of
-from ._comparison_tests import list_differences
-
-if TYPE_CHECKING:
-    from ._comparison_result import Comparison
+from ._charts import Scale
+from ._comparison_plot import spread
+from ._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
+from ._environment import render_environment, render_parameters
+from ._shell import Html, Section, escape, escape_lines, figure, notes, render_fragment, render_page, table
 
 _HEIGHT = 40
 
 
-def render_comparison(comparison: "Comparison") -> str:
-    """Give the whole page."""
+def render_comparison(summary: ComparisonSummary) -> str:
+    """Render the whole page."""
     sections = [
         Section(
             "Summary",
-            _render_summary(comparison)
-            + render_caveats(comparison.caveats_)
-            + _render_plot(comparison)
-            + _render_failed(comparison),
+            _render_summary(summary)
+            + _render_lines(summary.caveats)
+            + _render_plot(summary)
+            + _render_lines(summary.failure_lines),
         ),
-        Section("Differences", _render_differences(comparison)),
-        Section("Times", _render_times(comparison)),
-        Section("Folds", _render_folds(comparison)),
-        Section("Failures", _render_errors(comparison)),
-        Section("Parameters", _render_parameters(comparison)),
-        Section("Environment", render_environment(comparison.environment_)),
+        Section("Differences", _render_differences(summary)),
+        Section("Times", _render_times(summary)),
+        Section("Folds", _render_folds(summary)),
+        Section("Failures", _render_errors(summary)),
+        Section("Parameters", _render_parameters(summary)),
+        Section("Environment", render_environment(summary.environment)),
     ]
-    return render_page("Comparison of classifiers", comparison.describe_folds(), sections)
+    return render_page("Comparison of classifiers", summary.folds, sections)
 
 
-def render_overview(comparison: "Comparison") -> str:
-    """Give summary, plot and tests, for a notebook."""
+def render_overview(summary: ComparisonSummary) -> str:
+    """Render summary, plot and tests for a notebook."""
     return render_fragment(
-        f"<p>{escape(comparison.describe_folds())}</p>",
-        _render_summary(comparison),
-        render_caveats(comparison.caveats_),
-        _render_failed(comparison),
-        _render_plot(comparison),
-        notes(*comparison.describe_tests()),
+        f"<p>{escape(summary.folds)}</p>",
+        _render_summary(summary),
+        _render_lines(summary.caveats),
+        _render_lines(summary.failure_lines),
+        _render_plot(summary),
+        notes(*summary.test_lines),
     )
 
 
-def _render_summary(comparison: "Comparison") -> Html:
-    header, rows, references = comparison.table()
-    kinds = ["best" if row[0] == comparison.best_ and len(rows) > 1 else "" for row in rows]
+def _render_summary(summary: ComparisonSummary) -> Html:
+    header, rows, references = summary.table
+    kinds = ["best" if row[0] == summary.best and len(rows) > 1 else "" for row in rows]
     caption = (
         "Mean ± standard deviation over the folds; the best mean of the first score is bold. Below, what is reached "
         "without looking at the images: by guessing, and by always answering the commonest class."
@@ -80,23 +64,23 @@ def _render_summary(comparison: "Comparison") -> Html:
     )
 
 
-def _render_plot(comparison: "Comparison") -> Html:
+def _render_plot(summary: ComparisonSummary) -> Html:
     """Draw the folds of the first metric, a row for each estimator."""
-    metric = comparison.metrics_[0]
-    frame = comparison.scores_
+    metric = summary.metrics[0]
+    frame = summary.scores
     values = frame[metric].dropna()
     if values.empty:
         return Html()
     chance = float("nan")
-    if metric in comparison.reference_ and "chance" in comparison.reference_.index:
-        chance = float(comparison.reference_[metric].to_dict()["chance"])
+    if metric in summary.reference and "chance" in summary.reference.index:
+        chance = float(summary.reference[metric].to_dict()["chance"])
     known = [*values, *([chance] if chance == chance else [])]
     scale = Scale(min(*known, 0.0), max(*known, 1.0))
     ticks = [scale.low + (scale.high - scale.low) * part / 4 for part in range(5)]
     rows = []
-    for name, mean in comparison.summary()[(metric, "mean")].items():
+    for name, mean in summary.means[(metric, "mean")].items():
         scores = frame.loc[frame["estimator"] == name, metric].to_list()
-        n_failed = count_failures(comparison, str(name))
+        n_failed = summary.count_failures(str(name))
         failed = f"<br><small>failed in {n_failed} fold{'s' if n_failed > 1 else ''}</small>" if n_failed else ""
         strip = scale.strip(
             scale.rule(chance, "chance", height=_HEIGHT), *_draw_folds(scale, scores, mean), ticks=ticks, height=_HEIGHT
@@ -119,12 +103,12 @@ def _draw_folds(scale: Scale, values: list[float], mean: float) -> list[str]:
     return [*dots, scale.rule(mean, "mean", inset=4, height=_HEIGHT)]
 
 
-def _render_differences(comparison: "Comparison") -> str:
+def _render_differences(summary: ComparisonSummary) -> str:
     """Show how far the best estimator is ahead of each other one, fold by fold."""
-    differences = list_differences(comparison.scores_, comparison.metrics_[0], comparison.best_)
+    differences = summary.differences
     if differences.empty:
         return ""
-    title, best = title_of(comparison.metrics_[0]), str(comparison.best_)
+    title, best = title_of(summary.metrics[0]), str(summary.best)
     most = float(differences.abs().to_numpy(na_value=0).max()) or 1.0
     scale = Scale(-most, most)
     rows = []
@@ -137,9 +121,9 @@ def _render_differences(comparison: "Comparison") -> str:
             height=_HEIGHT,
         )
         ahead = f"{int((values > 0).sum())} of {len(values)}"
-        rows.append([str(name), strip, f"{values.mean():+.3f}", ahead, _describe_p(comparison, str(name))])
+        rows.append([str(name), strip, f"{values.mean():+.3f}", ahead, _describe_p(summary, str(name))])
     axis = scale.axis("difference", (-most, 0, most), "+.2g")
-    n_pairs = len(comparison.tests_)
+    n_pairs = len(summary.tests)
     caption = (
         f"{title} of {best} less that of each other estimator, in the same fold: right of the dashed line, {best} is "
         f"better. p tells how easily chance alone would bring such a difference about{_adjusted(n_pairs)}; above 0.05, "
@@ -149,13 +133,13 @@ def _render_differences(comparison: "Comparison") -> str:
     folds = [[f"fold {fold}", *map(_signed, row)] for fold, *row in differences.itertuples()]
     each = table(f"Differences in {title}, fold by fold", ["fold", *map(str, differences.columns)], folds)
     said = f"Fold by fold: {title} of {best} less that of the estimator in the column."
-    return plot + figure(each, said) + notes(*comparison.describe_tests())
+    return plot + figure(each, said) + notes(*summary.test_lines)
 
 
-def _describe_p(comparison: "Comparison", name: str) -> str:
-    tests = comparison.tests_
+def _describe_p(summary: ComparisonSummary, name: str) -> str:
+    tests = summary.tests
     pair = tests[(tests["better"] == name) | (tests["other"] == name)]
-    pair = pair[(pair["better"] == comparison.best_) | (pair["other"] == comparison.best_)]
+    pair = pair[(pair["better"] == summary.best) | (pair["other"] == summary.best)]
     return number(float("nan")) if pair.empty else describe_p(pair["p_holm"].iloc[0])
 
 
@@ -167,12 +151,12 @@ def _signed(value: float) -> str:
     return number(value) if value != value else f"{value:+.3f}"
 
 
-def _render_times(comparison: "Comparison") -> Html:
-    summary = comparison.summary()
-    longest = float(summary[("fit_time", "mean")].max())
+def _render_times(summary: ComparisonSummary) -> Html:
+    means = summary.means
+    longest = float(means[("fit_time", "mean")].max())
     scale = Scale(0, longest if longest > 0 else 1.0)
     rows = []
-    for name, row in summary.iterrows():
+    for name, row in means.iterrows():
         cells = [describe_mean(row[(time, "mean")], row[(time, "std")]) for time in ("fit_time", "score_time")]
         rows.append([str(name), scale.strip(scale.bar(row[("fit_time", "mean")]), ticks=(0, scale.high)), *cells])
     header = ["estimator", scale.axis("seconds", (0, scale.high), ".3g"), title_of("fit_time"), title_of("score_time")]
@@ -184,8 +168,8 @@ def _render_times(comparison: "Comparison") -> Html:
     return figure(table("Times", header, rows), caption)
 
 
-def _render_folds(comparison: "Comparison") -> Html:
-    frame = comparison.scores_
+def _render_folds(summary: ComparisonSummary) -> Html:
+    frame = summary.scores
     rows = [
         [number(value) if isinstance(value, float) else str(value) for value in values]
         for values in frame.itertuples(index=False)
@@ -194,25 +178,26 @@ def _render_folds(comparison: "Comparison") -> Html:
     return figure(table("Scores of every fold", header, rows), "Every number that the means were made of.")
 
 
-def _render_failed(comparison: "Comparison") -> str:
-    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in comparison.describe_failures())
+def _render_lines(lines: Sequence[str]) -> str:
+    """Render caveats or failures as paragraphs that stand out."""
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in lines)
 
 
-def _render_errors(comparison: "Comparison") -> str:
+def _render_errors(summary: ComparisonSummary) -> str:
     """List every failure, with all that its error says."""
     items = []
     failures: pd.DataFrame
-    for (name, error), failures in comparison.failures_.groupby(["estimator", "error"], sort=False):
+    for (name, error), failures in summary.failures.groupby(["estimator", "error"], sort=False):
         folds = ", ".join(map(str, failures["fold"]))
         where = f"{name}, fold{'s' if len(failures) > 1 else ''} {folds}"
         items.append(f"<dt>{escape(where)}</dt><dd><pre>{escape_lines(str(error))}</pre></dd>\n")
     return f"<dl>{''.join(items)}</dl>\n" if items else ""
 
 
-def _render_parameters(comparison: "Comparison") -> Html:
+def _render_parameters(summary: ComparisonSummary) -> Html:
     tables = [
         f"<h3>{escape(name)}</h3>\n{render_parameters(parameters, name)}"
-        for name, parameters in comparison.parameters_.items()
+        for name, parameters in summary.parameters.items()
     ]
     caption = "Every parameter, as Python writes it: with these, and the same folds, the comparison can be repeated."
     return figure("".join(tables), caption)
