@@ -21,16 +21,14 @@ from sklearn.utils.validation import _num_samples
 from .._images._stored import as_indexable
 from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._overlap import resolve_groups
-from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
+from ..leakage._overlap import number_copies, resolve_groups
+from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
+from ..utils._dask import bypass_dask, capture_warnings, reissue_warnings, share_data
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
-from ._comparison_caveats import list_caveats
-from ._comparison_folds import draw_splits
+from ._comparison_folds import Split, draw_splits, keep_groups_together
 from ._comparison_result import Comparison
-from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
-from ._nested_groups import keep_groups_together
-from ._progress import collect_folds
+from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references
 
 __all__ = ["Comparison", "compare_classifiers"]
 
@@ -133,13 +131,13 @@ def compare_classifiers(
     check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
     X = as_indexable(X)
-    with stay_here():
+    with bypass_dask():
         labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
-    with stay_here():
-        caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
+    with bypass_dask():
+        caveats = _list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
     if caveats:
         warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
     metrics = default_scoring(labels) if scoring is None else scoring
@@ -149,7 +147,7 @@ def compare_classifiers(
         # A metric that does not exist is found out before anything is fitted.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [
-            delayed(note_warnings)(
+            delayed(capture_warnings)(
                 score_fold, name, estimator, X, labels, group_labels, split, fold, metrics, error_score
             )
             for name, estimator in prepared.items()
@@ -159,7 +157,7 @@ def compare_classifiers(
         return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
         with share_data(X, labels, group_labels, *splits):
             results = Parallel(n_jobs=bound_jobs(n_jobs, len(tasks)), return_as=return_as)(tasks)
-            rows = collect_folds(repeat_warnings(results), len(splits), list(prepared), verbose)
+            rows = collect_folds(reissue_warnings(results), len(splits), list(prepared), verbose)
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
     n_classes = len(np.unique(labels))
@@ -236,3 +234,32 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
         found = f"one class: {classes[0]!s}" if len(classes) else "no label"
         raise LabelError(f"compare_classifiers needs at least two classes, but y holds {found}.")
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
+
+
+def _list_caveats(
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    splits: Sequence[Split],
+    cv: Any,
+    *,
+    by_copies: bool,
+    n_jobs: int | None,
+) -> list[str]:
+    """Look for leaks between training and test sets, for folds without a class, and for classes of few faces.
+
+    `by_copies` says that the groups are copies.
+    """
+    tested = np.unique(np.concatenate([test for _, test in splits]))
+    heeds_groups = cv is None or isinstance(cv, Integral)
+    splitter = "" if heeds_groups else ", and a cv that keeps groups together, such as StratifiedGroupKFold"
+    caveats = []
+    if groups is not None and not by_copies:
+        caveats += describe_groups(
+            groups, splits, "Give a cv that keeps groups together, such as StratifiedGroupKFold."
+        )
+    copies = groups if by_copies else number_copies(X, n_jobs=n_jobs)
+    if copies is not None:
+        wanted = "'duplicates'" if groups is None or by_copies else "find_duplicates(X, groups=groups)"
+        caveats += describe_copies(copies, splits, f"Pass groups={wanted}{splitter}.")
+    return caveats + describe_absent_in_folds(y, splits) + describe_few(y[tested], np.unique(y))

@@ -1,7 +1,10 @@
 """One classifier or one guess, fitted and scored in one fold."""
 
+import math
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import dropwhile
 from typing import Any
@@ -15,8 +18,11 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
-from ..utils._dask import stay_here
-from ._comparison_result import NOT_METRICS
+from ..utils._dask import bypass_dask
+from ..utils._progress import make_progress
+from ..utils._text import printable
+
+NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
 
 # Random guessing is scored this many times, since one guess over a small fold is noise.
 _N_GUESSES = 10
@@ -64,7 +70,7 @@ def score_fold(
     sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
     try:
         # In this process, since what failed is noted in `failed`.
-        with stay_here():
+        with bypass_dask():
             scores = cross_validate(
                 estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
             )
@@ -97,6 +103,48 @@ def _read_traceback(trace: str) -> str:
     lines = trace.strip().rsplit('\n  File "', 1)[-1].splitlines()[1:]
     error = "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
     return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", error)
+
+
+def collect_folds(
+    results: Iterable[dict[str, Any]], n_folds: int, names: list[str], verbose: int
+) -> list[dict[str, Any]]:
+    """Gather the scores of each fold as they come, and show how far it is."""
+    rows: list[dict[str, Any]] = []
+    progress = make_progress() if verbose else None
+    with progress or nullcontext():
+        bar = progress and progress.add_task(f"{printable(names[0])}, fold 1 of {n_folds}", total=len(names) * n_folds)
+        for row in results:
+            rows.append(row)
+            done = len(rows)
+            if progress is not None:
+                following = names[min(done // n_folds, len(names) - 1)]
+                progress.update(
+                    bar, advance=1, description=f"{printable(following)}, fold {done % n_folds + 1} of {n_folds}"
+                )
+            if verbose and done % n_folds == 0:
+                _print_line(rows[-n_folds:], done // n_folds, len(names), progress)
+    return rows
+
+
+def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
+    n_failed = sum(bool(row["error"]) for row in rows)
+    metric = next((key for row in rows for key in row if key not in (*NOT_METRICS, "error")), "")
+    scores = [row[metric] for row in rows if metric in row]
+    known = [score for score in scores if not math.isnan(score)]
+    parts = []
+    # As in the summary, there is no mean over the folds that a failure left.
+    if known and (not n_failed or len(known) == len(rows)):
+        parts.append(f"{metric} {np.mean(known):.3f}")
+    if n_failed:
+        parts.append(f"failed in {n_failed} of {len(rows)} folds")
+    else:
+        parts.append(f"{len(rows)} folds")
+    seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
+    line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {', '.join(parts)}, {seconds:.1f} s"
+    if progress is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        progress.console.print(line, markup=False, highlight=False)
 
 
 def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

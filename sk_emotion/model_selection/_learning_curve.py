@@ -19,8 +19,7 @@ from ..leakage._overlap import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
-from ._comparison_folds import draw_splits
-from ._nested_groups import keep_groups_together
+from ._comparison_folds import draw_splits, keep_groups_together
 
 # More sizes than this would run into one another below the axis.
 _MAX_TICKS = 8

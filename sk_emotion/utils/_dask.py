@@ -1,4 +1,4 @@
-"""What goes to a Dask cluster by joblib, and what comes back: data once, no tasks of tasks, and warnings."""
+"""Send work to a Dask cluster by joblib: data only once, no nested tasks, and warnings brought back."""
 
 import sys
 import warnings
@@ -14,7 +14,7 @@ from ..exceptions import TrainingError
 
 
 def in_dask_task() -> bool:
-    """Tell whether this thread computes a task of Dask's."""
+    """Check whether this thread runs a Dask task."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
@@ -26,12 +26,12 @@ def in_dask_task() -> bool:
 
 
 @contextmanager
-def stay_here() -> Iterator[None]:
-    """Compute in this thread what joblib would hand to a Dask cluster, whatever `n_jobs` says.
+def bypass_dask() -> Iterator[None]:
+    """Run joblib sequentially in this thread instead of on a Dask cluster.
 
-    Inside a task of Dask's joblib would make tasks again, and send them the data again; Dask knows no ``n_jobs=1``.
+    Inside a Dask task, joblib would submit further tasks and send the data again, even with ``n_jobs=1``.
     """
-    if _find_backend() is None:
+    if _get_dask_backend() is None:
         yield
         return
     with parallel_config("sequential"):
@@ -40,74 +40,74 @@ def stay_here() -> Iterator[None]:
 
 @contextmanager
 def share_data(*parts: Any) -> Iterator[None]:
-    """Hand the parts to a Dask cluster now; what joblib then sends refers to them. Without a cluster, do nothing.
+    """Send the parts to a Dask cluster once, so that joblib's tasks refer to them; do nothing without a cluster.
 
-    What a client scatters is lost with the last worker that holds it, and ``broadcast=True`` helps for seconds only:
-    the scheduler drops copies that are not in use. A result of a task is made again, so each part becomes one.
+    Scattered data is lost with the last worker that holds it, even with ``broadcast=True``, because the scheduler
+    drops unused copies. The result of a task is recomputed when it is lost, so each part becomes a task.
 
     Raises
     ------
     TrainingError
-        If, within the context, the cluster goes away, or a task has cost it several workers.
+        If the cluster shuts down within the context, or a task has killed several workers.
     """
-    backend = _find_backend()
+    backend = _get_dask_backend()
     if backend is None:
         yield
         return
     import dask
     import distributed
 
-    # Where no worker comes, joblib's error says so; a copy for each worker would be waited for without end.
+    # Raises joblib's error if there are no workers; replicate would wait forever.
     backend.effective_n_jobs(-1)
     known = backend.data_futures
     new = {id(part): part for part in parts if part is not None and id(part) not in known}
-    # Dask warns of large tasks, since they are a burden if there are many.
+    # Dask warns about large tasks, which are slow only if there are many.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
-        shared = {number: backend.client.submit(_Given(part), pure=False) for number, part in new.items()}
+        shared = {number: backend.client.submit(_Constant(part), pure=False) for number, part in new.items()}
     known |= shared
     try:
-        # Dask prefers workers that have the data, and would let the others wait.
+        # Dask prefers workers that hold the data; without copies the others would stay idle.
         backend.client.replicate(list(shared.values()))
-        with _heed_failures(backend):
+        with _raise_task_failures(backend):
             yield
     except (CancelledError, distributed.KilledWorker) as error:
-        raise TrainingError(f"The Dask cluster gave up: {error} Its logs may tell more.") from error
+        raise TrainingError(f"The Dask cluster gave up: {error} See its logs for details.") from error
     finally:
         for number in shared:
             del known[number]
 
 
-def note_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
-    """Call a function; in a task of Dask's, whose standard error is far away, note what it warns of."""
+def capture_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
+    """Call a function and, inside a Dask task, return its warnings, which would only reach the worker's log."""
     if not in_dask_task():
         return function(*args), []
-    with warnings.catch_warnings(record=True) as noted:
+    with warnings.catch_warnings(record=True) as caught:
         result = function(*args)
-    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in noted]
+    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in caught]
 
 
-def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    """Give the results of :func:`note_warnings`, and warn here of what was noted, of the same thing once."""
+def reissue_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    """Yield the results of :func:`capture_warnings`, and issue each distinct warning once."""
     seen: dict[Any, Any] = {}
-    for result, noted in results:
-        for message, category, filename, line in noted:
+    for result, caught in results:
+        for message, category, filename, line in caught:
             warnings.warn_explicit(message, category, filename, line, registry=seen)
         yield result
 
 
 @contextmanager
-def _heed_failures(backend: Any) -> Iterator[None]:
-    """Let joblib hear of a task that Dask has given up or cancelled: it would wait without end (joblib 1.6)."""
+def _raise_task_failures(backend: Any) -> Iterator[None]:
+    """Raise the error of a task that Dask aborts; joblib 1.6 would wait forever."""
     submit, retrieve = backend.submit, backend.retrieve_result_callback
 
-    def submit_and_tell(function: Any, callback: Any) -> Any:
-        def tell(done: Future[Any]) -> None:
+    def submit_with_error_callback(function: Any, callback: Any) -> Any:
+        def report_error(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None:
                 callback(error)
 
         future = submit(function, callback)
-        future.add_done_callback(tell)
+        future.add_done_callback(report_error)
         return future
 
     def retrieve_or_raise(outcome: Any) -> Any:
@@ -115,15 +115,15 @@ def _heed_failures(backend: Any) -> Iterator[None]:
             raise outcome
         return retrieve(outcome)
 
-    backend.submit, backend.retrieve_result_callback = submit_and_tell, retrieve_or_raise
+    backend.submit, backend.retrieve_result_callback = submit_with_error_callback, retrieve_or_raise
     try:
         yield
     finally:
         backend.submit, backend.retrieve_result_callback = submit, retrieve
 
 
-class _Given:
-    """A task whose result is known."""
+class _Constant:
+    """A task that returns a given value."""
 
     __name__ = "data"  # on Dask's dashboard
 
@@ -134,7 +134,7 @@ class _Given:
         return self.value
 
 
-def _find_backend() -> Any:
-    """Give joblib's backend if it is Dask's."""
+def _get_dask_backend() -> Any:
+    """Return joblib's active backend if it is Dask, else None."""
     backend, _ = get_active_backend()
     return backend if hasattr(backend, "data_futures") else None

@@ -10,7 +10,7 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, Stra
 
 from sk_emotion import compare_classifiers, find_duplicates
 from sk_emotion.exceptions import DatasetError, DatasetWarning, LabelError
-from sk_emotion.model_selection._comparison_caveats import list_caveats
+from sk_emotion.model_selection._comparison import _list_caveats
 
 # The first half is trained on, the second one tested.
 HALVES = [(np.arange(48), np.arange(48, 96))]
@@ -243,7 +243,7 @@ def test_remedy_goes_with_what_was_given(pictures, groups, cv, by_copies, remedy
     X, y = pictures
     if not by_copies:
         X[95] = X[0]
-    assert list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
+    assert _list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
         "1 of 48 test images have a copy or near copy in the training set, as test image 95 has in training image 0: "
         f"scores are too high. Pass groups={remedy}."
     ]
@@ -253,7 +253,7 @@ def test_persons_on_both_sides_come_before_copies(pictures):
     X, y = pictures
     X[95] = X[0]
     persons = np.arange(96) // 9
-    said = list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
+    said = _list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
     assert said[0] == (
         "1 of 6 groups, 5 for one, are in training and test set at once: scores are too high for groups that are new. "
         "Give a cv that keeps groups together, such as StratifiedGroupKFold."
@@ -263,5 +263,5 @@ def test_persons_on_both_sides_come_before_copies(pictures):
 
 def test_only_faces_that_are_tested_count(pictures):
     X, y = pictures
-    (few,) = list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
+    (few,) = _list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
     assert few.startswith("Fewer than 20 test faces: fear (18), pain (18).")

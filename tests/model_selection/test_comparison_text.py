@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sk_emotion.model_selection import Comparison
-from sk_emotion.model_selection._progress import collect_folds
+from sk_emotion.model_selection._comparison_scores import collect_folds
 
 
 def make_frame(scores, fit_times, metric="f1_macro"):

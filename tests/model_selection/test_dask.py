@@ -199,7 +199,7 @@ def test_data_is_sent_once_and_tasks_make_no_tasks(faces, client, tmp_path):
     done = client.run_on_scheduler(name_tasks)[before:]
     names = {name.split("-")[0] for name in done}
     assert "data" in names
-    assert all(re.fullmatch(r"(mixed_)?batch_of_note_warnings_\d+_calls", name) for name in names - {"data"})
+    assert all(re.fullmatch(r"(mixed_)?batch_of_capture_warnings_\d+_calls", name) for name in names - {"data"})
     sent = Counter((tmp_path / "sent").read_text().split())
     for worker in client.run(os.getpid).values():
         # With the task that makes it again, and by itself; not with each of five folds.

@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_emotion.model_selection._nested_groups import keep_groups_together
+from sk_emotion.model_selection._comparison_folds import keep_groups_together
 
 PEOPLE = np.repeat(np.arange(12), 4)
 # Ten persons are trained on, then seven.
