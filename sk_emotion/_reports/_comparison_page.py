@@ -50,8 +50,8 @@ def _render_summary(summary: ComparisonSummary) -> Html:
     header, rows, references = summary.table
     kinds = ["best" if row[0] == summary.best and len(rows) > 1 else "" for row in rows]
     caption = (
-        "Mean ± standard deviation over the folds; the best mean of the first score is bold. Below, what is reached "
-        "without looking at the images: by guessing, and by always answering the commonest class."
+        "Mean ± standard deviation over the folds; the best mean of the first metric is bold. The last rows are "
+        "baselines that ignore the images: random guessing, and always predicting the most frequent class."
     )
     return figure(
         table(
@@ -65,7 +65,7 @@ def _render_summary(summary: ComparisonSummary) -> Html:
 
 
 def _render_plot(summary: ComparisonSummary) -> Html:
-    """Draw the folds of the first metric, a row for each estimator."""
+    """Render the scores of the first metric in each fold, a row per estimator."""
     metric = summary.metrics[0]
     frame = summary.scores
     values = frame[metric].dropna()
@@ -89,7 +89,7 @@ def _render_plot(summary: ComparisonSummary) -> Html:
     title = title_of(metric)
     axis = scale.axis(title, [ticks[0], ticks[2], ticks[4]], ".2g")
     dashed = ", and the dashed line is chance" if chance == chance else ""
-    caption = f"{title}: each point is a fold, the upright bar is their mean{dashed}."
+    caption = f"{title}: each point is a fold, the vertical bar is the mean{dashed}."
     return figure(table(f"{title} of each fold", ["estimator", axis, "mean"], rows), caption)
 
 
@@ -104,7 +104,7 @@ def _draw_folds(scale: Scale, values: list[float], mean: float) -> list[str]:
 
 
 def _render_differences(summary: ComparisonSummary) -> str:
-    """Show how far the best estimator is ahead of each other one, fold by fold."""
+    """Render the differences between the best estimator and the others, fold by fold."""
     differences = summary.differences
     if differences.empty:
         return ""
@@ -125,15 +125,15 @@ def _render_differences(summary: ComparisonSummary) -> str:
     axis = scale.axis("difference", (-most, 0, most), "+.2g")
     n_pairs = len(summary.tests)
     caption = (
-        f"{title} of {best} less that of each other estimator, in the same fold: right of the dashed line, {best} is "
-        f"better. p tells how easily chance alone would bring such a difference about{_adjusted(n_pairs)}; above 0.05, "
-        "the two may well be equally good."
+        f"{title} of {best} minus that of each other estimator in the same fold: right of the dashed line, {best} is "
+        f"better. p is the probability of a difference at least this large between equally good "
+        f"estimators{_adjusted(n_pairs)}; above 0.05, the difference is not significant."
     )
     plot = figure(table(f"Differences in {title}", ["against", axis, "mean", "better in", "p"], rows), caption)
     folds = [[f"fold {fold}", *map(_signed, row)] for fold, *row in differences.itertuples()]
     each = table(f"Differences in {title}, fold by fold", ["fold", *map(str, differences.columns)], folds)
-    said = f"Fold by fold: {title} of {best} less that of the estimator in the column."
-    return plot + figure(each, said) + notes(*summary.test_lines)
+    each_caption = f"{title} of {best} minus that of the estimator in the column, fold by fold."
+    return plot + figure(each, each_caption) + notes(*summary.test_lines)
 
 
 def _describe_p(summary: ComparisonSummary, name: str) -> str:
@@ -144,7 +144,7 @@ def _describe_p(summary: ComparisonSummary, name: str) -> str:
 
 
 def _adjusted(n_pairs: int) -> str:
-    return f" (adjusted for the {n_pairs} pairs that are compared)" if n_pairs > 1 else ""
+    return f" (adjusted for the {n_pairs} compared pairs)" if n_pairs > 1 else ""
 
 
 def _signed(value: float) -> str:
@@ -161,9 +161,9 @@ def _render_times(summary: ComparisonSummary) -> Html:
         rows.append([str(name), scale.strip(scale.bar(row[("fit_time", "mean")]), ticks=(0, scale.high)), *cells])
     header = ["estimator", scale.axis("seconds", (0, scale.high), ".3g"), title_of("fit_time"), title_of("score_time")]
     caption = (
-        "Bars are the seconds that a fit takes in one fold, with all tuning inside it; beside, mean ± standard "
-        "deviation over the folds, also of predicting labels and probabilities of the test fold. Times of estimators "
-        "that ran at once, or on a busy machine, are longer."
+        "Bars show the mean seconds to fit one fold, including any tuning; the columns show mean ± standard deviation "
+        "over the folds, for fitting and for predicting labels and probabilities of the test fold. Estimators that ran "
+        "in parallel or on a busy machine take longer."
     )
     return figure(table("Times", header, rows), caption)
 
@@ -175,7 +175,7 @@ def _render_folds(summary: ComparisonSummary) -> Html:
         for values in frame.itertuples(index=False)
     ]
     header = [title_of(column) for column in frame.columns]
-    return figure(table("Scores of every fold", header, rows), "Every number that the means were made of.")
+    return figure(table("Scores of every fold", header, rows), "All scores from which the means were computed.")
 
 
 def _render_lines(lines: Sequence[str]) -> str:
@@ -184,7 +184,7 @@ def _render_lines(lines: Sequence[str]) -> str:
 
 
 def _render_errors(summary: ComparisonSummary) -> str:
-    """List every failure, with all that its error says."""
+    """List every failure with its full error message."""
     items = []
     failures: pd.DataFrame
     for (name, error), failures in summary.failures.groupby(["estimator", "error"], sort=False):
@@ -199,5 +199,5 @@ def _render_parameters(summary: ComparisonSummary) -> Html:
         f"<h3>{escape(name)}</h3>\n{render_parameters(parameters, name)}"
         for name, parameters in summary.parameters.items()
     ]
-    caption = "Every parameter, as Python writes it: with these, and the same folds, the comparison can be repeated."
+    caption = "All parameters, as Python prints them. With these and the same folds, the comparison can be reproduced."
     return figure("".join(tables), caption)

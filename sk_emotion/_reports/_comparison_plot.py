@@ -12,7 +12,7 @@ _GOLDEN = 0.6180339887
 
 
 def plot_folds(summary: ComparisonSummary, ax: Any, metric: str) -> Any:
-    """Draw one point per fold, a bar at the mean, and dashed lines at chance."""
+    """Plot one point per fold, a bar at the mean, and a dashed line at chance."""
     means = summary.means[(metric, "mean")]
     if ax is None:
         import matplotlib.pyplot as plt
