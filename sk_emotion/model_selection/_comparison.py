@@ -228,7 +228,7 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
     classes = np.unique(labels)
     if len(classes) < 2:
         found = f"a single class: {classes[0]!s}" if len(classes) else "no labels"
-        raise LabelError(f"compare_classifiers needs at least two classes, but y contains {found}.")
+        raise LabelError(f"compare_classifiers needs at least two classes; y contains {found}.")
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
 
 

@@ -251,7 +251,7 @@ class Comparison:
             if not lacking:
                 outcome = "these folds count with the given error_score"
             else:
-                what = "" if lacking == self.metrics_ else f" of {', '.join(map(title_of, lacking))}"
+                what = "" if lacking == self.metrics_ else f" of {' or '.join(map(title_of, lacking))}"
                 outcome = f"it has no mean{what}"
             if self.metrics_[0] in lacking:
                 outcome += " and is neither ranked nor tested"

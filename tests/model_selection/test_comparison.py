@@ -670,7 +670,7 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
     ("y", "arguments", "message"),
     [
         (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Give one label a sample."),
-        (["a"] * 12, {}, " needs at least two classes, but y contains a single class: a."),
+        (["a"] * 12, {}, " needs at least two classes; y contains a single class: a."),
         (
             ["a"] * 9 + ["pain"] * 3,
             {},
@@ -718,7 +718,7 @@ def test_continuous_labels_raise():
 
 
 def test_empty_labels_raise():
-    with pytest.raises(LabelError, match=r"^compare_classifiers needs .* but y contains no labels\.$"):
+    with pytest.raises(LabelError, match=r"^compare_classifiers needs at least two classes; y contains no labels\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, [], [])
 
 

@@ -95,7 +95,7 @@ def test_failed_metrics_are_named():
     failures = pd.DataFrame([["b", 0, "E: x"], ["b", 1, "E: y"]], columns=["estimator", "fold", "error"])
     result = Comparison(frame, pd.DataFrame(), n_classes=2, failures=failures)
     assert result.describe_failures() == [
-        "b failed in 2 of 2 folds, first in fold 0 (E: x); it has no mean of accuracy, ROC AUC."
+        "b failed in 2 of 2 folds, first in fold 0 (E: x); it has no mean of accuracy or ROC AUC."
     ]
     assert result.metrics_ == ["f1_macro", "accuracy", "roc_auc"]
     assert result.best_ == "a"
