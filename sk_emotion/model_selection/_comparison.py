@@ -22,7 +22,7 @@ from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._overlap import number_copies, resolve_groups
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
-from ..utils._dask import bypass_dask, capture_warnings, reissue_warnings, share_data
+from ..utils._dask import record_warnings, repeat_warnings, run_sequentially, share_data
 from ..utils._labels import check_classes, check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_folds import Split, draw_splits, keep_groups_together
@@ -130,12 +130,12 @@ def compare_classifiers(
     check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
     X = as_indexable(X)
-    with bypass_dask():
+    with run_sequentially():
         labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
-    with bypass_dask():
+    with run_sequentially():
         caveats = _list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
     if caveats:
         warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
@@ -146,7 +146,7 @@ def compare_classifiers(
         # Reject unknown metrics before fitting.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [
-            delayed(capture_warnings)(
+            delayed(record_warnings)(
                 score_fold, name, estimator, X, labels, group_labels, split, fold, metrics, error_score
             )
             for name, estimator in prepared.items()
@@ -156,7 +156,7 @@ def compare_classifiers(
         return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
         with share_data(X, labels, group_labels, *splits):
             results = Parallel(n_jobs=bound_jobs(n_jobs, len(tasks)), return_as=return_as)(tasks)
-            rows = collect_folds(reissue_warnings(results), len(splits), list(prepared), verbose)
+            rows = collect_folds(repeat_warnings(results), len(splits), list(prepared), verbose)
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
     n_classes = len(np.unique(labels))

@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
-from ..utils._dask import bypass_dask
+from ..utils._dask import run_sequentially
 from ..utils._progress import make_progress
 from ..utils._text import printable
 
@@ -70,7 +70,7 @@ def score_fold(
     sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
     try:
         # In this process, so that the scorer can fill `failed`.
-        with bypass_dask():
+        with run_sequentially():
             scores = cross_validate(
                 estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
             )

@@ -1,4 +1,4 @@
-"""Send work to a Dask cluster by joblib: data only once, no nested tasks, and warnings brought back."""
+"""Run joblib tasks on a Dask cluster: send data once, avoid nested tasks, and forward warnings."""
 
 import sys
 import warnings
@@ -14,7 +14,7 @@ from ..exceptions import TrainingError
 
 
 def in_dask_task() -> bool:
-    """Check whether this thread runs a Dask task."""
+    """Return whether this thread runs a Dask task."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
@@ -26,12 +26,12 @@ def in_dask_task() -> bool:
 
 
 @contextmanager
-def bypass_dask() -> Iterator[None]:
-    """Run joblib sequentially in this thread instead of on a Dask cluster.
+def run_sequentially() -> Iterator[None]:
+    """Run joblib tasks in this thread instead of on a Dask cluster, whatever `n_jobs` is.
 
-    Inside a Dask task, joblib would submit further tasks and send the data again, even with ``n_jobs=1``.
+    Inside a Dask task, joblib would create nested tasks and send them the data again; Dask ignores ``n_jobs=1``.
     """
-    if _get_dask_backend() is None:
+    if _find_backend() is None:
         yield
         return
     with parallel_config("sequential"):
@@ -40,74 +40,74 @@ def bypass_dask() -> Iterator[None]:
 
 @contextmanager
 def share_data(*parts: Any) -> Iterator[None]:
-    """Send the parts to a Dask cluster once, so that joblib's tasks refer to them; do nothing without a cluster.
+    """Send data to a Dask cluster once, so that joblib's tasks refer to it. Without a cluster, do nothing.
 
-    Scattered data is lost with the last worker that holds it, even with ``broadcast=True``, because the scheduler
-    drops unused copies. The result of a task is recomputed when it is lost, so each part becomes a task.
+    Scattered data is lost with the last worker that holds it, and ``broadcast=True`` helps for seconds only: the
+    scheduler drops unused copies. The result of a task is recomputed, so each part becomes a task.
 
     Raises
     ------
     TrainingError
-        If the cluster shuts down within the context, or a task has killed several workers.
+        If, within the context, the cluster fails, or a task has killed several workers.
     """
-    backend = _get_dask_backend()
+    backend = _find_backend()
     if backend is None:
         yield
         return
     import dask
     import distributed
 
-    # Raises joblib's error if there are no workers; replicate would wait forever.
+    # Without workers, joblib raises an error here; waiting for replicas would never end.
     backend.effective_n_jobs(-1)
     known = backend.data_futures
     new = {id(part): part for part in parts if part is not None and id(part) not in known}
-    # Dask warns about large tasks, which are slow only if there are many.
+    # Dask warns about large tasks, which are only a problem if there are many.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
-        shared = {number: backend.client.submit(_Constant(part), pure=False) for number, part in new.items()}
+        shared = {number: backend.client.submit(_Given(part), pure=False) for number, part in new.items()}
     known |= shared
     try:
-        # Dask prefers workers that hold the data; without copies the others would stay idle.
+        # Dask prefers workers that have the data, and would leave the others idle.
         backend.client.replicate(list(shared.values()))
-        with _raise_task_failures(backend):
+        with _report_failures(backend):
             yield
     except (CancelledError, distributed.KilledWorker) as error:
-        raise TrainingError(f"The Dask cluster gave up: {error} See its logs for details.") from error
+        raise TrainingError(f"The Dask cluster failed: {error} See its logs for details.") from error
     finally:
         for number in shared:
             del known[number]
 
 
-def capture_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
-    """Call a function and, inside a Dask task, return its warnings, which would only reach the worker's log."""
+def record_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
+    """Call a function; in a Dask task, whose standard error is remote, record its warnings."""
     if not in_dask_task():
         return function(*args), []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as noted:
         result = function(*args)
-    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in caught]
+    return result, [(str(each.message), each.category, each.filename, each.lineno) for each in noted]
 
 
-def reissue_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    """Yield the results of :func:`capture_warnings`, and issue each distinct warning once."""
+def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    """Yield the results of :func:`record_warnings`, and reissue the recorded warnings here, without duplicates."""
     seen: dict[Any, Any] = {}
-    for result, caught in results:
-        for message, category, filename, line in caught:
+    for result, noted in results:
+        for message, category, filename, line in noted:
             warnings.warn_explicit(message, category, filename, line, registry=seen)
         yield result
 
 
 @contextmanager
-def _raise_task_failures(backend: Any) -> Iterator[None]:
-    """Raise the error of a task that Dask aborts; joblib 1.6 would wait forever."""
+def _report_failures(backend: Any) -> Iterator[None]:
+    """Report failed and canceled Dask tasks to joblib, which would otherwise wait forever (joblib 1.6)."""
     submit, retrieve = backend.submit, backend.retrieve_result_callback
 
-    def submit_with_error_callback(function: Any, callback: Any) -> Any:
-        def report_error(done: Future[Any]) -> None:
+    def submit_and_report(function: Any, callback: Any) -> Any:
+        def report(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None:
                 callback(error)
 
         future = submit(function, callback)
-        future.add_done_callback(report_error)
+        future.add_done_callback(report)
         return future
 
     def retrieve_or_raise(outcome: Any) -> Any:
@@ -115,15 +115,15 @@ def _raise_task_failures(backend: Any) -> Iterator[None]:
             raise outcome
         return retrieve(outcome)
 
-    backend.submit, backend.retrieve_result_callback = submit_with_error_callback, retrieve_or_raise
+    backend.submit, backend.retrieve_result_callback = submit_and_report, retrieve_or_raise
     try:
         yield
     finally:
         backend.submit, backend.retrieve_result_callback = submit, retrieve
 
 
-class _Constant:
-    """A task that returns a given value."""
+class _Given:
+    """Task with a known result."""
 
     __name__ = "data"  # on Dask's dashboard
 
@@ -134,7 +134,7 @@ class _Constant:
         return self.value
 
 
-def _get_dask_backend() -> Any:
-    """Return joblib's active backend if it is Dask, else None."""
+def _find_backend() -> Any:
+    """Return joblib's backend if it is Dask's, else None."""
     backend, _ = get_active_backend()
     return backend if hasattr(backend, "data_futures") else None

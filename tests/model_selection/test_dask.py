@@ -147,7 +147,7 @@ def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
         pd.testing.assert_frame_equal(table, expected, check_exact=True)
 
 
-def test_cluster_that_gives_up_raises(faces, client, tmp_path):
+def test_cluster_that_fails_raises(faces, client, tmp_path):
     def set_allowed_failures(number, dask_scheduler):
         dask_scheduler.allowed_failures = number
 
@@ -156,7 +156,7 @@ def test_cluster_that_gives_up_raises(faces, client, tmp_path):
     try:
         with (
             joblib.parallel_config("dask", client=client),
-            pytest.raises(TrainingError, match="The Dask cluster gave up"),
+            pytest.raises(TrainingError, match="The Dask cluster failed"),
         ):
             doomed = Bayes(trace=tmp_path / "killed")
             compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3)
@@ -199,7 +199,7 @@ def test_data_is_sent_once_without_nested_tasks(faces, client, tmp_path):
     done = client.run_on_scheduler(name_tasks)[before:]
     names = {name.split("-")[0] for name in done}
     assert "data" in names
-    assert all(re.fullmatch(r"(mixed_)?batch_of_capture_warnings_\d+_calls", name) for name in names - {"data"})
+    assert all(re.fullmatch(r"(mixed_)?batch_of_record_warnings_\d+_calls", name) for name in names - {"data"})
     sent = Counter((tmp_path / "sent").read_text().split())
     for worker in client.run(os.getpid).values():
         # Once with the task that recreates it and once by itself, but not with each of five folds.
