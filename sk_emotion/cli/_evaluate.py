@@ -73,7 +73,7 @@ def evaluate(
     options.use_cache(classifier, cache)
     with warnings.catch_warnings():
         # Any class name is valid if the model has it; others raise an error below.
-        warnings.filterwarnings("ignore", r"load_face_folder: .* (no class is a known|are no) emotion", DatasetWarning)
+        warnings.filterwarnings("ignore", r"load_face_folder: .*(no class is a known|are not?) emotion", DatasetWarning)
         faces = load_data(data, layout, image_size=48, seed=0, progress=progress)
     options.check_outputs({"--plot": plot, "--report": report}, *faces.list_files())
     answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
