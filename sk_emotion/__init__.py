@@ -1,7 +1,7 @@
-"""Recognise emotions in images of faces, as ordinary scikit-learn estimators.
+"""Recognize emotions in images of faces with scikit-learn estimators.
 
-The public names are loaded on first use (`SPEC 1 <https://scientific-python.org/specs/spec-0001/>`_), so that
-``import sk_emotion`` costs no PyTorch: the list of names is ``__init__.pyi``.
+Public names are loaded lazily (`SPEC 1 <https://scientific-python.org/specs/spec-0001/>`_), so that ``import
+sk_emotion`` does not import PyTorch. They are listed in ``__init__.pyi``.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""``python -m sk_emotion`` is ``sk-emotion``."""
+"""Run ``sk-emotion`` as ``python -m sk_emotion``."""
 
 from .cli import main
 

@@ -4,7 +4,14 @@ Each error is also the built-in error that scikit-learn would raise, so that ``e
 """
 
 
-class SkEmotionError(Exception):
+class _Printable:
+    """Messages may quote file names whose bytes are not UTF-8, which no stream takes as they are."""
+
+    def __str__(self) -> str:
+        return super().__str__().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class SkEmotionError(_Printable, Exception):
     """Base class of every error that sk_emotion raises on purpose."""
 
 
@@ -68,9 +75,9 @@ class MissingDependencyError(SkEmotionError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
-class DatasetWarning(UserWarning):
+class DatasetWarning(_Printable, UserWarning):
     """Data is not what it should be: files left out, copies on both sides of a split, few faces; and which."""
 
 
-class CheckpointWarning(UserWarning):
+class CheckpointWarning(_Printable, UserWarning):
     """A damaged checkpoint was passed over, or another process trains the same."""

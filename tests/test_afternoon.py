@@ -1,4 +1,4 @@
-"""The user's afternoon, as the design tells it, on a small folder of drawn faces."""
+"""A typical workflow on a small folder of synthetic faces: load, search, compare, report."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_from_a_folder_to_a_search_and_a_comparison(folder, tmp_path):
+def test_folder_to_search_and_comparison(folder, tmp_path):
     faces = load_face_folder(folder)
     cnn = make_pipeline(
         FaceLoader(image_size=24, cache=tmp_path / "cache"),
@@ -58,10 +58,10 @@ def test_from_a_folder_to_a_search_and_a_comparison(folder, tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 1000
 
 
-class GreyLevels(ClassifierMixin, BaseEstimator):
-    """Keeps the grey levels that it is fitted on, and those that it predicts."""
+class GrayLevels(ClassifierMixin, BaseEstimator):
+    """Classifier that records the gray levels of the images in fit and predict."""
 
-    seen: list = []  # noqa: RUF012 - the clones of a search share it on purpose
+    seen: list = []  # noqa: RUF012 - shared by the clones of a search on purpose
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -74,22 +74,22 @@ class GreyLevels(ClassifierMixin, BaseEstimator):
         return np.resize(self.classes_, len(X))
 
 
-def test_no_row_of_a_test_fold_and_no_copy_of_one_is_seen_in_fit():
-    # Each image has a grey level of its own, which geometric changes leave as it is, so copies can be told.
+def test_no_sample_of_a_test_fold_and_no_copy_of_one_is_used_in_fit():
+    # Each image has a unique gray level, which geometric augmentation preserves, so that copies can be recognized.
     X = np.repeat(np.arange(100, 140, dtype=np.uint8), 16 * 16).reshape(40, 16, 16)
     y = np.array(["pain"] * 8 + ["fear"] * 32)
     moving = FaceAugmentation(brightness=0, contrast=0)
-    pipeline = make_pipeline(AugmentationOverSampler(augmentation=moving, random_state=0), GreyLevels())
-    GreyLevels.seen.clear()
+    pipeline = make_pipeline(AugmentationOverSampler(augmentation=moving, random_state=0), GrayLevels())
+    GrayLevels.seen.clear()
     search = GridSearchCV(
         pipeline, {"augmentationoversampler__sampling_strategy": ["auto", "all"]}, cv=4, scoring="accuracy", refit=False
     )
     search.fit(X, y)
-    assert len(GreyLevels.seen) == 8
-    for fitted, n_fitted, tested in GreyLevels.seen:
-        assert n_fitted == 48  # 24 of the larger class, and as many of the smaller one
+    assert len(GrayLevels.seen) == 8
+    for fitted, n_fitted, tested in GrayLevels.seen:
+        assert n_fitted == 48  # 24 of each class
         assert len(fitted) == 30
         assert not fitted & set(tested[:, 8, 8].tolist())
-        # The test fold is neither grown nor changed.
+        # The test fold is neither oversampled nor augmented.
         assert len(tested) == 10
         assert all(image.min() == image.max() for image in tested)

@@ -1,4 +1,4 @@
-"""The common checks of scikit-learn and imbalanced-learn, on every public estimator."""
+"""Common checks of scikit-learn and imbalanced-learn on every public estimator."""
 
 import pytest
 from imblearn.utils.estimator_checks import estimator_checks_generator as generate_sampler_checks
@@ -9,15 +9,15 @@ from sk_emotion.utils import all_estimators
 
 
 def expected_failures(estimator):
-    """Name the checks excused, as scikit-learn excuses them for its own stochastic estimators."""
+    """Return the checks expected to fail, as scikit-learn does for its own stochastic estimators."""
     if type(estimator).__name__ != "EmotionClassifier":
         return {}
-    reason = "a shuffled stochastic fit repeats in expectation alone; a statistical test stands in"
+    reason = "a shuffled stochastic fit is equivalent only in expectation, which a statistical test checks"
     return {"check_sample_weight_equivalence_on_dense_data": reason}
 
 
 def with_few_epochs(estimator):
-    """Train for as few iterations as scikit-learn lets its own estimators train in these checks."""
+    """Limit the number of epochs, as scikit-learn does for its own estimators in these checks."""
     return estimator.set_params(max_epochs=5) if "max_epochs" in estimator.get_params() else estimator
 
 
@@ -34,5 +34,5 @@ def test_sampler_passes_the_checks_of_imbalanced_learn(estimator, check):
     check(estimator)
 
 
-def test_classifier_with_its_own_number_of_epochs_learns_what_scikit_learn_checks():
+def test_classifier_with_default_epochs_passes_check_classifiers_train():
     check_classifiers_train("EmotionClassifier", EmotionClassifier(random_state=0))

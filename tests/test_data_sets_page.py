@@ -1,4 +1,4 @@
-"""The page of well-known data sets runs as it stands, in Python and in the shell, on little sets laid out like them."""
+"""Run the Python and shell code of the page of public data sets on small data sets with the same layout."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ QUICK = ["--model", "hog-svm", "--detector", "none", "--validation", "0", "--ima
 
 
 class Writer:
-    """Writes faces, each another one."""
+    """Writer of a different face on each call."""
 
     def __init__(self):
         self.n_written = 0
@@ -142,7 +142,7 @@ def find_blocks(text, language):
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_lines_of_data_set_run_in_python_and_in_the_shell(name, tmp_path, monkeypatch, capsys):
+def test_code_of_data_set_runs(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     expected = LAYOUTS[name](Writer())
     names, loaded = {}, []
@@ -168,5 +168,5 @@ def test_lines_of_data_set_run_in_python_and_in_the_shell(name, tmp_path, monkey
         assert "Warning" not in printed.err
 
 
-def test_every_data_set_of_the_page_is_tested():
+def test_all_data_sets_of_the_page_are_tested():
     assert set(SECTIONS) == set(LAYOUTS)

@@ -1,4 +1,4 @@
-"""The code of README and docs runs as it stands, but for the number of epochs and the port of a dashboard."""
+"""Run the code of README and docs, with fewer epochs and a free dashboard port."""
 
 import re
 import sys
@@ -36,16 +36,16 @@ SHOWN = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
+    """Empty working directory."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     plt.close("all")
 
 
 def run_code(path):
-    """Run the Python blocks of a page one after the other, with trainings of one epoch; give their names.
+    """Run the Python blocks of a page in order, training for one epoch; return their namespace.
 
-    The dashboard of a cluster takes any port, since its own may be taken by another.
+    The dashboard of a cluster uses any free port, since the default may be in use.
     """
     blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert blocks
@@ -59,7 +59,7 @@ def run_code(path):
 
 
 class Camera:
-    """What stands for ``cv2.VideoCapture``, which is not installed: it returns two frames, blue first."""
+    """Replacement for ``cv2.VideoCapture``, which is not installed; returns two BGR frames."""
 
     def __init__(self, device):
         self.frames = [astronaut()[..., ::-1]] * 2
@@ -72,7 +72,7 @@ class Camera:
 
 
 def draw_photos(folder, n_photos=30):
-    """Fill a folder with drawn faces, in a folder for each emotion."""
+    """Fill a folder with synthetic faces, one subfolder per emotion."""
     X, y, _ = make_faces(n_photos, emotions=["happiness", "pain", "sadness"], image_size=48, random_state=0)
     for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
         (folder / emotion).mkdir(parents=True, exist_ok=True)
@@ -94,14 +94,14 @@ def test_code_of_page_runs(here, page, capsys, monkeypatch):
         assert (here / "report.png").exists()
 
 
-def test_every_page_with_code_is_run():
+def test_all_pages_with_code_are_run():
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     with_code = {page for page in pages if "```python" in (ROOT / "docs" / page).read_text(encoding="utf-8")}
-    # The page of well-known data sets is run by test_data_sets_page.py.
+    # test_data_sets_page.py runs the page of public data sets.
     assert {*PAGES, "guide/data_sets.md"} == with_code
 
 
-def test_every_public_name_has_a_place_in_the_api_reference(monkeypatch):
+def test_all_public_names_are_in_the_api_reference(monkeypatch):
     pytest.importorskip("sphinx")
     monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
     places = import_module("public_names").find_places()
@@ -125,7 +125,7 @@ def test_readme_runs_on_a_folder_of_photos(here, capsys):
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
-def test_links_lead_somewhere(page):
+def test_links_exist(page):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     for link in links:
         if not link.startswith("http"):

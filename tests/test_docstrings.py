@@ -14,11 +14,11 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_run_as_shown(name):
+def test_examples_pass(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
 
 
 @pytest.mark.parametrize("name", [name for name in sk_emotion.__all__ if callable(getattr(sk_emotion, name))])
-def test_every_public_function_and_class_has_an_example(name):
+def test_public_functions_and_classes_have_an_example(name):
     assert ">>> " in getattr(sk_emotion, name).__doc__

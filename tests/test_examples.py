@@ -1,4 +1,4 @@
-"""The examples run as they stand but for the number of epochs, in an empty folder, on drawn faces and on photos.
+"""Run the examples in an empty folder, with one epoch, on synthetic faces and on photos.
 
 `make docs` runs them in full.
 """
@@ -15,7 +15,7 @@ from PIL import Image
 from sk_emotion import make_faces
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# The demo is run by `make demo`.
+# `make demo` runs the demo.
 SHOWN = {
     "custom_network.py": ["separable", "VGG", "Loaded: "],
     "final_project_binary.py": ["F1 (pain)", "Why they differ", "equalised test set", "new_photo.png"],
@@ -27,7 +27,7 @@ SHOWN = {
 
 @pytest.fixture
 def run_example(tmp_path, monkeypatch, capsys):
-    """Runs an example in an empty folder, with trainings of one epoch; gives what it prints."""
+    """Return a function that runs an example in an empty folder, with one epoch, and returns its output."""
 
     def run(name, *arguments):
         shorter = tmp_path / "example" / name
@@ -44,7 +44,7 @@ def run_example(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_example_runs_on_drawn_faces(name, run_example, tmp_path):
+def test_example_runs_on_synthetic_faces(name, run_example, tmp_path):
     printed = run_example(name)
     for expected in SHOWN[name]:
         assert expected in printed
@@ -55,7 +55,7 @@ def test_example_runs_on_drawn_faces(name, run_example, tmp_path):
     }.get(name, [])
 
 
-# So few photos are warned of.
+# So few photos cause a warning.
 @pytest.mark.filterwarnings("ignore:EmotionReport. Fewer than 20:sk_emotion.exceptions.DatasetWarning")
 @pytest.mark.parametrize("name", ["final_project_binary.py", "final_project_multiclass.py"])
 def test_final_project_runs_on_a_folder_of_photos(name, run_example, tmp_path):
@@ -68,7 +68,7 @@ def test_final_project_runs_on_a_folder_of_photos(name, run_example, tmp_path):
     assert str(photo) in run_example(name, tmp_path / "my faces", photo)
 
 
-def test_every_example_is_short_and_is_run():
+def test_all_examples_are_short_and_are_run():
     names = {path.name for path in EXAMPLES.glob("*.py")}
     assert names == {*SHOWN, "compare_cnn_and_hog.py"}
     for name in names:

@@ -30,22 +30,22 @@ ERRORS = [
 WARNINGS = [exceptions.CheckpointWarning, exceptions.DatasetWarning]
 
 
-def test_every_error_has_its_built_in_kind_listed_here():
+def test_all_errors_are_listed_here():
     assert [error.__name__ for error in ERRORS] == sorted(BUILT_IN)
 
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("by", ["own name", "base class", "built-in kind"])
-def test_error_is_caught_as_its_built_in_kind_too(error, by):
+def test_error_can_be_caught_as_its_built_in_kind(error, by):
     kind = {"own name": error, "base class": SkEmotionError, "built-in kind": BUILT_IN[error.__name__]}[by]
     with pytest.raises(kind, match="what to do"):
         raise error("what to do")
 
 
 @pytest.mark.parametrize("error", [SkEmotionError, *ERRORS, *WARNINGS])
-def test_docstring_says_when_it_is_raised(error):
+def test_errors_and_warnings_have_a_docstring(error):
     assert error.__doc__
 
 
-def test_warning_is_a_user_warning():
+def test_warnings_are_user_warnings():
     assert all(issubclass(warning, UserWarning) for warning in WARNINGS)

@@ -22,18 +22,18 @@ ROOMS = [
 
 
 def run(code):
-    """Run Python afresh, and list which of the heavy packages are loaded in the end."""
+    """Run code in a new Python process; return the heavy packages that it imported."""
     report = f"import sys; print('loaded', *[name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()[1:]
 
 
-def test_import_of_the_package_loads_nothing_heavy():
+def test_import_of_the_package_is_lightweight():
     rooms = "\n".join(f"import sk_emotion.{room}" for room in ROOMS)
     assert run(f"import sk_emotion\n{rooms}\nassert 'EmotionClassifier' in dir(sk_emotion)") == []
 
 
-def test_help_of_the_shell_command_loads_nothing_heavy():
+def test_help_of_the_command_is_lightweight():
     code = """
 import runpy, sys
 sys.argv = ["sk-emotion", "--help"]
@@ -45,11 +45,11 @@ except SystemExit as end:
     assert run(code) == []
 
 
-def test_name_is_loaded_when_it_is_used():
+def test_names_are_loaded_on_first_use():
     assert "torch" in run("import sk_emotion; sk_emotion.networks.ResNet")
 
 
-def test_training_does_not_load_the_compiler_of_pytorch():
+def test_training_does_not_import_torch_dynamo():
     code = """
 import sys
 from sk_emotion import EmotionClassifier, make_faces, networks
@@ -61,7 +61,7 @@ assert "torch._dynamo" not in sys.modules
     assert "torch" in run(code)
 
 
-def test_finding_a_face_does_not_load_the_compiler_of_pytorch_and_leaves_it_to_others():
+def test_face_detection_does_not_import_torch_dynamo_and_does_not_break_it():
     code = """
 import sys
 from skimage.data import astronaut
@@ -78,12 +78,12 @@ assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"]
 
 
 @pytest.mark.parametrize("name", sk_emotion.__all__)
-def test_every_public_name_is_there(name):
+def test_public_names_exist(name):
     assert getattr(sk_emotion, name) is not None
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_every_public_name_of_a_room_is_there(room):
+def test_public_names_of_subpackages_exist(room):
     module = importlib.import_module(f"sk_emotion.{room}")
     assert module.__all__ and all(getattr(module, name) is not None for name in module.__all__)
 

@@ -1,7 +1,7 @@
-"""The pages in a browser: nothing is asked of a network, nothing is wider than a phone, nobody is shut out.
+"""HTML reports in a browser: no network requests, no overflow on a phone, no accessibility violations.
 
-`SK_EMOTION_AXE` is the path of ``axe.min.js`` of axe-core, and `SK_EMOTION_CHROMIUM` that of a Chromium, if it is not
-found by itself. `.ci/run` installs both.
+`SK_EMOTION_AXE` is the path of ``axe.min.js`` of axe-core, and `SK_EMOTION_CHROMIUM` that of Chromium, if it is not on
+PATH. `.ci/run` installs both.
 """
 
 import json
@@ -25,19 +25,19 @@ CHROMIUM = os.environ.get("SK_EMOTION_CHROMIUM") or next(
 AXE = os.environ.get("SK_EMOTION_AXE")
 
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium: install it, or name it in SK_EMOTION_CHROMIUM; .ci/run does"
+    CHROMIUM is None, reason="needs Chromium: install it, or set SK_EMOTION_CHROMIUM; .ci/run does"
 )
 
 VIEWS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
 
-# Whatever the page would ask of a network is refused, and the refusal stands on the console.
+# Network requests of the page are blocked, and reported on the console.
 POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
 )
 
-# Each view lies in a frame of its own, and says what it found to the page around it.
-TELL = """
+# Each view is an iframe, which posts its results to the outer page.
+REPORT = """
 <script>
 addEventListener("load", async () => {
   document.documentElement.style.colorScheme = THEME;
@@ -67,13 +67,13 @@ addEventListener("message", ({data}) => {
 
 
 def open_page(page, folder):
-    """Open a page in each view; give what the views found, and what stands on the console."""
+    """Open a page in each view; return the results of the views and the lines of the console."""
     axe = f"<script>{Path(AXE).read_text(encoding='utf-8')}</script>" if AXE else ""
     frames = ""
     for number, (width, theme) in enumerate(VIEWS):
-        tell = TELL.replace("THEME", json.dumps(theme)).replace("VIEW", json.dumps(f"{width} {theme}"))
-        view = page.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + POLICY).replace("</body>", axe + tell)
-        (folder / f"{number}.html").write_text(view, encoding="utf-8")
+        report = REPORT.replace("THEME", json.dumps(theme)).replace("VIEW", json.dumps(f"{width} {theme}"))
+        view = page.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + POLICY)
+        (folder / f"{number}.html").write_text(view.replace("</body>", axe + report), encoding="utf-8")
         frames += f'<iframe src="{number}.html" style="width: {width}px; height: 800px; border: 0"></iframe>'
     outer = GATHER.replace("FRAMES", frames).replace("COUNT", str(len(VIEWS)))
     (folder / "views.html").write_text(outer, encoding="utf-8")
@@ -90,7 +90,7 @@ def open_page(page, folder):
 
 @pytest.fixture(scope="module", params=["report", "comparison"])
 def opened(request, tmp_path_factory):
-    """A page with every section and names of any length, as each view shows it."""
+    """Results of all views of a page with every section and with long names."""
     names = np.array(["happiness", "a class with a very long name & <script>", "pain"])
     if request.param == "report":
         rng = np.random.default_rng(0)
@@ -113,20 +113,20 @@ def opened(request, tmp_path_factory):
     return open_page(result.to_html(), tmp_path_factory.mktemp(request.param))
 
 
-def test_console_stays_empty_and_nothing_is_requested(opened):
+def test_console_is_empty_and_nothing_is_requested(opened):
     views, console = opened
     assert console == []
     assert {view["view"]: view["asked"] for view in views} == {f"{width} {theme}": [] for width, theme in VIEWS}
 
 
-def test_page_is_no_wider_than_the_screen(opened):
+def test_page_fits_the_screen(opened):
     views, _ = opened
     for view in views:
         assert view["width"] <= view["room"], view["view"]
 
 
-@pytest.mark.skipif(AXE is None, reason="needs axe-core: name its axe.min.js in SK_EMOTION_AXE; .ci/run does")
-def test_nobody_is_shut_out_in_light_or_dark(opened):
+@pytest.mark.skipif(AXE is None, reason="needs axe-core: set SK_EMOTION_AXE to its axe.min.js; .ci/run does")
+def test_page_has_no_accessibility_violations(opened):
     views, _ = opened
     for view in views:
         assert view["faults"] == [], view["view"]

@@ -1,6 +1,6 @@
 """The shell command ``sk-emotion``.
 
-Everything heavy is imported inside the commands, so that ``sk-emotion --help`` answers at once.
+Heavy imports are deferred to the commands so that ``sk-emotion --help`` is fast.
 """
 
 import sys
@@ -11,7 +11,7 @@ import typer
 
 from ._compare import compare
 from ._evaluate import evaluate
-from ._output import complain, on_one_line, open_streams, settle_streams
+from ._output import flush_streams, format_message, open_streams, print_message
 from ._predict import predict
 from ._train import train
 
@@ -31,7 +31,7 @@ _ArgumentError: Any = typer.BadParameter.__mro__[2]
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command; what is wrong with arguments, data or files is a line on standard error, and exit code 2."""
+    """Run the command; print errors in arguments, data or files as one line on standard error and exit with code 2."""
     from ..exceptions import SkEmotionError
     from ..utils._text import withhold
 
@@ -41,10 +41,10 @@ def main(args: list[str] | None = None) -> None:
     ]
 
     def write_line(kind: str, message: object) -> str:
-        return on_one_line(kind, withhold(str(message), sources))
+        return format_message(kind, withhold(str(message), sources))
 
-    in_python = warnings.formatwarning
-    # The line of code that warns is of no use to who reads a shell.
+    original_format = warnings.formatwarning
+    # The source line of a warning is of no use in a shell.
     warnings.formatwarning = lambda message, *_, **__: f"{write_line('Warning', message)}\n"
     open_streams()
     code = _EXIT_ERROR
@@ -53,17 +53,17 @@ def main(args: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _EXIT_INTERRUPTED
     except _ArgumentError as error:
-        # Without any argument, the help has been printed.
+        # Without arguments, the help has already been printed.
         if type(error).__name__ != "NoArgsIsHelpError":
             context = getattr(error, "ctx", None)
             advice = "" if context is None else f" Try '{context.command_path} --help'."
-            complain(write_line("Error", f"{error.format_message().rstrip('.')}.{advice}"))
+            print_message(write_line("Error", f"{error.format_message().rstrip('.')}.{advice}"))
     except (SkEmotionError, OSError, ValueError, MemoryError) as error:
-        # scikit-learn's own complaints about data are ValueErrors.
-        complain(write_line("Error", str(error) or "there is not enough memory."))
+        # scikit-learn raises ValueError for invalid data.
+        print_message(write_line("Error", str(error) or "there is not enough memory."))
     finally:
-        warnings.formatwarning = in_python
-        settle_streams()
+        warnings.formatwarning = original_format
+        flush_streams()
     sys.exit(code)
 
 
@@ -81,8 +81,8 @@ def _group(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Recognise emotions in images of faces.
+    """Recognize emotions in images of faces.
 
-    Exit codes: 0 done; 1 predict could not read all pictures; 2 nothing done, and why on standard error; 130
-    interrupted; 141 the reader of a pipe has ended.
+    Exit codes: 0 success; 1 predict could not read some images; 2 error, described on standard error; 130
+    interrupted; 141 broken pipe.
     """

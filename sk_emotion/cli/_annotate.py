@@ -1,4 +1,4 @@
-"""Pictures with the face framed, and what a model says of it below."""
+"""Copies of photos with the face framed and the predictions below."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from ..utils._files import write_output
 from ..utils._text import printable
 from ._pictures import Picture
 
-# In pixels; the longer side of what is written.
+# Limits of the longer side of an annotated copy, in pixels.
 _SMALLEST, _LARGEST = 480, 1280
 _ENDING, _MOST_LETTERS = ".png", 200
 _FRAME = "#E69F00"
@@ -20,19 +20,19 @@ _TEXT, _PAPER, _RAIL = "#1c1c1e", "white", "#e4e4e8"
 
 
 def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detector: Any, note: str = "") -> None:
-    """Write a copy of each picture that can be read.
+    """Write an annotated copy of each photo that can be read.
 
     Parameters
     ----------
     folder : Path
-        It is made if it does not exist.
+        Created if it does not exist.
     pictures : list of Picture
     table : DataFrame
-        Of :func:`predict_faces`, a row for each picture.
+        Result of :func:`predict_faces`, one row per photo.
     detector : str, callable or None
         As in :class:`FaceLoader`.
     note : str, default=""
-        What is to be known of every label.
+        Text shown beside each label.
     """
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
@@ -45,20 +45,20 @@ def annotate_pictures(folder: Path, pictures: list[Picture], table: Any, detecto
 
 
 def check_copies(folder: Path, pictures: list[Picture]) -> None:
-    """Refuse a folder in which the copy of a picture would take the place of the picture."""
+    """Raise an error if an annotated copy in `folder` would overwrite its original."""
     inside = os.path.realpath(folder)
     for picture in pictures:
         where, name = os.path.split(os.path.realpath(picture.name))
         if where == inside and name.lower().endswith(_ENDING):
             raise typer.BadParameter(
-                f"its copy would take the place of {picture.name!r}. Name another folder.", param_hint="--annotate"
+                f"its copy would overwrite {picture.name!r}. Use another folder.", param_hint="--annotate"
             )
 
 
 def _choose_name(name: str, taken: set[str]) -> str:
-    """Name the copy of a picture after it; pictures of the same name in several folders are numbered."""
+    """Return a file name for the copy of a photo; add a number if the name is taken."""
     stem = "picture" if name == "-" else Path(name).stem
-    # A name that is as long as a file system allows has no room for a number.
+    # Leave room for a number: file systems limit the length of names.
     stem = stem[:_MOST_LETTERS]
     chosen, number = f"{stem}{_ENDING}", 1
     while chosen.lower() in taken:
@@ -83,7 +83,7 @@ def _annotate(source: Any, row: dict[Any, Any], detector: Any, note: str) -> Any
     if len(boxes):
         x, y, w, h = (float(value) * scale for value in boxes[0])
         frame = ImageDraw.Draw(picture)
-        # Dark around bright, so that it is seen on any picture.
+        # A dark frame around a bright one is visible on any background.
         frame.rectangle((x, y, x + w, y + h), outline=_TEXT, width=round(unit / 4))
         inset = unit / 16
         frame.rectangle(
@@ -97,7 +97,7 @@ def _annotate(source: Any, row: dict[Any, Any], detector: Any, note: str) -> Any
 
 
 def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Any:
-    """Draw the label, and a bar for each class, the most probable first."""
+    """Draw the label and a bar for each class, most probable first."""
     from PIL import Image, ImageDraw
 
     prefix = "probability_"
@@ -124,7 +124,7 @@ def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Any:
 
 
 def _load_font(size: float, *, bold: bool = False) -> Any:
-    """Load Matplotlib's font, which has more scripts than Pillow's own."""
+    """Load Matplotlib's font, which covers more scripts than Pillow's default."""
     import matplotlib
     from PIL import ImageFont
 

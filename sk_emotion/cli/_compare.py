@@ -8,7 +8,7 @@ import typer
 from . import _options as options
 from ._cluster import compute_on, connect
 from ._data import Layout, load_data, read_images
-from ._output import Progress, print_json, show, told_in_the_result
+from ._output import Progress, ignore_dataset_warnings, print_json, show
 
 
 def compare(
@@ -62,9 +62,9 @@ def compare(
     faces = load_data(data, layout, image_size, seed, progress)
     faces = faces._replace(labels=ask_binary(faces.labels, binary, progress)[0])
     options.check_outputs({"--report": report}, *faces.list_files())
-    # What cannot be split is known before any picture is read.
+    # Raise errors of splitting before any image is read.
     draw_splits(faces.images, faces.labels, faces.together, cv, random_state=seed, owner="--cv")
-    # Decoding learns nothing from the images, so that doing it before the folds leaks nothing.
+    # Decoding learns nothing from the images, so doing it before splitting causes no leakage.
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
     faces = read_images(faces, loader, progress)
     cnn = make_pipeline(
@@ -75,7 +75,7 @@ def compare(
         ),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
-    with told_in_the_result(), compute_on(client):
+    with ignore_dataset_warnings(), compute_on(client):
         result = compare_classifiers(
             {"CNN": cnn, "HOG+SVM": hog_svm},
             faces.images,
@@ -86,7 +86,7 @@ def compare(
             verbose=0 if quiet else 1,
         )
     if report is not None:
-        # Before anything is printed, which may fail.
+        # Before printing, which may fail.
         result.to_html(report)
         progress.say(f"Report: {report}")
     if json:

@@ -1,4 +1,4 @@
-"""From what the user names to faces, labels and persons."""
+"""Loading of faces, labels and groups from a folder or CSV file."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ _FIRST_COLUMNS = {"image": 0, "label": 1}
 
 
 class Layout(NamedTuple):
-    """How images and labels lie on the disk, as options say it.
+    """Layout of images and labels on disk, as the options describe it.
 
     Attributes
     ----------
@@ -33,45 +33,45 @@ class Layout(NamedTuple):
     root: Path | None
 
     def find_column(self, name: str) -> str | int:
-        """Return the column that a name stands for: its number, if there is no header."""
+        """Return the column with this name; without a header, its number."""
         if self.header:
             return name
         return int(name) if name.isdecimal() else _FIRST_COLUMNS.get(name, name)
 
     def map_labels(self) -> dict[str, str | None] | None:
-        """Read ``1=surprise,2=fear``."""
+        """Parse ``1=surprise,2=fear``."""
         if self.labels is None:
             return None
         pairs = [[side.strip() for side in part.split("=")] for part in self.labels.split(",")]
         if any(len(pair) != 2 or not pair[0] for pair in pairs) or len({pair[0] for pair in pairs}) < len(pairs):
             raise typer.BadParameter(
-                f"{self.labels!r}, expected each name once, as in 1=surprise,2=fear.", param_hint="--labels"
+                f"expected each name once, as in 1=surprise,2=fear; got {self.labels!r}.", param_hint="--labels"
             )
         return {name: emotion or None for name, emotion in pairs}
 
     def describe_table(self) -> dict[str, Any]:
-        """Return the options of the reader of tables; an escaped tab is one."""
+        """Return the keyword arguments of :func:`load_face_table`; ``\\t`` means a tab."""
         return {"sep": "\t" if self.sep == r"\t" else self.sep, "header": 0 if self.header else None}
 
 
 class Faces(NamedTuple):
-    """Faces, with what is known of them.
+    """Faces with their labels and groups.
 
     Attributes
     ----------
     images : ndarray of shape (n,) or (n, H, W)
-        Paths of pictures, and once these are read the faces in them.
+        Paths, or the faces once the images have been read.
     labels : ndarray of shape (n,)
     people : ndarray of shape (n,) or None
-        Who is who, where that is told; else near copies of a photo are one.
+        Person of each face if `groups` names them, else groups of near-duplicates.
     together : ndarray of shape (n,) or None
-        What must be on one side of a split: people, and those who share a photo too. Reports name people.
+        Groups for splitting: `people`, joined if they share near-duplicates.
     names : ndarray of shape (n,) or None
-        Paths of pictures; drawn faces have none.
+        Paths; None for synthetic faces.
     rows : ndarray of shape (n,)
-        Where each stands among all that the user names.
+        Position of each face in the data as passed.
     unread : dict of int to str
-        Rows of pictures that were left out, and why.
+        Rows of images that could not be read, with the reason.
     """
 
     images: Any
@@ -83,16 +83,16 @@ class Faces(NamedTuple):
     unread: dict[int, str]
 
     def take(self, rows: Any) -> "Faces":
-        """Give some of the faces."""
+        """Return the faces at these positions."""
         known = {name: part[rows] for name, part in self._asdict().items() if isinstance(part, np.ndarray)}
         return self._replace(**known)
 
     def list_files(self) -> list[str]:
-        """List the pictures."""
+        """Return the paths of the images."""
         return [] if self.names is None else list(map(str, self.names))
 
     def leave_out(self, unread: dict[int, str], progress: Progress) -> "Faces":
-        """Leave out what cannot be read, by its place here, and say so."""
+        """Drop images that cannot be read, by position, and print a warning."""
         if not unread:
             return self
         progress.warn(describe_unread(self.names, unread))
@@ -100,7 +100,7 @@ class Faces(NamedTuple):
         if not len(kept):
             from ..exceptions import DatasetError
 
-            raise DatasetError("none of the pictures can be read.")
+            raise DatasetError("none of the images can be read.")
         reasons = {int(self.rows[place]): reason for place, reason in unread.items()}
         return self.take(kept)._replace(unread=self.unread | reasons)
 
@@ -112,10 +112,10 @@ def load_data(
     seed: int,
     progress: Progress,
 ) -> Faces:
-    """Load images or paths, labels and persons from wherever they are, and say how many there are.
+    """Load images or paths, labels and groups, and print the number of images per class.
 
-    Pictures that cannot be read are left out, so that what is asked of the others can be judged before faces are looked
-    for, which takes minutes.
+    Images that cannot be read are dropped here, so that errors in labels and groups are raised before face detection,
+    which takes minutes.
     """
     is_table = data is not None and data.suffix.lower() in _TABLES
     of_tables = {"--sep": layout.sep, "--no-header": not layout.header or None, "--root": layout.root}
@@ -125,14 +125,14 @@ def load_data(
     for option, value in others.items():
         if value is not None:
             kind = {"--label": "a folder", "--labels": "a folder or a CSV file"}.get(option, "a CSV file")
-            what = "but no data are named" if data is None else f"which {str(data)!r} is not"
-            raise typer.BadParameter(f"it is for {kind}, {what}.", param_hint=option)
+            what = "but no DATA was passed" if data is None else f"which {str(data)!r} is not"
+            raise typer.BadParameter(f"this option needs {kind}, {what}.", param_hint=option)
     labels_of = layout.map_labels()
     from .. import datasets
     from ..leakage._persons import groups_from_names
 
     groups = layout.groups
-    told = None if groups in (None, "duplicates", "none") else groups
+    named = None if groups in (None, "duplicates", "none") else groups
     copies = None
     if data is None:
         images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
@@ -142,7 +142,7 @@ def load_data(
             data,
             image=layout.find_column(layout.image_column),
             label=layout.find_column(layout.label_column),
-            group=None if told is None else layout.find_column(told),
+            group=None if named is None else layout.find_column(named),
             labels=labels_of,
             root=layout.root,
             **layout.describe_table(),
@@ -153,7 +153,8 @@ def load_data(
         faces, copies = _look_for_copies(faces, progress)
     else:
         folder = datasets.load_face_folder(data, label=layout.label, labels=labels_of)
-        people = groups_from_names([Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data], told)
+        relative = [Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data]
+        people = groups_from_names(relative, named)
         faces, copies = _gather(folder.data, folder.target, people, folder.data), folder.groups
     progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
     return faces if copies is None else _keep_together(faces, copies, groups != "none", progress)
@@ -164,20 +165,20 @@ def _gather(images: Any, labels: Any, people: Any, names: Any) -> Faces:
 
 
 def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
-    """Read each picture once, small; leave out what cannot be read, and number copies alike."""
+    """Read a thumbnail of each image, drop unreadable ones, and return groups of near-duplicates."""
     from ..exceptions import ImageReadError
     from ..leakage._overlap import number_thumbnails
     from ..leakage._thumbnails import read_thumbnails
 
     seen = read_thumbnails(faces.images, n_jobs=-1)
     errors = {place: look for place, look in enumerate(seen) if isinstance(look, ImageReadError)}
-    # The cause names no picture, since all are named together.
+    # The cause has no path in its message: paths are listed together.
     kept = faces.leave_out({place: str(error.__cause__ or error) for place, error in errors.items()}, progress)
     return kept, number_thumbnails(np.array([look for look in seen if not isinstance(look, ImageReadError)]))
 
 
 def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) -> Faces:
-    """Point at photos that have a copy under another label; keep copies together, and people who share one."""
+    """Warn of duplicates with different labels; group near-duplicates, and people who share one."""
     from ..leakage._duplicates import join_groups
     from ..leakage._persons import describe_contradictions, find_contradictions
 
@@ -191,26 +192,26 @@ def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) 
 
 
 def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[str, Any] | None:
-    """Read what is known of the images of a CSV file, by column."""
+    """Read columns of a CSV file by name."""
     if not names:
         return None
     from ..datasets._table import read_csv
 
     if data.suffix.lower() not in _TABLES:
-        raise typer.BadParameter(f"it names columns of a CSV file, but {str(data)!r} is none.", param_hint="--by")
+        raise typer.BadParameter(f"this option needs a CSV file, which {str(data)!r} is not.", param_hint="--by")
     frame = read_csv(data, **layout.describe_table())
     columns = {name: layout.find_column(name) for name in names}
     for name, column in columns.items():
         if column not in frame.columns:
-            told = ", ".join(map(str, frame.columns))
-            raise typer.BadParameter(f"there is no column {name!r}, but {told}.", param_hint="--by")
+            known = ", ".join(map(str, frame.columns))
+            raise typer.BadParameter(f"there is no column {name!r}; the columns are {known}.", param_hint="--by")
         if frame[column].ndim > 1:
-            raise typer.BadParameter(f"the column {name!r} is there twice.", param_hint="--by")
+            raise typer.BadParameter(f"there are several columns {name!r}.", param_hint="--by")
     return {name: frame[column].to_numpy() for name, column in columns.items()}
 
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
-    """Turn pictures into faces by a fitted loader, and leave out what cannot be read."""
+    """Load faces from images with a fitted loader; drop images that cannot be read."""
     from ..prediction._predict_faces import load_in_chunks
 
     with progress.track("Reading the images", len(faces.images)) as advance:
@@ -219,7 +220,7 @@ def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
 
 
 def keep_readable(faces: Faces, images: Any, found: Any, unread: dict[int, str], progress: Progress) -> Faces:
-    """Put images in the place of their paths, but for those that cannot be read."""
+    """Replace paths by images; drop images that cannot be read."""
     if found is not None:
-        progress.say(f"A face was seen in {int(found.sum())} of {len(found)} images.")
+        progress.say(f"Found a face in {int(found.sum())} of {len(found)} images.")
     return faces._replace(images=images).leave_out(unread, progress)

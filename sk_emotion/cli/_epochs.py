@@ -1,4 +1,4 @@
-"""The training's place on a progress bar."""
+"""Progress bar of training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,28 +7,28 @@ from skorch.callbacks import Callback
 
 
 class ShowEpochs(Callback):
-    """Moves a bar on after each epoch.
+    """Advance a progress bar after each epoch.
 
     Parameters
     ----------
     advance : callable
-        Takes a number of epochs and a text.
+        Called with a number of epochs and a description.
     """
 
     def __init__(self, advance: Callable[[int, str], None]):
         self.advance = advance
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Skip the epochs that a checkpoint spares."""
+        """Advance past the epochs of a resumed checkpoint."""
         self.advance(len(net.history), "Training")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Tell how the epoch went."""
+        """Show the scores of the epoch."""
         last = net.history[-1]
         scores = {"loss": last["train_loss"], "validation F1": last.get("valid_f1_macro")}
-        told = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
-        self.advance(1, f"Training: {told}")
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
+        self.advance(1, f"Training: {shown}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Name nothing: with a bar or without, it is the same training."""
+        """Return no parameters: the progress bar does not affect training or its checkpoints."""
         return {}

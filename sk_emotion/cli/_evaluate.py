@@ -8,27 +8,25 @@ import typer
 
 from . import _options as options
 from ._data import Layout, keep_readable, load_data, read_columns
-from ._output import Progress, print_json, save_figure, show, told_in_the_result
+from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
 
 _N_NAMED = 10
 
 
 def evaluate(
-    model: Annotated[
-        str, typer.Argument(help="Model file, as train writes it, or a model that comes with the package.")
-    ],
+    model: Annotated[str, typer.Argument(help="Model file written by train, or name of a pretrained model.")],
     data: options.Data,
     binary: options.Binary = None,
     equalize: Annotated[
-        bool, typer.Option("--equalize", help="Judge on equalised classes too, made equal by augmented copies.")
+        bool, typer.Option("--equalize", help="Also evaluate with classes balanced by augmented copies.")
     ] = False,
-    plot: Annotated[Path | None, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Figure to write: .png, .svg or .pdf.")] = None,
     report: Annotated[
-        Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write, with all of the judgement.")
+        Path | None, typer.Option(dir_okay=False, writable=True, help="HTML page to write, with the full report.")
     ] = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(help="Column of a CSV file, such as age, to score part by part; may be repeated."),
+        typer.Option(help="Column of a CSV file, such as age, to score each value of separately; may be repeated."),
     ] = None,
     cache: options.Cache = None,
     groups: options.Groups = None,
@@ -43,10 +41,10 @@ def evaluate(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Judge a model on labelled images that it was not trained on.
+    """Evaluate a model on labeled images that it was not trained on.
 
-    A model of a binary question asks it of these images too; one of more classes answers --binary by the sum of their
-    probabilities. Groups are drawn as a whole for the confidence intervals.
+    A model trained with --binary is evaluated on the same question. With --binary, a model of more classes answers by
+    the sum of their probabilities. Confidence intervals resample whole groups.
 
     \b
     Examples:
@@ -74,16 +72,16 @@ def evaluate(
     parameters = describe_parameters(classifier)
     options.use_cache(classifier, cache)
     with warnings.catch_warnings():
-        # Classes of any name are right if they are those of the model, and else an error.
-        warnings.filterwarnings("ignore", r"load_face_folder: .* (no class is a known|are no) emotion", DatasetWarning)
+        # Any class name is valid if the model has it; others raise an error below.
+        warnings.filterwarnings("ignore", r"load_face_folder: .*(no class is a known|are not?) emotion", DatasetWarning)
         faces = load_data(data, layout, image_size=48, seed=0, progress=progress)
     options.check_outputs({"--plot": plot, "--report": report}, *faces.list_files())
     answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
     with progress.track("Reading the images", len(answers)) as advance:
         read = read_faces(classifier, list(faces.images), advance)
     faces = keep_readable(faces._replace(labels=answers), read.faces, read.found, read.unread, progress)
-    with told_in_the_result():
-        judged = EmotionReport.from_estimator(
+    with ignore_dataset_warnings():
+        result = EmotionReport.from_estimator(
             read.classifier if question is None else BinaryAnswer(read.classifier, question).fit(),
             faces.images,
             faces.labels,
@@ -93,40 +91,40 @@ def evaluate(
             pos_label=pos_label,
             image_names=faces.names,
         )
-    # How the faces were read, and how the model was trained, is a part of it, whatever it is asked.
-    judged.parameters_, judged.history_ = parameters, find_history(classifier)
-    # Before anything is printed, which may fail.
+    # Show the parameters and history of the whole pipeline, not only of the last step.
+    result.parameters_, result.history_ = parameters, find_history(classifier)
+    # Before printing, which may fail.
     if plot is not None:
-        save_figure(lambda: judged.plot().figure_, plot)
-        progress.say(f"Picture: {plot}")
+        save_figure(lambda: result.plot().figure_, plot)
+        progress.say(f"Figure: {plot}")
     if report is not None:
         asked = f": {binary} or not" if binary else ""
-        judged.to_html(report, title=f"{model} on {data}{asked}")
+        result.to_html(report, title=f"{model} on {data}{asked}")
         progress.say(f"Report: {report}")
     if json:
-        equalized = judged.equalized_
+        equalized = result.equalized_
         print_json(
             {
                 "model": model,
-                "n": judged.n_samples_,
+                "n": result.n_samples_,
                 "unread": len(faces.unread),
-                "scores": judged.scores_.to_dict(orient="index"),
+                "scores": result.scores_.to_dict(orient="index"),
                 "equalized_scores": None if equalized is None else equalized.scores_.to_dict(orient="index"),
-                "per_class": judged.per_class_.to_dict(orient="index"),
-                "per_group": judged.per_group_.to_dict(orient="records"),
-                "confusion_matrix": judged.confusion_matrix_.to_numpy(),
-                "classes": judged.classes_,
-                "caveats": judged.caveats_,
+                "per_class": result.per_class_.to_dict(orient="index"),
+                "per_group": result.per_group_.to_dict(orient="records"),
+                "confusion_matrix": result.confusion_matrix_.to_numpy(),
+                "classes": result.classes_,
+                "caveats": result.caveats_,
             }
         )
     else:
-        show(str(judged))
+        show(str(result))
 
 
 def _ask_one_question(
     classifier: Any, labels: Any, binary: str | None, progress: Progress
 ) -> tuple[Any, Any, str | None]:
-    """Ask model and labels the same question; give the labels, the positive one, and what the model must be asked."""
+    """Return the labels of the question, the positive label, and the question to ask the model (None: its own)."""
     import numpy as np
 
     from ..exceptions import LabelError
@@ -136,7 +134,7 @@ def _ask_one_question(
     known = classifier.classes_.tolist()
     by_text = {str(label): label for label in known}
     if {str(label) for label in labels} <= by_text.keys():
-        # Names of folders are text, also where the labels of the training were numbers.
+        # Folder names are strings, even if the training labels were numbers.
         labels = np.array([by_text[str(label)] for label in labels])
     asked = find_question(known)
     of_model = asked is not None and (
@@ -147,11 +145,11 @@ def _ask_one_question(
     if not unknown:
         return answers, pos_label or asked, None
     if binary is None:
-        those, told = (abridge([str(label) for label in labels], _N_NAMED) for labels in (unknown, known))
+        those, expected = (abridge([str(label) for label in labels], _N_NAMED) for labels in (unknown, known))
         raise LabelError(
-            f"some images are labelled {those}, but the model tells {told}. Give them one of its labels, take them "
-            "out, ask one question of all by --binary, or train a model on such images too; in a table, --label-column "
-            "says where the emotions are."
+            f"some images are labeled {those}, but the classes of the model are {expected}. Relabel or remove these "
+            "images, pass --binary, or train a model on these classes; in a table, --label-column names the column of "
+            "labels."
         )
     obstacle = find_obstacle(classifier, labels, binary)
     if obstacle:

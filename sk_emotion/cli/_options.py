@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options shared by several commands."""
 
 import difflib
 import glob
@@ -14,61 +14,62 @@ from ..utils._text import printable
 
 
 class DetectorName(StrEnum):
-    """Detectors of :class:`FaceLoader`, and none."""
+    """Detectors of :class:`FaceLoader`, or none."""
 
     NONE = "none"
     MTCNN = "mtcnn"
     LBP = "lbp"
 
 
-_DATA_HELP = "Folder with one sub-folder a class (happy, ANGER and the like become happiness, anger), or a CSV file."
+_DATA_HELP = "Folder with one subfolder per class (happy, ANGER, ... become happiness, anger), or a CSV file."
 
 Data = Annotated[Path, typer.Argument(help=_DATA_HELP)]
-OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} Without it, faces are drawn.")]
-Binary = Annotated[str | None, typer.Option(help="Emotion, or several with commas, to tell from all others: pain.")]
+OptionalData = Annotated[Path | None, typer.Argument(help=f"{_DATA_HELP} By default, synthetic faces are drawn.")]
+Binary = Annotated[
+    str | None, typer.Option(help="Emotion to distinguish from all others, such as pain; separate several by commas.")
+]
 Detector = Annotated[DetectorName, typer.Option(help="Face detector.")]
 Cache = Annotated[
     Path | None,
     typer.Option(
         file_okay=False,
-        help="Folder that keeps the face found in each photo, for the next command that looks for faces in the same "
-        "way.",
+        help="Folder in which to cache detected faces, for later commands with the same detector and image size.",
     ),
 ]
 Groups = Annotated[
     str | None,
     typer.Option(
-        help="Who is who, so that nobody is trained on and judged on: a column of a CSV file, or a regular expression "
-        "for the file names of a folder. Near copies of a photo stay together too, by default they alone; 'none' lets "
-        "all be parted."
+        help="Person of each image, so that training and test sets share nobody: a column of a CSV file, or a regular "
+        "expression for the file names of a folder. Near-duplicates are grouped too, by default only they are; 'none' "
+        "disables grouping."
     ),
 ]
-ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths; with --no-header its number.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels; with --no-header its number.")]
+ImageColumn = Annotated[str, typer.Option(help="Column of a CSV file with the paths; its number with --no-header.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of a CSV file with the labels; its number with --no-header.")]
 Label = Annotated[
     str | None,
     typer.Option(
         metavar="REGEX",
-        help="Regular expression whose first group is the label, for the file names of a folder. Without it, the names "
-        "of its folders are.",
+        help="Regular expression for the file names of a folder, whose first group is the label. By default, the names "
+        "of subfolders are the labels.",
     ),
 ]
 Labels = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=EMOTION,...",
-        help="Emotions of codes or other names: 1=surprise,2=fear. A name with nothing behind the sign is left out.",
+        help="Emotions of codes or other names: 1=surprise,2=fear. Names with nothing after = are dropped.",
     ),
 ]
-Sep = Annotated[str | None, typer.Option(help="What separates the columns of a CSV file, if no comma or the like.")]
-Header = Annotated[bool, typer.Option(help="Whether the first line of a CSV file names the columns.")]
+Sep = Annotated[str | None, typer.Option(help="Column separator of a CSV file; detected by default.")]
+Header = Annotated[bool, typer.Option(help="Whether the first line of a CSV file holds column names.")]
 Root = Annotated[
-    Path | None, typer.Option(help="Folder to which the paths in a CSV file are relative; by default its own.")
+    Path | None, typer.Option(help="Folder to which paths in a CSV file are relative; by default, that of the file.")
 ]
 
 
 def _complete_model(incomplete: str) -> list[str]:
-    """Complete names of the package's models, and of files."""
+    """Complete names of pretrained models and of files."""
     from ..utils._weights import list_weights
 
     models = [name for name in list_weights() if name.startswith(incomplete)]
@@ -80,45 +81,44 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Model file, as train writes it, or a model that comes with the package.",
+        help="Model file written by train, or name of a pretrained model.",
         autocompletion=_complete_model,
     ),
 ]
-ImageSize = Annotated[int, typer.Option(min=8, max=1024, help="Side of the faces, in pixels.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes of the network over the training images.")]
+ImageSize = Annotated[int, typer.Option(min=8, max=1024, help="Height and width of the faces in pixels.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Number of training epochs of the network.")]
 Width = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Train a network of this width from scratch. Without it, training starts from what the package's model "
-        "fer2013 knows of faces.",
+        help="Train a network of this width from scratch. By default, the pretrained model fer2013 is fine-tuned.",
     ),
 ]
 Checkpoints = Annotated[
     Path | None,
     typer.Option(
         file_okay=False,
-        help="Folder for what each epoch has learned: if training is broken off, the same command goes on from there.",
+        help="Folder for checkpoints: if training is interrupted, the same command resumes it.",
     ),
 ]
 Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Compute on the workers of this Dask scheduler, tcp://192.168.0.1:8786 say. Needs the extra cluster.",
+        help="Run on the workers of this Dask scheduler, e.g. tcp://192.168.0.1:8786. Needs the extra cluster.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, weights and order.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of splits, initial weights and shuffling.")]
 Trusted = Annotated[
     list[str] | None,
-    typer.Option(help="Type of a module of your own in the model file, such as mymodule.MyNet; may be repeated."),
+    typer.Option(help="Class of your own that the model file may use, such as mymodule.MyNet; may be repeated."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
 
 
 def check_data(data: Path | None) -> None:
-    """Refuse a folder or file that is not there at once: what would read it takes seconds to import."""
+    """Raise an error if the data does not exist, before imports that take seconds."""
     from ..exceptions import DatasetNotFoundError
 
     if data is not None and not os.path.exists(data):
@@ -126,23 +126,21 @@ def check_data(data: Path | None) -> None:
 
 
 def check_model(model: str) -> None:
-    """Refuse a model that is not there, also at once, and name the one that may be meant."""
+    """Raise an error if a model does not exist, and suggest a similar name."""
     from ..exceptions import ModelNotFoundError
     from ..utils._weights import list_weights
 
     names = list_weights()
     if model in names or os.path.exists(model):
         return
-    alike = difflib.get_close_matches(model, names, n=1)
+    similar = difflib.get_close_matches(model, names, n=1)
     model = printable(model)
-    advice = f"Did you mean {alike[0]}?" if alike else f"Train one: sk-emotion train my_faces --out {model}."
-    raise ModelNotFoundError(
-        f"there is no model file '{model}'. {advice} These models come with the package: {', '.join(names)}."
-    )
+    advice = f"Did you mean {similar[0]}?" if similar else f"Train one: sk-emotion train my_faces --out {model}."
+    raise ModelNotFoundError(f"there is no model file '{model}'. {advice} Pretrained models: {', '.join(names)}.")
 
 
 def load_classifier(model: str, trusted: list[str] | None) -> Any:
-    """Load a model file, or a model that comes with the package, that can be asked for emotions."""
+    """Load a classifier from a model file or by the name of a pretrained model."""
     from sklearn.base import is_classifier
 
     from ..exceptions import ModelFileError
@@ -150,7 +148,7 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
     from ..utils._weights import list_weights
 
     if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
-        # skops takes seconds to import, which a model of the package need not wait for.
+        # skops takes seconds to import and pretrained models do not need it.
         from ..persistence._files import load_model
 
         classifier = load_model(model, trusted=trusted or ())
@@ -158,23 +156,25 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
         classifier = load_pretrained(model)
     if not is_classifier(classifier):
         raise ModelFileError(
-            f"'{printable(model)}' holds a {type(classifier).__name__}, expected a classifier, as train writes it."
+            f"'{printable(model)}' holds a {type(classifier).__name__}, expected a classifier written by train."
         )
     return classifier
 
 
 def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
-    """Refuse a folder that cannot be written, or in which the next command would look for photos."""
+    """Raise an error if the cache is not writable, or lies among the photos."""
     if cache is None:
         return
     for folder in photos:
         if folder is not None and os.path.isdir(folder) and cache.resolve().is_relative_to(Path(folder).resolve()):
-            raise typer.BadParameter(f"{str(cache)!r} is in {str(folder)!r}, among the photos.", param_hint="--cache")
+            raise typer.BadParameter(
+                f"{str(cache)!r} is inside the folder of photos {str(folder)!r}. Use another.", param_hint="--cache"
+            )
     check_folder(cache, "--cache")
 
 
 def use_cache(classifier: Any, cache: Path | None) -> None:
-    """Let the loader of a model keep the faces that it finds, if it has one."""
+    """Set the cache of the model's FaceLoader, if it has one."""
     from ..preprocessing._pipelines import split_loader
 
     loader = split_loader(classifier)[0]
@@ -183,19 +183,19 @@ def use_cache(classifier: Any, cache: Path | None) -> None:
 
 
 def make_network(width: int | None) -> Any:
-    """Make a network of this width, or one that starts from pretrained features."""
+    """Return a network of this width, or a pretrained one if it is None."""
     from ..networks import ResNet
 
     return ResNet(pretrained="fer2013") if width is None else ResNet(width=width)
 
 
 def choose_detector(detector: DetectorName, data: Path | None) -> str | None:
-    """Give the detector as :class:`FaceLoader` takes it; in drawn faces there is nothing to look for."""
+    """Return the `detector` of :class:`FaceLoader`; synthetic faces need none."""
     return None if detector is DetectorName.NONE or data is None else detector.value
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Refuse a file that cannot be written before hours of work are put into it."""
+    """Raise an error if a file cannot be written, before hours of computation."""
     if path is None:
         return
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -209,42 +209,42 @@ def check_writable(path: Path | None, option: str) -> None:
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """Refuse a folder in which nothing can be written; make it if it is not there."""
+    """Create a folder if it does not exist; raise an error if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise typer.BadParameter(
-            f"nothing can be written in {str(folder)!r} ({error.strerror}).", param_hint=option
+            f"the folder {str(folder)!r} is not writable ({error.strerror}).", param_hint=option
         ) from error
 
 
 def check_outputs(outputs: dict[str, Path | None], *inputs: str | Path | None) -> None:
-    """Refuse a file to write that this command reads, or writes twice."""
+    """Raise an error if an output file is also an input, or the same as another output."""
     written: dict[str, str] = {}
     for option, path in outputs.items():
         if path is None or (os.path.exists(path) and not os.path.isfile(path)):
             continue
         real = os.path.realpath(path)
         if real in written:
-            raise typer.BadParameter(f"{str(path)!r} is the file of {written[real]} too.", param_hint=option)
+            raise typer.BadParameter(f"{str(path)!r} is also the file of {written[real]}.", param_hint=option)
         written[real] = option
         if any(_reads(source, real) for source in inputs if source is not None and os.path.exists(path)):
-            raise typer.BadParameter(f"{str(path)!r} is read by this command. Name another file.", param_hint=option)
+            raise typer.BadParameter(f"{str(path)!r} is an input of this command. Use another file.", param_hint=option)
 
 
 def _reads(source: str | Path, file: str) -> bool:
-    """Tell whether a file is what is read: itself, or in a folder of a class."""
+    """Return whether reading `source` would read `file`: the same file, or one in a class subfolder."""
     root = os.path.realpath(source)
     if file == root:
         return True
-    # What lies in the folder itself is of no class.
+    # Files directly in the folder belong to no class.
     return os.path.isdir(root) and Path(root) in Path(file).parent.parents
 
 
 def check_picture(path: Path | None, option: str) -> None:
-    """Refuse what Matplotlib cannot write."""
+    """Raise an error if Matplotlib cannot write a figure to this path."""
     check_writable(path, option)
     if path is not None and path.suffix.lower() not in (".png", ".pdf", ".svg", ".jpg"):
-        raise typer.BadParameter(f"{path.name!r}, expected a name that ends in .png, .svg or .pdf.", param_hint=option)
+        raise typer.BadParameter(f"expected a name ending in .png, .svg or .pdf; got {path.name!r}.", param_hint=option)

@@ -1,4 +1,4 @@
-"""What a command says: results on standard output, progress on standard error."""
+"""Output of the commands: results on standard output, progress on standard error."""
 
 import json
 import math
@@ -16,31 +16,31 @@ import typer
 # In characters.
 _BAR_LENGTH = 12
 
-# A terminal with fewer columns has no room for bars beside names.
+# Terminals with fewer columns get no bars beside names.
 _NARROW = 60
 
-# As a shell sees a program that a closed pipe has ended.
+# 128 + SIGPIPE, as shells report a program ended by a closed pipe.
 _EXIT_BROKEN_PIPE = 141
 
-# What stands for a sign that a terminal of few signs lacks.
-_PLAIN_SIGNS = str.maketrans({"─": "-", "━": "=", "\N{EN DASH}": "-", "±": "+/-", "…": "..."})
+# ASCII replacements for characters that the terminal cannot encode.
+_ASCII_REPLACEMENTS = str.maketrans({"─": "-", "━": "=", "\N{EN DASH}": "-", "±": "+/-", "…": "..."})
 
 
 def open_streams() -> None:
-    """Open what the shell has closed, so that no file takes its place, and let no sign be an error."""
+    """Reopen streams that the shell closed, and escape characters that cannot be encoded."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # A result that is written to a closed output is an error, a message is not.
+            # Writing to a closed stdout is an error, writing to a closed stderr is not.
             flags = os.O_WRONLY if name == "stderr" else os.O_RDONLY
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A name or sign that the terminal cannot show must not cost the result.
+            # A character that the terminal cannot encode must not lose the result.
             stream.reconfigure(errors="backslashreplace")
 
 
-def settle_streams() -> None:
-    """Give up what cannot be written any more: at its end, Python would try again and print a traceback."""
+def flush_streams() -> None:
+    """Flush the streams and discard what cannot be written, which would raise at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -52,15 +52,15 @@ def settle_streams() -> None:
                 stream.flush()
 
 
-def on_one_line(kind: str, message: str) -> str:
-    """Write an error or a warning on one line, in which no sign is obeyed by a terminal."""
+def format_message(kind: str, message: str) -> str:
+    """Format an error or warning as one line without control characters."""
     from ..utils._text import printable
 
     return f"{kind}: {printable(' '.join(message.split()))}"
 
 
-def complain(line: str) -> None:
-    """Print a line on standard error; who has closed that, or filled its disk, still wants the result."""
+def print_message(line: str) -> None:
+    """Print a line on standard error; ignore errors of writing, so that the result is not lost."""
     with suppress(OSError, ValueError):
         print(_adapt(line, sys.stderr), file=sys.stderr, flush=True)
 
@@ -79,21 +79,21 @@ def show(text: str) -> None:
         sys.stdout.write(f"{_adapt(text, sys.stdout)}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads, as head does, has enough.
+        # The reader, such as head, has closed the pipe.
         raise typer.Exit(_EXIT_BROKEN_PIPE) from None
     except OSError as error:
         raise FileWriteError(
-            f"the result cannot be printed: standard output cannot be written ({error.strerror}). Send it to a file on "
-            "a disk with space, or to /dev/null."
+            f"the result cannot be written to standard output ({error.strerror}). Redirect it to a file on a disk with "
+            "free space, or to /dev/null."
         ) from error
 
 
 def _adapt(text: str, stream: TextIO) -> str:
-    """Replace signs that a terminal lacks."""
-    return text if _can_show(text, stream) else text.translate(_PLAIN_SIGNS)
+    """Replace characters that the stream cannot encode."""
+    return text if _can_encode(text, stream) else text.translate(_ASCII_REPLACEMENTS)
 
 
-def _can_show(text: str, stream: TextIO) -> bool:
+def _can_encode(text: str, stream: TextIO) -> bool:
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
@@ -102,7 +102,7 @@ def _can_show(text: str, stream: TextIO) -> bool:
 
 
 class Progress:
-    """Lines and bars on standard error; nothing if quiet, no bars where that is no terminal."""
+    """Lines and progress bars on standard error; nothing if quiet, no bars if it is not a terminal."""
 
     def __init__(self, quiet: bool):
         self.quiet = quiet
@@ -112,15 +112,15 @@ class Progress:
         if not self.quiet:
             from ..utils._text import printable
 
-            complain(printable(line))
+            print_message(printable(line))
 
     def warn(self, line: str) -> None:
-        """Print what must be known, however quiet."""
-        complain(on_one_line("Warning", line))
+        """Print a warning, even if quiet."""
+        print_message(format_message("Warning", line))
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
-        """Show a bar; the context gives a function that moves it on by so many steps, and may describe them anew."""
+        """Show a progress bar; yield a function that advances it and may change its description."""
         from ..utils._progress import make_progress
 
         bars = None if self.quiet else make_progress()
@@ -138,8 +138,8 @@ class Progress:
 
 
 @contextmanager
-def told_in_the_result() -> Iterator[None]:
-    """Leave out warnings of what a result says itself, where it is printed or written."""
+def ignore_dataset_warnings() -> Iterator[None]:
+    """Ignore dataset warnings, which results repeat among their caveats."""
     from ..exceptions import DatasetWarning
 
     with warnings.catch_warnings():
@@ -148,7 +148,7 @@ def told_in_the_result() -> Iterator[None]:
 
 
 def save_figure(draw: Callable[[], Any], path: Path) -> None:
-    """Write the Matplotlib figure that a function draws, as a whole or not at all."""
+    """Write the Matplotlib figure that a function returns, atomically."""
     import io
 
     import matplotlib
@@ -158,24 +158,24 @@ def save_figure(draw: Callable[[], Any], path: Path) -> None:
     matplotlib.use("Agg")
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # A font may lack letters of a name; a box stands in their place.
+        # The font may lack glyphs of a name; Matplotlib draws boxes instead.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         draw().savefig(file, format=path.suffix[1:].lower(), dpi=120)
     write_output(path, file.getbuffer())
 
 
 def print_json(value: Any) -> None:
-    """Print JSON; what is not a number becomes null, since JSON knows no nan."""
+    """Print JSON; NaN becomes null, since JSON has no NaN."""
     show(_dump(value, indent=2))
 
 
 def print_json_line(value: Any) -> None:
-    """Print JSON on one line, for programs that read line by line."""
+    """Print JSON on one line (JSON Lines)."""
     show(_dump(value, indent=None))
 
 
 def print_csv(table: Any) -> None:
-    """Print a DataFrame as CSV, a line for each row, in which nothing is a formula."""
+    """Print a DataFrame as CSV, with cells escaped that spreadsheets would run as formulas."""
     from ..utils._text import harmless
 
     safe = table.map(lambda cell: harmless(cell) if isinstance(cell, str | bytes) else cell)
@@ -183,15 +183,15 @@ def print_csv(table: Any) -> None:
 
 
 def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None:
-    """Print a table: for people with bars in the column of shares, for programs and files as plain text.
+    """Print a table: with bars on a terminal, as plain text elsewhere.
 
     Parameters
     ----------
     header : list of str
     rows : list of list
-        Text, but floats in the column of shares.
+        Strings, but floats in the column of shares.
     share : int
-        Which column holds shares from 0 to 1, or nan.
+        Index of the column that holds shares from 0 to 1, or NaN.
     """
     from rich.console import Console
 
@@ -211,11 +211,11 @@ def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None
     for column, name in enumerate(header):
         table.add_column(name, overflow="fold", no_wrap=column == share)
     for row, texts in zip(rows, plain, strict=True):
-        # Text, since file names and labels may hold what rich takes for markup.
+        # Text, since rich would parse markup in file names and labels.
         cells = [Text(_adapt(printable(text), sys.stdout)) for text in texts]
         if row[share] == row[share]:
             filled = round(row[share] * _BAR_LENGTH)
-            full, rest = (_adapt("━", sys.stdout), "━") if _can_show("━", sys.stdout) else ("=", " ")
+            full, rest = (_adapt("━", sys.stdout), "━") if _can_encode("━", sys.stdout) else ("=", " ")
             cells[share].append(f" {full * filled}", "green")
             cells[share].append(rest * (_BAR_LENGTH - filled), "bright_black")
         table.add_row(*cells)
@@ -225,12 +225,12 @@ def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None
 
 
 def _dump(value: Any, indent: int | None) -> str:
-    """Write JSON in which no sign is obeyed by a terminal: escapes of JSON keep every value as it is."""
+    """Return JSON in which control characters are escaped, so that all values are preserved."""
     plain = _as_plain(value)
     text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
-    # Ends of lines in strings are escaped already.
+    # Newlines in strings are already escaped.
     text = re.sub(r"[^\n -~]", lambda found: _escape_in_json(found[0]), text)
-    return text if _can_show(text, sys.stdout) else json.dumps(plain, indent=indent, allow_nan=False, default=str)
+    return text if _can_encode(text, sys.stdout) else json.dumps(plain, indent=indent, allow_nan=False, default=str)
 
 
 def _escape_in_json(character: str) -> str:
@@ -252,7 +252,7 @@ def _as_plain(value: Any) -> Any:
 
 
 def describe_classes(labels: Any) -> str:
-    """Count each class."""
+    """List the classes with their numbers of samples."""
     from collections import Counter
 
     counts = Counter(str(label) for label in labels)
@@ -260,9 +260,9 @@ def describe_classes(labels: Any) -> str:
 
 
 def describe_unread(sources: Any, unread: dict[int, str]) -> str:
-    """Name pictures that cannot be read, in one line."""
+    """List images that cannot be read, with reasons, on one line."""
     from ..prediction._predict_faces import name_source
     from ..utils._text import abridge
 
-    told = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]
-    return f"{len(told)} of {len(sources)} pictures cannot be read and are left out: {abridge(told)}."
+    reasons = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]
+    return f"{len(reasons)} of {len(sources)} images cannot be read and are left out: {abridge(reasons)}."

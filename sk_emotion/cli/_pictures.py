@@ -1,4 +1,4 @@
-"""Which pictures the user means: files, folders, patterns, or what comes on standard input."""
+"""Photos named on the command line: files, folders, patterns or standard input."""
 
 import glob
 import io
@@ -11,13 +11,13 @@ STANDARD_INPUT = "-"
 
 
 class Picture(NamedTuple):
-    """A picture, and how to call it.
+    """A photo and its name.
 
     Attributes
     ----------
     name : str
     source : str or bytes
-        Its path, or what is in the file.
+        Path, or content of the file.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Picture(NamedTuple):
 
 
 def list_pictures(arguments: list[str]) -> list[Picture]:
-    """List the files that are named, lie in the folders named, match the patterns, or come on standard input."""
+    """List photos from paths, folders, patterns and ``-`` for standard input."""
     from ..exceptions import DatasetNotFoundError
     from ..preprocessing._sources import explain_text, show_path
 
@@ -36,7 +36,7 @@ def list_pictures(arguments: list[str]) -> list[Picture]:
         elif os.path.isdir(argument):
             pictures += [Picture(path, path) for path in _walk(argument)]
         elif glob.has_magic(argument) and not os.path.exists(argument) and explain_text(argument) is None:
-            # Quoted, or on Windows, where the shell leaves patterns to the command.
+            # A quoted pattern, or one on Windows, whose shells do not expand patterns.
             matches = sorted(path for path in glob.glob(argument, recursive=True) if os.path.isfile(path))
             if not matches:
                 raise DatasetNotFoundError(f"no file matches '{show_path(argument)}'.")
@@ -49,7 +49,7 @@ def list_pictures(arguments: list[str]) -> list[Picture]:
 
 
 def _walk(folder: str) -> list[str]:
-    """List the files in a folder and its sub-folders; hidden ones, and those of systems, not."""
+    """List the files in a folder and its subfolders, except hidden and system files."""
     from ..datasets._folder import is_hidden
 
     return sorted(
@@ -58,7 +58,7 @@ def _walk(folder: str) -> list[str]:
 
 
 def _read_standard_input() -> list[Picture]:
-    """Take standard input for a picture if it is one, and else for paths, one a line or with zeros between them."""
+    """Read an image from standard input, or else paths separated by newlines or null characters."""
     from PIL import Image, UnidentifiedImageError
 
     from ..exceptions import DatasetNotFoundError, ImageReadError
@@ -72,14 +72,13 @@ def _read_standard_input() -> list[Picture]:
     except UnidentifiedImageError:
         pass
     except Exception:
-        # A picture that is damaged or too large: whoever decodes it says so.
+        # The image is damaged or too large: decoding it raises the error.
         return [Picture(STANDARD_INPUT, data)]
     text = os.fsdecode(data)
     if "base64" in (explain_text(text) or ""):
-        # Lines of it are no paths.
-        raise ImageReadError("standard input holds base64, expected a picture or paths. Decode it: base64 --decode.")
+        raise ImageReadError("standard input holds base64, expected an image or paths. Decode it: base64 --decode.")
     paths = text.split("\0") if "\0" in text else text.splitlines()
     pictures = [Picture(show_path(path), path) for path in paths if path.strip()]
     if not pictures:
-        raise DatasetNotFoundError("standard input is empty. Pipe a picture into it, or paths, one a line.")
+        raise DatasetNotFoundError("standard input is empty. Pipe an image into it, or paths, one per line.")
     return pictures

@@ -26,39 +26,39 @@ def predict(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Photos, folders of photos, or patterns such as 'photos/*.jpg'; - reads a photo, or paths one a line, "
-            "from standard input."
+            help="Photos, folders of photos, or patterns such as 'photos/*.jpg'; - reads a photo, or one path per "
+            "line, from standard input."
         ),
     ],
     model: options.Model = "human-emotions",
     form: Annotated[
         Format,
-        typer.Option("--format", "-f", help="What to print; json and jsonl tell every probability, as csv does."),
+        typer.Option("--format", "-f", help="Output format; all but table include the probability of each class."),
     ] = Format.TABLE,
     annotate: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder for copies of the photos with face, label and probabilities."),
+        typer.Option(file_okay=False, help="Folder for copies of the photos that show face, label and probabilities."),
     ] = None,
     min_confidence: Annotated[
         float,
         typer.Option(
             min=0,
             max=1,
-            help="Give no label if its confidence is below this: its probability or, by a model with a threshold of "
-            "its own, 0.5 at the threshold and 1 at certainty.",
+            help="Reject labels whose confidence is below this. The confidence is the probability or, for a model with "
+            "a tuned threshold, scaled from 0.5 at the threshold to 1.",
         ),
     ] = 0.0,
     cache: options.Cache = None,
     accept_missing: Annotated[
-        bool, typer.Option("--accept-missing", help="Give a label even where the model's detector saw no face.")
+        bool, typer.Option("--accept-missing", help="Predict a label even if no face was detected.")
     ] = False,
     trusted: options.Trusted = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Tell the emotion in each photo.
+    """Predict the emotion in each photo.
 
-    A photo without a face, or of doubtful emotion, gets no label, and the reason stands beside it.
+    Photos without a face, or with a confidence that is too low, get no label but a remark with the reason.
 
     \b
     Examples:
@@ -94,10 +94,10 @@ def predict(
     table["picture"] = [
         picture.name if os.path.exists(picture.name) else withhold(picture.name, [picture.name]) for picture in found
     ]
-    # Before anything is printed, which may fail.
+    # Before printing, which may fail.
     if annotate is not None:
         positive, threshold = find_threshold(classifier)
-        note = "" if threshold is None else f"{positive} from {threshold:.0%} on".replace("%", " %")
+        note = "" if threshold is None else f"{positive} from {threshold:.0%}".replace("%", " %")
         annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None), note)
         progress.say(f"Annotated: {annotate}")
     _print(table, Format.JSON if json else form)
@@ -119,7 +119,7 @@ def _print(table: Any, form: Format) -> None:
 
 
 def _describe(row: dict[Any, Any]) -> dict[str, Any]:
-    """Put the probabilities of a picture into one object."""
+    """Group the probabilities of a photo in one object."""
     probabilities = {
         name.removeprefix("probability_"): row.pop(name) for name in list(row) if name.startswith("probability_")
     }

@@ -8,11 +8,11 @@ import typer
 
 from . import _options as options
 from ._data import Faces, Layout, load_data, read_images
-from ._output import Progress, print_json, save_figure, show, told_in_the_result
+from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
 
 
 class Kind(StrEnum):
-    """What can be trained."""
+    """Models that can be trained."""
 
     CNN = "cnn"
     HOG_SVM = "hog-svm"
@@ -21,19 +21,19 @@ class Kind(StrEnum):
 def train(
     data: options.OptionalData = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("model.skops"),
-    model: Annotated[Kind, typer.Option(help="What to train.")] = Kind.CNN,
+    model: Annotated[Kind, typer.Option(help="Kind of model.")] = Kind.CNN,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the images to validate on, whole groups; 0 trains on all.")
+        float, typer.Option(min=0, max=0.9, help="Share of the images to validate on (whole groups); 0 trains on all.")
     ] = 0.2,
     equalize: Annotated[
         bool,
-        typer.Option(help="Make classes count equally in training: by augmented copies, for hog-svm by weights."),
+        typer.Option(help="Balance the classes in training: by augmented copies, or by class weights for hog-svm."),
     ] = True,
     specificity: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="With --binary: choose the threshold for this specificity, on the validation."),
+        typer.Option(min=0, max=1, help="With --binary: specificity for which to choose the threshold in validation."),
     ] = None,
-    curves: Annotated[Path | None, typer.Option(help="Picture of the training to write: .png, .svg or .pdf.")] = None,
+    curves: Annotated[Path | None, typer.Option(help="Figure of training curves to write: .png, .svg or .pdf.")] = None,
     epochs: options.Epochs = 30,
     width: options.Width = None,
     checkpoints: options.Checkpoints = None,
@@ -53,7 +53,7 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a model on labelled images, and keep it in a file.
+    """Train a model on labeled images and save it to a file.
 
     \b
     Examples:
@@ -70,9 +70,9 @@ def train(
     of_cnn = {"--curves": curves, "--checkpoints": checkpoints}
     for option, value in of_cnn.items():
         if value is not None and model is not Kind.CNN:
-            raise typer.BadParameter(f"only a cnn takes it, not {model.value}.", param_hint=option)
+            raise typer.BadParameter(f"this option needs --model cnn, not {model.value}.", param_hint=option)
     if specificity is not None and (binary is None or not validation):
-        raise typer.BadParameter("it needs --binary, and a --validation above 0.", param_hint="--specificity")
+        raise typer.BadParameter("this option needs --binary and a --validation above 0.", param_hint="--specificity")
 
     from sklearn.pipeline import Pipeline
 
@@ -85,13 +85,13 @@ def train(
     faces = load_data(data, layout, image_size, seed, progress)
     answers, pos_label = ask_binary(faces.labels, binary, progress)
     faces = faces._replace(labels=answers)
-    asked = pos_label if specificity is not None else None
+    tuned_label = pos_label if specificity is not None else None
     options.check_outputs({"--out": out, "--curves": curves}, *faces.list_files())
-    # What cannot be split is known before any picture is read.
-    _split(faces, validation, seed, asked)
+    # Raise errors of splitting before any image is read.
+    _split(faces, validation, seed, tuned_label)
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
     faces = read_images(faces, loader, progress)
-    fit_part, held_out = _split(faces, validation, seed, asked)
+    fit_part, held_out = _split(faces, validation, seed, tuned_label)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
     _warn_of_one_group(held_out, progress)
@@ -101,13 +101,13 @@ def train(
         steps = _train_hog_svm(fit_part, equalize, image_size, seed, progress)
 
     result: dict[str, Any] = {"model": str(out), "classes": steps[-1][1].classes_, "n_train": len(fit_part.labels)}
-    judgement = ""
+    summary = ""
     if held_out is not None:
         if specificity is not None:
             steps = _choose_threshold(steps, held_out, pos_label, specificity, result)
-        judgement = _judge(steps, held_out, pos_label, result)
+        summary = _evaluate(steps, held_out, pos_label, result)
     pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise", cache=None)), *steps])
-    # Before anything is printed, which may fail.
+    # Before printing, which may fail.
     save_model(pipeline, out)
     if curves is not None:
         save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure_, curves)
@@ -116,13 +116,13 @@ def train(
         print_json(result | {"unread": len(faces.unread)})
     else:
         named = printable(out)
-        show(f"{judgement}Model: {named}\nUse it: sk-emotion predict photo.jpg --model {named}")
+        show(f"{summary}Model: {named}\nUse it: sk-emotion predict photo.jpg --model {named}")
 
 
-def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces, Faces | None]:
-    """Part faces into those to train on and those to validate on, whole groups each.
+def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[Faces, Faces | None]:
+    """Split faces into a training and a validation set of whole groups.
 
-    If an answer is `asked` for, a threshold is to be chosen for it, and there must be images of it and of others.
+    To tune a threshold for `tuned_label`, the validation set must contain images of it and of the other label.
     """
     if not fraction:
         return faces, None
@@ -136,25 +136,25 @@ def _split(faces: Faces, fraction: float, seed: int, asked: Any) -> tuple[Faces,
         parts = split_validation(codes, fraction, groups=faces.together, random_state=seed)
     except LabelError as error:
         raise LabelError(
-            f"--validation {fraction} cannot hold out some of the {len(codes)} images of {codes.max() + 1} class(es), "
-            "since a class has too few images or groups. Add images, see to --groups, or use --validation 0."
+            f"--validation {fraction} cannot split {len(codes)} images of {codes.max() + 1} class(es), since a class "
+            "has too few images or groups. Add images, check --groups, or use --validation 0."
         ) from error
     first, second = map(faces.take, parts)
-    n_asked, n_held_out = int((second.labels == asked).sum()), len(second.labels)
-    if asked is not None and not 0 < n_asked < n_held_out:
+    n_positive, n_held_out = int((second.labels == tuned_label).sum()), len(second.labels)
+    if tuned_label is not None and not 0 < n_positive < n_held_out:
         raise LabelError(
-            f"--specificity needs images of both answers to validate on, but {n_asked} of {n_held_out} are {asked}: "
-            "its groups are too few. Use a larger --validation, or see to --groups."
+            f"--specificity needs validation images of both classes, but {n_positive} of {n_held_out} are "
+            f"{tuned_label}. Use a larger --validation, or check --groups."
         )
     return first, second
 
 
 def _warn_of_one_group(held_out: Faces | None, progress: Progress) -> None:
-    """Say that scores on one person tell little of others."""
+    """Warn that scores on one person do not generalize."""
     if held_out is not None and held_out.people is not None and len(set(held_out.people)) == 1:
         progress.warn(
-            f"all images to validate on are of one group, {held_out.people[0]}: their scores say little of others. Use "
-            "a larger --validation, or sk-emotion compare, which validates on each group in turn."
+            f"all validation images belong to one group, {held_out.people[0]}: their scores may not hold for others. "
+            "Use a larger --validation, or sk-emotion compare, which validates on each group in turn."
         )
 
 
@@ -198,7 +198,7 @@ def _train_hog_svm(
 ) -> list[tuple[str, Any]]:
     from .. import make_hog_svm
 
-    # Weights rather than copies: probabilities are calibrated on images left out, of which copies would stay.
+    # Weights rather than copies: calibration holds out images, and copies of them would leak into training.
     class_weight = "balanced" if equalize else None
     pipeline = make_hog_svm(image_size=image_size, class_weight=class_weight, random_state=seed)[1:]
     progress.say("Training ...")
@@ -209,7 +209,7 @@ def _train_hog_svm(
 def _choose_threshold(
     steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, specificity: float, result: dict[str, Any]
 ) -> list[tuple[str, Any]]:
-    """Let the last step answer yes from the threshold on that gives the wanted specificity."""
+    """Set the decision threshold of the last step to reach a specificity."""
     from sklearn.frozen import FrozenEstimator
     from sklearn.model_selection import FixedThresholdClassifier
     from sklearn.pipeline import Pipeline
@@ -225,25 +225,23 @@ def _choose_threshold(
     fixed = FixedThresholdClassifier(
         FrozenEstimator(classifier), threshold=point.threshold, pos_label=pos_label, response_method="predict_proba"
     )
-    # Fitting a frozen estimator fits nothing.
+    # The frozen estimator is not refitted.
     features = held_out.images if len(steps) == 1 else Pipeline(steps[:-1]).transform(held_out.images)
     return [*steps[:-1], (name, fixed.fit(features, held_out.labels))]
 
 
-def _judge(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, result: dict[str, Any]) -> str:
-    """Score the model on what was held out; give what is to be printed of it."""
+def _evaluate(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, result: dict[str, Any]) -> str:
+    """Score the model on the validation set and return the text to print."""
     from sklearn.pipeline import Pipeline
 
     from .. import EmotionReport
 
-    with told_in_the_result():
+    with ignore_dataset_warnings():
         report = EmotionReport.from_estimator(
             Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
         )
     result["validation"] = report.scores_["value"].to_dict() | {"n": report.n_samples_}
-    told = f"On the validation images, which were not trained on:\n\n{report}\n\n"
+    summary = f"On the validation images, which were not trained on:\n\n{report}\n\n"
     if "threshold" in result:
-        told += (
-            f"The threshold {result['threshold']:.3f} was chosen on these images: judge it on others, by evaluate.\n\n"
-        )
-    return told
+        summary += f"The threshold {result['threshold']:.3f} was chosen on these images: evaluate it on others.\n\n"
+    return summary

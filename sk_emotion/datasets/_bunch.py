@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..exceptions import DatasetError
-from ..preprocessing._sources import show_path
-from ..utils._text import abridge
+from ..preprocessing._sources import quote_name, show_path
+from ..utils._text import abridge, printable
 
 _N_COLUMNS = 20
 
@@ -62,7 +62,7 @@ def make_bunch(
     classes, counts = np.unique(target, return_counts=True)
     sizes = ", ".join(f"{label} {count}" for label, count in zip(classes, counts, strict=True))
     lines = [name, "", f"{len(target)} images in {len(classes)} classes: {sizes}.", *notes, _describe_groups(groups)]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(map(printable, lines)) + "\n"
     return Bunch(data=X, target=y, target_names=classes, groups=groups, frame=frame, DESCR=text, **others)
 
 
@@ -70,14 +70,13 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
     """Refuse labels of one class alone: there is nothing to tell it from."""
     classes = np.unique(target)
     if len(classes) == 1:
-        name = show_path(str(classes[0]))
+        name = printable(show_path(str(classes[0])))
         raise DatasetError(f"{where} holds one class alone: {name} ({len(target)} images). {hint}")
 
 
 def name_columns(columns: Iterable[Any]) -> str:
     """Name the columns of a table, but for the rest of many and of long text, which is no name."""
-    names = [repr(show_path(name) if isinstance(name, str) else name) for name in columns]
-    return f"[{abridge(names, _N_COLUMNS)}]"
+    return f"[{abridge(list(map(quote_name, columns)), _N_COLUMNS)}]"
 
 
 def join_path(root: str, name: str) -> str:

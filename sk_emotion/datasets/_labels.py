@@ -102,6 +102,21 @@ def _is_label(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def strip_label(label: Any) -> Any:
+    """Return a name without the blanks around it, which nobody sees: they do not make another class."""
+    return label.strip() if isinstance(label, str) else label
+
+
+def _join_spellings(classes: dict[Any, Any]) -> dict[Any, Any]:
+    """Make one class of those that differ in the blanks around them."""
+    written: dict[Any, set[Any]] = {}
+    for label in classes.values():
+        written.setdefault(strip_label(label), set()).add(label)
+    return {
+        name: strip_label(label) if len(written[strip_label(label)]) > 1 else label for name, label in classes.items()
+    }
+
+
 def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
     """Map each distinct name or code to its class, and to None what is left out.
 
@@ -127,7 +142,7 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
     """
     distinct = list(dict.fromkeys(names))
     if labels is None:
-        return {name: normalize_emotion(name) for name in distinct}
+        return _join_spellings({name: normalize_emotion(name) for name in distinct})
     wrong = [value for value in labels.values() if value is not None and not _is_label(value)]
     if wrong:
         raise DatasetError(f"{where}: labels maps to {wrong[0]!r:.60}. Map to a str or int, or to None to leave out.")

@@ -14,9 +14,10 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
-from ..preprocessing._sources import explain_text, name_some, show_missing, show_path
+from ..preprocessing._sources import explain_text, name_some, quote_name, show_missing, show_path
+from ..utils._labels import refuse_encoded
 from ._bunch import check_classes, join_path, make_bunch, name_columns
-from ._labels import map_labels
+from ._labels import map_labels, strip_label
 from ._shards import PICTURES
 
 _DELIMITERS = ",;\t"
@@ -131,7 +132,7 @@ def load_face_table(
         frame = read_csv(source, sep, header)
         name, folder = f"'{source}'", source.parent if root is None else root
     _check_columns(frame, [column for column in (image, label, group) if column is not None], name)
-    given = _plain(frame[label]).tolist()
+    given = list(map(strip_label, _plain(frame[label]).tolist()))
     skipped: list[int] = []
     if labels is not None:
         classes = map_labels(given, labels, f"load_face_table: {name}")
@@ -140,6 +141,7 @@ def load_face_table(
         frame = frame.iloc[np.setdiff1d(np.arange(len(frame)), skipped)]
         if frame.empty:
             raise DatasetError(f"load_face_table: {name}: labels leaves out all {len(skipped)} rows.")
+    refuse_encoded(given, f"load_face_table: the column {quote_name(label)} of {name}", DatasetError)
     data = _find_photos(frame[image], os.path.expanduser(folder), name)
     target = normalize_emotions(np.array(given))
     check_classes(target, f"load_face_table: {name}", "Add photos of another.")
@@ -217,7 +219,7 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
     for column in columns:
         if column not in frame.columns:
             raise DatasetError(
-                f"load_face_table: {name} has no column {column!r}. It has {name_columns(frame.columns)}. "
+                f"load_face_table: {name} has no column {quote_name(column)}. It has {name_columns(frame.columns)}. "
                 "Say which to use: image= (--image-column in a shell), label= (--label-column), group= (--groups)."
                 f"{_explain_columns([str(known).lower() for known in frame.columns])}"
             )
@@ -262,7 +264,7 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
         for row, reason in reasons:
             if reason is not None:
                 raise DatasetError(
-                    f"load_face_table: {name}, row {row} (the first is 0): {show_path(str(column.iloc[row]))!r} "
+                    f"load_face_table: {name}, row {row} (the first is 0): {quote_name(str(column.iloc[row]))} "
                     f"{reason}. Save the photos as files, and list their paths."
                 )
         raise DatasetError(

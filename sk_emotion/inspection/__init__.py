@@ -1,4 +1,4 @@
-"""Looking at faces: what a classifier makes of them, what an augmentation does to them, and which part decides."""
+"""Displays of predictions, augmentations and the parts of a face that a classifier uses."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What an augmentation makes of a face."""
+"""Display of augmented faces."""
 
 from numbers import Integral
 from typing import Any
@@ -13,14 +13,14 @@ from ._faces import as_images, draw_face, lay_out, scale_to_unit
 
 
 class AugmentationDisplay:
-    """A face, and what an augmentation makes of it in many draws.
+    """A face and randomly augmented copies of it.
 
-    Use :meth:`from_augmentation`. Look at it before a training: each face must still show its emotion.
+    Use :meth:`from_augmentation`. Check before training that each face still shows its emotion.
 
     Parameters
     ----------
     images : ndarray of shape (1 + n_draws, H, W) or (1 + n_draws, H, W, 3)
-        The face, then its changed copies.
+        The face, followed by its augmented copies.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class AugmentationDisplay:
 
     See Also
     --------
-    FaceAugmentation : The strengths of the changes.
+    FaceAugmentation : Augmentation of faces.
 
     Examples
     --------
@@ -49,20 +49,20 @@ class AugmentationDisplay:
     def from_augmentation(
         cls, augmentation: Any, face: Any, *, n_draws: int = 15, random_state: Any = None, axes: Any = None
     ) -> "AugmentationDisplay":
-        """Draw what an augmentation makes of a face.
+        """Plot augmented copies of a face.
 
         Parameters
         ----------
         augmentation : FaceAugmentation, or callable
-            Called as ``augmentation(images, generator)`` with images ``(n, C, H, W)`` in [0, 1].
+            Called as ``augmentation(images, generator)`` with images of shape ``(n, C, H, W)`` in [0, 1].
         face : ndarray of shape (H, W) or (H, W, 3)
-            One image: uint8, or floats.
+            One image of uint8 or floats.
         n_draws : int, default=15
-            Number of changed copies.
+            Number of augmented copies.
         random_state : int, RandomState instance or None, default=None
-            Seeds the draws.
+            Seed of the augmentation.
         axes : sequence of matplotlib Axes, default=None
-            Where to draw, one for the face and one for each copy; by default on a new figure.
+            Axes to plot on, one for the face and one per copy; by default on a new figure.
 
         Returns
         -------
@@ -71,9 +71,9 @@ class AugmentationDisplay:
         Raises
         ------
         TypeError
-            If `augmentation` cannot be called.
+            If `augmentation` is not callable.
         ImageArrayError
-            If `face` is no image, or under 16 pixels on a side: so small ones are never augmented.
+            If `face` is not one image, or smaller than 16 pixels: such images are never augmented.
         """
         import torch
 
@@ -83,17 +83,17 @@ class AugmentationDisplay:
         if not callable(augmentation) or isinstance(augmentation, type):
             raise TypeError(f"{owner}: augmentation={augmentation!r}, expected one such as FaceAugmentation().")
         if not isinstance(n_draws, Integral) or isinstance(n_draws, bool) or n_draws < 1:
-            raise ValueError(f"{owner}: n_draws={n_draws!r}, expected a whole number of at least 1.")
+            raise ValueError(f"{owner}: n_draws={n_draws!r}, expected an integer of at least 1.")
         image = np.asarray(face)
         if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
             raise ImageArrayError(
                 f"{owner}: face has shape {image.shape}, expected one image (H, W) or (H, W, 3), such as X[0]. "
-                "FaceLoader().fit_transform([path])[0] reads one from a file."
+                "To load one from a file, use FaceLoader().fit_transform([path])[0]."
             )
         if min(image.shape[:2]) < MIN_AUGMENT_SIZE:
             raise ImageArrayError(
                 f"{owner}: face has {image.shape[0]}x{image.shape[1]} pixels. Images under {MIN_AUGMENT_SIZE} pixels "
-                "on a side are never augmented, since a change would ruin them."
+                "in height or width are never augmented."
             )
         images = as_images(image[np.newaxis])
         low, high = learn_pixel_range(images)
@@ -106,12 +106,12 @@ class AugmentationDisplay:
         return cls(images=np.concatenate([images, drawn.astype(images.dtype)])).plot(axes)
 
     def plot(self, axes: Any = None) -> "AugmentationDisplay":
-        """Draw the face and its copies.
+        """Plot the face and its copies.
 
         Parameters
         ----------
         axes : sequence of matplotlib Axes of length 1 + n_draws, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default on a new figure.
 
         Returns
         -------

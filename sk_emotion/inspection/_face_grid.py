@@ -1,4 +1,4 @@
-"""Faces with what was predicted for them."""
+"""Display of faces with their predictions."""
 
 from numbers import Integral
 from typing import Any
@@ -17,27 +17,27 @@ from ._faces import as_images, draw_face, lay_out, name_face, read_images, scale
 
 _ORDERS = ("given", "mistakes", "doubtful")
 
-# Pictures that come without an estimator are drawn at this size.
-_DRAWN_SIZE = 96
+# Size at which photos are plotted without an estimator.
+_PLOTTED_SIZE = 96
 
 
 class FaceGridDisplay:
-    """Faces in a grid, each with its predicted label and probability; wrong ones are crossed and framed.
+    """Grid of faces with predicted labels and probabilities; misclassified ones are marked with a frame and a cross.
 
     Use :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     images : ndarray of shape (n_faces, H, W) or (n_faces, H, W, 3)
-        The faces.
+        Faces.
     y_pred : array-like of shape (n_faces,)
         Predicted labels.
     y_true : array-like of shape (n_faces,), default=None
-        True labels. Without them, no face is marked.
+        True labels. If None, no face is marked.
     confidence : array-like of float of shape (n_faces,), default=None
         Probability of each predicted label.
     indices : array-like of int of shape (n_faces,), default=None
-        Where each face stands in X.
+        Position of each face in X.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class FaceGridDisplay:
 
     See Also
     --------
-    GradCAMDisplay : Where a network looks.
-    EmotionReport : Scores instead of faces.
+    GradCAMDisplay : Regions that a network uses.
+    EmotionReport : Scores of a classifier.
 
     Examples
     --------
@@ -82,26 +82,26 @@ class FaceGridDisplay:
         image_shape: Any = None,
         axes: Any = None,
     ) -> "FaceGridDisplay":
-        """Draw faces with what a classifier says of them.
+        """Plot faces with the predictions of a classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted. Without ``predict_proba``, no probability is shown.
+            Fitted classifier. Without ``predict_proba``, no probability is shown.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes. They are drawn as its FaceLoader hands them on.
+            Images or paths, as the estimator takes them. They are plotted as its FaceLoader returns them.
         y : array-like of shape (n_samples,), default=None
             True labels.
         n_faces : int, default=24
-            Number of faces that are drawn, at most.
+            Maximum number of faces.
         order : {"given", "mistakes", "doubtful"}, default="given"
-            Which faces are drawn: the first ones; mistakes, the surest first, before what is right; or those between
-            whose two highest scores there is the least difference.
+            Faces to plot: the first ones; misclassified ones first, most confident first; or those with the smallest
+            difference between the two highest scores.
         image_shape : tuple of int, default=None
-            ``(height, width)`` or ``(height, width, 3)`` of flattened rows; by default that of the estimator, or a
+            ``(height, width)`` or ``(height, width, 3)`` of flattened images; by default that of the estimator, or a
             square.
         axes : sequence of matplotlib Axes, default=None
-            Where to draw, one for each face; by default on a new figure.
+            Axes to plot on, one per face; by default on a new figure.
 
         Returns
         -------
@@ -110,9 +110,9 @@ class FaceGridDisplay:
         Raises
         ------
         LabelError
-            If X and y differ in length.
+            If X and y have different lengths.
         ValueError
-            If `n_faces` or `order` is out of range, or a ranking lacks labels or scores.
+            If `n_faces` or `order` is invalid, or `order` needs labels or scores that are missing.
         """
         owner = cls.__name__
         _check_choice(owner, n_faces, order, y)
@@ -120,7 +120,7 @@ class FaceGridDisplay:
         predicted, scores = ask_both(classifier, faces)
         chosen, labels = cls._choose(y, predicted, scores, classifier.classes_, n_faces, order)
         if not hasattr(classifier, "predict_proba"):
-            # Decision values may look like probabilities.
+            # Decision values can be mistaken for probabilities.
             labels["confidence"] = None
         return cls(images=images[chosen], indices=chosen, **labels).plot(axes)
 
@@ -138,21 +138,21 @@ class FaceGridDisplay:
         image_shape: Any = None,
         axes: Any = None,
     ) -> "FaceGridDisplay":
-        """Draw faces with predictions that are at hand.
+        """Plot faces with given predictions.
 
         Parameters
         ----------
         X : list, array or DataFrame of length n_samples
-            Images, flattened images, or paths and other pictures, of which only those that are drawn are read.
+            Images, flattened images, or paths, of which only the plotted ones are read.
         y_true : array-like of shape (n_samples,), or None
             True labels.
         y_pred : array-like of shape (n_samples,)
             Predicted labels.
         y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
-            Probabilities, which are shown, or decision values, by which faces are ranked alone. A column alone is
+            Probabilities, which are shown, or decision values, which only determine the order. A single column is
             that of the last class.
         classes : array-like of shape (n_classes,), default=None
-            Labels of the columns of `y_score`; by default those that occur, sorted.
+            Labels of the columns of `y_score`; by default the sorted labels of `y_true` and `y_pred`.
         n_faces, order, image_shape, axes
             As for :meth:`from_estimator`.
 
@@ -163,9 +163,9 @@ class FaceGridDisplay:
         Raises
         ------
         LabelError
-            If images, labels, scores and classes do not match.
+            If images, labels, scores and classes are inconsistent.
         ValueError
-            If `n_faces` or `order` is out of range, or a ranking lacks labels or scores.
+            If `n_faces` or `order` is invalid, or `order` needs labels or scores that are missing.
         """
         owner = cls.__name__
         _check_choice(owner, n_faces, order, y_true)
@@ -174,7 +174,7 @@ class FaceGridDisplay:
         predicted = check_labels(y_pred, owner, "y_pred")
         if len(predicted) != len(images):
             raise LabelError(
-                f"{owner}: X has {len(images)} faces, but y_pred has {len(predicted)} labels. Give one a face."
+                f"{owner}: X has {len(images)} faces, but y_pred has {len(predicted)} labels. Pass one label per face."
             )
         if classes is None:
             classes = np.unique(predicted if y_true is None else np.concatenate([predicted, np.asarray(y_true)]))
@@ -182,16 +182,16 @@ class FaceGridDisplay:
         if pictures is None:
             shown = images[chosen]
         else:
-            shown = FaceLoader(image_size=_DRAWN_SIZE, color=True).fit_transform([pictures[row] for row in chosen])
+            shown = FaceLoader(image_size=_PLOTTED_SIZE, color=True).fit_transform([pictures[row] for row in chosen])
         return cls(images=shown, indices=chosen, **labels).plot(axes)
 
     def plot(self, axes: Any = None) -> "FaceGridDisplay":
-        """Draw the faces.
+        """Plot the faces.
 
         Parameters
         ----------
         axes : sequence of matplotlib Axes of length n_faces, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default on a new figure.
 
         Returns
         -------
@@ -211,17 +211,19 @@ class FaceGridDisplay:
     def _choose(
         cls, y_true: Any, predicted: NDArray[Any], scores: Any, classes: NDArray[Any], n_faces: int, order: str
     ) -> tuple[NDArray[np.intp], dict[str, Any]]:
-        """Choose faces; give their positions, and what is known of them."""
+        """Choose faces; return their positions, labels and confidence."""
         owner, n_samples = cls.__name__, len(predicted)
         true = None if y_true is None else check_labels(y_true, owner)
         if true is not None and len(true) != n_samples:
-            raise LabelError(f"{owner}: there are {n_samples} faces, but y has {len(true)} labels. Give one a face.")
+            raise LabelError(
+                f"{owner}: there are {n_samples} faces, but y has {len(true)} labels. Pass one label per face."
+            )
         confidence, margin = None, np.zeros(n_samples)
         if scores is not None:
             confidence, margin = _judge_scores(predicted, scores, classes, owner)
         elif order == "doubtful":
-            raise ValueError(f'{owner}: order="doubtful" needs scores, which there are none of. Use another order.')
-        # A stable sort leaves equals as they were given.
+            raise ValueError(f'{owner}: order="doubtful" needs scores. Pass them, or use another order.')
+        # A stable sort keeps the order of ties.
         ranks = {
             "given": lambda: np.arange(n_samples),
             "mistakes": lambda: np.lexsort((-margin, np.asarray(true == predicted))),
@@ -234,7 +236,7 @@ class FaceGridDisplay:
 
 def _check_choice(owner: str, n_faces: Any, order: Any, y_true: Any) -> None:
     if not isinstance(n_faces, Integral) or isinstance(n_faces, bool) or n_faces < 1:
-        raise ValueError(f"{owner}: n_faces={n_faces!r}, expected a whole number of at least 1.")
+        raise ValueError(f"{owner}: n_faces={n_faces!r}, expected an integer of at least 1.")
     if order not in _ORDERS:
         raise ValueError(f"{owner}: order={order!r}, expected one of {', '.join(map(repr, _ORDERS))}.")
     if order == "mistakes" and y_true is None:
@@ -244,11 +246,11 @@ def _check_choice(owner: str, n_faces: Any, order: Any, y_true: Any) -> None:
 def _judge_scores(
     predicted: NDArray[Any], y_score: Any, classes: NDArray[Any], owner: str
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
-    """Give the probability of each predicted label, if scores are probabilities, and its lead over the next label."""
+    """Return the probability of each predicted label (None for decision values) and its margin over the next label."""
     unknown = np.setdiff1d(predicted, classes)
     if len(unknown):
         raise LabelError(
-            f"{owner}: y_pred holds {unknown.tolist()}, which are not among the classes {classes.tolist()}."
+            f"{owner}: y_pred contains {unknown.tolist()}, which are not among the classes {classes.tolist()}."
         )
     scores = check_scores(y_score, classes, len(predicted), owner)
     probabilities = as_probabilities(scores)
@@ -260,7 +262,7 @@ def _judge_scores(
 
 
 def _mark_wrong(ax: Any) -> None:
-    """Frame a face and cross it in a corner: the mark must not rest on its colour."""
+    """Mark a face by a frame and a cross, so that color is not the only cue."""
     for spine in ax.spines.values():
         spine.set(color=COLORS[1], linewidth=3)
     ax.text(

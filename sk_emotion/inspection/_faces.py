@@ -1,4 +1,4 @@
-"""Faces as the estimator sees them, and as they are drawn."""
+"""Loading and plotting of faces for the displays."""
 
 from typing import Any
 
@@ -14,25 +14,25 @@ _MAX_COLUMNS = 8
 
 
 def read_images(estimator: Any, X: Any, image_shape: Any = None) -> tuple[Any, Any, NDArray[Any]]:
-    """Read pictures once; give the classifier behind the FaceLoader, what it takes, and the same as images."""
+    """Load images once; return the classifier after the FaceLoader, its input, and the input as images."""
     classifier, faces = load_faces(estimator, X)
     shape = _find_image_shape(classifier) if image_shape is None else image_shape
     return classifier, faces, as_images(faces, shape)
 
 
 def as_images(faces: Any, image_shape: Any = None) -> NDArray[Any]:
-    """Give arrays, also flattened ones, as images of shape (n, H, W) or (n, H, W, 3)."""
+    """Return arrays, possibly flattened, as images of shape (n, H, W) or (n, H, W, 3)."""
     return validate_images(FaceLoader(image_shape=image_shape), faces, reset=True)
 
 
 def scale_to_unit(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Bring pixels to [0, 1], all images by the same measure."""
+    """Scale pixels to [0, 1], all images by the same factor."""
     low, high = learn_pixel_range(images)
     return np.clip((images.astype(np.float64) - low) / (high - low), 0, 1)
 
 
 def lay_out(n_faces: int, axes: Any, owner: str, title_lines: int = 1) -> NDArray[Any]:
-    """Give an empty cell for each face: on the axes that are given, or on a new figure."""
+    """Return one empty Axes per face: those passed, or those of a new figure."""
     if axes is None:
         import matplotlib.pyplot as plt
 
@@ -45,24 +45,24 @@ def lay_out(n_faces: int, axes: Any, owner: str, title_lines: int = 1) -> NDArra
         axes = grid.flat[:n_faces]
     cells = np.ravel(axes)
     if len(cells) != n_faces:
-        raise ValueError(f"{owner}.plot: {len(cells)} axes, expected {n_faces}: one for each face.")
+        raise ValueError(f"{owner}.plot: got {len(cells)} axes, expected {n_faces}: one per face.")
     return cells
 
 
 def draw_face(ax: Any, image: NDArray[np.float64], title: str = "") -> None:
-    """Draw an image with pixels in [0, 1]; names in its title are those of :func:`literal`."""
+    """Plot an image with pixels in [0, 1]; names in its title must be escaped by :func:`literal`."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=8, pad=3)
 
 
 def name_face(label: Any, confidence: float | None) -> str:
-    """Write a label for the title of a face, with its probability, where there is one."""
+    """Return the title of a face: its label and, if known, its probability."""
     return literal(label) if confidence is None else f"{literal(label)} {confidence:.0%}"
 
 
 def _find_image_shape(classifier: Any) -> Any:
-    """Give the image shape that the first part which knows one was fitted on."""
+    """Return the image shape of the first fitted step that has one."""
     classifier = getattr(classifier, "best_estimator_", classifier)
     parts = [part for _, part in getattr(classifier, "steps", [(None, classifier)])]
     return next((part.image_shape_ for part in parts if hasattr(part, "image_shape_")), None)

@@ -1,4 +1,4 @@
-"""Where a network looks, told by the gradients of its last convolution."""
+"""Display of the regions that a network uses, by Grad-CAM."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,25 +17,25 @@ from .._training._hardware import as_if_alone
 from ..preprocessing._pipelines import find_last_step, transform_by_all_but_last
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 
-# Fewer than in a prediction, since all layers are kept until the gradient is there.
+# Smaller than in prediction, since activations are kept for the backward pass.
 _BATCH = 64
 
 
 class GradCAMDisplay(AttributionDisplay):
-    """Where a network looks: maps of what speaks for a class, by Grad-CAM [1]_, laid over the faces.
+    """Grad-CAM [1]_ maps of the regions that a network uses, overlaid on faces.
 
     Use :meth:`from_estimator`.
 
     Parameters
     ----------
     images : ndarray of shape (n_faces, H, W) or (n_faces, H, W, 3)
-        The faces as the network gets them.
+        Faces as the network receives them.
     maps : ndarray of float64 of shape (n_faces, H, W)
-        From 0 to 1, which is the strongest point of each face; all 0 where nothing speaks for the class.
+        From 0 to 1, the maximum of each face; all 0 if there is no evidence for the class.
     targets : ndarray of shape (n_faces,)
-        The class that each map is about.
+        Class that each map explains.
     confidence : ndarray of float of shape (n_faces,), default=None
-        Its probability.
+        Probability of the target class.
 
     Attributes
     ----------
@@ -46,17 +46,17 @@ class GradCAMDisplay(AttributionDisplay):
 
     See Also
     --------
-    OcclusionDisplay : The same for any classifier.
-    check_randomization : Whether the maps depend on what was learned.
+    OcclusionDisplay : Maps for any classifier.
+    check_randomization : Check that maps depend on the learned weights.
 
     Notes
     -----
-    The channels of a layer are weighted by the mean gradient of the class's logit, summed, cut off at 0, and enlarged
-    to the size of the face. The map is as coarse as the layer: of a face of 48 pixels, ``networks.ResNet`` has 6 x 6
-    cells. It is computed in single precision, from the face itself without the views of ``tta``.
+    The channels of a layer are weighted by the mean gradient of the logit of the class, summed, clipped at 0, and
+    resized to the size of the face. The resolution of the map is that of the layer: 6 x 6 for a face of 48 pixels with
+    ``networks.ResNet``. Maps are computed in single precision and without ``tta``.
 
-    A map shows where evidence was found, not whether it is a good reason. It is no proof that the network works as
-    people think: look at many faces, and at :func:`check_randomization`.
+    A map shows where the network found evidence, not whether that evidence is sound. Inspect many faces, and run
+    :func:`check_randomization`.
 
     References
     ----------
@@ -76,21 +76,21 @@ class GradCAMDisplay(AttributionDisplay):
     def from_estimator(
         cls, estimator: Any, X: Any, *, target: Any = None, layer: str | None = None, axes: Any = None
     ) -> "GradCAMDisplay":
-        """Draw where a network looks.
+        """Plot the regions that a network uses.
 
         Parameters
         ----------
         estimator : EmotionClassifier, Pipeline or search
-            Fitted; its last step is an EmotionClassifier. It is left as it is.
+            Fitted estimator whose last step is an EmotionClassifier. It is not modified.
         X : array, list or DataFrame of length n_faces
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator takes them.
         target : label, or array-like of shape (n_faces,), default=None
-            The class that is asked about, for all faces or for each; by default the one that the network predicts.
+            Class to explain, one for all faces or one per face; by default the predicted class.
         layer : str, default=None
-            Name of a layer in ``clf.net_.module_.named_modules()``. By default, the last one with a convolution whose
-            maps have more than one cell: a block with its shortcut, say.
+            Name of a layer in ``clf.net_.module_.named_modules()``. By default, the last convolution whose output is
+            larger than one pixel, or the block that ends with it.
         axes : sequence of matplotlib Axes, default=None
-            Where to draw, one for each face; by default on a new figure.
+            Axes to plot on, one per face; by default on a new figure.
 
         Returns
         -------
@@ -99,15 +99,15 @@ class GradCAMDisplay(AttributionDisplay):
         Raises
         ------
         TypeError
-            If the last step is no EmotionClassifier.
+            If the last step is not an EmotionClassifier.
         LabelError
-            If `target` is no class of the estimator.
+            If `target` is not a class of the estimator.
         ValueError
-            If there is no such layer, or none with maps.
+            If there is no such layer, or no layer with feature maps.
         """
         clf, images = find_network(estimator, X, cls.__name__)
         module = clf.net_.module_
-        with left_as_it_is(module):
+        with evaluation_mode(module):
             probabilities = clf.predict_proba(images)
             codes = choose_targets(target, clf.classes_[probabilities.argmax(axis=1)], clf.classes_, cls.__name__)
             maps = compute_maps(clf, module, images, codes, layer)
@@ -116,27 +116,27 @@ class GradCAMDisplay(AttributionDisplay):
 
 
 def find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]:
-    """Give the EmotionClassifier that an estimator ends in, and the images that come to it."""
+    """Return the EmotionClassifier at the end of an estimator, and its input images."""
     check_is_fitted(estimator)
     clf = find_last_step(estimator)
     if not hasattr(clf, "net_"):
         raise TypeError(
-            f"{owner}: {type(clf).__name__} has no network with layers to look into, expected an EmotionClassifier, or "
-            "a pipeline or search that ends in one. OcclusionDisplay takes any classifier."
+            f"{owner}: {type(clf).__name__} has no network; expected an EmotionClassifier, or a pipeline or search "
+            "that ends in one. OcclusionDisplay accepts any classifier."
         )
     while estimator is not clf:
         if hasattr(estimator, "steps"):
             estimator, X = transform_by_all_but_last(estimator, X)
         else:
-            # A search, a threshold or a frozen estimator, as find_last_step knows them.
+            # The meta-estimators that find_last_step handles: searches, thresholds and frozen estimators.
             inner = ("best_estimator_", "estimator_", "estimator")
             estimator = next(getattr(estimator, name) for name in inner if hasattr(estimator, name))
     return clf, validate_images(clf, X, reset=False)
 
 
 @contextmanager
-def left_as_it_is(module: nn.Module) -> Iterator[None]:
-    """Let a module predict, and put each of its parts back into the mode it was in."""
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Set a module to evaluation mode, and restore the mode of each submodule afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -149,7 +149,7 @@ def left_as_it_is(module: nn.Module) -> Iterator[None]:
 def compute_maps(
     clf: Any, module: nn.Module, images: NDArray[Any], codes: NDArray[np.intp], layer: str | None
 ) -> NDArray[np.float64]:
-    """Compute Grad-CAM of a module, which is the classifier's or one like it, in the mode of prediction."""
+    """Compute Grad-CAM maps of a module, which must be in evaluation mode."""
     seen: list[Any] = []
     raw = []
     with torch.inference_mode(False), torch.enable_grad(), as_if_alone():
@@ -169,25 +169,25 @@ def compute_maps(
                 raw.append(cam.squeeze(1).detach().cpu().numpy())
         finally:
             handle.remove()
-            # The graph of the last batch.
+            # Free the graph of the last batch.
             seen.clear()
     return scale_maps(np.concatenate(raw))
 
 
 def _prepare(clf: Any, images: NDArray[Any]) -> torch.Tensor:
-    """Make of images what the module takes, such that gradients reach each of its layers, frozen ones too."""
+    """Convert images to input of the module that requires gradients, so that they reach frozen layers too."""
     prepared = clf.net_.preparation(as_tensor(images).to(clf.device_)).requires_grad_()
-    # A module may begin with an operation in place, which a leaf of the graph would not stand.
+    # A module may begin with an in-place operation, which autograd does not allow on a leaf.
     return prepared.clone()
 
 
 def _choose_layer(module: nn.Module, sample: torch.Tensor, name: str | None) -> nn.Module:
-    """Find a layer by name; or the last convolution with maps, and what closes its block at the same size."""
+    """Return a layer by name, or the last convolution larger than one pixel, or the block that ends with it."""
     layers = dict(module.named_modules())
     if name is not None:
         if name not in layers or not name:
             raise ValueError(
-                f"GradCAMDisplay: layer={name!r} is no layer of the network, expected one such as "
+                f"GradCAMDisplay: layer={name!r} is not a layer of the network, expected one such as "
                 f"{', '.join(repr(known) for known in list(layers)[1:][-6:])}."
             )
         return layers[name]
@@ -209,8 +209,8 @@ def _choose_layer(module: nn.Module, sample: torch.Tensor, name: str | None) -> 
     ]
     if not convolutions:
         raise ValueError(
-            "GradCAMDisplay: the network has no convolution whose maps have more than one cell. Use larger images, "
-            "name a layer, or use OcclusionDisplay, which needs none."
+            "GradCAMDisplay: the network has no convolution whose output is larger than one pixel. Use larger images, "
+            "pass layer, or use OcclusionDisplay."
         )
     last = convolutions[-1]
     return [part for part, size in finished[last:] if size == finished[last][1]][-1]
@@ -221,7 +221,7 @@ def _check_features(seen: list[Any], name: str | None) -> torch.Tensor:
     if not isinstance(features, torch.Tensor) or features.ndim != 4:
         what = "nothing" if features is None else f"{tuple(getattr(features, 'shape', ()))}"
         raise ValueError(
-            f"GradCAMDisplay: layer={name!r} puts out {what}, expected maps of shape (n, channels, height, width). "
-            "Name a convolution, or a block of them."
+            f"GradCAMDisplay: layer={name!r} outputs {what}, expected maps of shape (n, channels, height, width). Pass "
+            "the name of a convolution, or of a block of them."
         )
     return features

@@ -1,4 +1,4 @@
-"""Which part of a face a classifier needs, told by covering it."""
+"""Display of the regions that a classifier uses, by occlusion."""
 
 from collections.abc import Iterator
 from numbers import Real
@@ -13,22 +13,22 @@ from ._faces import read_images
 
 
 class OcclusionDisplay(AttributionDisplay):
-    """Which part of a face a classifier needs: how far the score of a class drops when a patch is covered [1]_.
+    """Occlusion maps: how far the score of a class drops when parts of a face are covered [1]_.
 
-    Use :meth:`from_estimator`. It takes any classifier, and asks it about some fifty copies of each face.
+    Use :meth:`from_estimator`. It accepts any classifier, which predicts about fifty copies of each face.
 
     Parameters
     ----------
     images : ndarray of shape (n_faces, H, W) or (n_faces, H, W, 3)
-        The faces as the classifier gets them.
+        Faces as the classifier receives them.
     maps : ndarray of float64 of shape (n_faces, H, W)
-        From 0 to 1, which is the largest drop of each face; all 0 where no patch makes the score drop.
+        From 0 to 1, the largest drop of each face; all 0 if no patch makes the score drop.
     targets : ndarray of shape (n_faces,)
-        The class that each map is about.
+        Class that each map explains.
     confidence : ndarray of float of shape (n_faces,), default=None
-        Its probability; None if the scores are decision values.
+        Probability of the target class; None if the scores are decision values.
     drops : ndarray of float64 of shape (n_faces, H, W), default=None
-        Mean drop of the score over the patches that cover each pixel; below 0 where the score rises.
+        Mean drop of the score over the patches that cover each pixel; negative where the score rises.
 
     Attributes
     ----------
@@ -39,14 +39,14 @@ class OcclusionDisplay(AttributionDisplay):
 
     See Also
     --------
-    GradCAMDisplay : Faster, for a network.
+    GradCAMDisplay : Faster maps, for networks.
 
     Notes
     -----
-    A patch has the mean colour of the face. It is something that no face has, and a classifier may answer to that: a
-    drop is a hint, and not the share of the patch in the decision. An SVM with a radial kernel, as that of
-    :func:`make_hog_svm`, is less sure of all that is unlike its training faces. Its score may drop most where they are
-    all alike, which tells nothing.
+    A patch has the mean color of the face. Covered faces differ from all training faces, and a classifier may respond
+    to that: a drop is a hint, not the contribution of the patch to the decision. An SVM with an RBF kernel, such as
+    that of :func:`make_hog_svm`, is less confident about anything that differs from its training faces. Its score may
+    drop most where all training faces look the same, which is not informative.
 
     References
     ----------
@@ -85,26 +85,26 @@ class OcclusionDisplay(AttributionDisplay):
         image_shape: Any = None,
         axes: Any = None,
     ) -> "OcclusionDisplay":
-        """Draw which parts of faces a classifier needs.
+        """Plot the regions that a classifier uses.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba`` or ``decision_function``.
+            Fitted classifier with ``predict_proba`` or ``decision_function``.
         X : array, list or DataFrame of length n_faces
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator takes them.
         target : label, or array-like of shape (n_faces,), default=None
-            The class that is asked about, for all faces or for each; by default the one that is predicted.
+            Class to explain, one for all faces or one per face; by default the predicted class.
         patch_size : float, default=0.25
-            Height and width of the patch, as a share of those of the face.
+            Height and width of the patch, as a fraction of those of the face.
         stride : float, default=0.125
-            From one patch to the next, as a share of the height and width of the face. Half of it takes four times as
+            Step between patches, as a fraction of the height and width of the face. Half the stride takes four times as
             long.
         image_shape : tuple of int, default=None
-            ``(height, width)`` or ``(height, width, 3)`` of flattened rows; by default that of the estimator, or a
+            ``(height, width)`` or ``(height, width, 3)`` of flattened images; by default that of the estimator, or a
             square.
         axes : sequence of matplotlib Axes, default=None
-            Where to draw, one for each face; by default on a new figure.
+            Axes to plot on, one per face; by default on a new figure.
 
         Returns
         -------
@@ -113,22 +113,22 @@ class OcclusionDisplay(AttributionDisplay):
         Raises
         ------
         TypeError
-            If the classifier gives no scores.
+            If the classifier has neither ``predict_proba`` nor ``decision_function``.
         LabelError
-            If `target` is no class of the estimator.
+            If `target` is not a class of the estimator.
         ValueError
-            If `patch_size` or `stride` is no share.
+            If `patch_size` or `stride` is not between 0 and 1.
         """
         owner = cls.__name__
         for name, share in (("patch_size", patch_size), ("stride", stride)):
             if not isinstance(share, Real) or not 0 < float(share) < 1:
-                raise ValueError(f"{owner}: {name}={share!r}, expected a share of the face between 0 and 1.")
+                raise ValueError(f"{owner}: {name}={share!r}, expected a fraction of the face between 0 and 1.")
         classifier, faces, images = read_images(estimator, X, image_shape)
         predicted, scores = ask_both(classifier, faces)
         if scores is None:
             raise TypeError(
-                f"{owner}: {type(estimator).__name__} has neither predict_proba nor decision_function, whose drop "
-                "tells what a patch covers. Use a classifier that has, such as make_hog_svm(probability=True)."
+                f"{owner}: {type(estimator).__name__} has neither predict_proba nor decision_function. Use a "
+                "classifier that has one of them, such as make_hog_svm(probability=True)."
             )
         classes = classifier.classes_
         scores = check_scores(scores, classes, len(images), owner)
@@ -148,18 +148,18 @@ class OcclusionDisplay(AttributionDisplay):
 
 
 def _lay_patches(size: tuple[int, ...], patch_size: float, stride: float) -> Iterator[tuple[slice, slice]]:
-    """Give patches that cover the face from edge to edge."""
+    """Yield patches that cover the face from edge to edge."""
     spans = []
     for length in size:
         extent, step = (max(1, round(share * length)) for share in (patch_size, stride))
-        # The last patch ends at the edge, whatever the step.
+        # The last patch always ends at the edge.
         starts = np.unique([*range(0, length - extent, step), length - extent])
         spans.append([slice(int(start), int(start) + extent) for start in starts])
     yield from ((down, across) for down in spans[0] for across in spans[1])
 
 
 def _cover(image: NDArray[Any], patches: list[tuple[slice, slice]]) -> NDArray[Any]:
-    """Copy a face for each patch, and cover that with the mean of the face."""
+    """Return a copy of a face per patch, with the patch set to the mean of the face."""
     copies = np.repeat(image[np.newaxis], len(patches), axis=0)
     mean = image.mean(axis=(0, 1))
     for copy, (down, across) in zip(copies, patches, strict=True):
@@ -170,10 +170,10 @@ def _cover(image: NDArray[Any], patches: list[tuple[slice, slice]]) -> NDArray[A
 def _average_patches(
     drops: NDArray[np.float64], patches: list[tuple[slice, slice]], size: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Give each pixel the mean drop of the patches that cover it."""
+    """Return, for each pixel, the mean drop of the patches that cover it."""
     total, count = np.zeros(size), np.zeros(size)
     for drop, patch in zip(drops, patches, strict=True):
         total[patch] += drop
         count[patch] += 1
-    # A stride beyond the size of the patch leaves pixels that none covers.
+    # If the stride exceeds the patch size, no patch covers some pixels.
     return np.divide(total, count, out=np.zeros(size), where=count > 0)

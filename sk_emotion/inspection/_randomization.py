@@ -1,4 +1,4 @@
-"""Whether maps depend on what a network has learned."""
+"""Sanity check of attribution maps by randomized weights."""
 
 import copy
 import warnings
@@ -13,32 +13,32 @@ from torch import nn
 
 from .._training._build import seeded
 from ._attribution import choose_targets
-from ._gradcam import compute_maps, find_network, left_as_it_is
+from ._gradcam import compute_maps, evaluation_mode, find_network
 
 
 def check_randomization(
     estimator: Any, X: Any, *, target: Any = None, layer: str | None = None, random_state: Any = 0
 ) -> NDArray[np.float64]:
-    """Compare the maps of a network with those that it would have with random weights.
+    """Compare the Grad-CAM maps of a network with those of the same network with random weights.
 
-    A map that hardly changes when all that was learned is thrown away shows edges of the picture or the build of the
-    network, and explains nothing [1]_. So the likeness should be far below 1.
+    A map that hardly changes when the weights are randomized reflects edges of the image or the architecture of the
+    network, not what was learned [1]_. So the correlation should be far below 1.
 
     Parameters
     ----------
     estimator : EmotionClassifier, Pipeline or search
-        Fitted; its last step is an EmotionClassifier. It is left as it is: a copy gets the random weights.
+        Fitted estimator whose last step is an EmotionClassifier. It is not modified: a copy is randomized.
     X : array, list or DataFrame of length n_faces
-        Images or paths, whatever the estimator takes.
+        Images or paths, as the estimator takes them.
     target, layer
-        As for :meth:`GradCAMDisplay.from_estimator`. The class is the same for both networks.
+        As for :meth:`GradCAMDisplay.from_estimator`. Both networks use the same target.
     random_state : int, RandomState instance or None, default=0
-        Seeds the random weights.
+        Seed of the random weights.
 
     Returns
     -------
     ndarray of float64 of shape (n_faces,)
-        Spearman's rank correlation of the pixels of both maps of each face; 0 if one of them is the same everywhere.
+        Spearman's rank correlation between the two maps of each face; 0 if one of them is constant.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_randomization(
 
     See Also
     --------
-    GradCAMDisplay : The maps.
+    GradCAMDisplay : Plot the maps.
 
     References
     ----------
@@ -64,7 +64,7 @@ def check_randomization(
     (4,)
     """
     clf, images = find_network(estimator, X, "check_randomization")
-    with left_as_it_is(clf.net_.module_):
+    with evaluation_mode(clf.net_.module_):
         predicted = clf.predict(images)
         codes = choose_targets(target, predicted, clf.classes_, "check_randomization")
         learned = compute_maps(clf, clf.net_.module_, images, codes, layer)
@@ -73,7 +73,7 @@ def check_randomization(
 
 
 def _randomize(clf: Any, random_state: Any) -> nn.Module:
-    """Copy the module, and draw its weights anew."""
+    """Return a copy of the module with random weights."""
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     module = copy.deepcopy(clf.net_.module_)
     with seeded(seed, clf.device_), torch.no_grad():
@@ -82,7 +82,7 @@ def _randomize(clf: Any, random_state: Any) -> nn.Module:
             if reset is not None:
                 reset()
                 continue
-            # Weights of the user's own: shuffled, they keep their size and nothing of what they have learned.
+            # Parameters of custom modules are shuffled: they keep their distribution but not what they learned.
             for weight in part.parameters(recurse=False):
                 weight.copy_(weight.flatten()[torch.randperm(weight.numel()).to(weight.device)].reshape(weight.shape))
     return module

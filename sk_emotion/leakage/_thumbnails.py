@@ -13,7 +13,7 @@ from .._images._stored import iterate_blocks
 from ..exceptions import ImageReadError
 from ..preprocessing._crop import REDUCING_GAP
 from ..preprocessing._decode import decode_picture
-from ..preprocessing._sources import as_source, show_path
+from ..preprocessing._sources import as_source, quote_name
 from ..utils._resources import bound_jobs, most_jobs
 
 SIZE = 32
@@ -98,7 +98,7 @@ def _name(image: Any) -> str:
     if isinstance(image, bytes):
         return f"{len(image)} bytes"
     if isinstance(image, str | os.PathLike):
-        return repr(show_path(image))
+        return quote_name(image)
     return "a PIL image" if isinstance(image, Image.Image) else "it"
 
 

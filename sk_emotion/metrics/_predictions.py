@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
 from ..preprocessing._pipelines import split_loader, transform_by_all_but_last
-from ..utils._labels import check_labels, describe_spelling
+from ..utils._labels import check_labels, describe_spelling, refuse_encoded
 from ..utils._tensors import as_numpy
 
 
@@ -86,6 +86,7 @@ def check_truth(y: Any, owner: str, *others: Any, classes: Any = None) -> tuple[
         known = np.asarray(classes)
         if len(np.unique(known)) != len(known):
             raise LabelError(f"{owner}: classes={known.tolist()} names a class twice.")
+    refuse_encoded([*np.unique(labels).tolist(), *known.tolist()], f"{owner}: y_true or classes")
     unknown = np.setdiff1d(labels, known)
     if len(unknown):
         raise LabelError(
@@ -157,6 +158,7 @@ def check_predictions(true: NDArray[Any], predicted: NDArray[Any], classes: NDAr
         raise LabelError(
             f"EmotionReport: y_true has {len(true)} labels, but y_pred has {len(predicted)}. Give one of each an image."
         )
+    refuse_encoded(np.unique(predicted).tolist(), "EmotionReport: y_pred")
     unknown = np.setdiff1d(predicted, classes)
     if len(unknown):
         raise LabelError(

@@ -1,4 +1,4 @@
-"""Model files that cannot run code, and ONNX."""
+"""Saving and loading of models without running code, and export to ONNX."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Model files that never run code."""
+"""Saving and loading of model files, without running code from the file."""
 
 import errno
 import io
@@ -27,10 +27,10 @@ from ._schema import (
     LaterFormatError,
     MalformedError,
     escape,
-    forget_memory,
     list_folders,
     name_node,
     read_schema,
+    remove_memory,
     walk,
 )
 from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
@@ -38,43 +38,45 @@ from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted model to a file that :func:`load_model` reads.
+    """Save a fitted model to a file for :func:`load_model`.
 
-    The file is written beside `path` and renamed when it is complete: whatever happens, `path` holds the old model or
-    the new one.
+    The file is written atomically: if saving fails, `path` still holds the previous model.
 
     Parameters
     ----------
     model : estimator
-        Fitted classifier, pipeline or search. Callbacks of a fitted :class:`EmotionClassifier` are left out, with a
+        Fitted classifier, pipeline or search. Callbacks of a fitted :class:`EmotionClassifier` are not saved, with a
         warning.
     path : str or PathLike
-        File to write; ``.skops`` is the usual ending.
+        File to write; the usual extension is ``.skops``.
 
     Raises
     ------
     ModelFileError
-        If the model holds what has no name to be loaded by, such as a lambda, what cannot be written as plain data, or
-        more than 40,000 parts.
+        If the model holds an object that cannot be imported by name, such as a lambda, or cannot be written as plain
+        data, or if it has more than 40,000 parts.
     ModelNotFoundError
         If the folder does not exist.
     sklearn.exceptions.NotFittedError
-        If the model is not fitted; TypeError if it is no estimator.
+        If the model is not fitted.
+        TypeError
+            If `model` is not an estimator.
     OSError
-        If the disk is full, say.
+        If the file cannot be written, for example because the disk is full.
 
     See Also
     --------
-    load_model : Reads the file.
+    load_model : Load the file.
 
     Notes
     -----
     The file is a zip archive in the format of skops [1]_: parameters and fitted attributes as JSON and NumPy arrays,
-    classes and functions by name alone. Of your own classes and functions it holds no code: whoever loads the model
-    needs their module, and names them as `trusted`.
+    classes and functions by name only. It contains no code of your own classes and functions: to load the model, their
+    module must be installed and they must be passed as `trusted`.
 
-    A search holds what it searched too. Where that cannot be kept or trusted, as distributions of ``scipy.stats`` or
-    callbacks, or has too many parts, save ``search.best_estimator_``. The same model gives the same file to the byte.
+    A search includes its parameter space. If that cannot be saved or trusted, such as distributions of ``scipy.stats``
+    or callbacks, or has too many parts, save ``search.best_estimator_``. Saving the same model twice writes identical
+    files.
 
     References
     ----------
@@ -94,55 +96,57 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     check_is_fitted(model)
     path = Path(path)
     if path.is_dir():
-        raise ModelFileError(f"save_model: {escape(path)} is a folder. Name a file in it.")
+        raise ModelFileError(f"save_model: {escape(path)} is a folder. Pass the path of a file.")
     if not path.parent.is_dir():
-        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Make it first.")
+        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Create it first.")
     write_output(path, _dump(model).getbuffer())
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)
 def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any:
-    """Read a model that :func:`save_model` wrote.
+    """Load a model that :func:`save_model` wrote.
 
     Parameters
     ----------
     path : str or PathLike
-        The file.
+        Model file.
     trusted : iterable of str, class or function, default=()
-        What of your own the model needs: modules of a :class:`~sk_emotion.networks.TorchNetwork`, detectors,
-        estimators; as they are or by name, as in ``"mymodule.MyNet"``. A file may call what you name here with
-        arguments of its own choice, so name it only if you trust whoever made the file.
+        Classes and functions of your own that the model needs, such as the module of a
+        :class:`~sk_emotion.networks.TorchNetwork`, detectors or estimators, or their names, such as
+        ``"mymodule.MyNet"``. The file may call them with arbitrary arguments, so pass them only if you trust the
+        author of the file.
 
     Returns
     -------
     estimator
-        The fitted model. One that was trained on a GPU runs on the CPU where there is none.
+        Fitted model. A model that was trained on a GPU runs on the CPU if there is no GPU.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged or no model file, was made by a later version, or names something that is not trusted.
+        If the file is damaged or not a model file, was saved by a later version, or names something that is not
+        trusted.
     ModelNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TypeError
-        If `trusted` is no list of names, classes and functions.
+        If `trusted` is not a list of names, classes and functions.
 
     See Also
     --------
-    save_model : Writes the file.
+    save_model : Save a model.
 
     Notes
     -----
-    Loading runs no code of the file's, and never unpickles: a fixed list says which classes and functions of this
-    package, scikit-learn, imbalanced-learn, NumPy, SciPy and PyTorch a file may name. Decision trees are not among
-    them, since a forged tree can crash the process: for your own forests, pass ``trusted=["sklearn.tree._tree.Tree"]``.
+    Loading never runs code from the file and never unpickles: a file may only name classes and functions from a fixed
+    list of this package, scikit-learn, imbalanced-learn, NumPy, SciPy and PyTorch. Decision trees are not on the list,
+    since a forged tree can crash the process: for your own forests, pass ``trusted=["sklearn.tree._tree.Tree"]``.
 
-    A file is refused, before much memory is taken, if it is no regular file, is compressed, claims more than it has, or
-    describes larger networks than it has weights for. Beside its arrays, a model has at most 40,000 parts and 8 MB of
-    text.
+    A file is rejected before much memory is allocated if it is not a regular file, is compressed, claims to be larger
+    than it is, or describes networks with more weights than it contains. Besides its arrays, a model may have at most
+    40,000 parts and 8 MB of text.
 
-    This says nothing of what the model does: a forged one may predict nonsense, or fail when it is used. It may also
-    name folders, such as the `cache` of a :class:`FaceLoader`, into which it writes then. ``SECURITY.md`` says more.
+    This does not protect against what a model predicts: a forged model may predict nonsense or raise errors. It may
+    also name folders to which it writes, such as the `cache` of a :class:`FaceLoader`. See ``SECURITY.md``.
 
     Examples
     --------
@@ -161,32 +165,32 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     place = f"load_model: {escape(os.fsdecode(path))}"
     file = None
     try:
-        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
+        file = open(path, "rb", opener=_open_nonblocking)  # noqa: SIM115 - closed below
     except IsADirectoryError as error:
-        raise ModelFileError(f"{place} is a folder. Name a file in it.") from error
+        raise ModelFileError(f"{place} is a folder. Pass the path of a file.") from error
     except (OSError, ValueError) as error:
-        # A name with a null character is a ValueError.
+        # A path with a null character raises ValueError.
         number = getattr(error, "errno", None)
         if number in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
-            raise ModelFileError(f"{place} is no regular file ({os.strerror(number)}). Name a file.") from error
+            raise ModelFileError(f"{place} is not a regular file ({os.strerror(number)}).") from error
         if number not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
             raise
     if file is None:
-        # Not from the error of opening it, which quotes in full what may be no name.
+        # Not chained: the original error quotes the whole path, which may be encoded data.
         raise ModelNotFoundError(f"load_model: there is no file {escape(show_missing(path))}. Check the path.")
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ModelFileError(f"{place} is no regular file, but a pipe or a device. Name a file.")
+            raise ModelFileError(f"{place} is not a regular file.")
         return _load(file, place, names)
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for whoever might write into a pipe."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _dump(model: Any) -> io.BytesIO:
-    """Write a model into an archive in memory, and read it back: later would be too late to learn of an error."""
+    """Write a model to an archive in memory, and load it to check that it can be loaded."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             archive = write_archive(model, {"format": FORMAT, "version": __version__})
@@ -196,19 +200,19 @@ def _dump(model: Any) -> io.BytesIO:
         raise
     except Exception as error:
         raise ModelFileError(
-            f"save_model: {type(model).__name__} holds what no file can keep ({_describe(error)}). Take it out of the "
-            "model, or give it a __getstate__ of plain values and arrays."
+            f"save_model: {type(model).__name__} holds an object that cannot be saved ({_describe(error)}). Remove it "
+            "from the model, or define a __getstate__ that returns plain values and arrays."
         ) from error
-    # Each state was asked for several times.
+    # Each __getstate__ was called several times.
     for message, category in {(str(warning.message), warning.category) for warning in caught}:
         warnings.warn(message, category, stacklevel=4)
     return archive
 
 
 def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Read a model, but build nothing before all that the file names is trusted.
+    """Load a model; build nothing unless everything that the file names is trusted.
 
-    Errors have no cause: it would show more of the file, as it is, in a traceback.
+    Errors are not chained: the cause could show unescaped content of the file in a traceback.
     """
     try:
         content = _Content(file)
@@ -216,7 +220,7 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
         raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from None
     except Exception as error:
         raise ModelFileError(
-            f"{place} is no file of save_model, or is damaged ({_describe(error)}). Save the model again."
+            f"{place} was not written by save_model or is damaged ({_describe(error)}). Save the model again."
         ) from None
     unknown = sorted(content.untrusted - trusted)
     if unknown:
@@ -227,15 +231,15 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
         raise
     except Exception as error:
         raise ModelFileError(
-            f"{place} is damaged, or needs what is not installed here ({_describe(error)}). Load it with the packages "
-            f"that it was saved with (sk_emotion {content.version}; this is {__version__}), or save the model again."
+            f"{place} is damaged, or needs a package that is not installed ({_describe(error)}). Load it with the "
+            f"versions it was saved with (sk_emotion {content.version}; this is {__version__}), or save it again."
         ) from None
     if not hasattr(model, "fit"):
         raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
     if content.memory:
         warnings.warn(
-            f"{place} names a memory ({content.memory[0]}). It is left out: whoever can write into that folder could "
-            "run code when the model is trained again. Set it again if the folder is yours.",
+            f"{place} sets memory ({content.memory[0]}). It is ignored, since anyone who can write to that folder "
+            "could run code when the model is fitted again. Set it again if you trust the folder.",
             UserWarning,
             stacklevel=4,
         )
@@ -244,14 +248,14 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
 
 
 class _Content:
-    """What a model file holds, read and checked, but not built."""
+    """Parsed and checked content of a model file, before any object is built."""
 
     def __init__(self, file: BinaryIO):
         schema, nodes, self.sizes = read_schema(file)
         self.version = escape(schema["sk_emotion"].get("version"), 40)
-        self.memory = forget_memory(nodes)
+        self.memory = remove_memory(nodes)
         if self.memory:
-            # What it was made of is no part of the model any more.
+            # The nodes of the memory are no longer part of the model.
             nodes = list(walk(schema))
         self.folders = list_folders(nodes)
         self.builders = defer_nets(nodes)
@@ -259,12 +263,12 @@ class _Content:
         self.names = {name for _, name in kinds}
         with zipfile.ZipFile(file) as archive:
             context = LoadContext(src=archive, protocol=schema["protocol"])
-            # Each node would keep a list of names that are trusted here.
+            # With trusted=..., each node would keep a copy of the list.
             self.tree = get_tree(schema, context, trusted=None)
         self.classifiers = [
             node for node in context.memo.values() if f"{node.module_name}.{node.class_name}" == CLASSIFIER
         ]
-        # Names that are on no list of ours or of skops, or stand where names of their kind should not.
+        # Names that neither we nor skops trust, or that occur in a kind of node for which they are not trusted.
         self.untrusted = {
             name
             for kind, name in kinds
@@ -272,34 +276,34 @@ class _Content:
         } | (self.tree.get_unsafe_set() - ALL_TRUSTED)
 
     def build(self, trusted: set[str]) -> Any:
-        """Build the model, whose names are trusted."""
+        """Build the model, all of whose names are trusted."""
         unknown = self.builders - trusted
         if unknown:
             raise MalformedError(f"its network is {escape(min(unknown), 100)}")
         model = self.tree.construct()
         classifiers = [node.construct() for node in self.classifiers]
-        # They hold the arrays once more.
+        # They hold copies of the arrays.
         del self.tree, self.classifiers
-        # A network of the user's own may build more than it keeps.
+        # Custom networks may build more weights than they keep.
         build_nets(classifiers, self.sizes, trusted, limited=not self.names & trusted)
         return model
 
 
 def _ask_for(unknown: list[str]) -> str:
-    """Name what the user would have to trust, as the end of a sentence."""
+    """List the names that the user would have to trust, as the end of a sentence."""
     few = ", ".join(unknown)
     if len(few) <= 100:
         shown = escape(few, 100)
         names = [escape(name, 100) for name in unknown]
-        return f"{shown}. Only if you trust whoever made the file, pass trusted={names}."
+        return f"{shown}. Only if you trust the author of the file, pass trusted={names}."
     return (
-        f"{escape(few, 150)}..., {len(unknown)} names in all. Only if you trust whoever made the file, pass them as "
+        f"{escape(few, 150)}..., {len(unknown)} names in total. Only if you trust the author of the file, pass them as "
         "`trusted`."
     )
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:
-    """Name what the user trusts."""
+    """Return the names of trusted classes and functions."""
     if isinstance(trusted, str) or not isinstance(trusted, Iterable):
         raise TypeError(f'load_model: trusted={trusted!r}, expected a list: trusted=["mymodule.MyNet"], or [MyNet].')
     names = set()

@@ -1,4 +1,4 @@
-"""What a model file may say of an EmotionClassifier, whose network is built when it is loaded."""
+"""Checks of the EmotionClassifiers in a model file before their networks are built."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -15,30 +15,30 @@ from ._trusted_names import NETWORKS
 CLASSIFIER = "sk_emotion.classifier.EmotionClassifier"
 _OWN_NETWORK = "sk_emotion.networks._external.TorchNetwork"
 
-# What of a network's parameters is a text; all others are numbers.
+# Parameters of networks that are strings; all others are numbers.
 _TEXTS = ("name", "pretrained", "weights")
 
-# Bytes that building takes for each weight, however small it is, and that any file may take.
+# Overhead in bytes of each tensor, and memory that any file may use.
 _COST_OF_TENSOR = 4_000
 _ALLOWANCE = 10_000_000
 
-# Some networks drop a part of themselves when they are built.
+# Some networks discard layers while they are built.
 _SLACK = 2
 
-# Of an epoch, skorch keeps half a kilobyte at least.
+# skorch keeps at least half a kilobyte per epoch.
 _MAX_EPOCHS = 50_000
 
-# Attributes of a classifier whose net is built once all of them are known.
-_NET, _WAITING = "net_state", "net_state_of_file"
+# State of the net, and the name under which it is deferred until all attributes are known.
+_NET, _DEFERRED = "net_state", "deferred_net_state"
 
 
 def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
-    """Let classifiers be built without their nets, and list what builds them that is not of this package.
+    """Defer building the nets of classifiers; return the names of networks that are not from this package.
 
     Raises
     ------
     MalformedError
-        With the reason; other errors if the file is damaged.
+        With the reason; a damaged file may raise other errors.
     """
     builders = set()
     for node in nodes:
@@ -50,36 +50,36 @@ def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
         elif _NET in parts:
             builders.add(name_node(parts["network_"]))
             if "__id__" not in node:
-                raise MalformedError("its EmotionClassifier has no number")
-            node["content"]["content"] = {_WAITING if key == _NET else key: part for key, part in parts.items()}
+                raise MalformedError("its EmotionClassifier has no node number")
+            node["content"]["content"] = {_DEFERRED if key == _NET else key: part for key, part in parts.items()}
     return builders - NETWORKS
 
 
 def build_nets(classifiers: Iterable[Any], sizes: list[int], trusted: set[str], *, limited: bool) -> None:
-    """Check what nets are built with, and build them.
+    """Check the state of deferred nets and build them.
 
     Parameters
     ----------
     classifiers : iterable of EmotionClassifier
-        Built after :func:`defer_nets`.
+        Classifiers built after :func:`defer_nets`.
     sizes : list of int
-        Sizes of the file's arrays in bytes.
+        Sizes of the arrays in the file in bytes.
     trusted : set of str
-        Names that the user trusts.
+        Names trusted by the user.
     limited : bool
-        Whether networks with more weights than the file are refused.
+        Whether to reject networks with more weights than the file.
     """
-    waiting = [clf for clf in classifiers if _WAITING in vars(clf)]
-    for clf in waiting:
+    deferred = [clf for clf in classifiers if _DEFERRED in vars(clf)]
+    for clf in deferred:
         _check_state(clf, trusted)
-    with _limited_networks(_SLACK * sum(sizes) + _ALLOWANCE) if waiting and limited else nullcontext():
-        for clf in waiting:
-            clf.__setstate__({**vars(clf), _NET: vars(clf).pop(_WAITING)})
+    with _limit_network_size(_SLACK * sum(sizes) + _ALLOWANCE) if deferred and limited else nullcontext():
+        for clf in deferred:
+            clf.__setstate__({**vars(clf), _NET: vars(clf).pop(_DEFERRED)})
 
 
 @contextmanager
-def _limited_networks(left: int) -> Iterator[None]:
-    """Stop this thread from building networks whose weights have more bytes than these."""
+def _limit_network_size(left: int) -> Iterator[None]:
+    """Raise an error if this thread builds networks with more bytes of weights than `left`."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     thread = threading.get_ident()
@@ -99,7 +99,7 @@ def _limited_networks(left: int) -> Iterator[None]:
 
 
 def _check_state(clf: Any, trusted: set[str]) -> None:
-    """Check what the net is built with: parameters as for a training, and what the training learned."""
+    """Check the parameters and fitted attributes with which a net is built."""
     from torch.optim import Optimizer
 
     state = vars(clf)
@@ -121,10 +121,10 @@ def _check_state(clf: Any, trusted: set[str]) -> None:
         or (isinstance(clf.optimizer, type) and issubclass(clf.optimizer, Optimizer)),
     }.items():
         if not fits:
-            raise MalformedError(f"its EmotionClassifier has an unfit {name}")
+            raise MalformedError(f"its EmotionClassifier has an invalid {name}")
 
 
 def _names(value: Any) -> set[str]:
-    """Give the names that a value, or what it is made of, would be trusted by."""
+    """Return the names by which a value or its type can be trusted."""
     owners = (value, type(value))
     return {f"{owner.__module__}.{owner.__qualname__}" for owner in owners if hasattr(owner, "__qualname__")}

@@ -1,4 +1,4 @@
-"""A trained network as a file that other engines run: pixels in, probabilities out."""
+"""Export of trained networks to ONNX."""
 
 import copy
 import json
@@ -36,28 +36,29 @@ _BATCH_SIZE = 64
     prefer_skip_nested_validation=True,
 )
 def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = None) -> None:
-    """Write a trained network as an ONNX file, which ONNX Runtime and other engines run without PyTorch.
+    """Export a trained network to an ONNX file, which ONNX Runtime and other engines run without PyTorch.
 
-    The input ``images`` holds pixels on the scale of `fit`, of shape ``(n, H, W)`` or ``(n, H, W, 3)`` for any n: uint8
-    if the network was trained on pixels from 0 to 255, else float32. The output ``probabilities`` is float32 of shape
-    ``(n, n_classes)``. Standardisation and the views of `tta` are part of the graph.
+    The input ``images`` has shape ``(n, H, W)`` or ``(n, H, W, 3)`` for any n and pixels in the range of `fit`: uint8
+    if the network was trained on pixels in [0, 255], else float32. The output ``probabilities`` is float32 of shape
+    ``(n, n_classes)``. Standardization and the views of `tta` are part of the graph.
 
     Parameters
     ----------
     model : EmotionClassifier or Pipeline
-        Fitted. In a pipeline, a :class:`FaceLoader` may stand before the classifier: it stays in Python, and its
-        parameters are written into the file.
+        Fitted model. In a pipeline, a :class:`FaceLoader` may precede the classifier: it is not exported, but its
+        parameters are written to the metadata of the file.
     path : str or PathLike
-        File to write, as a whole or not at all; ``.onnx`` is the usual ending.
+        File to write, atomically; the usual extension is ``.onnx``.
     calibration : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
-        Some hundred faces like those to come. With them, the layers compute with whole numbers of 8 bits, whose ranges
-        these faces tell: a quarter of the size, and faster on many processors, at some cost in accuracy. Measure it.
+        A few hundred faces that are representative of the data. If passed, the network is quantized to 8-bit integers,
+        whose ranges are calibrated on these faces: a quarter of the size and faster on many processors, at some cost in
+        accuracy, which you should measure.
 
     Raises
     ------
     ModelFileError
-        If the model is no network, something else than a FaceLoader stands before it, or the network does what ONNX
-        has no word for.
+        If the model is not a network, a step other than a FaceLoader precedes it, or ONNX does not support an operation
+        of the network.
     ModelNotFoundError
         If the folder does not exist.
     MissingDependencyError
@@ -65,12 +66,12 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
 
     See Also
     --------
-    save_model : Keeps the whole pipeline, for Python.
+    save_model : Save the whole pipeline, for Python.
 
     Notes
     -----
-    The entry ``sk_emotion`` of the file's metadata is JSON: ``classes``, the labels of the columns; ``image_shape``;
-    and ``loader``, the parameters of the :class:`FaceLoader`, or null.
+    The entry ``sk_emotion`` of the metadata is JSON with the keys ``classes``, the labels of the columns;
+    ``image_shape``; and ``loader``, the parameters of the :class:`FaceLoader`, or null.
 
     Examples
     --------
@@ -82,8 +83,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     _check_installed(quantizes=calibration is not None)
     path = Path(path)
     if not path.parent.is_dir():
-        raise ModelNotFoundError(f"export_onnx: the folder {path.parent} does not exist. Make it first.")
-    clf, loader = _take_apart(model)
+        raise ModelNotFoundError(f"export_onnx: the folder {path.parent} does not exist. Create it first.")
+    clf, loader = _split_model(model)
     exported = _trace(clf)
     if calibration is not None:
         exported = _quantize(exported, _as_input(clf, validate_images(clf, calibration, reset=False)))
@@ -94,7 +95,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
 
 
 class _PixelsToProbabilities(nn.Module):
-    """What :meth:`EmotionClassifier.predict_proba` does, as one module in single precision."""
+    """Module equivalent to :meth:`EmotionClassifier.predict_proba`, in single precision."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -104,7 +105,7 @@ class _PixelsToProbabilities(nn.Module):
         preparation = clf.net_.preparation
         self.network = copy.deepcopy(clf.net_.module_).cpu().float()
         self.low, self.high = preparation.pixel_range
-        # The file takes bytes where pixels are from 0 to 255.
+        # With a pixel range of [0, 255], the input is uint8 and needs no clipping.
         self.clips = preparation.pixel_range == (0.0, 1.0)
         self.register_buffer("mean", torch.tensor(preparation.mean).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(preparation.std).reshape(1, -1, 1, 1))
@@ -132,23 +133,23 @@ def _check_installed(*, quantizes: bool) -> None:
         ) from error
 
 
-def _take_apart(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
-    """Give the classifier, and the parameters of the FaceLoader before it, if there is one."""
+def _split_model(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
+    """Return the classifier and the parameters of the FaceLoader before it, or None."""
     check_is_fitted(model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *before, clf = [step for step in steps if step not in (None, "passthrough")]
     if not isinstance(clf, EmotionClassifier):
         raise ModelFileError(
-            f"export_onnx: the model ends in a {type(clf).__name__}, expected an EmotionClassifier. Keep other "
-            "models by save_model."
+            f"export_onnx: the model ends in a {type(clf).__name__}, expected an EmotionClassifier. Save other models "
+            "with save_model."
         )
-    # Samplers act in training alone.
+    # Samplers only act in fit.
     before = [step for step in before if not hasattr(step, "fit_resample")]
     foreign = [type(step).__name__ for step in before if not isinstance(step, FaceLoader)]
     if foreign or len(before) > 1:
         raise ModelFileError(
-            f"export_onnx: {', '.join(foreign) or 'several FaceLoaders'} before the network cannot be a part of the "
-            "file, which takes pixels of faces. Give the EmotionClassifier alone."
+            f"export_onnx: {', '.join(foreign) or 'several FaceLoaders'} before the network cannot be exported to a "
+            "file whose input is images. Pass the EmotionClassifier alone."
         )
     return clf, before[0].get_params() if before else None
 
@@ -158,11 +159,11 @@ def _as_input(clf: EmotionClassifier, images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _trace(clf: EmotionClassifier) -> Any:
-    """Make an ONNX model of any number of images."""
-    # One image would be taken for all there ever are.
+    """Trace the network to an ONNX model with a dynamic batch size."""
+    # With a batch of one, the exporter would make the batch size constant.
     images = torch.from_numpy(_as_input(clf, np.zeros((2, *clf.image_shape_))))
     try:
-        with _quietly():
+        with _silence():
             program: Any = torch.onnx.export(
                 _PixelsToProbabilities(clf).eval(),
                 (images,),
@@ -175,14 +176,14 @@ def _trace(clf: EmotionClassifier) -> Any:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ModelFileError(
-            f"export_onnx: {clf.network_!r} does what ONNX has no word for ({type(error).__name__}: {reason}). Keep it "
-            "by save_model."
+            f"export_onnx: {clf.network_!r} cannot be converted to ONNX ({type(error).__name__}: {reason}). Save it "
+            "with save_model."
         ) from error
     return program.model_proto
 
 
 def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
-    """Let the layers compute with whole numbers of 8 bits, whose ranges the faces tell."""
+    """Quantize a network to 8-bit integers, with ranges calibrated on faces."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -195,7 +196,7 @@ def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
             batch = next(self.batches, None)
             return None if batch is None else {"images": batch}
 
-    with tempfile.TemporaryDirectory() as folder, _quietly():
+    with tempfile.TemporaryDirectory() as folder, _silence():
         traced, prepared, quantized = (os.path.join(folder, f"{step}.onnx") for step in range(3))
         onnx.save(exported, traced)
         quant_pre_process(traced, prepared, skip_symbolic_shape=True)
@@ -206,15 +207,15 @@ def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            # Products of 8 bits overflow on processors without VNNI: weights of 7 bits are as good, on any.
+            # 8-bit products overflow on processors without VNNI; 7-bit weights work on any, without loss of accuracy.
             reduce_range=True,
         )
         return onnx.load(quantized)
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep what the exporters say of themselves from the user."""
+def _silence() -> Iterator[None]:
+    """Suppress log messages and warnings of the exporters."""
     import logging
 
     level = logging.root.manager.disable

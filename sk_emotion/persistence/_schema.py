@@ -1,8 +1,8 @@
-"""What a model file may be, read and checked before anything is built of it.
+"""Parsing and validation of model files before any object is built.
 
-The file is a zip archive in the format of skops: ``schema.json``, a tree of nodes that each name what to build, and a
-file for each array. Whatever save_model does not write is refused, so that reading takes no more than a small multiple
-of the file's own size: nothing is packed, nothing is read twice, no node stands for more than itself.
+A model file is a zip archive in the format of skops: ``schema.json``, a tree of nodes that describe objects, and one
+member per array. Anything that save_model would not write is rejected, so that reading needs no more than a small
+multiple of the size of the file: no compression, no array that is read twice, no node that expands to more than itself.
 """
 
 import io
@@ -19,24 +19,24 @@ from scipy import sparse
 from skops.io._protocol import PROTOCOL
 
 FORMAT = 1
-"""A file of a later format is refused."""
+"""Files of a later format are rejected."""
 
 SCHEMA = "schema.json"
 
 MAX_SCHEMA_SIZE = 8_000_000
 MAX_NODES = 40_000
-"""Reading takes some 2.5 kB for each."""
+"""Reading takes about 2.5 kB per node."""
 MAX_DEPTH = 200
-"""A pipeline in a search has 21."""
+"""A pipeline in a search has a depth of 21."""
 _MAX_TOKENS = 15 * MAX_NODES
 _MAX_DIRECTORY_SIZE = 4_000_000
 _MAX_RANGE = 100_000
 _MAX_HEADER_SIZE = 500
-"""Of an array: parsing takes a millisecond a kilobyte, and twice. That of a decision tree has 350 bytes."""
+"""Of an array, in bytes: parsing takes a millisecond per kilobyte, twice. A decision tree needs 350."""
 _N_PARTS = {"FunctionNode": 4, "ObjectNode": 2, "SparseMatrixNode": 30}
-"""What counts as several nodes: skops keeps a list of hundreds of names for it, or it takes milliseconds to read."""
+"""Nodes counted several times, for which skops keeps a list of hundreds of names or which take milliseconds to read."""
 
-# skops's older protocols name functions elsewhere in the tree.
+# Older protocols of skops name functions elsewhere in the tree.
 _OLDEST_PROTOCOL = 2
 
 _MEMBERS = re.compile(r"[\w-]+\.(npy|npz|bin)")
@@ -44,26 +44,26 @@ _OLD_NUMBER = re.compile(rb"\A[^\n]*\dL")
 
 
 class MalformedError(ValueError):
-    """Why a file is refused, as the end of a sentence."""
+    """Reason why a file is rejected, as the end of a sentence."""
 
 
 class LaterFormatError(MalformedError):
-    """A file of a later version."""
+    """The file was written by a later version."""
 
 
 def escape(text: object, most: int | None = None) -> str:
-    """Show what a file holds, or how it is named, in one line: control characters are escaped, the rest is cut off."""
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)[:most])
+    """Return text from a file on one line, with control characters escaped, cut off at `most` characters."""
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text)[:most])
     return shown[:most]
 
 
 def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:
-    """Read the tree of a model file, its nodes as :func:`walk` gives them, and the sizes of its arrays in bytes.
+    """Read the tree of a model file; return it, its nodes in the order of :func:`walk`, and its array sizes in bytes.
 
     Raises
     ------
     MalformedError
-        If the file is not as save_model writes it; other errors if it is damaged.
+        If save_model could not have written the file; a damaged file may raise other errors.
     """
     _check_directory(file)
     with zipfile.ZipFile(file) as archive:
@@ -73,7 +73,7 @@ def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], l
 
 
 def walk(schema: Any) -> Iterator[dict[str, Any]]:
-    """Give whatever skops may build an object of, and more."""
+    """Yield every node from which skops may build an object."""
     todo = [(schema, 0)]
     while todo:
         item, depth = todo.pop()
@@ -83,42 +83,42 @@ def walk(schema: Any) -> Iterator[dict[str, Any]]:
             if isinstance(item.get("__loader__"), str):
                 yield item
             elif "__id__" in item and not isinstance(item["__id__"], dict):
-                raise MalformedError("a node without a kind points to another")
+                raise MalformedError("a node without a kind refers to another")
             todo.extend((value, depth + 1) for value in item.values())
         elif isinstance(item, list):
             todo.extend((value, depth + 1) for value in item)
 
 
 def name_node(node: dict[str, Any]) -> str:
-    """Give the name of what a node builds."""
+    """Return the name of the class or function that a node builds."""
     return f"{node.get('__module__')}.{node.get('__class__')}"
 
 
-def forget_memory(nodes: Iterable[dict[str, Any]]) -> list[str]:
-    """Let estimators have no `memory`: it is a folder from which ``fit`` unpickles. Give what it was."""
+def remove_memory(nodes: Iterable[dict[str, Any]]) -> list[str]:
+    """Set `memory` of all estimators to None, since ``fit`` unpickles from that folder; return the old values."""
     found: list[str] = []
     for node in nodes:
         if node["__loader__"] == "DictNode":
             for key, value in node["content"].items():
                 if _MEMORY.fullmatch(key):
-                    found += _forget(value)
+                    found += _remove(value)
     return found
 
 
 def list_folders(nodes: Iterable[dict[str, Any]]) -> set[str]:
-    """List the folders into which the model would write when it is used or trained."""
+    """Return the folders to which the model would write in ``predict`` or ``fit``."""
     dictionaries = [node["content"] for node in nodes if node["__loader__"] == "DictNode"]
     values = [value for content in dictionaries for key, value in content.items() if _FOLDER.fullmatch(key)]
     return {folder for value in values for folder in _read_folders(value)}
 
 
-def _forget(node: Any) -> list[str]:
-    """Put None in the place of a memory, also of several that a search would try."""
+def _remove(node: Any) -> list[str]:
+    """Replace a memory by None, or each of several in a parameter grid."""
     kind, content = node["__loader__"], node.get("content")
     if kind == "MaskedArrayNode" and content["data"].get("type") == "json":
-        return _forget(content["data"])
+        return _remove(content["data"])
     if kind in ("ListNode", "TupleNode") or (kind == "NdArrayNode" and node["type"] == "json"):
-        return [text for part in content for text in _forget(part)]
+        return [text for part in content for text in _remove(part)]
     if kind == "JsonNode" and not content.lstrip().startswith('"'):
         return []
     text = escape(content, 60) if kind == "JsonNode" else f"a {escape(node['__class__'], 60)}"
@@ -137,35 +137,35 @@ def _read_folders(node: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-# A search reaches the parameters of steps by nested names, and keeps what it tried.
+# Names in parameter grids and results of a search are nested and prefixed.
 _MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
 _FOLDER = re.compile(r"(.*__)?(cache|checkpoint_dir)", re.DOTALL)
 
 
 def copy_members(file: BinaryIO, schema: Any, names: dict[str, str] | None = None) -> io.BytesIO:
-    """Write a model file that holds `schema` and the members that it names.
+    """Write a model file with `schema` and the members that it names.
 
     Parameters
     ----------
     file : binary file
-        Where the members are.
+        Archive with the members.
     schema : dict
-        The tree.
+        Tree of nodes.
     names : dict or None, default=None
-        Names of the members in `file` by those in `schema`; None where they are the same.
+        Maps names of members in `schema` to names in `file`; None if they are equal.
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(archive, "w") as target:
-        # Without the time of writing, so that the same model gives the same file.
+        # Without timestamps, so that files are reproducible.
         for name in sorted({node["file"] for node in walk(schema) if "file" in node}):
             content = source.read(names[name] if names else name)
-            target.writestr(zipfile.ZipInfo(name), _unpack(content) if name.endswith(".npz") else content)
+            target.writestr(zipfile.ZipInfo(name), _decompress(content) if name.endswith(".npz") else content)
         target.writestr(zipfile.ZipInfo(SCHEMA), json.dumps(schema, separators=(",", ":")))
     return archive
 
 
 class _ShortReads:
-    """A file with a short zip directory: zipfile makes an object of each entry before one can look."""
+    """File that limits the size of the zip directory: zipfile creates an object per entry on opening."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -180,13 +180,13 @@ class _ShortReads:
 
 
 def _check_directory(file: BinaryIO) -> None:
-    """Refuse an archive that is packed, or whose parts would be more than the file."""
+    """Reject an archive that is compressed, or whose members claim to be larger than the file."""
     with zipfile.ZipFile(_ShortReads(file)) as archive:
         members = archive.infolist()
     names = [member.filename for member in members]
-    odd = [name for name in names if name != SCHEMA and not _MEMBERS.fullmatch(name)]
-    if odd:
-        raise MalformedError(f"it has a member {odd[0][:50]!a}, expected {SCHEMA} and arrays")
+    unexpected = [name for name in names if name != SCHEMA and not _MEMBERS.fullmatch(name)]
+    if unexpected:
+        raise MalformedError(f"it has a member {unexpected[0][:50]!a}, expected {SCHEMA} and arrays")
     if len(set(names)) < len(names):
         raise MalformedError("two of its members have the same name")
     for member in members:
@@ -199,9 +199,9 @@ def _check_directory(file: BinaryIO) -> None:
 def _parse(archive: zipfile.ZipFile) -> dict[str, Any]:
     size = archive.getinfo(SCHEMA).file_size
     if size > MAX_SCHEMA_SIZE:
-        raise MalformedError(f"its {SCHEMA} has {size:,} bytes, at most {MAX_SCHEMA_SIZE:,} are read")
+        raise MalformedError(f"its {SCHEMA} has {size:,} bytes, expected at most {MAX_SCHEMA_SIZE:,}")
     content = archive.read(SCHEMA)
-    # Each may become an object of a hundred bytes.
+    # Each token may become an object of a hundred bytes.
     if sum(map(content.count, (b"{", b"[", b","))) > _MAX_TOKENS or not content.isascii():
         raise MalformedError(f"its {SCHEMA} has too many parts")
     schema = json.loads(content)
@@ -213,12 +213,12 @@ def _parse(archive: zipfile.ZipFile) -> dict[str, Any]:
     protocol = schema["protocol"]
     if type(protocol) is not int or not _OLDEST_PROTOCOL <= protocol <= PROTOCOL:
         advice = "; update skops" if type(protocol) is int and protocol > PROTOCOL else ""
-        raise MalformedError(f"it is of protocol {escape(protocol, 40)} of skops{advice}")
+        raise MalformedError(f"it has protocol {escape(protocol, 40)} of skops{advice}")
     return schema
 
 
 def _check_nodes(schema: Any) -> list[dict[str, Any]]:
-    """Refuse nodes that would take more than they show, or call what is not to be called."""
+    """Reject nodes that would expand to more than themselves, or make arbitrary calls."""
     first: dict[Any, dict[str, Any]] = {}
     nodes = []
     number = 0
@@ -227,12 +227,12 @@ def _check_nodes(schema: Any) -> list[dict[str, Any]]:
         number += _N_PARTS.get(node["__loader__"], 1)
         if number > MAX_NODES:
             raise MalformedError(f"its tree has more than {MAX_NODES:,} nodes")
-        # skops reads the first alone: lists of lists that are one another would grow without end.
+        # skops reads only the first node of a number: lists that contain each other would grow without end.
         if "__id__" in node and first.setdefault(node["__id__"], node) != node:
             raise MalformedError("two different nodes have the same number")
         check = _CHECKS.get(node["__loader__"])
         if check is not None and not check(node):
-            raise MalformedError(f"a {node['__loader__']} for {escape(name_node(node), 80)} is not as skops writes it")
+            raise MalformedError(f"a {node['__loader__']} for {escape(name_node(node), 80)} was not written by skops")
     return nodes
 
 
@@ -241,7 +241,7 @@ def _check_json(node: Any) -> bool:
 
 
 def _check_array_node(node: Any) -> bool:
-    """skops would unfold nested objects into an array of more dimensions."""
+    """Reject object arrays of several dimensions, into which skops would unfold nested objects."""
     shape = node.get("shape")
     return node["type"] == "numpy" or (shape["__loader__"] == "TupleNode" and len(shape["content"]) == 1)
 
@@ -251,10 +251,10 @@ def _check_masked_array(node: Any) -> bool:
 
 
 def _check_dict(node: Any) -> bool:
-    """Each key's type is called with the key."""
+    """Check the types of keys, since skops calls the type with the key."""
     types = node["key_types"]
     version = node["content"].get("_sklearn_version")
-    # scikit-learn warns of another version by its name.
+    # scikit-learn quotes the version in a warning if it differs.
     if version is not None and not _VERSION.fullmatch(version["content"]):
         return False
     return types["__loader__"] == "ListNode" and all(
@@ -263,7 +263,7 @@ def _check_dict(node: Any) -> bool:
 
 
 def _check_call(node: Any) -> bool:
-    """A range is small, and what is made of it can be large."""
+    """Reject large ranges, which can be expanded to large objects."""
     arguments = node["content"]["content"]
     if name_node(node) == "builtins.frozenset":
         return [argument["__loader__"] for argument in arguments] == ["ListNode"]
@@ -273,7 +273,7 @@ def _check_call(node: Any) -> bool:
 
 
 def _check_object(node: Any) -> bool:
-    """The keys of its attributes are looked at; a list of pairs would do too."""
+    """Require attributes to be a dict, whose keys are checked; skops would also accept a list of pairs."""
     state = node.get("content")
     own = node["__module__"].partition(".")[0] in ("sk_emotion", "sklearn", "imblearn")
     return not own or state is None or state["__loader__"] == "DictNode" or state.get("content") == "null"
@@ -292,17 +292,17 @@ _CHECKS = {
 
 
 def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) -> list[int]:
-    """Check the arrays that the nodes name, each of them once, and give their sizes."""
+    """Check the arrays that the nodes name, and return their sizes."""
     sizes = []
     owners: dict[str, Any] = {}
     for node in nodes:
         if "file" not in node:
             continue
         name = node["file"]
-        # An array that is named by many nodes would be read for each.
+        # An array named by many nodes would be read once per node.
         known = name in owners
         if not node.get("__id__") or owners.setdefault(name, node["__id__"]) != node["__id__"]:
-            raise MalformedError(f"several nodes name {escape(name, 50)}")
+            raise MalformedError(f"several nodes refer to {escape(name, 50)}")
         if known:
             continue
         if node["__loader__"] == "NdArrayNode":
@@ -316,34 +316,34 @@ def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) ->
 
 
 def _read_header(file: IO[bytes], size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read shape and type of an array, and refuse it if the array is not what follows."""
+    """Read shape and dtype of an array; reject it if they do not match the size of the data."""
     start = io.BytesIO(file.read(_MAX_HEADER_SIZE + 16))
     if np.lib.format.read_magic(start) != (1, 0):
         raise MalformedError(f"{name} is an array in a format that save_model does not write")
-    # With numbers of Python 2, NumPy would take ten times as long.
+    # NumPy parses numbers written by Python 2 ten times slower.
     if _OLD_NUMBER.search(start.getvalue()):
-        raise MalformedError(f"{name} is an array that Python 2 wrote")
+        raise MalformedError(f"{name} is an array written by Python 2")
     shape, _, dtype = np.lib.format.read_array_header_1_0(start, max_header_size=_MAX_HEADER_SIZE)
     if dtype.hasobject:
-        raise MalformedError(f"{name} is an array of objects, which NumPy would have to unpickle")
+        raise MalformedError(f"{name} is an array of objects, which NumPy would unpickle")
     count = math.prod(shape)
     if min(shape, default=0) < 0 or (count and not dtype.itemsize) or count * dtype.itemsize != size - start.tell():
         raise MalformedError(
-            f"{name} is an array of shape {escape(shape, 50)} and type {escape(dtype, 50)}, but has {size:,} bytes"
+            f"{name} is an array of shape {escape(shape, 50)} and dtype {escape(dtype, 50)}, but has {size:,} bytes"
         )
     return shape, dtype
 
 
 def _check_scalar(node: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """A scalar is made by its type, and ``numpy.void(10**9)`` has a gigabyte."""
+    """Check shape and dtype of a scalar, since its type is called: ``numpy.void(10**9)`` takes a gigabyte."""
     name = name_node(node)
     fits = shape == () and f"numpy.{dtype.type.__name__}" == name != "numpy.void"
     if name.startswith("numpy.") and name != "numpy.ndarray" and not fits:
-        raise MalformedError(f"a {escape(name, 50)} has shape {escape(shape, 50)} and type {escape(dtype, 50)}")
+        raise MalformedError(f"a {escape(name, 50)} has shape {escape(shape, 50)} and dtype {escape(dtype, 50)}")
 
 
 def _check_sparse_matrix(content: bytes, name: str) -> None:
-    """SciPy does not look at the indices, which lead beyond the memory of a forged matrix."""
+    """Check the indices of a sparse matrix, which SciPy does not: forged ones point outside the arrays."""
     with zipfile.ZipFile(_ShortReads(io.BytesIO(content))) as archive:
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.compress_size > len(content):
@@ -355,8 +355,8 @@ def _check_sparse_matrix(content: bytes, name: str) -> None:
     sparse.load_npz(io.BytesIO(content)).check_format(full_check=True)
 
 
-def _unpack(content: bytes) -> bytes:
-    """Write an archive anew without compression."""
+def _decompress(content: bytes) -> bytes:
+    """Rewrite an archive without compression."""
     stored = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stored, "w") as target:
         for name in source.namelist():

@@ -1,9 +1,9 @@
-"""What a model file may name, each in one part alone.
+"""Names that a model file may use, by kind of node.
 
-skops trusts a name in any part, and would also call a class or a function with arguments of the file's choice. Nothing
-here runs code or opens a file when it is built. Trees and k-d trees are left out, as in skops: a forged one crashes the
-process. So is scipy.stats, which runs a string of the file's. Sorted by module; where a package moves a class, its new
-name is added.
+skops trusts a name in any kind of node, and would also call classes and functions with arguments from the file. Nothing
+on this list runs code or opens files when it is built. Decision trees and k-d trees are excluded, as in skops, since
+forged ones crash the process; so is scipy.stats, which evaluates strings. Sorted by module; if a package moves a class,
+add the new name.
 """
 
 _OBJECTS = {
@@ -77,7 +77,7 @@ TRUSTED = {
     }.items()
 }
 ALL_TRUSTED = set[str]().union(*TRUSTED.values())
-"""The names alone."""
+"""Names of all kinds."""
 
 NETWORKS = {name for name in TRUSTED["ObjectNode"] if name.startswith("sk_emotion.networks.")}
 
@@ -86,4 +86,4 @@ KINDS = {
     *("BytesNode", "JsonNode", "ListNode", "LossNode", "MaskedArrayNode", "NdArrayNode", "RandomStateNode", "SetNode"),
     *("SliceNode", "TupleNode"),
 }
-"""Nodes for which skops's own trust is enough. A generator of NumPy's, say, takes gigabytes if it is told to."""
+"""Kinds of nodes for which the trust of skops suffices. Others, such as NumPy generators, may allocate gigabytes."""

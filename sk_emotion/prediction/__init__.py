@@ -1,4 +1,4 @@
-"""From pictures of people to tables of emotions."""
+"""Prediction of emotions in photos of people."""
 
 import lazy_loader
 

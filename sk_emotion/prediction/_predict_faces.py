@@ -1,4 +1,4 @@
-"""Predictions for people: a table of pictures, labels and confidence, in which the doubtful ones are rejected."""
+"""Predictions for photos as a table, in which uncertain ones are rejected."""
 
 import copy
 import os
@@ -21,62 +21,61 @@ from ..preprocessing._pipelines import find_last_step, look_inside, split_loader
 from ..preprocessing._sources import list_once, list_pictures, show_path
 from ..utils._tensors import as_numpy
 
-# Pictures read between two signs of progress.
+# Images loaded between two calls of `progress`.
 _CHUNK = 32
 
 
 def predict_faces(
     model: Any, X: Any, *, min_confidence: float = 0.0, require_face: bool = True, progress: Any = None
 ) -> pd.DataFrame:
-    """Predict the emotion in each picture, and reject what is doubtful.
+    """Predict the emotion in each image and reject uncertain predictions.
 
     Parameters
     ----------
     model : classifier
-        Fitted: a pipeline that begins with a :class:`FaceLoader`, a search over one, an :class:`EmotionClassifier`
-        alone, or any other classifier of what `X` holds.
+        Fitted pipeline that begins with a :class:`FaceLoader`, search over such a pipeline,
+        :class:`EmotionClassifier`, or any other classifier that accepts `X`.
     X : list, array or DataFrame of length n_samples
-        Paths, bytes, file objects, PIL images or arrays, as a :class:`FaceLoader` takes them; also an iterator of them.
-        Frames of OpenCV are BGR: set `channel_order` of the model's FaceLoader.
+        Paths, bytes, file objects, PIL images or arrays, as for :class:`FaceLoader`; also an iterator of them.
+        OpenCV frames are BGR: set `channel_order` of the model's FaceLoader.
     min_confidence : float, default=0.0
-        A prediction whose confidence is below this, from 0 to 1, is rejected.
+        Reject predictions whose confidence is below this, from 0 to 1.
     require_face : bool, default=True
-        Whether a picture in which the detector of the model's FaceLoader saw no face is rejected. A model without a
-        detector looks for no face.
+        Whether to reject images in which the detector of the model's FaceLoader found no face. A model without a
+        detector does not look for faces.
     progress : callable, default=None
-        Called with the number of pictures just read, as often as some are.
+        Called with the number of images loaded since the last call.
 
     Returns
     -------
     DataFrame
-        One row per picture:
+        One row per image:
 
-        - ``picture``: str, its path, or ``"picture 0"`` and so on; of a string that is no path, up to 60 characters;
-        - ``label``: the predicted label, or None where it is rejected;
-        - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
-          the picture cannot be read. Of a model with a threshold of its own
-          (:class:`sklearn.model_selection.FixedThresholdClassifier`), it runs from 0.5 at the threshold to 1 at
-          certainty, so that a sensitive threshold is not undone by `min_confidence`;
-        - ``rejected``: str, why there is no label: ``"no face seen"``, ``"not confident"`` or
-          ``"cannot be read: ..."``; empty where there is one;
-        - ``face_found``: bool, or None if it was not looked for;
+        - ``picture``: str, its path, or ``"image 0"`` and so on; at most 60 characters of a string that is not a path;
+        - ``label``: the predicted label, or None if it is rejected;
+        - ``confidence``: float, the probability of the predicted label; NaN without ``predict_proba``, or if the image
+          cannot be read. For a model with a tuned threshold
+          (:class:`sklearn.model_selection.FixedThresholdClassifier`), it is scaled from 0.5 at the threshold to 1, so
+          that `min_confidence` does not override a sensitive threshold;
+        - ``rejected``: str, the reason why there is no label: ``"no face seen"``, ``"not confident"`` or
+          ``"cannot be read: ..."``; empty if there is one;
+        - ``face_found``: bool, or None if there is no detector;
         - ``probability_...``: float, one column per class.
 
     Raises
     ------
     ValueError
-        If `min_confidence` is out of range, or the model gives no probabilities to compare it with.
+        If `min_confidence` is out of range, or set for a model without ``predict_proba``.
 
     Warns
     -----
     DatasetWarning
-        If `X` holds pictures, and the model is a network without a FaceLoader: it sees them whole, whatever it was
-        trained on.
+        If `X` holds photos and the model is a network without a FaceLoader: the photos are not cropped to faces.
 
     See Also
     --------
-    FaceLoader : Its `detector` says what a face is.
-    find_operating_point : The choice of a threshold for two classes.
+    FaceLoader : Detect and crop faces.
+    find_operating_point : Choose a threshold for two classes.
 
     Examples
     --------
@@ -87,14 +86,14 @@ def predict_faces(
     (10, ['picture', 'label', 'confidence', 'rejected'])
     """
     if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
-        raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a share from 0 to 1.")
+        raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a number from 0 to 1.")
     check_is_fitted(model)
     read = read_faces(model, X, progress)
     classifier = read.classifier
     if min_confidence > 0 and not hasattr(classifier, "predict_proba"):
         raise ValueError(
-            f"predict_faces: {type(classifier).__name__} has no predict_proba to compare min_confidence with. Train "
-            "make_hog_svm(probability=True), say."
+            f"predict_faces: min_confidence needs probabilities, but {type(classifier).__name__} has no predict_proba. "
+            "Use a model such as make_hog_svm(probability=True)."
         )
     labels, probabilities = _predict(classifier, read.faces)
     n_pictures = len(labels)
@@ -108,11 +107,11 @@ def predict_faces(
         confidence[index], probabilities[index] = np.nan, np.nan
     shown = labels.astype(object)
     shown[rejected != ""] = None
-    # Numbers have no names, and those of a DataFrame are in columns.
+    # Arrays have no names, and the paths of a DataFrame are in its columns.
     sources = read.sources if isinstance(read.sources, list) else range(n_pictures)
     table = {
         "picture": [name_source(source, index) for index, source in enumerate(sources)],
-        # As objects: pandas would make nan of None among text.
+        # dtype=object, since pandas would convert None among strings to NaN.
         "label": pd.Series(shown, dtype=object),
         "confidence": confidence,
         "rejected": rejected.astype(str),
@@ -123,20 +122,20 @@ def predict_faces(
 
 
 class ReadFaces(NamedTuple):
-    """Faces read once, and the classifier that takes them.
+    """Loaded faces, and the classifier for them.
 
     Attributes
     ----------
     classifier : classifier
-        What comes after the FaceLoader.
+        Classifier after the FaceLoader.
     sources : sequence
-        The pictures as they were given.
+        Images as passed.
     faces : array or sequence
-        What the classifier takes. A picture that cannot be read is black.
+        Input of the classifier. Images that cannot be read are black.
     found : ndarray of bool or None
-        Where a face was seen; None if it was not looked for.
+        Where a face was found; None without a detector.
     unread : dict of int to str
-        Pictures that cannot be read, and why.
+        Reasons why images cannot be read, by position.
     """
 
     classifier: Any
@@ -147,7 +146,7 @@ class ReadFaces(NamedTuple):
 
 
 def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None) -> ReadFaces:
-    """Let the FaceLoader of a model read pictures; damaged ones are told, not raised."""
+    """Load faces with the FaceLoader of a model; collect reading errors instead of raising them."""
     X = as_numpy(list_once(X), "predict_faces")
     pictures = list_pictures(X)
     sources = X if pictures is None else pictures
@@ -157,10 +156,10 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
         _refuse_one_frame(X, loader, model)
     scale = 1.0
     if loader is None and hasattr(network, "image_shape_") and pictures is not None:
-        # A network alone takes arrays: its faces are brought to their size, and to [0, 1] if it was fitted on that.
+        # Resize photos for a network without a FaceLoader, and scale them if it was fitted on [0, 1].
         warnings.warn(
-            "predict_faces: the model has no FaceLoader that says how its faces were found. These pictures are taken "
-            "whole. Save a pipeline that begins with the FaceLoader, or pass faces that one has loaded.",
+            "predict_faces: the model has no FaceLoader, so these images are not cropped to faces. Use a pipeline that "
+            "begins with the FaceLoader, or pass faces that a FaceLoader has loaded.",
             DatasetWarning,
             stacklevel=3,
         )
@@ -169,7 +168,7 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
         scale = 255.0 if network.pixel_range_ == (0.0, 1.0) else 1.0
     if loader is None:
         return ReadFaces(model, sources, X, None, {})
-    # A copy, so that the model's own loader goes on raising errors.
+    # A copy, so that the model's own loader still raises errors.
     tolerant = copy.copy(loader).set_params(on_error="blank")
     if tolerant.on_missing == "raise":
         tolerant.set_params(on_missing="centre")
@@ -180,8 +179,8 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
 def load_in_chunks(
     loader: Any, sources: Any, progress: Callable[[int], Any] | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[int, str]]:
-    """Transform pictures by a fitted FaceLoader, telling how far it is; give faces, where one was seen, and errors."""
-    # The range of pixels is decided on all pictures, not on some.
+    """Load images in chunks with a fitted FaceLoader; return the faces, whether one was found, and reading errors."""
+    # The pixel range is determined from all images, not from the first chunk.
     loader = loader._for_parts_of(sources)
     faces, found = [], []
     unread: dict[int, str] = {}
@@ -196,13 +195,13 @@ def load_in_chunks(
         if progress is not None:
             progress(len(part))
     if not faces:
-        # The loader's own error for no pictures at all.
+        # Raise the loader's own error for empty input.
         loader.transform(sources)
     return np.concatenate(faces), None if found[0] is None else np.concatenate(found), unread
 
 
 def _refuse_one_frame(X: Any, loader: Any, model: Any) -> None:
-    """Refuse one frame in the place of a list of them, before parts of it are taken for pictures."""
+    """Raise an error for a single frame instead of a list, whose rows would be taken for images."""
     try:
         if loader is not None:
             loader._refuse_one_image(X)
@@ -215,8 +214,8 @@ def _refuse_one_frame(X: Any, loader: Any, model: Any) -> None:
 
 
 def name_source(source: Any, index: int) -> str:
-    """Name a picture by its path, or else by its position."""
-    return show_path(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
+    """Return the name of an image: its path, or else its position."""
+    return show_path(source) if isinstance(source, str | os.PathLike) else f"image {index}"
 
 
 def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -227,19 +226,19 @@ def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.floa
 
 
 def _judge_confidence(classifier: Any, labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the probability of each label; with a threshold, how far it is on its side of it."""
+    """Return the probability of each label; with a tuned threshold, scaled from 0.5 at the threshold to 1."""
     confidence = probabilities[np.arange(len(labels)), np.searchsorted(classifier.classes_, labels)]
     positive, threshold = find_threshold(classifier)
     if threshold is None:
         return confidence
-    # The share at which either answer begins.
+    # The probability at which each label is predicted.
     begin = np.where(labels == positive, threshold, 1 - threshold)
     rest = np.maximum(1 - begin, np.finfo(float).tiny)
     return np.clip(0.5 + 0.5 * (confidence - begin) / rest, 0.5, 1.0)
 
 
 def find_threshold(classifier: Any) -> tuple[Any, float | None]:
-    """Find the class that a classifier answers from a probability of its own on, and this; None and None of others."""
+    """Return the positive class and the tuned probability threshold of a classifier, or None and None."""
     kinds = FixedThresholdClassifier | TunedThresholdClassifierCV
     chooser = next((part for part in look_inside(classifier) if isinstance(part, kinds)), None)
     threshold: Any = getattr(chooser, "best_threshold_", getattr(chooser, "threshold", None))

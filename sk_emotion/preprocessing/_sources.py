@@ -18,7 +18,7 @@ from scipy.sparse import issparse
 
 from ..exceptions import ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
-from ..utils._text import abridge, withhold
+from ..utils._text import abridge, printable, withhold
 from ._open import check_size, read_file
 
 # The most that is shown of a string that is no path: a face in base64 must not end up in a log.
@@ -30,6 +30,9 @@ _N_NAMED = 5
 # Up to here, a string that ends as the name of a file does is shown in full.
 _LONGEST_PATH = 255
 _FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
+
+# Bytes of a file name that are not UTF-8, as os.fsdecode keeps them.
+_SURROGATE = re.compile("[\udc80-\udcff]")
 
 # Path("https://...") has one slash; a single letter is a drive of Windows.
 _URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
@@ -79,7 +82,7 @@ def list_pictures(X: Any) -> list[Any] | None:
         what = explain_text(os.fsdecode(X))
         if what is not None:
             raise ImageReadError(f"FaceLoader: X {what}. Then pass a list of pictures.")
-        raise ImageReadError(f"FaceLoader: X is one path, expected several pictures. Pass a list: [{show_path(X)!r}].")
+        raise ImageReadError(f"FaceLoader: X is one path, expected several pictures. Pass a list: [{quote_name(X)}].")
     if isinstance(X, bytes | bytearray | Image.Image) or _is_bytes(X) or is_encoded(X) or find_file(X) is not None:
         raise ImageReadError(f"FaceLoader: X is one picture ({type(X).__name__}), expected several. Pass a list: [X].")
     if isinstance(X, set | frozenset):
@@ -124,7 +127,7 @@ def name_picture(sources: Sequence[Any], index: int) -> str:
     if not isinstance(source, str | os.PathLike):
         return f"picture {index}"
     shown = show_path(source)
-    return repr(shown) if shown == os.fsdecode(source) else f"picture {index} ({shown!r})"
+    return quote_name(source) if shown == os.fsdecode(source) else f"picture {index} ({quote_name(source)})"
 
 
 def show_path(path: str | os.PathLike[Any]) -> str:
@@ -138,7 +141,16 @@ def show_path(path: str | os.PathLike[Any]) -> str:
 
 def name_some(names: Sequence[Any]) -> str:
     """Name the first few of many, and say how many more there are."""
-    return abridge([repr(show_path(str(name))) for name in names], _N_NAMED)
+    return abridge([quote_name(str(name)) for name in names], _N_NAMED)
+
+
+def quote_name(name: Any, in_full: bool = False) -> str:
+    """Quote a path, or the name of a class or a column, as it is shown, with bytes that are not UTF-8 escaped."""
+    if not isinstance(name, str | os.PathLike):
+        return repr(name)
+    text = os.fsdecode(name) if in_full else show_path(name)
+    # Else, the representation shows these bytes as surrogates.
+    return repr(text) if text.isascii() or not _SURROGATE.search(text) else f"'{printable(text)}'"
 
 
 def show_missing(path: str | os.PathLike[Any]) -> str:
@@ -147,7 +159,7 @@ def show_missing(path: str | os.PathLike[Any]) -> str:
     # Unlike that of a photo, the name of a folder has no suffix.
     is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
     hint = ", a URL: download it first, since nothing is downloaded here" if _URL.match(text.lower()) else ""
-    return repr(text if is_name else show_path(path)) + hint
+    return quote_name(path, in_full=is_name) + hint
 
 
 def explain_text(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Models that come with the package."""
+"""Pretrained models that are included in the package."""
 
 import lazy_loader
 

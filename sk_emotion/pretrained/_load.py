@@ -1,4 +1,4 @@
-"""From a file of weights to a pipeline that predicts."""
+"""Loading of pretrained models."""
 
 import numpy as np
 from sklearn.base import clone
@@ -12,34 +12,33 @@ from ..utils._weights import read_weights
 
 
 def load_pretrained(name: str = "human-emotions") -> Pipeline:
-    """Load a model that comes with the package.
+    """Load a pretrained model that is included in the package.
 
     Parameters
     ----------
     name : {"human-emotions", "fer2013"}, default="human-emotions"
-        ``"human-emotions"`` tells anger, disgust, fear, happiness, pain and sadness apart; ``"fer2013"`` the classes of
-        FER2013: anger, disgust, fear, happiness, neutral, sadness and surprise.
+        The classes of ``"human-emotions"`` are anger, disgust, fear, happiness, pain and sadness; those of
+        ``"fer2013"`` are anger, disgust, fear, happiness, neutral, sadness and surprise.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        A fitted :class:`FaceLoader` and a fitted :class:`EmotionClassifier`. It takes a list of pictures: paths,
-        encoded bytes, PIL images or arrays, of whole photos or of faces. To `fit` it trains on, from the same
-        features, for the labels that it is given.
+        Fitted :class:`FaceLoader` and :class:`EmotionClassifier`. Its input is a list of photos or faces as paths,
+        encoded bytes, PIL images or arrays. Calling `fit` fine-tunes the pretrained weights on new labels.
 
     Raises
     ------
     ValueError
-        If no model of this name comes with the package.
+        If there is no pretrained model of this name.
 
     See Also
     --------
-    networks.ResNet : ``pretrained="fer2013"`` starts a network of your own from these weights.
-    predict_faces : Tells in which pictures no face was seen.
+    networks.ResNet : With ``pretrained="fer2013"``, initialize a network with these weights.
+    predict_faces : Also report the photos in which no face was found.
 
     Notes
     -----
-    How each was trained and judged, where it fails, and what it is not fit for, is in its model card. A model knows
+    The model card of each model describes its training, evaluation, known failures and intended use. A model recognizes
     what a face shows, not what a person feels.
 
     Examples
@@ -75,6 +74,6 @@ def load_pretrained(name: str = "human-emotions") -> Pipeline:
             },
         }
     )
-    # Any picture: nothing is decoded, and no size learned.
+    # Any input will do: fit decodes nothing and learns no size.
     loader = FaceLoader(**about["loader"]).fit([b""])
     return make_pipeline(loader, clf)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 from ..emotions import normalize_emotion
 from ..exceptions import DatasetWarning, LabelError
 from ._tensors import as_numpy
-from ._text import abridge
+from ._text import abridge, withhold
 
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
@@ -54,6 +54,14 @@ def check_classes(y: Any, owner: str) -> None:
         check_classification_targets(y)
     except (TypeError, ValueError) as error:
         raise LabelError(f"{owner}: y holds no class labels ({error}).") from error
+    refuse_encoded(np.asarray(y).ravel().tolist(), f"{owner}: y")
+
+
+def refuse_encoded(labels: Iterable[Any], owner: str, error: type[Exception] = LabelError) -> None:
+    """Refuse pictures in base64 in the place of labels, which tables and pages would show."""
+    for label in {label for label in labels if isinstance(label, str)}:
+        if (shown := withhold(label)) != label:
+            raise error(f"{owner} holds '{shown}', which is encoded data. Pass names of classes or numbers as labels.")
 
 
 def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:

@@ -9,7 +9,7 @@ from sk_emotion.cli import main
 
 @pytest.fixture
 def folder(tmp_path):
-    """A small folder of faces with the mess of a real one."""
+    """Folder of faces with untidy names."""
     X, y, _ = make_faces(36, emotions=["happiness", "pain", "fear"], image_size=32, random_state=0)
     for number, (face, emotion) in enumerate(zip(X, y, strict=True)):
         path = tmp_path / "my faces (1)" / emotion.upper() / f"face ({number}).jfif"
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run():
-    """Run the command in this process; give its exit code."""
+    """Return a function that runs a command in this process and returns its exit code."""
 
     def run_command(*arguments):
         with pytest.raises(SystemExit) as stopped:
@@ -32,7 +32,7 @@ def run():
 
 @pytest.fixture
 def picture_bytes():
-    """A small picture, as a file holds it."""
+    """Content of a small PNG file."""
     file = io.BytesIO()
     Image.new("L", (20, 20), 100).save(file, "PNG")
     return file.getvalue()

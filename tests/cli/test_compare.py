@@ -19,14 +19,14 @@ def test_folder_is_compared_and_reported(folder, tmp_path, capsys, run):
     assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_quiet_prints_the_table_alone(folder, capsys, run):
+def test_quiet_prints_only_the_table(folder, capsys, run):
     assert run("compare", folder, "--quiet", *QUICK) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     assert "HOG+SVM" in captured.out
 
 
-def test_binary_question_is_asked(folder, capsys, run):
+def test_binary_question(folder, capsys, run):
     assert run("compare", folder, "--binary", "Pain", *QUICK) == 0
     captured = capsys.readouterr()
     assert "pain 12" in captured.err
@@ -34,7 +34,7 @@ def test_binary_question_is_asked(folder, capsys, run):
     assert "one vs rest" not in captured.out
 
 
-def test_table_is_compared_person_by_person(folder, tmp_path, capsys, run):
+def test_table_with_groups(folder, tmp_path, capsys, run):
     paths = sorted(folder.rglob("*.jfif"))
     table = pd.DataFrame(
         {"file": paths, "emotion": [path.parent.name for path in paths], "person": np.arange(len(paths)) % 6}
@@ -54,14 +54,14 @@ def test_table_is_compared_person_by_person(folder, tmp_path, capsys, run):
         (["compare", "--binary", "boredom"], "boredom"),
     ],
 )
-def test_what_is_wrong_is_said_in_an_error_without_traceback(arguments, message, capsys, run):
+def test_invalid_arguments_are_an_error_without_traceback(arguments, message, capsys, run):
     assert run(*arguments) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert "Traceback" not in captured.err
 
 
-def test_one_class_alone_is_named(folder, capsys, run):
+def test_single_class_is_an_error(folder, capsys, run):
     for emotion in ("PAIN", "FEAR"):
         for path in (folder / emotion).iterdir():
             path.unlink()
@@ -72,7 +72,7 @@ def test_one_class_alone_is_named(folder, capsys, run):
     assert len(error.strip().splitlines()) == 1
 
 
-def test_help_and_version_answer_without_torch(run):
+def test_help_and_version_do_not_import_torch(run):
     code = (
         "import sys; from sk_emotion.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
@@ -83,35 +83,35 @@ def test_help_and_version_answer_without_torch(run):
     assert version.stdout.startswith("sk-emotion 0.")
 
 
-def test_damaged_photo_of_a_table_is_named_and_left_out(folder, tmp_path, capsys, run):
+def test_damaged_image_of_a_table_is_left_out_with_a_warning(folder, tmp_path, capsys, run):
     paths = sorted(folder.rglob("*.jfif"))
     paths[0].write_bytes(b"no picture")
     table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths]})
     table.to_csv(tmp_path / "faces.csv", index=False)
     assert run("compare", tmp_path / "faces.csv", "--quiet", *QUICK) == 0
     captured = capsys.readouterr()
-    assert "Warning: 1 of 36 pictures cannot be read" in captured.err
+    assert "Warning: 1 of 36 images cannot be read" in captured.err
     assert paths[0].name in captured.err
     assert "HOG+SVM" in captured.out
 
 
-def test_json_is_for_machines(folder, capsys, run):
+def test_json(folder, capsys, run):
     assert run("compare", folder, "--json", "--quiet", *QUICK) == 0
     result = json.loads(capsys.readouterr().out)
     assert {row["estimator"] for row in result["folds"]} == {"CNN", "HOG+SVM"}
     assert result["tests"][0]["p"] == result["tests"][0]["p_holm"]
 
 
-def test_warnings_are_told_without_code(folder, run):
+def test_warnings_are_printed_without_source_code(folder, run):
     (folder / "PAIN" / "damaged.jpg").write_bytes(b"no picture")
-    # The folder is read before the question is found to have no answer.
+    # The folder is read before the error about the unknown label.
     command = [sys.executable, "-m", "sk_emotion", "compare", str(folder), "--binary", "boredom"]
-    told = subprocess.run(command, capture_output=True, text=True).stderr
-    line = next(line for line in told.splitlines() if "damaged.jpg" in line)
+    error = subprocess.run(command, capture_output=True, text=True).stderr
+    line = next(line for line in error.splitlines() if "damaged.jpg" in line)
     assert line.startswith("Warning: load_face_folder")
-    assert "stacklevel" not in told
+    assert "stacklevel" not in error
 
 
-def test_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys, run):
+def test_unwritable_report_is_an_error_before_training(tmp_path, capsys, run):
     assert run("compare", "--report", tmp_path) == 2
     assert "--report" in capsys.readouterr().err

@@ -24,20 +24,20 @@ def drop_times(folds):
     return [{name: value for name, value in row.items() if "time" not in name} for row in folds]
 
 
-def test_cluster_finds_what_is_found_here(folder, address, capsys, run):
+def test_cluster_gives_the_same_scores(folder, address, capsys, run):
     arguments = ["compare", folder, "--json", *QUICK]
     assert run(*arguments) == 0
-    alone = json.loads(capsys.readouterr().out)
+    local = json.loads(capsys.readouterr().out)
     assert run(*arguments, "--cluster", address) == 0
-    told = capsys.readouterr()
-    shared = json.loads(told.out)
-    assert drop_times(shared["folds"]) == drop_times(alone["folds"])
-    assert "Cluster: 1 worker(s), 2 folds at once." in told.err
-    assert "[2/2] HOG+SVM" in told.err
+    captured = capsys.readouterr()
+    remote = json.loads(captured.out)
+    assert drop_times(remote["folds"]) == drop_times(local["folds"])
+    assert "Cluster: 1 worker(s), 2 folds in parallel." in captured.err
+    assert "[2/2] HOG+SVM" in captured.err
 
 
 @pytest.mark.parametrize("address", ["nowhere", "foo://host:1", "tcp://127.0.0.1:1"])
-def test_wrong_address_is_said_in_one_line_before_the_work(address, capsys, run):
+def test_wrong_address_is_an_error_before_training(address, capsys, run):
     start = time.monotonic()
     assert run("compare", "--cluster", address) == 2
     error = capsys.readouterr().err
@@ -47,9 +47,9 @@ def test_wrong_address_is_said_in_one_line_before_the_work(address, capsys, run)
 
 
 @pytest.mark.parametrize(
-    ("n_workers", "message"), [(0, "has no workers. Start one for each GPU"), (1, "has one worker of one thread")]
+    ("n_workers", "message"), [(0, "has no workers. Start one per GPU"), (1, "has a single worker with one thread")]
 )
-def test_too_few_workers_are_refused(n_workers, message, capsys, run):
+def test_too_few_workers_are_an_error(n_workers, message, capsys, run):
     with LocalCluster(
         n_workers=n_workers, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=":0"
     ) as cluster:
@@ -65,7 +65,7 @@ def test_missing_dask_names_the_extra(monkeypatch, capsys, run):
     assert len(error.strip().splitlines()) == 1
 
 
-def test_worker_without_the_package_is_told_of(address, capsys, run):
+def test_worker_without_the_package_is_an_error(address, capsys, run):
     def hide():
         sys.modules["sk_emotion.cli._cluster"] = None
 
@@ -82,7 +82,7 @@ def test_worker_without_the_package_is_told_of(address, capsys, run):
     assert "Traceback" not in error
 
 
-def test_other_versions_are_named():
+def test_different_versions_are_described():
     here = read_versions()
     assert describe_differences(here, {"tcp://a": here, "tcp://b": here}) == []
     there = {"tcp://a": here, "tcp://b": here | {"torch": "0.1"}, "tcp://c": here | {"torch": "0.2"}}
@@ -90,7 +90,7 @@ def test_other_versions_are_named():
 
 
 def test_interrupt_ends_without_a_traceback(address, folder):
-    """Stands last: what a worker has begun cannot be stopped in its thread."""
+    """Must be the last test: a task of a worker cannot be stopped in its thread."""
     command = [sys.executable, "-m", "sk_emotion", "compare", folder, "--cluster", address, *QUICK, "--epochs", "200"]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with Client(address, set_as_default=False) as client:

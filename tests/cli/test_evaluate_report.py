@@ -11,13 +11,13 @@ from sk_emotion import consolidate_emotions, load_face_folder, load_model, make_
 
 @pytest.fixture
 def model(folder, tmp_path):
-    """A model file, trained on the folder."""
+    """Model file, trained on the folder."""
     faces = load_face_folder(folder)
     save_model(make_hog_svm(image_size=32).fit(faces.data, faces.target), tmp_path / "model.skops")
     return tmp_path / "model.skops"
 
 
-def test_page_is_written(folder, model, tmp_path, run, capsys):
+def test_html_report(folder, model, tmp_path, run, capsys):
     paths = sorted(folder.rglob("*.jfif"))
     people = [number // 6 for number in range(len(paths))]
     table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths], "person": people})
@@ -28,7 +28,7 @@ def test_page_is_written(folder, model, tmp_path, run, capsys):
     assert "macro F1" in captured.out
     assert f"Report: {tmp_path / 'page.html'}" in captured.err
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    # How the faces were read is among the parameters, though they were read before they were judged.
+    # The parameters include those of the loader, although the faces were loaded before the report.
     assert '<th scope="row">faceloader__image_size</th>' in page
     for section in ("Confusions", "Groups", "Doubtful faces"):
         assert f">{section}</a>" in page
@@ -37,7 +37,7 @@ def test_page_is_written(folder, model, tmp_path, run, capsys):
     assert any(f'title="{path}">{path.name}</span>' in page for path in paths)
 
 
-def test_model_of_more_classes_answers_a_question_by_the_sum_of_their_probabilities(folder, model, run, capsys):
+def test_binary_question_to_a_multiclass_model_sums_probabilities(folder, model, run, capsys):
     assert run("evaluate", model, folder, "--binary", "Fear,pain", "--json") == 0
     judged = json.loads(capsys.readouterr().out)
     faces = load_face_folder(folder)
@@ -49,7 +49,7 @@ def test_model_of_more_classes_answers_a_question_by_the_sum_of_their_probabilit
     assert judged["scores"]["sensitivity"]["value"] == pytest.approx((yes > 0.5)[truth == 1].mean())
 
 
-def test_model_of_two_classes_answers_a_question_by_its_own_threshold(folder, tmp_path, run, capsys):
+def test_binary_question_to_a_binary_model_uses_its_threshold(folder, tmp_path, run, capsys):
     faces = load_face_folder(folder)
     calm = np.where(faces.target == "pain", "pain", "calm")
     model = FixedThresholdClassifier(make_hog_svm(image_size=32), threshold=0.01, pos_label="pain")
@@ -61,7 +61,7 @@ def test_model_of_two_classes_answers_a_question_by_its_own_threshold(folder, tm
     assert scores["specificity"]["value"] < 0.5
 
 
-def test_question_of_the_model_may_name_classes_that_these_images_lack(folder, tmp_path, run, capsys):
+def test_question_of_the_model_may_name_classes_missing_from_the_images(folder, tmp_path, run, capsys):
     faces = load_face_folder(folder)
     answers = np.where(faces.target == "pain", "pain or boredom", "not pain or boredom")
     save_model(make_hog_svm(image_size=32).fit(faces.data, answers), tmp_path / "model.skops")
@@ -70,19 +70,19 @@ def test_question_of_the_model_may_name_classes_that_these_images_lack(folder, t
         assert json.loads(capsys.readouterr().out)["classes"] == ["not pain or boredom", "pain or boredom"]
 
 
-def test_damaged_picture_alone_in_its_class_is_no_class(folder, model, tmp_path, run, capsys):
+def test_class_with_only_a_damaged_image_is_dropped(folder, model, tmp_path, run, capsys):
     (tmp_path / "damaged.png").write_bytes(b"no picture")
     paths = [*sorted(folder.rglob("*.jfif")), tmp_path / "damaged.png"]
     table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths[:-1]] + ["neutral"]})
     table.to_csv(tmp_path / "faces.csv", index=False)
     for command in (["evaluate", model], ["compare", "--cv", "2", "--epochs", "1", "--width", "4"]):
         assert run(*command, tmp_path / "faces.csv", "--quiet", "--json") == 0
-        told = capsys.readouterr()
-        assert "1 of 37 pictures cannot be read" in told.err
-        assert "neutral" not in told.out
+        captured = capsys.readouterr()
+        assert "1 of 37 images cannot be read" in captured.err
+        assert "neutral" not in captured.out
 
 
-def test_folders_named_by_numbers_are_the_classes_of_numbers(folder, tmp_path, run, capsys):
+def test_folders_named_by_numbers_match_integer_classes(folder, tmp_path, run, capsys):
     faces = load_face_folder(folder)
     codes = np.unique(faces.target, return_inverse=True)[1]
     save_model(make_hog_svm(image_size=32).fit(faces.data, codes), tmp_path / "model.skops")
@@ -92,14 +92,14 @@ def test_folders_named_by_numbers_are_the_classes_of_numbers(folder, tmp_path, r
     assert json.loads(capsys.readouterr().out)["scores"]["accuracy"]["value"] > 0.8
 
 
-def test_page_that_cannot_be_written_is_refused_before_the_work(folder, model, tmp_path, run, capsys):
+def test_unwritable_report_is_an_error_before_evaluation(folder, model, tmp_path, run, capsys):
     assert run("evaluate", model, folder, "--report", tmp_path) == 2
     assert "--report" in capsys.readouterr().err
     assert run("evaluate", model, folder, "--report", tmp_path / "none" / "page.html") == 2
     assert "there is no folder" in capsys.readouterr().err
 
 
-def test_parts_of_the_set_are_scored_by_columns_of_the_table(folder, model, tmp_path, run, capsys):
+def test_scores_by_columns_of_the_table(folder, model, tmp_path, run, capsys):
     paths = [*sorted(folder.rglob("*.jfif")), tmp_path / "damaged.png"]
     (tmp_path / "damaged.png").write_bytes(b"no picture")
     table = pd.DataFrame({"image": paths, "label": [path.parent.name for path in paths[:-1]] + ["pain"]})
@@ -107,7 +107,7 @@ def test_parts_of_the_set_are_scored_by_columns_of_the_table(folder, model, tmp_
     table.to_csv(tmp_path / "faces.csv", index=False)
     assert run("evaluate", model, tmp_path / "faces.csv", "--by", "ward", "--json") == 0
     parts = json.loads(capsys.readouterr().out)["per_group"]
-    # The damaged picture, the last one of ward B, is left out with its ward.
+    # The damaged image, the last one of ward B, is left out with its ward.
     assert {part["value"]: part["images"] for part in parts} == {"A": 24, "B": 12}
     assert run("evaluate", model, tmp_path / "faces.csv", "--by", "age") == 2
     assert "there is no column 'age'" in " ".join(capsys.readouterr().err.replace("│", " ").split())
@@ -116,6 +116,6 @@ def test_parts_of_the_set_are_scored_by_columns_of_the_table(folder, model, tmp_
     assert "the column 'label' 2 times" in capsys.readouterr().err
     table.assign(x="C").rename(columns={"x": "ward"}).to_csv(tmp_path / "twice.csv", index=False)
     assert run("evaluate", model, tmp_path / "twice.csv", "--by", "ward") == 2
-    assert "the column 'ward' is there twice" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "there are several columns 'ward'" in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert run("evaluate", model, folder, "--by", "ward") == 2
     assert "CSV file" in capsys.readouterr().err

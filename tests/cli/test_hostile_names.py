@@ -1,4 +1,4 @@
-"""Names of files, classes and columns that terminals, spreadsheets and pages would obey."""
+"""Names of files, classes and columns with control characters, formulas and markup."""
 
 import io
 import json
@@ -20,7 +20,7 @@ NAMES = [
     b'-x,"quoted";\'.png',
     b"\t=1.png",
     b" =1.png",
-    b"colour\x1b[31m\x07.png",
+    b"color\x1b[31m\x07.png",
     b"two\nlines\r.png",
     "right\u202eto\u2066left.png".encode(),
     "zero\u200bwidth\ufeff.png".encode(),
@@ -33,7 +33,7 @@ NAMES = [
 
 @pytest.fixture
 def model(tmp_path):
-    """A model whose classes have such names, too."""
+    """Model file whose classes have hostile names."""
     X, _, _ = make_faces(30, image_size=16, random_state=0)
     labels = ["\x1b[1m=calm\n", "pain\u202e"] * 15
     save_model(make_hog_svm(image_size=16).fit(X, labels), tmp_path / "model.skops")
@@ -53,12 +53,12 @@ def photos(tmp_path, monkeypatch):
 
 
 def is_safe(text):
-    """Tell whether a terminal obeys nothing in a text, and all of it is seen."""
+    """Return whether a text has no control characters and all of it is visible."""
     return all(c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
-def test_nothing_is_obeyed_in_any_format(photos, model, run, capsys, form):
+def test_control_characters_are_escaped_in_all_formats(photos, model, run, capsys, form):
     assert run("predict", "--model", model, "--format", form, "--", *photos) == 0
     printed = capsys.readouterr()
     assert is_safe(printed.out)
@@ -71,7 +71,7 @@ def test_nothing_is_obeyed_in_any_format(photos, model, run, capsys, form):
         assert "café 快乐.png" in printed.out
 
 
-def test_json_has_every_name_as_it_is(photos, model, run, capsys):
+def test_json_preserves_names(photos, model, run, capsys):
     assert run("predict", "--model", model, "--json", "-q", "--", *photos) == 0
 
     def refuse(constant):
@@ -82,7 +82,7 @@ def test_json_has_every_name_as_it_is(photos, model, run, capsys):
     assert {tuple(row["probabilities"]) for row in rows} == {("\x1b[1m=calm\n", "pain\u202e")}
 
 
-def test_csv_has_a_row_a_photo_and_no_formula(photos, model, run, capsys):
+def test_csv_has_one_row_per_photo_and_no_formula(photos, model, run, capsys):
     assert run("predict", "--model", model, "--format", "csv", "-q", "--", *photos) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert len(table) == len(photos)
@@ -93,7 +93,7 @@ def test_csv_has_a_row_a_photo_and_no_formula(photos, model, run, capsys):
     assert table["confidence"].dtype.kind == "f"
 
 
-def test_annotated_copies_are_written_of_photos_of_any_name(photos, model, run, capsys, tmp_path):
+def test_annotated_copies_of_photos_with_hostile_names(photos, model, run, capsys, tmp_path):
     assert run("predict", "--model", model, "--annotate", tmp_path / "out", "-q", "--", *photos) == 0
     assert set(os.listdir(os.fsencode(tmp_path / "out"))) == set(NAMES)
 
@@ -102,24 +102,24 @@ def test_annotated_copies_are_written_of_photos_of_any_name(photos, model, run, 
     "bad", ["no\x1b[2Jmodel", "no\nmodel", os.fsdecode(b"no\xffmodel"), "no\u202emodel", "no\tmodel"]
 )
 @pytest.mark.parametrize("command", [["predict", "x.png", "--model"], ["train"], ["evaluate", "human-emotions"]])
-def test_errors_are_one_line_that_escapes_names(run, capsys, command, bad):
+def test_errors_are_one_line_with_escaped_names(run, capsys, command, bad):
     assert run(*command, bad) == 2
-    told = capsys.readouterr().err
-    assert is_safe(told)
-    assert len(told.splitlines()) == 1
-    assert "no\\" in told
+    error = capsys.readouterr().err
+    assert is_safe(error)
+    assert len(error.splitlines()) == 1
+    assert "no\\" in error
 
 
 @pytest.mark.parametrize("option", ["--groups", "--label-column", "--image-column"])
-def test_errors_about_tables_escape_their_columns(run, capsys, tmp_path, option):
+def test_errors_about_tables_escape_column_names(run, capsys, tmp_path, option):
     (tmp_path / "faces.csv").write_text("im\x1bage,label\na.png,pain\n")
     assert run("train", tmp_path / "faces.csv", option, "n\x1b[31m\u202ene") == 2
-    told = capsys.readouterr().err
-    assert is_safe(told)
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert is_safe(error)
+    assert len(error.splitlines()) == 1
 
 
-def test_report_of_faces_with_such_names_is_written(photos, model, run, capsys, tmp_path):
+def test_report_of_faces_with_hostile_names(photos, model, run, capsys, tmp_path):
     folder = tmp_path / "classes"
     X, _, _ = make_faces(len(NAMES), image_size=16, random_state=2)
     for number, (face, name) in enumerate(zip(X, NAMES, strict=True)):

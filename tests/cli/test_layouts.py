@@ -1,4 +1,4 @@
-"""Sets of faces with labels in file names, codes or lists, in the shell."""
+"""Data sets with labels in file names, codes or lists."""
 
 import json
 
@@ -14,7 +14,7 @@ QUICK = ["--model", "hog-svm", "--detector", "none", "--validation", "0", "--ima
 
 @pytest.fixture
 def paths(folder):
-    """Put all photos of the folder into one, with the emotion as a code in the name."""
+    """Move all photos into one folder, with the emotion as a code in the file name."""
     moved = [
         path.rename(folder / f"{path.stem}.{CODES[path.parent.name]}.png") for path in sorted(folder.rglob("*.jfif"))
     ]
@@ -25,7 +25,7 @@ def paths(folder):
 
 def write_list(file, paths, sep, header=None):
     lines = [sep.join([path.name, path.suffixes[-2][1:], "ABB"[number % 3]]) for number, path in enumerate(paths)]
-    # The names hold blanks.
+    # The names contain spaces.
     lines = [f'"{path.name}"{line.removeprefix(path.name)}' for path, line in zip(paths, lines, strict=True)]
     file.write_text("\n".join([*([header] if header else []), *lines]) + "\n")
     return file
@@ -36,7 +36,7 @@ def train(run, capsys, tmp_path, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def test_labels_are_read_from_the_file_names_of_a_folder(folder, paths, tmp_path, run, capsys):
+def test_labels_from_file_names(folder, paths, tmp_path, run, capsys):
     where = ["--label", r"\.(\d)\.png$", "--labels", EMOTIONS]
     assert train(run, capsys, tmp_path, folder, *where)["classes"] == ["fear", "happiness", "pain"]
     assert run("evaluate", tmp_path / "model.skops", folder, *where, "--json") == 0
@@ -54,13 +54,13 @@ def test_labels_are_read_from_the_file_names_of_a_folder(folder, paths, tmp_path
         (",", []),
     ],
 )
-def test_list_without_a_header_is_read(folder, paths, tmp_path, run, capsys, sep, options):
+def test_list_without_header(folder, paths, tmp_path, run, capsys, sep, options):
     file = write_list(tmp_path / "list.txt", paths, sep)
     trained = train(run, capsys, tmp_path, file, "--no-header", "--root", folder, "--labels", EMOTIONS, *options)
     assert trained["classes"] == ["fear", "happiness", "pain"] and trained["n_train"] == 36
 
 
-def test_codes_without_a_class_are_left_out_and_columns_stay_beside_their_rows(folder, paths, tmp_path, run, capsys):
+def test_codes_without_a_class_are_dropped_and_columns_stay_aligned(folder, paths, tmp_path, run, capsys):
     file = write_list(tmp_path / "faces.csv", paths, ",", "image,label,ward")
     where = ["--root", folder, "--labels", "1=,2=happy,3=pain"]
     assert train(run, capsys, tmp_path, file, *where)["classes"] == ["happiness", "pain"]
@@ -74,38 +74,38 @@ def test_codes_without_a_class_are_left_out_and_columns_stay_beside_their_rows(f
 
 
 @pytest.mark.parametrize("labels", ["1", "=fear", "1=fear,1=pain", "1=fear=pain", "", "1=fear,,2=pain"])
-def test_mapping_that_cannot_be_read_is_refused(folder, run, capsys, labels):
+def test_invalid_mapping_of_labels_is_an_error(folder, run, capsys, labels):
     assert run("compare", folder, "--labels", labels) == 2
     assert "each name once" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("command", [["train"], ["compare"], ["evaluate", "human-emotions"]])
 @pytest.mark.parametrize("option", [["--sep", ";"], ["--root", "."], ["--no-header"]])
-def test_option_of_tables_is_refused_for_a_folder(folder, run, capsys, command, option):
+def test_option_of_tables_is_an_error_for_a_folder(folder, run, capsys, command, option):
     assert run(*command, folder, *option) == 2
     printed = " ".join(capsys.readouterr().err.split())
-    assert option[0] in printed and "it is for a CSV file" in printed
+    assert option[0] in printed and "this option needs a CSV file" in printed
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
 @pytest.mark.parametrize(
     "option", [["--label", "(a)"], ["--labels", "1=fear"], ["--sep", ";"], ["--root", "."], ["--no-header"]]
 )
-def test_option_of_data_is_refused_without_any(run, capsys, command, option):
+def test_option_of_data_is_an_error_without_data(run, capsys, command, option):
     assert run(command, *option) == 2
     printed = " ".join(capsys.readouterr().err.split())
-    assert f"for {option[0]}: " in printed and "but no data are named" in printed
+    assert f"for {option[0]}: " in printed and "but no DATA was passed" in printed
 
 
-def test_pattern_is_refused_for_a_table(folder, paths, tmp_path, run, capsys):
+def test_pattern_is_an_error_for_a_table(folder, paths, tmp_path, run, capsys):
     file = write_list(tmp_path / "faces.csv", paths, ",", "image,label,ward")
     assert run("compare", file, "--label", "(a)") == 2
-    assert "it is for a folder" in " ".join(capsys.readouterr().err.split())
+    assert "this option needs a folder" in " ".join(capsys.readouterr().err.split())
 
 
-def test_column_that_is_there_twice_is_refused(folder, paths, tmp_path, run, capsys):
+def test_duplicate_column_is_an_error(folder, paths, tmp_path, run, capsys):
     file = write_list(tmp_path / "faces.csv", paths, ",", "image,label,label")
     assert run("evaluate", "human-emotions", file, "--root", folder, "--labels", EMOTIONS) == 2
     assert "has the column 'label' 2 times" in " ".join(capsys.readouterr().err.split())
     assert run("evaluate", "human-emotions", file, "--by", "label") == 2
-    assert "'label' is there twice" in " ".join(capsys.readouterr().err.split())
+    assert "several columns 'label'" in " ".join(capsys.readouterr().err.split())

@@ -11,7 +11,7 @@ from sk_emotion.exceptions import DatasetNotFoundError
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with two files, a hidden one, and one in a sub-folder."""
+    """Folder with two files, a hidden file, and a file in a subfolder."""
     for name in ("b.png", "a.png", ".hidden.png", "more/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -31,20 +31,20 @@ def names(*arguments):
     return [picture.name for picture in list_pictures(list(arguments))]
 
 
-def test_folder_gives_all_but_hidden_files(folder):
+def test_folder_lists_all_but_hidden_files(folder):
     assert names(str(folder)) == [str(folder / name) for name in ("a.png", "b.png", "more/c.jpg")]
 
 
-def test_pattern_gives_the_files_that_match(folder):
+def test_pattern_lists_matching_files(folder):
     assert names("*.png", "**/*.jpg") == ["a.png", "b.png", "more/c.jpg"]
 
 
-def test_file_whose_name_looks_like_a_pattern_is_that_file(folder):
+def test_file_whose_name_looks_like_a_pattern(folder):
     (folder / "face[1].png").write_bytes(b"")
     assert names("face[1].png") == ["face[1].png"]
 
 
-def test_file_that_does_not_exist_is_left_to_be_told_with_the_others(folder):
+def test_missing_file_is_kept_for_a_later_error(folder):
     assert names("a.png", "none.png") == ["a.png", "none.png"]
 
 
@@ -61,12 +61,12 @@ def test_standard_input_lists_paths(pipe, data):
     assert names("-") == ["a.png", "more/c.jpg"]
 
 
-def test_standard_input_is_a_picture(pipe, picture_bytes):
+def test_standard_input_is_an_image(pipe, picture_bytes):
     pipe(picture_bytes)
     assert list_pictures(["-"]) == [Picture("-", picture_bytes)]
 
 
 def test_empty_standard_input_is_an_error(pipe):
     pipe(b"\n")
-    with pytest.raises(DatasetNotFoundError, match="Pipe a picture"):
+    with pytest.raises(DatasetNotFoundError, match="Pipe an image"):
         list_pictures(["-"])

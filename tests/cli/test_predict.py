@@ -1,4 +1,4 @@
-"""What predict prints, and the pictures that it writes."""
+"""Formats, input and annotated copies of ``sk-emotion predict``."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from sk_emotion.cli._output import print_table
 
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
-    """A photo, one of the same name in a sub-folder, a wall, and a damaged file."""
+    """Folder with two photos of the same stem, a photo without a face, and a damaged file."""
     (tmp_path / "photos/more").mkdir(parents=True)
     for name in ("photos/astronaut.png", "photos/more/astronaut.jpg"):
         Image.fromarray(astronaut()).save(tmp_path / name)
@@ -27,21 +27,21 @@ def pictures(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_forms_tell_the_same(pictures, run, capsys):
-    told = {}
+def test_formats_agree(pictures, run, capsys):
+    printed = {}
     for form in ("csv", "json", "jsonl"):
         assert run("predict", "photos", "--format", form, "--quiet") == 1
-        told[form] = capsys.readouterr().out
-    rows = json.loads(told["json"])
-    assert [json.loads(line) for line in told["jsonl"].splitlines()] == rows
-    table = pd.read_csv(io.StringIO(told["csv"]))
+        printed[form] = capsys.readouterr().out
+    rows = json.loads(printed["json"])
+    assert [json.loads(line) for line in printed["jsonl"].splitlines()] == rows
+    table = pd.read_csv(io.StringIO(printed["csv"]))
     assert table["picture"].tolist() == [row["picture"] for row in rows]
     assert table["probability_happiness"].fillna(-1).tolist() == pytest.approx(
         [-1 if row["probabilities"]["happiness"] is None else row["probabilities"]["happiness"] for row in rows]
     )
 
 
-def test_photo_comes_on_standard_input(pictures, run, capsys, monkeypatch):
+def test_photo_on_standard_input(pictures, run, capsys, monkeypatch):
     data = (pictures / "photos/astronaut.png").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     assert run("predict", "-", "--json", "--annotate", "out") == 0
@@ -66,7 +66,7 @@ def encode_photo(folder):
         ("no picture at all ", "cannot be"),
     ],
 )
-def test_argument_that_is_no_path_is_not_shown(pictures, run, capsys, form, prefix, words):
+def test_argument_that_is_not_a_path_is_not_shown_in_full(pictures, run, capsys, form, prefix, words):
     argument = prefix + encode_photo(pictures)
     assert run("predict", argument, "photos/wall.png", "--format", form) == 1
     out, err = capsys.readouterr()
@@ -77,7 +77,7 @@ def test_argument_that_is_no_path_is_not_shown(pictures, run, capsys, form, pref
 
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("prefix", ["data:image/png;base64,", ""])
-def test_base64_on_standard_input_says_to_decode_it(pictures, run, capsys, monkeypatch, wrapped, prefix):
+def test_base64_on_standard_input_is_an_error(pictures, run, capsys, monkeypatch, wrapped, prefix):
     text = prefix + encode_photo(pictures)
     lines = "\n".join(text[start : start + 76] for start in range(0, len(text), 76)) if wrapped else text
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
@@ -87,34 +87,34 @@ def test_base64_on_standard_input_says_to_decode_it(pictures, run, capsys, monke
     assert not any(text[start : start + 40] in out + err for start in range(0, len(text), 20))
 
 
-def test_pattern_that_matches_nothing_is_shown_no_further(pictures, run, capsys):
+def test_pattern_without_matches_is_abridged(pictures, run, capsys):
     assert run("predict", "*" + "abc " * 200) == 2
     assert len(capsys.readouterr().err) < 400
 
 
-def test_annotated_copies_show_the_face_and_leave_the_photo_as_it_is(pictures, run, capsys):
+def test_annotated_copies_frame_the_face(pictures, run, capsys):
     assert run("predict", "photos", "--annotate", "out", "--quiet") == 1
     written = sorted(path.name for path in (pictures / "out").iterdir())
     assert written == ["astronaut (2).png", "astronaut.png", "wall.png"]
     photo, copy = astronaut(), imread(pictures / "out/astronaut.png")
     assert copy.shape[0] > photo.shape[0]
     changed = np.argwhere((copy[: len(photo)] != photo).any(axis=2))
-    # The frame is around the astronaut's face.
+    # Bounds around the astronaut's face.
     assert (changed.min(axis=0) > (30, 150)).all()
     assert (changed.max(axis=0) < (210, 300)).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (4000, 30)])
-def test_picture_of_any_size_is_annotated(tmp_path, run, capsys, size):
+def test_photo_of_any_size_is_annotated(tmp_path, run, capsys, size):
     Image.new("L", size, 90).save(tmp_path / "odd.png")
     assert run("predict", tmp_path / "odd.png", "--annotate", tmp_path / "out") == 0
     with Image.open(tmp_path / "out/odd.png") as copy:
         assert max(copy.size) >= 480
 
 
-def test_terminal_is_shown_bars_and_names_as_they_are(monkeypatch, capsys):
+def test_terminal_table_has_bars_and_literal_names(monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    # No colours.
+    # No colors.
     monkeypatch.setenv("TERM", "dumb")
     print_table(["picture", "share"], [["[red]a[/red].png", 0.5], ["b.png", float("nan")]], share=1)
     first, second = capsys.readouterr().out.splitlines()[-3:-1]

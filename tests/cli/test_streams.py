@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or of few signs, and files that must not be written."""
+"""Closed, full and ASCII-only standard streams, and files that must not be overwritten."""
 
 import io
 import json
@@ -19,7 +19,7 @@ FACE = "/9j/" + "4AAQSkZJRgABAQEAYABgAAD" * 20
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A model, a folder of faces by emotion, and a table of them."""
+    """Folder with a model, faces by emotion, and a table of them."""
     path = tmp_path_factory.mktemp("place")
     X, y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=16, random_state=0)
     save_model(make_hog_svm(image_size=16).fit(X, y), path / "model.skops")
@@ -39,7 +39,7 @@ def photo(place):
 
 @pytest.fixture
 def open_output():
-    """Open a file as a standard stream, and close it at last, whatever is left to be written."""
+    """Return a function that opens a file as a standard stream; close the streams at teardown."""
     streams = []
 
     def open_stream(file, encoding="utf-8"):
@@ -53,18 +53,16 @@ def open_output():
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
-def test_full_disk_under_the_output_is_an_error(place, photo, run, capsys, monkeypatch, open_output, form):
+def test_full_disk_is_an_error(place, photo, run, capsys, monkeypatch, open_output, form):
     monkeypatch.setattr(sys, "stdout", open_output("/dev/full"))
     assert run("predict", photo, "--model", place / "model.skops", "--format", form, "-q") == 2
-    told = capsys.readouterr().err
-    assert told.startswith("Error: the result cannot be printed: standard output cannot be written (No space left")
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Error: the result cannot be written to standard output (No space left")
+    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
-def test_reader_who_has_enough_ends_the_command_without_a_word(
-    place, photo, run, capsys, monkeypatch, open_output, form
-):
+def test_broken_pipe_ends_the_command_silently(place, photo, run, capsys, monkeypatch, open_output, form):
     reader, writer = os.pipe()
     os.close(reader)
     monkeypatch.setattr(sys, "stdout", open_output(writer))
@@ -72,7 +70,7 @@ def test_reader_who_has_enough_ends_the_command_without_a_word(
     assert capsys.readouterr().err == ""
 
 
-def test_files_are_written_though_nothing_can_be_printed(place, run, capsys, monkeypatch, open_output, tmp_path):
+def test_files_are_written_even_if_printing_fails(place, run, capsys, monkeypatch, open_output, tmp_path):
     monkeypatch.setattr(sys, "stdout", open_output("/dev/full"))
     arguments = ["--report", tmp_path / "page.html", "--plot", tmp_path / "plot.png"]
     assert run("evaluate", place / "model.skops", place / "faces", *arguments, "-q") == 2
@@ -84,7 +82,7 @@ def test_files_are_written_though_nothing_can_be_printed(place, run, capsys, mon
 
 
 @pytest.mark.parametrize("broken", ["/dev/full", None], ids=["full", "closed"])
-def test_messages_that_cannot_be_printed_cost_no_result(place, photo, run, capsys, monkeypatch, open_output, broken):
+def test_result_is_printed_if_messages_cannot_be(place, photo, run, capsys, monkeypatch, open_output, broken):
     monkeypatch.setattr(sys, "stderr", broken and open_output(broken))
     assert run("predict", photo, "--model", place / "model.skops", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["picture"] == str(photo)
@@ -99,15 +97,15 @@ def test_closed_input_is_empty(run, capsys, monkeypatch):
     sys.stdin.close()
 
 
-def test_closed_streams_of_a_process_are_an_error_and_no_traceback(place, photo):
+def test_closed_streams_of_a_process_are_an_error_without_traceback(place, photo):
     command = f"{sys.executable} -m sk_emotion predict '{photo}' --model '{place / 'model.skops'}' -q <&- >&-"
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: the result cannot be printed")
+    assert done.stderr.startswith("Error: the result cannot be written to standard output")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_interrupt_has_its_exit_code(run, capsys, monkeypatch):
+def test_exit_code_of_interrupt(run, capsys, monkeypatch):
     class Input(io.BytesIO):
         def read(self, *_):
             raise KeyboardInterrupt
@@ -119,7 +117,9 @@ def test_interrupt_has_its_exit_code(run, capsys, monkeypatch):
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("command", [["evaluate"], ["predict", "--format", "json"], ["predict", "--format", "table"]])
-def test_terminal_of_few_signs_is_shown_all(place, run, capsys, monkeypatch, open_output, tmp_path, encoding, command):
+def test_characters_missing_from_the_encoding(
+    place, run, capsys, monkeypatch, open_output, tmp_path, encoding, command
+):
     photo = tmp_path / "café 快乐.png"
     Image.new("L", (16, 16), 90).save(photo)
     monkeypatch.setattr(sys, "stdout", open_output(tmp_path / "out", encoding))
@@ -139,7 +139,7 @@ def test_terminal_of_few_signs_is_shown_all(place, run, capsys, monkeypatch, ope
 
 @pytest.mark.parametrize("width", [1, 20, 59, 60])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_name_and_share_are_seen_however_narrow_the_terminal_is(monkeypatch, open_output, tmp_path, width, encoding):
+def test_name_and_share_are_visible_on_narrow_terminals(monkeypatch, open_output, tmp_path, width, encoding):
     stream = open_output(tmp_path / "out", encoding)
     monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stdout", stream)
@@ -163,32 +163,32 @@ def test_name_and_share_are_seen_however_narrow_the_terminal_is(monkeypatch, ope
         ("compare", "--report", "photo"),
     ],
 )
-def test_what_is_read_is_not_written(place, photo, run, capsys, command, option, file):
+def test_inputs_are_not_overwritten(place, photo, run, capsys, command, option, file):
     path = photo if file == "photo" else place / file
     before = path.read_bytes()
     model = [place / "model.skops"] if command == "evaluate" else []
     for data in ("faces.csv", *([] if file == "faces.csv" else ["faces"])):
         assert run(command, *model, place / data, option, path, "-q") == 2
-        assert "is read by this command" in capsys.readouterr().err
+        assert "is an input of this command" in capsys.readouterr().err
         assert path.read_bytes() == before
 
 
-def test_one_file_is_not_written_twice(place, run, capsys, tmp_path):
+def test_same_file_for_two_outputs_is_an_error(place, run, capsys, tmp_path):
     twice = [tmp_path / "a.png", "--report", tmp_path / "x/../a.png"]
     (tmp_path / "x").mkdir()
     assert run("evaluate", place / "model.skops", place / "faces", "--plot", *twice) == 2
-    assert "is the file of --plot too" in capsys.readouterr().err
+    assert "is also the file of --plot" in capsys.readouterr().err
 
 
-def test_photo_is_not_replaced_by_its_annotated_copy(place, photo, run, capsys):
+def test_photo_is_not_overwritten_by_its_annotated_copy(place, photo, run, capsys):
     before = photo.read_bytes()
     for pictures in (photo, photo.parent):
         assert run("predict", pictures, "--model", place / "model.skops", "--annotate", photo.parent) == 2
-        assert "would take the place of" in capsys.readouterr().err
+        assert "would overwrite" in capsys.readouterr().err
     assert photo.read_bytes() == before
 
 
-def test_copies_beside_photos_of_other_kinds_are_written(place, run, capsys, tmp_path):
+def test_copies_beside_photos_of_other_formats_are_written(place, run, capsys, tmp_path):
     Image.new("L", (16, 16), 90).save(tmp_path / "a.jpg")
     assert run("predict", tmp_path / "a.jpg", "--model", place / "model.skops", "--annotate", tmp_path, "-q") == 0
     assert (tmp_path / "a.png").exists()
@@ -211,17 +211,17 @@ def test_copies_beside_photos_of_other_kinds_are_written(place, run, capsys, tmp
         ["train", ".", "--labels", " ".join(FACE[at : at + 76] for at in range(0, len(FACE), 76))],
     ],
 )
-def test_faces_in_arguments_are_not_echoed(run, capsys, arguments):
+def test_encoded_faces_in_arguments_are_not_echoed(run, capsys, arguments):
     assert run(*arguments) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("Error: ")
-    assert len(told.err.splitlines()) == 1
-    assert FACE[:61] not in told.err + told.out
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Error: ")
+    assert len(captured.err.splitlines()) == 1
+    assert FACE[:61] not in captured.err + captured.out
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_faces_in_the_place_of_photos_are_not_echoed(place, run, capsys, form):
+def test_encoded_faces_passed_as_photos_are_not_echoed(place, run, capsys, form):
     pictures = [FACE, f"data:image/jpeg;base64,{FACE}", f"https://example.org/{FACE}"]
     assert run("predict", *pictures, "--model", place / "model.skops", "--format", form, "-q") == 1
-    told = capsys.readouterr()
-    assert FACE[:61] not in told.err + told.out
+    captured = capsys.readouterr()
+    assert FACE[:61] not in captured.err + captured.out

@@ -1,4 +1,4 @@
-"""From a folder to a model file, in another process to predictions and scores."""
+"""Train on a folder, then predict and evaluate with the model file."""
 
 import json
 import shutil
@@ -53,7 +53,7 @@ def predict_elsewhere(run, capsys, *arguments):
         ("hog-svm", ["--binary", "pain"], predict_here),
     ],
 )
-def test_probabilities_are_those_of_the_model_in_the_file(photos, tmp_path, run, capsys, kind, question, predict):
+def test_probabilities_equal_those_of_the_saved_model(photos, tmp_path, run, capsys, kind, question, predict):
     file = tmp_path / "model.skops"
     groups = ["--groups", r"person(\d+)"]
     assert run("train", photos, "--out", file, "--model", kind, *question, *groups, *QUICK, "--json") == 0
@@ -63,9 +63,9 @@ def test_probabilities_are_those_of_the_model_in_the_file(photos, tmp_path, run,
     faces = load_face_folder(photos)
     predictions = predict(run, capsys, photos, "--model", file, "--json")
     assert [row["picture"] for row in predictions] == faces.data.tolist()
-    here = model.predict_proba(faces.data)
-    told = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
-    np.testing.assert_array_equal(told, here)
+    expected = model.predict_proba(faces.data)
+    printed = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
+    np.testing.assert_array_equal(printed, expected)
 
     assert run("evaluate", file, photos, *groups, "--json") == 0
     judged = json.loads(capsys.readouterr().out)
@@ -75,7 +75,7 @@ def test_probabilities_are_those_of_the_model_in_the_file(photos, tmp_path, run,
     assert ("roc_auc" if question else "roc_auc_ovr") in judged["scores"]
 
 
-def test_train_shows_scores_of_people_that_it_was_not_trained_on(photos, tmp_path, run, capsys):
+def test_train_prints_scores_of_held_out_people(photos, tmp_path, run, capsys):
     arguments = ["train", photos, "--out", tmp_path / "m.skops", "--groups", r"person(\d+)", *QUICK]
     assert run(*arguments, "--curves", tmp_path / "curves.png") == 0
     captured = capsys.readouterr()
@@ -85,7 +85,7 @@ def test_train_shows_scores_of_people_that_it_was_not_trained_on(photos, tmp_pat
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
-def test_training_with_checkpoints_is_not_run_twice(photos, tmp_path, run, capsys):
+def test_finished_training_with_checkpoints_is_not_repeated(photos, tmp_path, run, capsys):
     command = ["train", photos, "--out", tmp_path / "model.skops", "--checkpoints", tmp_path / "kept", *QUICK, "--json"]
     assert run(*command) == 0
     first = json.loads(capsys.readouterr().out)
@@ -97,14 +97,14 @@ def test_training_with_checkpoints_is_not_run_twice(photos, tmp_path, run, capsy
     assert load_model(tmp_path / "model.skops")[-1].checkpoint_dir is None
 
 
-def test_without_validation_all_images_are_trained_on(photos, tmp_path, run, capsys):
+def test_train_without_validation(photos, tmp_path, run, capsys):
     assert run("train", photos, "--out", tmp_path / "m.skops", "--validation", 0, *QUICK, "--json") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["n_train"] == 90
     assert "validation" not in result
 
 
-def test_threshold_is_chosen_for_a_specificity_and_kept(photos, tmp_path, run, capsys):
+def test_threshold_for_a_specificity_is_saved(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     arguments = ["train", photos, "--out", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--json"]
     assert run(*arguments, "--specificity", "0.9") == 0
@@ -116,22 +116,22 @@ def test_threshold_is_chosen_for_a_specificity_and_kept(photos, tmp_path, run, c
     np.testing.assert_array_equal(model.predict(faces.data), np.where(answers, "pain", "not pain"))
 
 
-def test_network_with_a_threshold_survives_too(photos, tmp_path, run, capsys):
+def test_network_with_a_threshold_is_saved(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     assert run("train", photos, "--out", file, "--binary", "fear,pain", "--specificity", 0.5, *QUICK) == 0
-    assert "judge it on others" in capsys.readouterr().out
+    assert "evaluate it on others" in capsys.readouterr().out
     assert run("evaluate", file, photos, "--quiet") == 0
     assert "F1 (fear or pain)" in capsys.readouterr().out
 
 
-def test_positive_class_is_the_one_that_was_asked_for_whatever_its_place_in_the_alphabet(photos, tmp_path, run, capsys):
+def test_positive_class_may_come_first_in_sorted_order(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     assert run("train", photos, "--out", file, "--model", "hog-svm", "--binary", "fear", *QUICK, "--quiet") == 0
     assert run("evaluate", file, photos, "--quiet") == 0
     assert capsys.readouterr().out.count("F1 (fear)") == 2
 
 
-def test_evaluate_equalizes_and_draws(photos, tmp_path, run, capsys):
+def test_evaluate_with_equalize_and_plot(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     run("train", photos, "--out", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet")
     capsys.readouterr()
@@ -146,7 +146,7 @@ class TestPredict:
         run("train", photos, "--out", tmp_path / "m.skops", "--model", "hog-svm", *QUICK, "--quiet")
         return tmp_path / "m.skops"
 
-    def test_damaged_photo_is_named_and_the_others_are_told(self, photos, tmp_path, run, capsys, file):
+    def test_damaged_photo_is_named_and_the_others_are_predicted(self, photos, tmp_path, run, capsys, file):
         damaged = tmp_path / "damaged.jpg"
         damaged.write_bytes(b"no picture")
         whole = next((photos / "pain").iterdir())
@@ -156,14 +156,14 @@ class TestPredict:
         assert "cannot be read" in lines[1]
         assert any(emotion in lines[2] for emotion in ("fear", "happiness", "pain"))
 
-    def test_doubtful_and_faceless_photos_get_no_label(self, photos, tmp_path, run, capsys, file):
+    def test_photos_below_min_confidence_get_no_label(self, photos, tmp_path, run, capsys, file):
         capsys.readouterr()
         assert run("predict", photos, "--model", file, "--min-confidence", 0.999, "--json") == 0
         rows = json.loads(capsys.readouterr().out)
         assert {row["rejected"] for row in rows} >= {"not confident"}
         assert all((row["label"] is None) == (row["rejected"] is not None) for row in rows)
 
-    def test_photo_in_which_no_face_is_seen(self, tmp_path, photos, run, capsys):
+    def test_photo_without_a_face(self, tmp_path, photos, run, capsys):
         file = tmp_path / "lbp.skops"
         for folder in photos.iterdir():
             (tmp_path / "few" / folder.name).mkdir(parents=True)
@@ -171,7 +171,7 @@ class TestPredict:
                 (tmp_path / "few" / folder.name / path.name).symlink_to(path)
         options = ["--model", "hog-svm", "--detector", "lbp", "--image-size", 24, "--validation", 0]
         run("train", tmp_path / "few", "--out", file, *options)
-        assert "A face was seen in" in capsys.readouterr().err
+        assert "Found a face in" in capsys.readouterr().err
         Image.new("L", (60, 60), 128).save(tmp_path / "wall.png")
         assert run("predict", tmp_path / "wall.png", "--model", file) == 0
         assert "no face seen" in capsys.readouterr().out
@@ -181,26 +181,24 @@ class TestPredict:
         assert row["face_found"] is False
 
     @pytest.mark.parametrize("model", ["human-emotions", "fer2013"])
-    def test_models_of_the_package_answer_even_beside_a_folder_of_their_name(
-        self, model, tmp_path, monkeypatch, run, capsys
-    ):
+    def test_pretrained_models_work_beside_a_folder_of_the_same_name(self, model, tmp_path, monkeypatch, run, capsys):
         monkeypatch.chdir(tmp_path)
         Path(model).mkdir()
         Image.fromarray(astronaut()).save("astronaut.png")
         named = [] if model == "human-emotions" else ["--model", model]
         assert run("predict", "astronaut.png", *named) == 0
-        told = capsys.readouterr()
-        assert "happiness" in told.out
-        assert f"Model: {model}" in told.err
+        captured = capsys.readouterr()
+        assert "happiness" in captured.out
+        assert f"Model: {model}" in captured.err
 
-    def test_without_a_model_it_says_how_to_train_one(self, tmp_path, run, capsys):
+    def test_missing_model_error_suggests_training(self, tmp_path, run, capsys):
         assert run("predict", "photo.jpg", "--model", tmp_path / "none.skops") == 2
         error = capsys.readouterr().err
         assert "none.skops" in error
         assert "sk-emotion train" in error
 
 
-def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, capsys):
+def test_damaged_photos_of_a_table_are_left_out_with_a_warning(photos, tmp_path, run, capsys):
     paths = [str(path) for path in sorted(photos.rglob("*.png"))]
     labels = [path.split("/")[-2] for path in paths]
     (tmp_path / "damaged.png").write_bytes(b"no picture")
@@ -208,7 +206,7 @@ def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, 
     table.to_csv(tmp_path / "faces.csv", index=False)
     file = tmp_path / "m.skops"
     assert run("train", tmp_path / "faces.csv", "--out", file, "--model", "hog-svm", *QUICK) == 0
-    assert "1 of 91 pictures cannot be read and are left out" in capsys.readouterr().err
+    assert "1 of 91 images cannot be read and are left out" in capsys.readouterr().err
     assert run("evaluate", file, tmp_path / "faces.csv", "--json", "--quiet") == 0
     judged = json.loads(capsys.readouterr().out)
     assert (judged["n"], judged["unread"]) == (90, 1)
@@ -221,11 +219,11 @@ def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, 
         (["train", "{photos}", "--out", "{photos}"], "is a folder"),
         (["train", "{photos}", "--model", "svm"], "'cnn', 'hog-svm'"),
         (["train", "{photos}", "--detector", "haar"], "'mtcnn'"),
-        (["train", "{photos}", "--curves", "curves.txt"], "ends in .png"),
-        (["train", "{photos}", "--curves", "curves.png", "--model", "hog-svm"], "only a cnn"),
-        (["train", "{photos}", "--specificity", "0.9"], "it needs --binary"),
+        (["train", "{photos}", "--curves", "curves.txt"], "ending in .png"),
+        (["train", "{photos}", "--curves", "curves.png", "--model", "hog-svm"], "needs --model cnn"),
+        (["train", "{photos}", "--specificity", "0.9"], "this option needs --binary"),
         (["train", "no/such/photos"], "no/such/photos"),
-        (["train", "{photos}", "--checkpoints", "kept", "--model", "hog-svm"], "only a cnn"),
+        (["train", "{photos}", "--checkpoints", "kept", "--model", "hog-svm"], "needs --model cnn"),
         (["train", "--image-size", "4800"], "--image-size"),
         (["evaluate", "none.skops", "{photos}"], "none.skops"),
         (["evaluate", "human_emotions", "{photos}"], "Did you mean human-emotions?"),
@@ -233,16 +231,16 @@ def test_damaged_photos_of_a_table_are_left_out_and_told(photos, tmp_path, run, 
         (["predict", "{photos}", "--min-confidence", "60"], "--min-confidence"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_2(photos, run, capsys, monkeypatch, tmp_path, arguments, message):
+def test_invalid_arguments_exit_with_code_2(photos, run, capsys, monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert run(*(argument.format(photos=photos) for argument in arguments)) == 2
-    # Messages of the shell's own stand in a box, with line breaks.
+    # Messages of Typer may be wrapped in a box.
     error = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert message in error
     assert "Traceback" not in error
 
 
-def test_model_of_other_labels_is_refused(photos, tmp_path, run, capsys):
+def test_evaluate_with_unknown_labels_is_an_error(photos, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     run("train", photos, "--out", file, "--model", "hog-svm", *QUICK, "--quiet")
     (tmp_path / "other").mkdir()
@@ -263,11 +261,11 @@ def test_model_of_other_labels_is_refused(photos, tmp_path, run, capsys):
         ([0, 1], None),
     ],
 )
-def test_question_is_found_in_the_names_of_the_classes(classes, question):
+def test_find_question(classes, question):
     assert _question.find_question(classes) == question
 
 
-def test_loader_of_a_trained_model_still_raises(photos, tmp_path, run):
+def test_loader_of_a_trained_model_raises_on_error(photos, tmp_path, run):
     file = tmp_path / "m.skops"
     run("train", photos, "--out", file, "--model", "hog-svm", *QUICK, "--quiet")
     loader = load_model(file)[0]
@@ -277,7 +275,7 @@ def test_loader_of_a_trained_model_still_raises(photos, tmp_path, run):
 
 @pytest.fixture
 def table(photos, tmp_path):
-    """A CSV file with the labels as names, as numbers, and in another language."""
+    """CSV file with the labels as names, as numbers, and in another language."""
     paths = sorted(photos.rglob("*.png"))
     names = [path.parent.name for path in paths]
     frame = pd.DataFrame({"image": paths, "label": names})
@@ -288,7 +286,7 @@ def table(photos, tmp_path):
     return tmp_path / "faces.csv"
 
 
-def test_labels_of_another_language_are_not_taken_for_the_negative_answer(table, tmp_path, run, capsys):
+def test_unknown_labels_are_not_taken_for_the_negative_class(table, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     assert run("train", table, "-o", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet") == 0
     capsys.readouterr()
@@ -297,7 +295,7 @@ def test_labels_of_another_language_are_not_taken_for_the_negative_answer(table,
         assert "no label is pain" in capsys.readouterr().err
 
 
-def test_numbers_as_labels_are_told(table, tmp_path, run, capsys):
+def test_numeric_labels_are_predicted(table, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     options = ["-o", file, "--model", "hog-svm", "--label-column", "number", *QUICK, "--quiet"]
     assert run("train", table, *options) == 0
@@ -308,7 +306,7 @@ def test_numbers_as_labels_are_told(table, tmp_path, run, capsys):
     assert run("train", table, *options, "--binary", "1") == 0
 
 
-def test_threshold_without_pain_to_validate_on_is_refused_before_the_training(table, tmp_path, run, capsys):
+def test_specificity_without_positive_validation_samples_is_an_error(table, tmp_path, run, capsys):
     options = ["--binary", "pain", "--specificity", "0.9", "--groups", "one", "--model", "hog-svm", *QUICK]
     codes = {run("train", table, "-o", tmp_path / "m.skops", *options, "--seed", seed) for seed in range(2)}
     errors = capsys.readouterr().err
@@ -317,7 +315,7 @@ def test_threshold_without_pain_to_validate_on_is_refused_before_the_training(ta
     assert "Training ..." not in errors.split("Error")[0]
 
 
-def test_set_of_negatives_alone_is_judged_and_drawn(photos, table, tmp_path, run, capsys):
+def test_evaluate_on_negative_samples_only(photos, table, tmp_path, run, capsys):
     file = tmp_path / "m.skops"
     run("train", table, "-o", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet")
     frame = pd.read_csv(table)
@@ -328,7 +326,7 @@ def test_set_of_negatives_alone_is_judged_and_drawn(photos, table, tmp_path, run
     assert (tmp_path / "report.png").exists()
 
 
-def test_file_of_no_classifier_is_refused(photos, tmp_path, run, capsys):
+def test_file_of_another_estimator_is_an_error(photos, tmp_path, run, capsys):
     save_model(FaceLoader().fit([str(next(photos.rglob("*.png")))]), tmp_path / "loader.skops")
     for arguments in (
         ["predict", photos, "-m", tmp_path / "loader.skops"],
@@ -338,11 +336,11 @@ def test_file_of_no_classifier_is_refused(photos, tmp_path, run, capsys):
         assert "holds a FaceLoader, expected a classifier" in capsys.readouterr().err
 
 
-def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, capsys):
+def test_too_few_images_to_validate_are_an_error(table, tmp_path, run, capsys):
     few = pd.read_csv(table).groupby("label").head(1)
     few.to_csv(tmp_path / "few.csv", index=False)
     assert run("train", tmp_path / "few.csv", "-o", tmp_path / "m.skops", *QUICK) == 2
-    assert "--validation 0.2 cannot hold out" in capsys.readouterr().err
+    assert "--validation 0.2 cannot split" in capsys.readouterr().err
     few.head(1).to_csv(tmp_path / "one.csv", index=False)
     options = ["--model", "hog-svm", "--validation", "0", *QUICK]
     assert run("train", tmp_path / "one.csv", "-o", tmp_path / "m.skops", *options) == 2
@@ -353,25 +351,28 @@ def test_too_few_images_are_told_in_words_of_the_shell(table, tmp_path, run, cap
     ("arguments", "message"),
     [
         (["compare", "{photos}", "--cv", 31], "--cv: class fear has 30 sample(s), fewer than the 31 folds"),
-        (["train", "{photos}", "--groups", "(person)"], "see to --groups"),
+        (["train", "{photos}", "--groups", "(person)"], "check --groups"),
         (["train", "{photos}", "--binary", "pain,boredom"], "no label is boredom"),
-        (["evaluate", "fer2013", "{photos}"], "labelled pain, but the model tells anger, disgust"),
+        (["evaluate", "fer2013", "{photos}"], "labeled pain, but the classes of the model are anger, disgust"),
         (
             ["evaluate", "fer2013", "{photos}", "--binary", "pain,fear"],
-            "the model does not tell pain, but anger, disgust",
+            "the model has no class pain; its classes are anger, disgust",
         ),
-        (["evaluate", "fer2013", "{photos}", "--binary", "boredom"], "--binary: no label is boredom. There are fear,"),
-        (["predict", "{photos}", "--cache", "{photos}/cache"], "among the photos"),
-        (["train", "{photos}", "--cache", "/proc/none"], "nothing can be written in '/proc/none'"),
+        (
+            ["evaluate", "fer2013", "{photos}", "--binary", "boredom"],
+            "no label is boredom. The labels are fear,",
+        ),
+        (["predict", "{photos}", "--cache", "{photos}/cache"], "inside the folder of photos"),
+        (["train", "{photos}", "--cache", "/proc/none"], "the folder '/proc/none' is not writable"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):
-    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+def test_errors_are_raised_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):
+    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
     assert run(*(str(argument).format(photos=photos) for argument in arguments)) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_faces_in_the_cache_are_not_looked_for_again(tmp_path, photos, monkeypatch, capsys, run):
+def test_cached_faces_are_not_detected_again(tmp_path, photos, monkeypatch, capsys, run):
     file, cache = tmp_path / "model.skops", ["--cache", tmp_path / "cache"]
     assert run("train", photos, "-o", file, "--model", "hog-svm", *cache, *QUICK) == 0
     assert load_model(file)[0].cache is None
@@ -383,7 +384,7 @@ def test_faces_in_the_cache_are_not_looked_for_again(tmp_path, photos, monkeypat
     assert json.loads(capsys.readouterr().out)["n"] == 90
 
 
-def test_copies_of_a_photo_stay_on_one_side_though_people_are_told(tmp_path, photos, capsys, run):
+def test_duplicates_are_grouped_even_with_groups_of_people(tmp_path, photos, capsys, run):
     table = pd.DataFrame({"image": sorted(photos.rglob("*.png"))})
     table["label"] = [path.parent.name for path in table["image"]]
     table = pd.concat([table.assign(person=np.arange(90)), table.assign(person=np.arange(90, 180))])
@@ -391,24 +392,24 @@ def test_copies_of_a_photo_stay_on_one_side_though_people_are_told(tmp_path, pho
     command = ["train", tmp_path / "twice.csv", "--model", "hog-svm", *QUICK, "--json"]
     assert run(*command, "-o", tmp_path / "people.skops", "--groups", "person") == 0
     assert run(*command, "-o", tmp_path / "none.skops", "--groups", "none") == 0
-    apart, parted = (json.loads(text + "}")["validation"] for text in capsys.readouterr().out.split("\n}\n")[:2])
-    # Each photo is there twice: one that was trained on is told rightly.
-    assert apart["accuracy"] < 0.6 < 0.8 < parted["accuracy"]
+    grouped, ungrouped = (json.loads(text + "}")["validation"] for text in capsys.readouterr().out.split("\n}\n")[:2])
+    # Each photo occurs twice: copies of training photos are classified correctly.
+    assert grouped["accuracy"] < 0.6 < 0.8 < ungrouped["accuracy"]
 
 
-def test_validation_on_one_person_is_pointed_out(tmp_path, photos, capsys, run):
+def test_validation_on_one_person_warns(tmp_path, photos, capsys, run):
     table = pd.DataFrame({"image": sorted(photos.rglob("*.png"))})
     table["label"] = [path.parent.name for path in table["image"]]
     table["person"] = ["anna" if "person0" in path.name else "ben" for path in table["image"]]
     table.to_csv(tmp_path / "two.csv", index=False)
     command = ["train", tmp_path / "two.csv", "-o", tmp_path / "m.skops", "--model", "hog-svm", *QUICK]
     assert run(*command, "--groups", "person") == 0
-    told = capsys.readouterr()
-    assert "all images to validate on are of one group" in told.err
-    assert "of one group, which gives no intervals" in told.out
+    captured = capsys.readouterr()
+    assert "all validation images belong to one group" in captured.err
+    assert "of one group, which gives no intervals" in captured.out
 
 
-def test_photo_under_two_labels_is_pointed_out(tmp_path, photos, capsys, run):
+def test_photo_with_two_labels_warns(tmp_path, photos, capsys, run):
     folder = shutil.copytree(photos, tmp_path / "faces")
     twice = next((folder / "fear").iterdir())
     shutil.copy(twice, folder / "pain" / "twice.png")
@@ -417,17 +418,15 @@ def test_photo_under_two_labels_is_pointed_out(tmp_path, photos, capsys, run):
 
 
 @pytest.mark.parametrize("command", [["train"], ["compare"], ["evaluate", "human-emotions"]])
-def test_question_about_no_label_is_answered_before_photos_are_read(
-    tmp_path, photos, monkeypatch, capsys, run, command
-):
+def test_unknown_positive_class_is_an_error_before_photos_are_read(tmp_path, photos, monkeypatch, capsys, run, command):
     folder = shutil.copytree(photos, tmp_path / "faces")
     (folder / "fear").rename(folder / "boredom")
-    monkeypatch.setattr("sk_emotion.prediction.load_in_chunks", None)
+    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
     assert run(*command, folder, "--binary", "pian") == 2
     assert "no label is pian" in " ".join(capsys.readouterr().err.split())
 
 
-def test_files_of_the_system_are_no_photos(tmp_path, photos, capsys, run):
+def test_system_files_are_ignored(tmp_path, photos, capsys, run):
     folder = shutil.copytree(photos / "fear", tmp_path / "faces")
     (folder / "Thumbs.db").write_bytes(b"no picture")
     assert run("predict", folder, "--model", "fer2013", "--json") == 0

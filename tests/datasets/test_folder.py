@@ -1,6 +1,7 @@
 import os
 import re
 import shutil
+import sys
 import warnings
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
-from sk_emotion.datasets import load_face_folder
-from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
+from sk_emotion import FaceLoader, load_model
+from sk_emotion.datasets import load_face_folder, load_face_table, load_fer2013
+from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError, SkEmotionError
 
 
 def save_photo(path, seed=0, size=(64, 48), **kwargs):
@@ -538,3 +540,39 @@ def test_links_that_lead_to_each_other_are_walked_once(folder, tmp_path_factory)
         (elsewhere / name / "other").symlink_to(elsewhere / other, target_is_directory=True)
     (folder / "sad").symlink_to(elsewhere / "one", target_is_directory=True)
     assert load_face_folder(folder).target.tolist().count("sadness") == 2
+
+
+@pytest.mark.skipif(os.sep != "/" or sys.platform == "darwin", reason="names of files are text there")
+def test_bytes_of_names_that_are_no_text_are_escaped_in_every_message(tmp_path):
+    root = tmp_path / os.fsdecode(b"caf\xff")
+    messages = []
+    for load in (load_face_folder, load_face_table, load_fer2013, load_model):
+        with pytest.raises(SkEmotionError) as caught:
+            load(root / "nothing")
+        messages.append(str(caught.value))
+    for seed, name in enumerate([b"happy/a.png", b"happy/b.png", b"sad/c.png", b"sad/d\xfe.png"]):
+        save_photo(root / os.fsdecode(name), seed)
+    (root / "happy" / os.fsdecode(b"e\xfd.png")).write_bytes(b"nothing")
+    with pytest.warns(DatasetWarning) as warned:
+        faces = load_face_folder(root)
+    messages += [str(warning.message) for warning in warned]
+    with pytest.raises(DatasetError) as caught:
+        load_face_folder(root, label="(x)9")
+    messages += [str(caught.value), faces.DESCR]
+    with pytest.raises(ImageReadError) as caught:
+        FaceLoader().fit_transform([root / "happy" / os.fsdecode(b"e\xfd.png")])
+    messages.append(str(caught.value))
+    for message in messages:
+        message.encode()
+        assert "udc" not in message
+    assert any(r"caf\xff" in message for message in messages) and any(r"e\xfd.png" in message for message in messages)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\N{NO-BREAK SPACE}"])
+def test_folders_that_differ_in_blanks_are_one_class(tmp_path, blank):
+    for seed, name in enumerate([f"calm{blank}", "calm", "tense", f"{blank}happy", "happy"]):
+        save_photo(tmp_path / name / "a.png", seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        faces = load_face_folder(tmp_path)
+    assert faces.target_names.tolist() == ["calm", "happiness", "tense"]

@@ -343,3 +343,30 @@ def test_what_is_no_path_is_not_echoed(load, source):
         load(source)
     assert source[:15].replace("//", "/")[:12] in str(caught.value)
     assert source[-61:] not in str(caught.value)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\N{NO-BREAK SPACE}", "  "])
+@pytest.mark.parametrize("labels", [None, {"calm": "calm", "tense": "tense"}])
+def test_blanks_around_a_label_make_no_other_class(tmp_path, blank, labels):
+    for number in range(4):
+        Image.new("L", (8, 8), 40 * number).save(tmp_path / f"{number}.png")
+    given = [f"calm{blank}", "calm", f"{blank}tense", "tense"]
+    table = pd.DataFrame({"image": [f"{number}.png" for number in range(4)], "label": given})
+    faces = load_face_table(table, root=tmp_path, labels=labels)
+    assert faces.target.tolist() == ["calm", "calm", "tense", "tense"]
+    table.to_csv(tmp_path / "table.csv", index=False)
+    assert load_face_table(tmp_path / "table.csv", labels=labels).target_names.tolist() == ["calm", "tense"]
+
+
+def test_pictures_in_the_place_of_labels_are_not_echoed(tmp_path):
+    for number in range(2):
+        Image.new("L", (8, 8), 40 * number).save(tmp_path / f"{number}.png")
+    cells = [base64.b64encode(np.random.default_rng(seed).bytes(90)).decode() for seed in range(2)]
+    table = pd.DataFrame({"image": ["0.png", "1.png"], "label": cells})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    calls = [{"label": "label"}, {"label": cells[0]}, {"image": cells[0]}, {"group": cells[0]}]
+    for given in (table, tmp_path / "table.csv"):
+        for call in calls:
+            with pytest.raises(DatasetError) as caught:
+                load_face_table(given, root=tmp_path, **call)
+            assert cells[0][:61] not in str(caught.value)

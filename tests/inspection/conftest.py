@@ -4,7 +4,7 @@ from matplotlib import pyplot as plt
 
 from sk_emotion import EmotionClassifier, make_faces, networks
 
-# Rows and columns of the one part of a face that tells its class, and of one as conspicuous that tells nothing.
+# Rows and columns of the only informative part of a face, and of an equally conspicuous uninformative part.
 REGION = slice(28, 42), slice(5, 19)
 DISTRACTION = slice(28, 42), slice(29, 43)
 
@@ -17,7 +17,7 @@ def _close_figures():
 
 @pytest.fixture(scope="session")
 def marked():
-    """Neutral faces with level or upright stripes on one cheek, and slanted ones on the other: X, y."""
+    """Neutral faces X with horizontal or vertical stripes on one cheek (y) and diagonal stripes on the other."""
     X, _, _ = make_faces(80, emotions=["neutral"], image_size=48, random_state=0)
     y = np.array(["level", "upright"] * 40)
     places = np.arange(14)
@@ -30,7 +30,7 @@ def marked():
 
 @pytest.fixture(scope="session")
 def network(marked):
-    """A small network that tells the stripes apart."""
+    """Small network that classifies the stripes."""
     clf = EmotionClassifier(
         networks.ResNet(width=8), augmentation=None, max_epochs=6, batch_size=16, learning_rate=0.02, random_state=0
     ).fit(*marked)
@@ -40,7 +40,7 @@ def network(marked):
 
 @pytest.fixture(scope="session")
 def share_at_region():
-    """Tell how often the strongest point of a map lies on the stripes, or within 4 pixels of them."""
+    """Return a function that computes how often the maximum of a map lies within 4 pixels of the stripes."""
 
     def share(maps):
         down, across = np.unravel_index(maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[1:])

@@ -9,7 +9,7 @@ from sk_emotion.exceptions import ImageArrayError
 NOTHING = FaceAugmentation(flip=0, rotation=0, scale=0, translation=0, brightness=0, contrast=0, erasing=0)
 
 
-def test_first_face_is_the_original_and_the_others_are_changed(faces):
+def test_first_face_is_the_original_and_the_others_are_augmented(faces):
     face = faces[0][0]
     display = AugmentationDisplay.from_augmentation(FaceAugmentation(), face, n_draws=7, random_state=0)
     assert display.images.shape == (8, 24, 24)
@@ -20,7 +20,7 @@ def test_first_face_is_the_original_and_the_others_are_changed(faces):
     assert [ax.get_title() for ax in display.axes_[:2]] == ["original", "draw 1"]
 
 
-def test_copies_are_those_that_the_augmentation_makes(faces):
+def test_copies_are_the_output_of_the_augmentation(faces):
     face = faces[0][0]
     seen = []
 
@@ -38,14 +38,14 @@ def test_copies_are_those_that_the_augmentation_makes(faces):
 
 @pytest.mark.parametrize("scale", [1, 1 / 255])
 @pytest.mark.parametrize("color", [False, True])
-def test_augmentation_of_no_strength_changes_nothing(faces, scale, color):
+def test_augmentation_of_zero_strength_changes_nothing(faces, scale, color):
     face = faces[0][0] * np.float32(scale)
     face = np.stack([face, face / 2, face], axis=-1) if color else face
     display = AugmentationDisplay.from_augmentation(NOTHING, face, n_draws=2)
     np.testing.assert_allclose(display.images[2], face, rtol=1e-5, atol=1e-5)
 
 
-def test_seed_repeats_the_draws(faces):
+def test_random_state_is_reproducible(faces):
     first, again, other = (
         AugmentationDisplay.from_augmentation(FaceAugmentation(), faces[0][0], n_draws=3, random_state=seed).images
         for seed in (1, 1, 2)
@@ -54,12 +54,12 @@ def test_seed_repeats_the_draws(faces):
     assert (first != other).any()
 
 
-def test_faces_are_drawn_where_they_are_told(faces):
+def test_faces_are_plotted_on_given_axes(faces):
     _, axes = plt.subplots(1, 3)
     display = AugmentationDisplay.from_augmentation(NOTHING, faces[0][0], n_draws=2, axes=axes)
     assert list(display.axes_) == list(axes)
     assert display.plot() is display
-    with pytest.raises(ValueError, match="2 axes, expected 3"):
+    with pytest.raises(ValueError, match="got 2 axes, expected 3"):
         display.plot(axes[:2])
 
 
@@ -72,12 +72,12 @@ def test_faces_are_drawn_where_they_are_told(faces):
         (np.zeros((8, 8)), "8x8 pixels. Images under 16 pixels"),
     ],
 )
-def test_what_is_no_face_is_refused(face, message):
+def test_invalid_face_is_an_error(face, message):
     with pytest.raises(ImageArrayError, match=message):
         AugmentationDisplay.from_augmentation(FaceAugmentation(), face)
 
 
-def test_what_is_no_augmentation_is_refused(faces):
+def test_invalid_augmentation_is_an_error(faces):
     for augmentation in ("default", None, FaceAugmentation):
         with pytest.raises(TypeError, match="expected one such as FaceAugmentation\\(\\)"):
             AugmentationDisplay.from_augmentation(augmentation, faces[0][0])

@@ -15,7 +15,7 @@ from sk_emotion.exceptions import ImageArrayError, LabelError
 
 
 def in_place(in_channels, n_classes):
-    """A module that begins with an operation in place, and flattens its maps."""
+    """Module that begins with an in-place operation and flattens its feature maps."""
     return nn.Sequential(
         nn.ReLU(inplace=True), nn.Conv2d(in_channels, 4, 3, padding=1), nn.MaxPool2d(4), nn.Flatten(),
         nn.Linear(4 * 144, n_classes),
@@ -31,14 +31,14 @@ def fit(network, marked, **options):
     return EmotionClassifier(network, augmentation=None, max_epochs=1, random_state=0, **options).fit(X[:32], y[:32])
 
 
-def test_map_points_at_the_part_that_tells_the_class(marked, network, share_at_region):
+def test_map_highlights_the_informative_part(marked, network, share_at_region):
     X, y = marked
     display = GradCAMDisplay.from_estimator(network, X[:30])
     assert display.targets.tolist() == y[:30].tolist()
     assert share_at_region(display.maps) >= 0.9
 
 
-def test_map_is_as_large_as_the_face_and_runs_from_0_to_1(marked, network):
+def test_maps_have_the_size_of_the_face_and_range_from_0_to_1(marked, network):
     display = GradCAMDisplay.from_estimator(network, marked[0][:5])
     assert display.maps.shape == (5, 48, 48)
     assert display.maps.dtype == np.float64
@@ -47,8 +47,8 @@ def test_map_is_as_large_as_the_face_and_runs_from_0_to_1(marked, network):
     np.testing.assert_array_equal(display.images, marked[0][:5])
 
 
-def test_with_pooling_before_one_linear_layer_it_is_the_class_activation_map(marked, network):
-    # Selvaraju et al. (2017), section 3: Grad-CAM generalises CAM.
+def test_map_equals_cam_with_global_pooling_and_a_linear_layer(marked, network):
+    # Selvaraju et al. (2017), section 3: Grad-CAM generalizes CAM.
     X, _ = marked
     display = GradCAMDisplay.from_estimator(network, X[1:8:2], target="upright")
     module = network.net_.module_.eval()
@@ -59,7 +59,7 @@ def test_with_pooling_before_one_linear_layer_it_is_the_class_activation_map(mar
     np.testing.assert_allclose(display.maps, cam / cam.max(axis=(1, 2), keepdims=True), atol=1e-5)
 
 
-def test_estimator_is_left_as_it_was(marked, network):
+def test_estimator_is_not_modified(marked, network):
     X, _ = marked
     module = network.net_.module_
     module.train()
@@ -70,12 +70,12 @@ def test_estimator_is_left_as_it_was(marked, network):
     assert [part.training for part in module.modules()] == modes
     assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
     assert all(not part._forward_hooks for part in module.modules())
-    with pytest.raises(ValueError, match="is no layer"):
+    with pytest.raises(ValueError, match="is not a layer"):
         GradCAMDisplay.from_estimator(network, X[:3], layer="unknown")
     assert [part.training for part in module.modules()] == modes
 
 
-def test_gradients_of_a_training_are_left_as_they_were(marked):
+def test_gradients_of_training_are_not_modified(marked):
     clf = fit(networks.ResNet(width=4), marked)
     gradients = [weight.grad.clone() for weight in clf.net_.module_.parameters()]
     GradCAMDisplay.from_estimator(clf, marked[0][:3])
@@ -93,17 +93,17 @@ def test_gradients_of_a_training_are_left_as_they_were(marked):
     ],
     ids=["VGG", "frozen", "torchvision", "own"],
 )
-def test_every_kind_of_network_has_maps(marked, spec):
+def test_all_networks_have_maps(marked, spec):
     clf = fit(spec, marked)
     maps = [GradCAMDisplay.from_estimator(clf, marked[0][:3], target=label).maps for label in clf.classes_]
     assert np.shape(maps) == (2, 3, 48, 48)
     assert np.isfinite(maps).all()
-    # Barely trained, it may see nothing that speaks for one of the two.
+    # Hardly trained, the network may find no evidence for one of the classes.
     assert np.max(maps) == 1
 
 
 @pytest.mark.parametrize("options", [{"precision": "bf16"}, {"tta": "mirror"}])
-def test_color_precision_and_views_are_no_matter(marked, options):
+def test_color_images_with_precision_and_tta(marked, options):
     X, y = marked
     colored = np.stack([X] * 3, axis=-1) / np.float32(255)
     display = GradCAMDisplay.from_estimator(fit(networks.ResNet(width=4), (colored, y), **options), colored[:3])
@@ -111,20 +111,20 @@ def test_color_precision_and_views_are_no_matter(marked, options):
     assert display.images.shape == (3, 48, 48, 3)
 
 
-def test_batches_make_no_difference(marked, network, monkeypatch):
+def test_maps_do_not_depend_on_the_batch_size(marked, network, monkeypatch):
     X, _ = marked
     at_once = GradCAMDisplay.from_estimator(network, X[:5]).maps
     monkeypatch.setattr("sk_emotion.inspection._gradcam._BATCH", 2)
     np.testing.assert_allclose(GradCAMDisplay.from_estimator(network, X[:5]).maps, at_once, atol=1e-5)
 
 
-def test_flattened_rows_are_faces(marked, network):
+def test_flattened_images(marked, network):
     X, _ = marked
     rows = GradCAMDisplay.from_estimator(network, X[:3].reshape(3, -1))
     np.testing.assert_allclose(rows.maps, GradCAMDisplay.from_estimator(network, X[:3]).maps)
 
 
-def test_pipeline_reads_pictures_and_its_wrappers_are_opened(marked, tmp_path):
+def test_pipelines_and_meta_estimators(marked, tmp_path):
     X, y = marked
     paths = [str(tmp_path / f"{row}.png") for row in range(32)]
     for path, face in zip(paths, X, strict=False):
@@ -143,19 +143,19 @@ def test_pipeline_reads_pictures_and_its_wrappers_are_opened(marked, tmp_path):
         np.testing.assert_allclose(GradCAMDisplay.from_estimator(wrapped, paths[:3]).maps, expected.maps, atol=1e-5)
 
 
-def test_target_is_a_class_for_all_faces_or_for_each(marked, network):
+def test_target_may_be_one_class_or_one_per_face(marked, network):
     X, _ = marked
     both = GradCAMDisplay.from_estimator(network, X[:2], target=["upright", "level"])
     assert both.targets.tolist() == ["upright", "level"]
     for row, label in enumerate(both.targets):
-        alone = GradCAMDisplay.from_estimator(network, X[:2], target=label)
-        np.testing.assert_allclose(alone.maps[row], both.maps[row], atol=1e-6)
+        single = GradCAMDisplay.from_estimator(network, X[:2], target=label)
+        np.testing.assert_allclose(single.maps[row], both.maps[row], atol=1e-6)
     column = network.predict_proba(X[:2])
     np.testing.assert_allclose(both.confidence, [column[0, 1], column[1, 0]])
     assert both.axes_[0].get_title() == f"upright {column[0, 1]:.0%}"
 
 
-def test_layer_is_the_end_of_the_last_block_or_named(marked, network):
+def test_layer_is_the_last_block_by_default(marked, network):
     X, _ = marked
     default = GradCAMDisplay.from_estimator(network, X[:2]).maps
     np.testing.assert_array_equal(default, GradCAMDisplay.from_estimator(network, X[:2], layer="stage3").maps)
@@ -166,39 +166,39 @@ def test_layer_is_the_end_of_the_last_block_or_named(marked, network):
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("stage9", "layer='stage9' is no layer of the network, expected one such as"),
-        ("head.3", "puts out \\(2, 2\\), expected maps"),
+        ("stage9", "layer='stage9' is not a layer of the network, expected one such as"),
+        ("head.3", "outputs \\(2, 2\\), expected maps"),
     ],
 )
-def test_layer_without_maps_is_refused(marked, network, layer, message):
+def test_layer_without_maps_is_an_error(marked, network, layer, message):
     with pytest.raises(ValueError, match=message):
         GradCAMDisplay.from_estimator(network, marked[0][:2], layer=layer)
 
 
-def test_network_without_maps_is_refused(marked):
+def test_network_without_maps_is_an_error(marked):
     clf = fit(networks.TorchNetwork(without_maps), marked, learning_rate=1e-3)
-    with pytest.raises(ValueError, match="no convolution whose maps have more than one cell"):
+    with pytest.raises(ValueError, match="no convolution whose output is larger than one pixel"):
         GradCAMDisplay.from_estimator(clf, marked[0][:2])
 
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("slanted", "target holds \\['slanted'\\]"), (["level"], "target has 1 labels for 2 faces")],
+    [("slanted", "target contains \\['slanted'\\]"), (["level"], "target has 1 labels for 2 faces")],
 )
-def test_target_that_is_no_class_is_refused(marked, network, target, message):
+def test_invalid_target_is_an_error(marked, network, target, message):
     with pytest.raises(LabelError, match=message):
         GradCAMDisplay.from_estimator(network, marked[0][:2], target=target)
 
 
-def test_what_has_no_network_is_refused(marked, network):
+def test_other_estimators_and_image_sizes_are_an_error(marked, network):
     X, y = marked
-    with pytest.raises(TypeError, match="LeastSquaresSVC has no network with layers"):
+    with pytest.raises(TypeError, match="LeastSquaresSVC has no network"):
         GradCAMDisplay.from_estimator(make_hog_svm().fit(X, y), X[:2])
     with pytest.raises(ImageArrayError, match="24x24"):
         GradCAMDisplay.from_estimator(network, X[:2, :24, :24])
 
 
-def test_map_is_drawn_over_each_face_where_it_is_told(marked, network):
+def test_maps_are_plotted_over_faces_on_given_axes(marked, network):
     figure, axes = plt.subplots(1, 2)
     display = GradCAMDisplay.from_estimator(network, marked[0][:2], axes=axes)
     assert display.figure_ is figure
@@ -207,5 +207,5 @@ def test_map_is_drawn_over_each_face_where_it_is_told(marked, network):
     np.testing.assert_array_equal(heat.get_array(), display.maps[0])
     assert display.plot(cmap="viridis", alpha=0.5) is display
     assert display.figure_ is not figure
-    with pytest.raises(ValueError, match="plot: 1 axes, expected 2"):
+    with pytest.raises(ValueError, match="plot: got 1 axes, expected 2"):
         display.plot(axes[0])

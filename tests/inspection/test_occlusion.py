@@ -12,7 +12,7 @@ from sk_emotion.exceptions import LabelError
 
 
 class OnePixel(ClassifierMixin, BaseEstimator):
-    """Looks at the pixel in row 5, column 2 of 8x8 images, and at nothing else."""
+    """Classifier that only uses the pixel in row 5, column 2 of 8x8 images."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -33,7 +33,7 @@ def pixel():
     return OnePixel().fit(images, ["dark", "bright"]), images
 
 
-def test_map_points_at_the_part_that_tells_the_class(marked, network, share_at_region):
+def test_map_highlights_the_informative_part(marked, network, share_at_region):
     X, y = marked
     svm = make_pipeline(FaceLoader(), HOGTransformer(), SVC(kernel="linear")).fit(X, y)
     for model in (network, svm):
@@ -42,12 +42,12 @@ def test_map_points_at_the_part_that_tells_the_class(marked, network, share_at_r
         assert share_at_region(display.maps) >= 0.9
 
 
-def test_drop_is_that_of_the_patches_over_the_pixel():
+def test_drop_is_the_mean_over_patches_that_cover_a_pixel():
     model = OnePixel().fit(None, ["a", "b"])
     images = np.zeros((1, 8, 8))
     images[0, 5, 2] = 1
     display = OcclusionDisplay.from_estimator(model, images, patch_size=0.25, stride=0.25)
-    # Covered by the mean of the face, the pixel is 1/64.
+    # When covered by the mean of the face, the pixel is 1/64.
     expected = np.zeros((8, 8))
     expected[4:6, 2:4] = 1 - 1 / 64
     np.testing.assert_allclose(display.drops[0], expected)
@@ -55,7 +55,7 @@ def test_drop_is_that_of_the_patches_over_the_pixel():
     np.testing.assert_allclose(display.confidence, [1])
 
 
-def test_score_that_rises_is_no_evidence(pixel):
+def test_rising_score_is_clipped_to_0(pixel):
     model, images = pixel
     display = OcclusionDisplay.from_estimator(model, images, target="bright")
     assert model.classes_.tolist() == ["bright", "dark"]
@@ -63,7 +63,7 @@ def test_score_that_rises_is_no_evidence(pixel):
     np.testing.assert_array_equal(display.maps[0], 0)
 
 
-def test_patches_reach_every_edge():
+def test_patches_reach_all_edges():
     class Sum(OnePixel):
         def predict_proba(self, X):
             bright = np.reshape(X, (len(X), -1)).mean(axis=1)
@@ -74,7 +74,7 @@ def test_patches_reach_every_edge():
     assert (display.drops[0] != 0).all()
 
 
-def test_flattened_rows_and_decision_values_are_taken(marked):
+def test_flattened_images_and_decision_values(marked):
     X, y = marked
     model = RidgeClassifier().fit(X.reshape(80, -1) / 255, y)
     display = OcclusionDisplay.from_estimator(model, X[:2].reshape(2, -1) / 255)
@@ -87,7 +87,7 @@ def test_flattened_rows_and_decision_values_are_taken(marked):
     assert strips.maps.shape == (2, 30, 48)
 
 
-def test_color_is_covered_by_its_mean():
+def test_color_images_are_covered_by_their_mean():
     seen = []
 
     class Keeper(OnePixel):
@@ -104,7 +104,7 @@ def test_color_is_covered_by_its_mean():
     np.testing.assert_array_equal(copies, np.repeat(image, 4, axis=0))
 
 
-def test_faces_are_left_as_they_were(marked, network):
+def test_faces_are_not_modified(marked, network):
     X, _ = marked
     before = X[:2].copy()
     OcclusionDisplay.from_estimator(network, X[:2], patch_size=0.5, stride=0.5)
@@ -114,29 +114,29 @@ def test_faces_are_left_as_they_were(marked, network):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"patch_size": 0}, ValueError, "patch_size=0, expected a share"),
-        ({"stride": 8}, ValueError, "stride=8, expected a share"),
-        ({"target": "neither"}, LabelError, "target holds \\['neither'\\]"),
+        ({"patch_size": 0}, ValueError, "patch_size=0, expected a fraction"),
+        ({"stride": 8}, ValueError, "stride=8, expected a fraction"),
+        ({"target": "neither"}, LabelError, "target contains \\['neither'\\]"),
     ],
 )
-def test_bad_input_is_named(pixel, options, error, message):
+def test_invalid_parameters_are_an_error(pixel, options, error, message):
     with pytest.raises(error, match=message):
         OcclusionDisplay.from_estimator(*pixel, **options)
 
 
-def test_classifier_without_scores_is_refused(pixel):
-    class Silent(RidgeClassifier):
+def test_classifier_without_scores_is_an_error(pixel):
+    class WithoutScores(RidgeClassifier):
         decision_function = property()
 
         def predict(self, X):
             return np.full(len(X), self.classes_[0])
 
-    model = Silent().fit(np.eye(64), ["a", "b"] * 32)
-    with pytest.raises(TypeError, match="Silent has neither predict_proba nor decision_function"):
+    model = WithoutScores().fit(np.eye(64), ["a", "b"] * 32)
+    with pytest.raises(TypeError, match="WithoutScores has neither predict_proba nor decision_function"):
         OcclusionDisplay.from_estimator(model, pixel[1].reshape(2, -1))
 
 
-def test_maps_are_drawn_where_they_are_told(pixel):
+def test_maps_are_plotted_on_given_axes(pixel):
     _, axes = plt.subplots(1, 2)
     display = OcclusionDisplay.from_estimator(*pixel, axes=axes)
     assert list(display.axes_) == list(axes)

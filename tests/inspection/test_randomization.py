@@ -12,7 +12,7 @@ from sk_emotion.inspection._randomization import _randomize
 
 
 class Scaled(nn.Module):
-    """Has a weight that no layer of PyTorch's resets."""
+    """Module with a parameter that no layer of PyTorch resets."""
 
     def __init__(self, in_channels, n_classes):
         super().__init__()
@@ -24,22 +24,22 @@ class Scaled(nn.Module):
         return self.linear((self.conv(images) * self.scale).relu().mean(dim=(2, 3)))
 
 
-def test_maps_of_a_trained_network_are_not_those_of_a_random_one(marked, network, share_at_region):
+def test_maps_of_a_trained_network_differ_from_those_of_a_random_one(marked, network, share_at_region):
     X, _ = marked
-    likeness = check_randomization(network, X[:30])
-    assert likeness.shape == (30,)
-    assert likeness.mean() < 0.5
+    correlation = check_randomization(network, X[:30])
+    assert correlation.shape == (30,)
+    assert correlation.mean() < 0.5
     codes = np.searchsorted(network.classes_, network.predict(X[:30]))
     random = compute_maps(network, _randomize(network, 0).eval(), X[:30], codes, None)
     assert share_at_region(random) < 0.5
 
 
-def test_same_weights_have_the_same_maps(marked, network, monkeypatch):
+def test_correlation_of_identical_weights_is_1(marked, network, monkeypatch):
     monkeypatch.setattr("sk_emotion.inspection._randomization._randomize", lambda clf, _seed: clf.net_.module_)
     np.testing.assert_allclose(check_randomization(network, marked[0][:3]), 1)
 
 
-def test_estimator_and_random_state_are_left_as_they_were(marked, network):
+def test_estimator_and_global_random_state_are_not_modified(marked, network):
     X, _ = marked
     weights = copy.deepcopy(network.net_.module_.state_dict())
     state = torch.get_rng_state()
@@ -50,7 +50,7 @@ def test_estimator_and_random_state_are_left_as_they_were(marked, network):
     assert all(torch.equal(value, weights[name]) for name, value in network.net_.module_.state_dict().items())
 
 
-def test_every_weight_is_drawn_anew(marked):
+def test_all_weights_are_randomized(marked):
     X, y = marked
     clf = EmotionClassifier(networks.TorchNetwork(Scaled), augmentation=None, max_epochs=1, random_state=0)
     clf.fit(X[:32], y[:32])
@@ -60,7 +60,7 @@ def test_every_weight_is_drawn_anew(marked):
     assert np.abs(check_randomization(clf, X[:3], target="level")).max() <= 1
 
 
-def test_what_has_no_network_is_refused(marked):
+def test_estimator_without_a_network_is_an_error(marked):
     X, y = marked
     with pytest.raises(TypeError, match="check_randomization: LeastSquaresSVC has no network"):
         check_randomization(make_hog_svm().fit(X, y), X[:2])

@@ -1,3 +1,5 @@
+import base64
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -337,3 +339,13 @@ def test_sampler_that_makes_images_of_no_single_image_is_refused(fitted):
         EmotionReport.from_estimator(neighbours, rows, y, equalize=SMOTE(k_neighbors=1))
     with pytest.raises(TypeError, match="expected a sampler"):
         EmotionReport.from_estimator(neighbours, rows, y, equalize="smote")
+
+
+@pytest.mark.parametrize("place", ["y_true", "y_pred", "classes"])
+def test_pictures_in_the_place_of_labels_are_not_echoed(place):
+    face = base64.b64encode(np.random.default_rng(0).bytes(300)).decode()
+    given = {"y_true": ["a", "b", "a"], "y_pred": ["a", "b", "b"], "classes": ["a", "b"]}
+    given[place] = [*given[place][:-1], face]
+    with pytest.raises(LabelError) as caught:
+        EmotionReport.from_predictions(given["y_true"], given["y_pred"], classes=given["classes"])
+    assert face[:61] not in str(caught.value)

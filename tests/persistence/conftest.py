@@ -15,7 +15,7 @@ def few():
 
 @pytest.fixture(scope="session")
 def saved(few, tmp_path_factory):
-    """Each model, fitted, and the folder where it is saved."""
+    """Fitted models, and the folder to which they are saved."""
     X, y, groups = few
     folder = tmp_path_factory.mktemp("models")
     models = {}

@@ -1,4 +1,4 @@
-"""Model files with other contents than save_model gives them."""
+"""Forged model files, whose content save_model would not write."""
 
 import io
 import json
@@ -17,10 +17,10 @@ def unpack(content):
 
 
 def pack(parts, **settings):
-    """Write an archive of ``{name: content}``, or of pairs."""
+    """Write an archive from ``{name: content}`` or pairs."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", **settings) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that are there twice
+        warnings.simplefilter("ignore")  # duplicate names
         for name, content in parts.items() if isinstance(parts, dict) else parts:
             archive.writestr(name, content)
     return file.getvalue()
@@ -40,13 +40,13 @@ def find(schema, name):
 
 
 def plant(content, node, parts=None):
-    """Let an attribute of a StandardScaler be something else, and add members."""
+    """Replace an attribute of a StandardScaler, and add members."""
     changed = forge(content, lambda schema: find(schema, "StandardScaler").update(with_mean=node))
     return pack({**unpack(changed), **(parts or {})})
 
 
 def replace_arrays(content, array, ending=".npy", number=None):
-    """Let arrays be something else."""
+    """Replace arrays."""
     parts = unpack(content)
     names = sorted(name for name in parts if name.endswith(ending))[:number]
     return pack({**parts, **dict.fromkeys(names, array)})
@@ -109,7 +109,7 @@ def header(descr, shape, *, version=(1, 0), length=None, rest=b""):
 
 
 def patch(content, signature, offset, value):
-    """Change bytes of each header of an archive that begins with a signature."""
+    """Change bytes of each header that begins with a signature."""
     content, start = bytearray(content), 0
     while (start := content.find(signature, start)) >= 0:
         content[start + offset : start + offset + len(value)] = value

@@ -1,7 +1,7 @@
-"""Model files that are meant to do harm.
+"""Malicious model files.
 
-``FILES`` maps what a file tries to how it is made, from the contents of two good files (an EmotionClassifier and a
-pipeline with an SVM), and to what the error says.
+``FILES`` maps a description of each attack to a function that makes the file from the contents of two valid files (an
+EmotionClassifier and a pipeline with an SVM), and to the expected message.
 """
 
 import io
@@ -41,25 +41,25 @@ from forging import (
 from sk_emotion.persistence._schema import MAX_NODES, MAX_SCHEMA_SIZE
 
 CANARY = Path(gettempdir(), f"sk_emotion_canary_{os.getpid()}")
-"""The folder that appears where code of a file was run."""
+"""Folder that is created if code from a file runs."""
 
 COMMAND = f"mkdir {CANARY}"
 
 FREE = 10**6
-"""From here on, no node of a good file has a number."""
+"""Valid files have no node with this number or above."""
 
-UNTRUSTED = "Only if you trust whoever made the file"
-DAMAGED = "is no file of save_model, or is damaged"
-UNFIT = "is not as skops writes it"
+UNTRUSTED = "Only if you trust the author of the file"
+DAMAGED = "was not written by save_model or is damaged"
+NOT_OF_SKOPS = "was not written by skops"
 TOO_MANY_NODES = "its tree has more than 40,000 nodes"
 
-SIGNS = "\x1b[31m\u202e\n\x00\x9b"
-"""What a terminal would obey."""
+CONTROL_CHARACTERS = "\x1b[31m\u202e\n\x00\x9b"
+"""Control characters."""
 TOO_MANY_WEIGHTS = "its network has more weights than the file"
 
 
 class Trap:
-    """Whose pickle makes a folder when it is read."""
+    """Object whose pickle creates a folder when it is loaded."""
 
     def __reduce__(self):
         return os.mkdir, (str(CANARY),)
@@ -69,7 +69,7 @@ OBJECTS = np.array([Trap()])
 
 
 def dump(write, value, **settings):
-    """Give what a function writes into a file."""
+    """Return what a function writes to a file."""
     buffer = io.BytesIO()
     write(value, buffer, **settings)
     return buffer.getvalue()
@@ -99,7 +99,7 @@ OTHERS = {
         "its zip directory has more than 4,000,000 bytes",
     ),
     "no schema": (lambda: pack({"7.npy": array(np.ones(3))}), "There is no item named 'schema.json'"),
-    "a schema of spaces": (lambda: pack({"schema.json": b" " * (MAX_SCHEMA_SIZE + 1)}), "at most 8,000,000 are read"),
+    "a schema of spaces": (lambda: pack({"schema.json": b" " * (MAX_SCHEMA_SIZE + 1)}), "expected at most 8,000,000"),
     "a schema of empty dicts": (lambda: pack({"schema.json": b"[" + b"{}," * 2_600_000 + b"{}]"}), "too many parts"),
     "a schema of brackets": (lambda: pack({"schema.json": b"[" * 100_000}), "RecursionError"),
     "a schema of emoji": (lambda: pack({"schema.json": "😀".encode() * 1_900_000}), "too many parts"),
@@ -107,7 +107,7 @@ OTHERS = {
 
 
 def overlap(_):
-    """Let all entries of a directory lead to one array of a megabyte."""
+    """Make an archive whose entries all refer to one array of a megabyte."""
     parts = [(f"{number}.npy", bytes(1 << 20 if number == 0 else 0)) for number in range(300)]
     archive = patch(pack([*parts, ("schema.json", b"{}")]), b"PK\x01\x02", 20, struct.pack("<II", 1 << 20, 1 << 20))
     return patch(archive, b"PK\x01\x02", 42, struct.pack("<I", 0))
@@ -126,22 +126,28 @@ ARCHIVES = {
         lambda svm: patch(svm, b"PK\x01\x02", 20, b"\xf0\xff\xff\xff" * 2),
         "its members claim to be larger than the file",
     ),
-    "sizes that stand elsewhere": (lambda svm: patch(svm, b"PK\x01\x02", 20, b"\xff" * 8), "larger than the file"),
+    "sizes in an extra field": (lambda svm: patch(svm, b"PK\x01\x02", 20, b"\xff" * 8), "larger than the file"),
     "members that overlap": (overlap, "larger than the file"),
     "a directory of four gigabytes": (lambda svm: patch(svm, b"PK\x05\x06", 12, b"\xf0\xff\xff\xff"), DAMAGED),
-    "two members of one name": (lambda svm: pack([*unpack(svm).items(), ("schema.json", b"{}")]), "the same name"),
-    "a member of signs": (lambda svm: pack({**unpack(svm), f"{SIGNS}.npy": b""}), r"member '\\x1b\[31m"),
-    "a member of a long name": (
+    "two members with the same name": (
+        lambda svm: pack([*unpack(svm).items(), ("schema.json", b"{}")]),
+        "the same name",
+    ),
+    "a member with control characters": (
+        lambda svm: pack({**unpack(svm), f"{CONTROL_CHARACTERS}.npy": b""}),
+        r"member '\\x1b\[31m",
+    ),
+    "a member with a long name": (
         lambda svm: patch(pack({"n" * 60_000 + ".npy": b""}), b"PK\x01\x02", 10, b"\x08"),
         "n{9}",
     ),
-    "a path that leads out": (lambda svm: pack({**unpack(svm), "../../evil.npy": b""}), r"member '\.\./\.\./evil"),
+    "a path outside": (lambda svm: pack({**unpack(svm), "../../evil.npy": b""}), r"member '\.\./\.\./evil"),
     "an absolute path": (lambda svm: pack({**unpack(svm), "/etc/evil.npy": b""}), "member '/etc/evil"),
-    "half of it": (lambda svm: svm[: len(svm) // 2], DAMAGED),
-    "a directory that is cut off": (lambda svm: svm[:-200], DAMAGED),
+    "half of a file": (lambda svm: svm[: len(svm) // 2], DAMAGED),
+    "a truncated directory": (lambda svm: svm[:-200], DAMAGED),
     "zeros inside": (lambda svm: svm[:9000] + bytes(3000) + svm[12000:], DAMAGED),
     "no arrays": (lambda svm: pack({"schema.json": unpack(svm)["schema.json"]}), "There is no item named"),
-    "a file that skops wrote": (lambda svm: forge(svm, without_mark), "save_model did not write it"),
+    "a file written by skops": (lambda svm: forge(svm, without_mark), "save_model did not write it"),
     "no estimator": (lambda svm: forge(svm, with_a_dict), "holds a dict, expected a fitted estimator"),
     "a later format": (
         lambda svm: forge(svm, lambda schema: schema.update(sk_emotion={"format": 2, "version": "9.0" * 999})),
@@ -176,8 +182,8 @@ def nest(levels):
     return node
 
 
-def laugh(levels):
-    """Make a list of two lists that are the same, and so on."""
+def double(levels):
+    """Make a list that contains a list twice, which contains a list twice, and so on."""
     node = group("list", text(0), text(0))
     for level in range(1, levels):
         node["__id__"] = FREE + level
@@ -185,17 +191,17 @@ def laugh(levels):
     return node
 
 
-# What stands where a pipeline has a flag.
+# Nodes in place of a flag of a pipeline.
 NODES = {
-    "lists in lists": (nest(150), "more than 200 levels deep"),
+    "nested lists": (nest(150), "more than 200 levels deep"),
     "too many functions": (group("list", *[name("FunctionNode", "numpy.add")] * MAX_NODES), "more than 40,000 nodes"),
-    "lists that are one another": (laugh(60), "have the same number"),
-    "a node by the number of another": (
+    "lists that contain each other": (double(60), "have the same number"),
+    "a node with the number of another": (
         group("list", {**text(1), "__id__": FREE}, {"__id__": FREE}),
-        "points to another",
+        "refers to another",
     ),
-    "a node that is looked up": ({**name("CachedNode", "builtins.str"), "__id__": FREE}, "unknown object id"),
-    "a list as a text": (text([[]] * 1000), UNFIT),
+    "a cached node": ({**name("CachedNode", "builtins.str"), "__id__": FREE}, "unknown object id"),
+    "a list as a string": (text([[]] * 1000), NOT_OF_SKOPS),
     "a function": (SYSTEM, f"needs posix.system. {UNTRUSTED}"),
     "a call": (call("posix.system", text(COMMAND)), UNTRUSTED),
     "a call of eval": (call("builtins.eval", text(f"__import__('os').system('{COMMAND}')")), UNTRUSTED),
@@ -204,31 +210,34 @@ NODES = {
     "a method": (name("MethodNode", PIPELINE, content={"func": "fit", "obj": build(PIPELINE)}), r"Pipeline\.fit"),
     "a class of an unknown module": (build("antigravity.Evil"), UNTRUSTED),
     "a trusted class that is called": (call(FACE_LOADER), f"needs {FACE_LOADER}"),
-    "a key that is called": (mapping([SYSTEM], **{COMMAND: text(1)}), UNFIT),
+    "a key that is called": (mapping([SYSTEM], **{COMMAND: text(1)}), NOT_OF_SKOPS),
     "a generator of 40 gigabytes": (make_generator(entropy=text(0), pool_size=HUGE), "needs numpy.random._generator"),
-    "a set of a range": (call("builtins.frozenset", RANGE), UNFIT),
-    "a set of a list of a huge range": (call("builtins.frozenset", group("list", HUGE_RANGE)), UNFIT),
-    "an array of a range": (object_array(RANGE, shape=(1, 10)), UNFIT),
+    "a set of a range": (call("builtins.frozenset", RANGE), NOT_OF_SKOPS),
+    "a set of a list of a huge range": (call("builtins.frozenset", group("list", HUGE_RANGE)), NOT_OF_SKOPS),
+    "an array of a range": (object_array(RANGE, shape=(1, 10)), NOT_OF_SKOPS),
     "a masked range": (
         name("MaskedArrayNode", "numpy.ma.MaskedArray", content={"data": RANGE, "mask": text(False)}),
-        UNFIT,
+        NOT_OF_SKOPS,
     ),
     "ten thousand functions": (group("list", *[name("FunctionNode", "numpy.add")] * 10_001), TOO_MANY_NODES),
     "twenty thousand objects": (group("list", *[build("sk_emotion.networks._vgg.VGG")] * 20_001), TOO_MANY_NODES),
-    "a network of the user's own in a search": (
+    "a custom network in a search": (
         build("sk_emotion.networks._external.TorchNetwork", module=name("TypeNode", "builtins.list")),
         r"its network is builtins\.list",
     ),
-    "attributes in pairs": (name("ObjectNode", PIPELINE, content=group("list", text("memory"))), UNFIT),
-    "a long version": (build(PIPELINE, _sklearn_version=text("1" * 10_000)), UNFIT),
-    "a version of colors": (build(PIPELINE, _sklearn_version=text(SIGNS)), UNFIT),
-    "a class of signs": (build(f"evil{SIGNS}.Evil{SIGNS}"), UNTRUSTED),
-    "a long class": (build(f"evil.{'E' * 100_000}"), UNTRUSTED),
-    "a kind of signs": (name(SIGNS * 100, "builtins.str"), "Can't find loader"),
-    "hundreds of classes": (group("list", *[build(f"evil.Evil{number}") for number in range(300)]), "300 names in all"),
+    "attributes as pairs": (name("ObjectNode", PIPELINE, content=group("list", text("memory"))), NOT_OF_SKOPS),
+    "a long version": (build(PIPELINE, _sklearn_version=text("1" * 10_000)), NOT_OF_SKOPS),
+    "a version with control characters": (build(PIPELINE, _sklearn_version=text(CONTROL_CHARACTERS)), NOT_OF_SKOPS),
+    "a class with control characters": (build(f"evil{CONTROL_CHARACTERS}.Evil{CONTROL_CHARACTERS}"), UNTRUSTED),
+    "a long class name": (build(f"evil.{'E' * 100_000}"), UNTRUSTED),
+    "a kind of control characters": (name(CONTROL_CHARACTERS * 100, "builtins.str"), "Can't find loader"),
+    "hundreds of classes": (
+        group("list", *[build(f"evil.Evil{number}") for number in range(300)]),
+        "300 names in total",
+    ),
     "a calibration by a range": (
         build("sklearn.isotonic.IsotonicRegression", X_thresholds_=HUGE_RANGE, y_thresholds_=HUGE_RANGE),
-        UNFIT,
+        NOT_OF_SKOPS,
     ),
 }
 
@@ -239,7 +248,7 @@ def plant_scalar(svm, kind):
 
 
 def plant_matrix(svm, compression=zipfile.ZIP_STORED, **others):
-    """Make a model that holds a sparse matrix."""
+    """Add a sparse matrix to a model."""
     eye = {"format": np.array(b"csr"), "shape": np.array([2, 2]), "data": np.ones(2), "indptr": np.arange(3)}
     arrays = {**eye, "indices": np.arange(2), **others}
     npz = pack({f"{key}.npy": array(value) for key, value in arrays.items()}, compression=compression)
@@ -252,30 +261,30 @@ def plant_many(svm):
     return plant(svm, group("list", *nodes), {"planted.npy": array(np.zeros(100_000))})
 
 
-# What the arrays of a pipeline are.
+# Replacements for the arrays of a pipeline.
 ARRAYS = {
-    "an array of objects": (array(OBJECTS), "which NumPy would have to unpickle"),
+    "an array of objects": (array(OBJECTS), "which NumPy would unpickle"),
     "a pickle as an array": (pickle.dumps(Trap()), DAMAGED),
     "a file of torch.save as an array": (dump(torch.save, Trap()), DAMAGED),
     "an archive as an array": (pack({"a.npy": array(OBJECTS)}), DAMAGED),
     "an array of a terabyte": (header("'<f8'", (10**12,)), "of shape"),
     "an array that overflows": (header("'<f8'", (2**61, 8)), "of shape"),
-    "an array of less than nothing": (header("'<f8'", (-1, -1), rest=bytes(8)), "of shape"),
-    "an array of items without a size": (header("'|V0'", (10**12,)), "of shape"),
+    "an array of negative shape": (header("'<f8'", (-1, -1), rest=bytes(8)), "of shape"),
+    "an array of items of size zero": (header("'|V0'", (10**12,)), "of shape"),
     "an array of huge items": (header(f"[('a', '<f8', ({10**8},))]", (1,)), "of shape"),
     "a header of brackets": (header("(" * 9000, (1,)), DAMAGED),
     "a long header": (header("'<f8'" + " " * 50_000, (1,)), DAMAGED),
-    "numbers of Python 2": (header("'<f8'", "(1L,)", rest=bytes(8)), "an array that Python 2 wrote"),
+    "numbers of Python 2": (header("'<f8'", "(1L,)", rest=bytes(8)), "an array written by Python 2"),
     "a header of many fields": (header([(f"f{number}", "u1") for number in range(90)], (1,), rest=bytes(90)), DAMAGED),
-    "a type of signs": (header([(SIGNS * 9, "u1", (10**9,))], (1,)), "of shape"),
+    "a dtype of control characters": (header([(CONTROL_CHARACTERS * 9, "u1", (10**9,))], (1,)), "of shape"),
     "a header of four gigabytes": (header("'<f8'", (1,), version=(2, 0), length=0xFFFFFFFF), "does not write"),
 }
 PLANTED_ARRAYS = {
     "a scalar of a gigabyte": (lambda svm: plant_scalar(svm, "void"), "a numpy.void has"),
     "bytes of a gigabyte": (lambda svm: plant_scalar(svm, "bytes_"), "a numpy.bytes_ has"),
-    "an array that is read 1,000 times": (plant_many, "several nodes name planted.npy"),
-    "a sparse matrix of objects": (lambda svm: plant_matrix(svm, data=OBJECTS), "which NumPy would have to unpickle"),
-    "sparse matrices by the thousand": (
+    "an array that is read 1,000 times": (plant_many, "several nodes refer to planted.npy"),
+    "a sparse matrix of objects": (lambda svm: plant_matrix(svm, data=OBJECTS), "which NumPy would unpickle"),
+    "thousands of sparse matrices": (
         lambda svm: plant(svm, group("list", *[name("SparseMatrixNode", "scipy.sparse._csr.csr_matrix")] * 1400)),
         TOO_MANY_NODES,
     ),
@@ -283,7 +292,7 @@ PLANTED_ARRAYS = {
         lambda svm: plant_matrix(svm, zipfile.ZIP_DEFLATED, data=np.zeros(3_000_000)),
         "the sparse matrix planted.npz is compressed",
     ),
-    "a sparse matrix that leads out of memory": (
+    "a sparse matrix with indices out of bounds": (
         lambda svm: plant_matrix(svm, indices=np.array([0, 10**8])),
         "indices must be < 2",
     ),
@@ -301,8 +310,7 @@ def make_torch_network(module, **params):
 
 
 def make_vision_transformer():
-    name_of_it = {"name": text("vit_h_14"), "weights": text(None)}
-    return build("sk_emotion.networks._external.TorchvisionNetwork", **name_of_it)
+    return build("sk_emotion.networks._external.TorchvisionNetwork", name=text("vit_h_14"), weights=text(None))
 
 
 def make_bunch(**attributes):
@@ -313,13 +321,13 @@ def shape_of(*sizes):
     return group("tuple", *map(text, sizes))
 
 
-# Whoever calls it with an estimator and X lets the estimator predict X: a FaceLoader would read and write files.
+# Called with an estimator and X, a scorer makes the estimator predict X: a FaceLoader would read and write files.
 SCORE = name("FunctionNode", "sklearn.metrics._classification.accuracy_score")
 SCORER = build("sklearn.metrics._scorer._Scorer", _score_func=SCORE, _sign=text(1), _kwargs=mapping())
 LIST, SPLITTER = name("TypeNode", "builtins.list"), name("TypeNode", "sklearn.model_selection._split.KFold")
 LIST_OF_RATES = make_resnet(pretrained=text("fer2013"), body_rate=group("list", text(0)))
 
-# What an EmotionClassifier has.
+# Attributes of an EmotionClassifier.
 CLASSIFIERS = {
     "a network of terabytes": ({"network": make_resnet(width=text(10**6))}, TOO_MANY_WEIGHTS),
     "a network of gigabytes": ({"network": make_resnet(width=text(2000))}, TOO_MANY_WEIGHTS),
@@ -327,14 +335,14 @@ CLASSIFIERS = {
         {"network": make_resnet(width=text(0), blocks_per_stage=text(10**9))},
         TOO_MANY_WEIGHTS,
     ),
-    "a network of a billion colours": ({"image_shape_": shape_of(24, 24, 10**9)}, "an unfit image_shape_"),
-    "a network of 65,000 colours": (
+    "a network of a billion channels": ({"image_shape_": shape_of(24, 24, 10**9)}, "an invalid image_shape_"),
+    "a network of 65,000 channels": (
         {"image_shape_": shape_of(24, 24, 65_000), "network": make_resnet(width=text(900))},
         TOO_MANY_WEIGHTS,
     ),
     "a network of a hundred thousand classes": (
         {"classes_": call("builtins.range", text(100_000))},
-        "an unfit classes_",
+        "an invalid classes_",
     ),
     "a vision transformer": ({"network": make_vision_transformer()}, TOO_MANY_WEIGHTS),
     "a module that is a scorer": (
@@ -343,27 +351,27 @@ CLASSIFIERS = {
     ),
     "a module that is a list": ({"network": make_torch_network(LIST)}, r"its network is builtins\.list"),
     "a network that is a dict": ({"network": make_bunch(build=SCORER)}, r"its network is sklearn\.utils\._bunch"),
-    "an optimiser that is a scorer": ({"optimizer": SCORER}, "an unfit optimizer"),
-    "an optimiser that is a splitter": ({"optimizer": SPLITTER}, "an unfit optimizer"),
-    "callbacks": ({"callbacks": group("list", SCORER)}, "an unfit callbacks"),
+    "an optimizer that is a scorer": ({"optimizer": SCORER}, "an invalid optimizer"),
+    "an optimizer that is a splitter": ({"optimizer": SPLITTER}, "an invalid optimizer"),
+    "callbacks": ({"callbacks": group("list", SCORER)}, "an invalid callbacks"),
     "a learning rate that multiplies a list": (
         {"network": LIST_OF_RATES, "learning_rate": text(10**9)},
         "its network has body_rate",
     ),
     "a learning rate that is a list": ({"learning_rate": group("list", text(0))}, "learning_rate"),
-    "a history that is no list": ({"history_": text('{"epoch": 1}')}, "an unfit history_"),
-    "a history of many epochs": ({"history_": text(json.dumps([{}] * 50_001))}, "an unfit history_"),
-    "a state that is no dict": ({"net_state": group("list", text(0))}, "is damaged"),
+    "a history that is not a list": ({"history_": text('{"epoch": 1}')}, "an invalid history_"),
+    "a history of many epochs": ({"history_": text(json.dumps([{}] * 50_001))}, "an invalid history_"),
+    "a state that is not a dict": ({"net_state": group("list", text(0))}, "is damaged"),
 }
 
 
 def grow_nodes(content, name_of, make_nodes):
-    """Let an object of a file have more attributes."""
+    """Add an attribute to an object."""
     return forge(content, lambda schema: find(schema, name_of).update(extra=make_nodes))
 
 
 def plant_network(net, size, **params):
-    """Let a file hold weights of one byte, and a network that would have four for each."""
+    """Add weights of one byte each, and a network that needs four bytes per weight."""
     content = classifier(net, network=make_resnet(**params))
     grown = grow_nodes(content, "EmotionClassifier", array_node("planted.npy", __id__=FREE))
     return pack({**unpack(grown), "planted.npy": array(np.zeros(size, np.uint8))})
@@ -377,14 +385,14 @@ def plant_weights(net, number):
     return pack({**unpack(content), **{f"w{index}.npy": array(np.zeros(1, np.uint8)) for index in range(number)}})
 
 
-# Files that may be loaded, if that takes little.
+# Files that may be loaded if that is cheap.
 COSTLY = {
     "thousands of arrays": lambda _net, svm: plant(
         svm,
         group("list", *[array_node(f"w{index}.npy", __id__=FREE + index) for index in range(4000)]),
         {f"w{index}.npy": array(np.zeros(1, np.uint8)) for index in range(4000)},
     ),
-    "an array of many names": lambda _net, svm: plant(
+    "an array named many times": lambda _net, svm: plant(
         svm, group("list", *[array_node("w.npy", __id__=FREE)] * 20_000), {"w.npy": array(np.zeros(1, np.uint8))}
     ),
     "thousands of weights": lambda net, _svm: plant_weights(net, 3000),
@@ -393,22 +401,22 @@ COSTLY = {
         svm, group("list", *[name("ObjectNode", "sk_emotion.networks._vgg.VGG")] * 19_000)
     ),
     "lists": lambda _net, svm: plant(svm, group("list", *[group("list")] * 38_000)),
-    "a long text": lambda _net, svm: plant(svm, text("a" * 7_000_000)),
-    "epochs of nothing": lambda net, _svm: classifier(net, history_=text(json.dumps([{}] * 50_000))),
-    "epochs of many numbers": lambda net, _svm: classifier(
+    "a long string": lambda _net, svm: plant(svm, text("a" * 7_000_000)),
+    "empty epochs": lambda net, _svm: classifier(net, history_=text(json.dumps([{}] * 50_000))),
+    "epochs of many values": lambda net, _svm: classifier(
         net, history_=text(json.dumps([dict.fromkeys(map(str, range(20_000)), 1)] * 5))
     ),
     "a network beside bytes": lambda net, _svm: plant_network(net, 2_000_000, width=text(60)),
     "layers beside bytes": lambda net, _svm: plant_network(net, 2_000_000, width=text(1), blocks_per_stage=text(10**6)),
-    "layers of nothing": lambda net, _svm: plant_network(net, 1, width=text(0), blocks_per_stage=text(10**6)),
+    "empty layers": lambda net, _svm: plant_network(net, 1, width=text(0), blocks_per_stage=text(10**6)),
     "a huge image": lambda net, _svm: classifier(net, image_shape_=shape_of(65_535, 65_535, 3)),
     "a schema of numbers": lambda _net, _svm: pack({"schema.json": b"[" + b"0," * 590_000 + b"0]"}),
-    "a directory alone": lambda _net, _svm: make_directory(80_000),
+    "only a directory": lambda _net, _svm: make_directory(80_000),
 }
 
 
 def make_directory(number):
-    """Make an archive that is a directory of entries without names, and nothing else."""
+    """Make an archive that consists of a directory of entries without names."""
     entries = (b"PK\x01\x02" + bytes(42)) * number
     return entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(entries), 0, 0)
 
@@ -423,7 +431,7 @@ def swap_weights(weights):
 
 
 def swap_momenta(states):
-    """A convolution's and a normalisation's: fused optimisers would write beyond the smaller one."""
+    """Swap momenta of a convolution and a normalization: fused optimizers would write beyond the smaller one."""
     first, second, *_ = [state["content"] for state in states["content"].values()]
     first["momentum_buffer"], second["momentum_buffer"] = second["momentum_buffer"], first["momentum_buffer"]
 
@@ -433,13 +441,13 @@ def drop_weight(weights):
 
 
 WEIGHTS = {
-    "weights that are swapped": (lambda net: change_weights(net, swap_weights), "size mismatch"),
-    "momenta that are swapped": (
+    "swapped weights": (lambda net: change_weights(net, swap_weights), "size mismatch"),
+    "swapped momenta": (
         lambda net: change_weights(net, swap_momenta, "optimizer_state"),
         "momentum_buffer has shape .* but its weight",
     ),
-    "a weight that is missing": (lambda net: change_weights(net, drop_weight), "Missing key"),
-    "weights of texts": (lambda net: replace_arrays(net, array(np.array(["a"] * 8))), "is damaged"),
+    "a missing weight": (lambda net: change_weights(net, drop_weight), "Missing key"),
+    "weights of strings": (lambda net: replace_arrays(net, array(np.array(["a"] * 8))), "is damaged"),
     "weights of one number": (lambda net: replace_arrays(net, array(np.ones(1, np.float32))), "size mismatch"),
 }
 
@@ -455,7 +463,7 @@ FILES = {
 
 
 def write_files(folder, net, svm):
-    """Write all files, given the contents of two good ones; give the paths by what the files try."""
+    """Write all files, from the contents of two valid files; return their paths by description."""
     makers = {**{what: make for what, (make, _) in FILES.items()}, **COSTLY}
     paths = {what: Path(folder, f"{number}.skops") for number, what in enumerate(makers)}
     for what, make in makers.items():

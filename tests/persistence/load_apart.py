@@ -1,7 +1,7 @@
-"""Load model files, each in a process of its own: what was raised, what it took, and what else was done.
+"""Load model files, each in its own process, and report errors, memory, time and audit events.
 
-``python load_apart.py GOOD... -- PATH...`` writes a line of JSON for each path. The good files are loaded first, so
-that all modules are there.
+``python load_apart.py GOOD... -- PATH...`` prints one line of JSON per path. The valid files GOOD are loaded first, so
+that all modules are imported.
 """
 
 import ctypes
@@ -14,13 +14,14 @@ import time
 import traceback
 import warnings
 
-import torchvision  # noqa: F401 - a file may ask for its networks
+import torchvision  # noqa: F401 - a file may name its networks
 
 from sk_emotion import load_model
 
 LIMIT = 2_000_000_000
-"""Of address space, so that the machine lives on where a test fails; and SECONDS of processor time."""
+"""Limit of address space in bytes, so that a failing test does not exhaust memory."""
 SECONDS = 60
+"""Limit of CPU time."""
 
 FORBIDDEN = (
     "os.",
@@ -38,7 +39,7 @@ HARMLESS = ("os.listdir", "os.scandir")
 
 
 def watch(path, seen):
-    """Note down events of Python that no loading of a model needs."""
+    """Record audit events that loading a model does not need."""
 
     def hook(event, arguments):
         if event == "open":
@@ -52,10 +53,10 @@ def watch(path, seen):
 
 
 def load(path):
-    """Load a file, and tell what became of it."""
+    """Load a file and return the outcome."""
     resource.setrlimit(resource.RLIMIT_AS, (current_address_space() + LIMIT,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    before = forget_peak()
+    before = reset_peak_memory()
     seen: list[str] = []
     watch(path, seen)
     start, shown = time.process_time(), ""
@@ -69,10 +70,10 @@ def load(path):
     return {**outcome, "grown": measure("VmHWM") - before, "shown": shown}
 
 
-def forget_peak():
-    """Give the memory of this process, and let its peak be measured from here on.
+def reset_peak_memory():
+    """Reset the peak memory of this process and return its current memory.
 
-    What was freed before goes back to the system: a file would fill it unseen.
+    Freed memory is returned to the system first, since reusing it would not be measured.
     """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -92,14 +93,14 @@ def current_address_space():
 
 
 def load_apart(path):
-    """Load a file in a child of this process; what it tells, or how it died."""
+    """Load a file in a child process and return the outcome, or how the process died."""
     reader, writer = os.pipe()
-    # What is there already needs not be looked through in each child.
+    # Existing objects need not be scanned by the garbage collector of each child.
     gc.freeze()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        # Whatever happens, nothing of the parent's goes on in here.
+        # The child must never return to the code of the parent.
         try:
             os.write(writer, json.dumps(load(path)).encode())
         finally:

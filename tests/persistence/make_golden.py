@@ -1,9 +1,9 @@
-"""Write the model files of a release, which all later versions have to load.
+"""Write the model files of a release, which all later versions must load.
 
     python tests/persistence/make_golden.py
 
-writes ``golden/VERSION-*.skops`` and, beside each, ``.json`` with faces (drawn ones) and what the model said of them.
-Run it once for each release, and never write the files of a release anew.
+writes ``golden/VERSION-*.skops`` and, for each, a ``.json`` with synthetic faces and the predictions of the model.
+Run it once per release, and never overwrite the files of a release.
 """
 
 import json
@@ -31,7 +31,7 @@ FOLDER = Path(__file__).with_name("golden")
 
 def make_models(X, y, groups):
     """Fit a small model of each kind."""
-    # Without what an optimiser would keep, and of few parts: the files are small.
+    # Without optimizer state and with few weights, so that the files are small.
     clf = EmotionClassifier(networks.ResNet(width=1), max_epochs=1, momentum=0, random_state=0)
     svm = make_pipeline(HOGTransformer(), LeastSquaresSVC())
     search = GridSearchCV(svm, {"leastsquaressvc__C": [1.0]}, cv=StratifiedGroupKFold(2))

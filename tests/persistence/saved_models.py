@@ -1,4 +1,4 @@
-"""Models of every kind, what they hold of a user's own, and how a file is changed."""
+"""Models of every kind, custom modules and detectors, and helpers that change files."""
 
 import json
 import os
@@ -35,7 +35,7 @@ from sk_emotion.persistence._schema import walk
 
 
 class Perceptron(nn.Module):
-    """A user's own module."""
+    """Custom module."""
 
     def __init__(self, in_channels, image_size, n_classes, hidden=8):
         super().__init__()
@@ -50,13 +50,13 @@ class Perceptron(nn.Module):
 
 
 def detect_middle(image):
-    """A user's own detector."""
+    """Custom detector."""
     height, width = image.shape[:2]
     return [[width // 4, height // 4, width // 2, height // 2]]
 
 
 class Detector:
-    """A user's own detector, with parameters."""
+    """Custom detector with parameters."""
 
     def __init__(self, share=2):
         self.share = share
@@ -74,7 +74,7 @@ def make_local_detector():
 
 
 class Trap:
-    """Whose pickle makes a folder when it is read."""
+    """Object whose pickle creates a folder when it is loaded."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -110,11 +110,11 @@ MODELS = {
     "integers": (make_classifier, SAME[0], lambda y: is_pain(y).astype(int)),
     "booleans": (lambda: make_classifier(class_weight={True: 2.0, False: 1.0}), SAME[0], is_pain),
     "objects": (make_classifier, SAME[0], lambda y: y.astype(object)),
-    "colour": (make_classifier, make_color, SAME[1]),
+    "color": (make_classifier, make_color, SAME[1]),
     "floats": (make_classifier, lambda X: X / np.float32(255), SAME[1]),
     "rows": (lambda: make_classifier(image_shape=(24, 24)), lambda X: X.reshape(len(X), -1), SAME[1]),
     "adamw": (lambda: make_classifier(optimizer="adamw", learning_rate=1e-3), *SAME),
-    "class of optimisers": (lambda: make_classifier(optimizer=torch.optim.NAdam, learning_rate=1e-3), *SAME),
+    "optimizer class": (lambda: make_classifier(optimizer=torch.optim.NAdam, learning_rate=1e-3), *SAME),
     "ema": (lambda: make_classifier(ema=0.9), *SAME),
     "class weights": (lambda: make_classifier(class_weight={"happiness": np.float64(1.5), "pain": 1}), *SAME),
     "random state": (lambda: make_classifier(random_state=np.random.RandomState(3)), *SAME),
@@ -154,7 +154,7 @@ def save_and_load(model, path, trusted=()):
 
 
 def rewrite(path, change=lambda schema: schema, entries=None):
-    """Write a file anew, with another schema and other entries by their endings."""
+    """Rewrite a file with a changed schema, and replace entries by their suffix."""
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(contents["schema.json"])

@@ -1,4 +1,4 @@
-"""No file names a folder that is unpickled from, nor one that is written to without a word."""
+"""Model files cannot set folders that are unpickled from, nor silently set folders that are written to."""
 
 import copy
 import os
@@ -33,7 +33,7 @@ LABELS = np.arange(30) % 2
 
 
 class Trap:
-    """Whose pickle makes a folder when it is read."""
+    """Object whose pickle creates a folder when it is loaded."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -43,7 +43,7 @@ class Trap:
 
 
 def make_pipeline(memory, package=sklearn.pipeline):
-    # Only what comes before the last step is kept in the memory.
+    # The memory only caches the steps before the last.
     steps = [("scaler", StandardScaler()), ("classifier", LogisticRegression())]
     return package.Pipeline(steps, memory=memory)
 
@@ -73,17 +73,17 @@ MODELS = {
     ),
 }
 MEMORIES = {
-    "a text": str,
-    "an object of joblib": lambda folder: joblib.Memory(folder, verbose=0),
+    "a string": str,
+    "a joblib.Memory": lambda folder: joblib.Memory(folder, verbose=0),
 }
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("what", MODELS)
-def test_memory_is_forgotten_with_a_warning_and_all_else_is_kept(what, memory, path, tmp_path):
+def test_memory_is_removed_with_a_warning(what, memory, path, tmp_path):
     folder = tmp_path / "memory"
     model = MODELS[what](MEMORIES[memory](str(folder))).fit(ROWS, LABELS)
-    with pytest.warns(UserWarning, match="memory is not kept in a saved model"):
+    with pytest.warns(UserWarning, match=r"memory \(.*\) is not saved"):
         save_model(model, path)
     loaded = load_model(path, trusted=["numpy.mean"])
     np.testing.assert_array_equal(loaded.predict_proba(ROWS), model.predict_proba(ROWS))
@@ -95,29 +95,29 @@ def test_memory_is_forgotten_with_a_warning_and_all_else_is_kept(what, memory, p
 
 
 def poison(folder, canary):
-    """Let whoever reads an entry of joblib's make a folder."""
+    """Replace entries of joblib by pickles that create a folder when they are loaded."""
     entries = list(folder.rglob("output.pkl"))
     for entry in entries:
         entry.write_bytes(pickle.dumps(Trap(canary)))
     return entries
 
 
-def test_model_without_a_memory_is_saved_without_a_warning(path):
+def test_model_without_memory_is_saved_without_a_warning(path):
     model = make_pipeline(None).fit(ROWS, LABELS)
     assert save_and_load(model, path).memory is None
 
 
-def test_model_that_is_saved_keeps_its_own_memory(path, tmp_path):
+def test_saving_does_not_change_the_memory_of_the_model(path, tmp_path):
     model = make_pipeline(str(tmp_path / "memory")).fit(ROWS, LABELS)
-    with pytest.warns(UserWarning, match="memory is not kept"):
+    with pytest.warns(UserWarning, match="is not saved"):
         save_model(model, path)
     assert model.memory == str(tmp_path / "memory")
 
 
 MEMORY = text("kept")
 FORGED = {
-    "a text": MEMORY,
-    "a text with spaces before it": {**MEMORY, "content": '  "kept"'},
+    "a string": MEMORY,
+    "a string after spaces": {**MEMORY, "content": '  "kept"'},
     "a path": call("pathlib.PosixPath", text("kept")),
     "a list": group("list", MEMORY),
     "a list in a list": group("list", group("tuple", MEMORY)),
@@ -127,7 +127,7 @@ FORGED = {
 
 @pytest.mark.parametrize("what", FORGED)
 @pytest.mark.parametrize("key", ["memory", "pipeline__memory", "a\nb__memory"])
-def test_memory_of_a_forged_file_is_forgotten(what, key, path):
+def test_memory_of_a_forged_file_is_ignored(what, key, path):
     save_model(make_pipeline(None).fit(ROWS, LABELS), path)
     node = FORGED[what]
     if key == "memory":
@@ -137,14 +137,14 @@ def test_memory_of_a_forged_file_is_forgotten(what, key, path):
             path.read_bytes(), lambda schema: find(schema, "Pipeline").update(verbose=mapping(**{key: node}))
         )
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"names a memory \(.*It is left out"):
+    with pytest.warns(UserWarning, match=r"sets memory \(.*It is ignored"):
         loaded = load_model(path)
     kept = loaded.memory if key == "memory" else loaded.verbose[key]
     assert "kept" not in str(kept) and "Memory" not in str(kept)
 
 
 @pytest.mark.parametrize("value", [None, True, 3, 0.5])
-def test_memory_that_is_no_folder_is_left_alone(value, path):
+def test_memory_that_is_not_a_folder_is_kept(value, path):
     save_model(make_pipeline(None).fit(ROWS, LABELS), path)
     content = forge(path.read_bytes(), lambda schema: find(schema, "Pipeline").update(memory=text(value)))
     path.write_bytes(content)
@@ -152,13 +152,13 @@ def test_memory_that_is_no_folder_is_left_alone(value, path):
 
 
 @pytest.mark.parametrize("package", ["sklearn.pipeline", "imblearn.pipeline"])
-def test_attributes_do_not_come_as_pairs(package, path):
-    """Keys would not be seen, and ``dict.update`` takes pairs."""
+def test_attributes_as_pairs_are_an_error(package, path):
+    """Their keys would not be checked, and ``dict.update`` accepts pairs."""
     save_model(make_pipeline(None).fit(ROWS, LABELS), path)
     pair = group("tuple", text("memory"), MEMORY)
     state = name("ObjectNode", f"{package}.Pipeline", content=group("list", pair))
     path.write_bytes(forge(path.read_bytes(), lambda schema: find(schema, "Pipeline").update(verbose=state)))
-    with pytest.raises(ModelFileError, match="not as skops writes it"):
+    with pytest.raises(ModelFileError, match="not written by skops"):
         load_model(path)
 
 
@@ -172,7 +172,7 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("make", [str, Path, os.fspath])
 @pytest.mark.parametrize("copy_of", [lambda loader: loader, clone, copy.deepcopy])
-def test_cache_of_a_file_is_written_to_with_one_warning(make, copy_of, photos, path, tmp_path):
+def test_writing_to_the_cache_of_a_file_warns_once(make, copy_of, photos, path, tmp_path):
     cache = make(tmp_path / "cache")
     pipeline = sklearn.pipeline.make_pipeline(FaceLoader(image_size=24, cache=cache), make_classifier())
     loaded = save_and_load(pipeline.fit(photos, LABELS[:4]), path)
@@ -180,12 +180,12 @@ def test_cache_of_a_file_is_written_to_with_one_warning(make, copy_of, photos, p
     assert loader.cache == cache
     with pytest.warns(DatasetWarning, match=r"cache=.* comes from a model file"):
         loader.transform(photos)
-    # Once is enough, and arrays are not kept at all.
+    # No second warning, and no warning for arrays, which are not cached.
     loader.transform(photos)
     load_model(path)[0].transform(np.zeros((2, 24, 24), np.uint8))
 
 
-def test_cache_that_is_set_again_is_the_users_own(photos, path, tmp_path):
+def test_cache_set_by_the_user_does_not_warn(photos, path, tmp_path):
     loader = FaceLoader(image_size=24, cache=tmp_path / "cache")
     pipeline = sklearn.pipeline.make_pipeline(loader, make_classifier()).fit(photos, LABELS[:4])
     loaded = save_and_load(pipeline, path).set_params(faceloader__cache=tmp_path / "mine")
@@ -194,7 +194,7 @@ def test_cache_that_is_set_again_is_the_users_own(photos, path, tmp_path):
 
 
 @pytest.mark.parametrize("grid", [False, True])
-def test_checkpoints_of_a_file_are_written_with_a_warning(grid, few, path, tmp_path):
+def test_writing_to_the_checkpoint_dir_of_a_file_warns(grid, few, path, tmp_path):
     X, y, _ = few
     folder = tmp_path / "checkpoints"
     model = make_classifier(checkpoint_dir=folder)
@@ -206,7 +206,7 @@ def test_checkpoints_of_a_file_are_written_with_a_warning(grid, few, path, tmp_p
         loaded.fit(X, y)
 
 
-def test_saving_alone_makes_no_folder_suspect(few, path, tmp_path):
+def test_saving_does_not_mark_folders(few, path, tmp_path):
     X, y, _ = few
     model = make_classifier(checkpoint_dir=tmp_path / "checkpoints").fit(X, y)
     save_model(model, path)
@@ -216,6 +216,6 @@ def test_saving_alone_makes_no_folder_suspect(few, path, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def forget_folders():
+def clear_folders():
     yield
     FOLDERS.clear()

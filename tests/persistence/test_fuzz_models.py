@@ -1,4 +1,4 @@
-"""Damaged model files, fifty of them; tests/soak/fuzz_models.py goes on for as long as asked."""
+"""Fifty damaged model files; run tests/soak/fuzz_models.py for more."""
 
 import runpy
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 if not sys.platform.startswith("linux"):
-    pytest.skip("memory is measured as Linux tells it", allow_module_level=True)
+    pytest.skip("memory is measured via /proc", allow_module_level=True)
 
 _FUZZ = runpy.run_path(str(Path(__file__).parents[1] / "soak" / "fuzz_models.py"))
 
@@ -19,7 +19,7 @@ def good():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("tens", range(5))
-def test_only_errors_of_ours_come_out_of_damaged_model_files(good, tmp_path, tens):
+def test_damaged_model_files_raise_only_our_errors(good, tmp_path, tens):
     path = tmp_path / "model.skops"
     for number in range(10 * tens, 10 * (tens + 1)):
         path.write_bytes(_FUZZ["make_file"](good, "suite", number))

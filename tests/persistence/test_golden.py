@@ -1,4 +1,4 @@
-"""Files of released versions are loaded, and predict what they did."""
+"""Model files of released versions still load and predict the same."""
 
 import json
 import warnings
@@ -13,15 +13,15 @@ from sk_emotion import load_model
 GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.skops"))
 
 
-def test_there_are_files_of_the_first_release():
+def test_files_of_the_first_release_exist():
     assert {path.stem for path in GOLDEN} >= {"0.1.0-cnn", "0.1.0-hog-svm", "0.1.0-search"}
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_file_of_a_release_predicts_what_it_did(path):
+def test_file_of_a_release_predicts_the_same(path):
     known = json.loads(path.with_suffix(".json").read_text())
     with warnings.catch_warnings():
-        # Of scikit-learn, whose version may be another by now.
+        # The file may come from an older version of scikit-learn.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = load_model(path)
     faces = np.array(known["faces"], dtype=np.uint8)

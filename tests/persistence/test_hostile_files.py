@@ -1,4 +1,4 @@
-"""Files that are meant to do harm are refused: no code runs, and little memory is taken."""
+"""Malicious files are rejected without running code or allocating much memory."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from sk_emotion import save_model
 from sk_emotion.exceptions import ModelFileError
 
 MEMORY = 60_000_000
-"""Beside eight times the size of the file."""
+"""Allowed growth in bytes, in addition to eight times the size of the file."""
 
 
 def make_device(path):
@@ -21,17 +21,17 @@ def make_device(path):
 
 
 PLACES = {
-    "a pipe": (os.mkfifo, "no regular file"),
-    "a device": (make_device, "no regular file"),
+    "a pipe": (os.mkfifo, "not a regular file"),
+    "a device": (make_device, "not a regular file"),
     "a folder": (Path.mkdir, "is a folder"),
-    "nothing at all": (lambda path: None, "there is no file"),
-    "a link that leads nowhere": (lambda path: path.symlink_to("nowhere"), "there is no file"),
+    "a missing file": (lambda path: None, "there is no file"),
+    "a broken link": (lambda path: path.symlink_to("nowhere"), "there is no file"),
 }
 
 
 @pytest.fixture(scope="module")
 def results(trained, svm, tmp_path_factory):
-    """What became of each file and place, by what it is."""
+    """Outcome of loading each file, by description."""
     folder = tmp_path_factory.mktemp("hostile")
     good = [folder / "net", folder / "svm"]
     for model, path in zip((trained, svm), good, strict=True):
@@ -49,7 +49,7 @@ def results(trained, svm, tmp_path_factory):
 
 
 @pytest.mark.parametrize("what, message", [(what, message) for what, (_, message) in {**FILES, **PLACES}.items()])
-def test_hostile_file_is_refused_by_a_message_in_one_line(what, message, results):
+def test_hostile_file_is_rejected_with_a_one_line_message(what, message, results):
     result = results[what]
     assert "ModelFileError" in result["kinds"], result
     with pytest.raises(ModelFileError, match=message):
@@ -59,34 +59,34 @@ def test_hostile_file_is_refused_by_a_message_in_one_line(what, message, results
 
 
 @pytest.mark.parametrize("what", {**FILES, **PLACES})
-def test_message_and_traceback_show_little_of_the_file_and_nothing_that_a_terminal_obeys(what, results):
+def test_message_and_traceback_are_short_and_have_no_control_characters(what, results):
     result = results[what]
-    # Beside what the file holds: where it is, and what to do.
+    # 200 characters of content, and 300 of other text.
     assert len(result["error"]) - len(result["path"]) < 200 + 300
     assert result["shown"].replace("\n", "").isprintable()
     assert len(result["shown"]) < 6_000
 
 
 @pytest.mark.parametrize("what", {**FILES, **PLACES, **COSTLY})
-def test_hostile_file_runs_nothing_and_opens_nothing(what, results):
+def test_hostile_file_runs_no_code_and_opens_no_files(what, results):
     assert results[what]["seen"] == []
     assert not CANARY.exists()
 
 
 @pytest.mark.parametrize("what", {**FILES, **PLACES, **COSTLY})
-def test_hostile_file_takes_little_memory(what, results):
+def test_hostile_file_needs_little_memory(what, results):
     path = Path(results[what]["path"])
     size = path.stat().st_size if path.is_file() else 0
     assert results[what]["grown"] < MEMORY + 8 * size, results[what]
 
 
 @pytest.mark.parametrize("what", COSTLY)
-def test_costly_file_is_loaded_or_refused(what, results):
+def test_costly_file_is_loaded_or_rejected(what, results):
     result = results[what]
     assert "ModelFileError" in result["kinds"] or result["error"].startswith("loaded "), result
 
 
 @pytest.mark.parametrize("what", ["net", "svm"])
-def test_good_files_are_loaded_under_the_same_watch(what, results):
+def test_valid_files_are_loaded_under_the_same_audit(what, results):
     assert results[what]["error"].startswith("loaded ")
     assert results[what]["seen"] == []

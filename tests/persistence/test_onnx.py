@@ -1,4 +1,4 @@
-"""What ONNX Runtime says of a file is what the classifier says."""
+"""ONNX Runtime predicts the same from an exported file as the classifier."""
 
 import json
 import warnings
@@ -47,7 +47,7 @@ def describe(session):
 
 @pytest.fixture(scope="module")
 def fer2013(tmp_path_factory):
-    """A model of the package, and its file."""
+    """Pretrained model, and its exported file."""
     path = tmp_path_factory.mktemp("fer2013") / "fer2013.onnx"
     model = load_pretrained("fer2013").set_params(emotionclassifier__tta=None)
     export_onnx(model, path)
@@ -55,7 +55,7 @@ def fer2013(tmp_path_factory):
 
 
 @pytest.mark.parametrize("tta", [None, "mirror", "crops"])
-def test_file_says_what_the_classifier_says_of_any_number_of_faces_and_its_making_says_nothing(tmp_path, tta, capfd):
+def test_probabilities_for_any_batch_size_and_silent_export(tmp_path, tta, capfd):
     clf = train(tta=tta)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -67,7 +67,7 @@ def test_file_says_what_the_classifier_says_of_any_number_of_faces_and_its_makin
         np.testing.assert_allclose(ask(session, X[:n]), clf.predict_proba(X[:n]), atol=1e-4)
 
 
-def test_images_are_moved_after_an_export_that_moved_the_first_of_their_size(tmp_path):
+def test_classifier_can_be_used_after_the_export(tmp_path):
     clf = train(X[:, 1:-1], tta="crops", augmentation=None)
     export_onnx(clf, tmp_path / "model.onnx")
     clf.set_params(augmentation="default", warm_start=True).fit(X[:, 1:-1], Y).predict_proba(X[:, 1:-1])
@@ -76,9 +76,9 @@ def test_images_are_moved_after_an_export_that_moved_the_first_of_their_size(tmp
 @pytest.mark.parametrize(
     "images",
     [np.stack([X, X[:, ::-1], X], axis=-1)[:, :, :20], (X / 255).astype(np.float32)],
-    ids=["oblong and in colour", "floats"],
+    ids=["oblong and in color", "floats"],
 )
-def test_file_takes_images_as_fit_had_them(tmp_path, images):
+def test_input_has_the_format_of_fit(tmp_path, images):
     clf = train(images)
     export_onnx(clf, tmp_path / "model.onnx")
     session = open_session(tmp_path / "model.onnx")
@@ -90,7 +90,7 @@ def test_file_takes_images_as_fit_had_them(tmp_path, images):
     }
 
 
-def test_loader_of_a_pipeline_stays_outside_and_is_described(tmp_path):
+def test_loader_of_a_pipeline_is_described_in_the_metadata(tmp_path):
     pipeline = make_pipeline(FaceLoader(image_size=24), AugmentationOverSampler(random_state=0), train())
     pipeline.steps[0][1].fit(X)
     export_onnx(pipeline, tmp_path / "model.onnx")
@@ -99,7 +99,7 @@ def test_loader_of_a_pipeline_stays_outside_and_is_described(tmp_path):
     np.testing.assert_array_equal(faces, X[:5])
 
 
-def test_model_of_the_package_is_exported(fer2013):
+def test_pretrained_model_is_exported(fer2013):
     model, path = fer2013
     faces, _, _ = make_faces(6, random_state=1)
     session = open_session(path)
@@ -107,32 +107,32 @@ def test_model_of_the_package_is_exported(fer2013):
     assert describe(session)["loader"]["detector"] == "mtcnn"
 
 
-def test_whole_numbers_make_a_smaller_file_that_says_nearly_the_same(fer2013, tmp_path):
+def test_quantized_file_is_smaller_and_predicts_almost_the_same(fer2013, tmp_path):
     model, path = fer2013
     clf = model[-1]
     faces, _, _ = make_faces(64, random_state=0)
     export_onnx(clf, tmp_path / "small.onnx", calibration=faces)
     assert (tmp_path / "small.onnx").stat().st_size < 0.4 * path.stat().st_size
-    said = ask(open_session(tmp_path / "small.onnx"), faces)
+    quantized = ask(open_session(tmp_path / "small.onnx"), faces)
     expected = clf.predict_proba(faces)
-    assert np.abs(said - expected).mean() < 0.02
-    # Drawn faces are no photos: the network is in doubt of many.
-    assert np.mean(said.argmax(axis=1) == expected.argmax(axis=1)) > 0.8
+    assert np.abs(quantized - expected).mean() < 0.02
+    # The network is uncertain about many synthetic faces.
+    assert np.mean(quantized.argmax(axis=1) == expected.argmax(axis=1)) > 0.8
     assert describe(open_session(tmp_path / "small.onnx"))["classes"] == clf.classes_.tolist()
 
 
-def test_other_models_are_refused(tmp_path):
+def test_other_models_are_an_error(tmp_path):
     with pytest.raises(ModelFileError, match=r"ends in a SVC|ends in a \w+, expected an EmotionClassifier"):
         export_onnx(make_hog_svm(image_size=24).fit(X, Y), tmp_path / "model.onnx")
 
 
-def test_folder_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(ModelNotFoundError, match="Make it first"):
+def test_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ModelNotFoundError, match="Create it first"):
         export_onnx(train(), tmp_path / "absent" / "model.onnx")
 
 
 class Odd(nn.Module):
-    """Looks at the values of what it sees, which no graph can."""
+    """Network with control flow that depends on the input, which cannot be traced."""
 
     def __init__(self):
         super().__init__()
@@ -142,8 +142,8 @@ class Odd(nn.Module):
         return self.layers(images) if images.sum().item() > 0 else self.layers(-images)
 
 
-def test_network_without_words_in_onnx_is_refused_and_no_file_is_left(tmp_path):
+def test_network_that_onnx_cannot_express_is_an_error_and_leaves_no_file(tmp_path):
     clf = EmotionClassifier(networks.TorchNetwork(Odd), max_epochs=1, random_state=0).fit(X, Y)
-    with pytest.raises(ModelFileError, match=r"does what ONNX has no word for .*save_model"):
+    with pytest.raises(ModelFileError, match=r"cannot be converted to ONNX .*save_model"):
         export_onnx(clf, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

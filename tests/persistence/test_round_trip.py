@@ -1,4 +1,4 @@
-"""What comes back from a file is what was saved."""
+"""Loaded models equal the saved ones."""
 
 import copy
 import re
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.training(quick=True)
 
 @pytest.fixture(scope="session")
 def elsewhere(saved, few):
-    """What each saved model predicts in a new process."""
+    """Predictions of each saved model in a new process."""
     _, folder = saved
     np.savez(folder / "faces.npz", X=few[0])
     code = f"""
@@ -50,13 +50,13 @@ np.savez("predicted.npz", **{{name: models[name].predict_proba(MODELS[name][1](X
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_model_predicts_the_same_to_the_bit_in_a_new_process(name, saved, elsewhere, few):
+def test_predictions_are_identical_in_a_new_process(name, saved, elsewhere, few):
     model = saved[0][name]
     np.testing.assert_array_equal(elsewhere[name], model.predict_proba(MODELS[name][1](few[0])))
 
 
 @pytest.mark.parametrize("name", ["strings", "integers", "booleans", "objects", "hog and svm"])
-def test_labels_come_back_as_they_were(name, saved, few):
+def test_labels_round_trip(name, saved, few):
     models, folder = saved
     loaded = load_model(folder / name)
     assert loaded.classes_.dtype == models[name].classes_.dtype
@@ -64,24 +64,24 @@ def test_labels_come_back_as_they_were(name, saved, few):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_parameters_come_back_as_they_were(name, saved):
+def test_parameters_round_trip(name, saved):
     models, folder = saved
     loaded, model = load_model(folder / name, TRUSTED.get(name, ())), models[name]
     shown = [re.sub(" at 0x[0-9A-Fa-f]+", "", repr(estimator.get_params())) for estimator in (loaded, model)]
     assert shown[0] == shown[1]
 
 
-def test_boolean_keys_are_not_mixed_up(saved):
+def test_boolean_keys_round_trip(saved):
     assert load_model(saved[1] / "booleans").class_weight == {True: 2.0, False: 1.0}
 
 
-def test_random_state_goes_on_where_it_was(saved):
+def test_random_state_round_trip(saved):
     models, folder = saved
     loaded = load_model(folder / "random state").random_state
     assert loaded.randint(1 << 30) == copy.deepcopy(models["random state"].random_state).randint(1 << 30)
 
 
-def test_paths_and_tuples_come_back(few, path, tmp_path):
+def test_paths_and_tuples_round_trip(few, path, tmp_path):
     X, y, _ = few
     pipeline = make_pipeline(FaceLoader(image_size=(24, 20), cache=tmp_path / "cache"), make_classifier()).fit(X, y)
     loader = save_and_load(pipeline, path)[0]
@@ -89,7 +89,7 @@ def test_paths_and_tuples_come_back(few, path, tmp_path):
     assert loader.cache == tmp_path / "cache" and isinstance(loader.cache, Path)
 
 
-def test_search_comes_back_with_its_results(saved):
+def test_search_results_round_trip(saved):
     models, folder = saved
     loaded, search = load_model(folder / "search"), models["search"]
     assert repr(loaded.best_params_) == repr(search.best_params_)
@@ -98,7 +98,7 @@ def test_search_comes_back_with_its_results(saved):
         assert repr(loaded.cv_results_[name]) == repr(column)
 
 
-def test_history_comes_back_as_plain_numbers(saved):
+def test_history_round_trip(saved):
     models, folder = saved
     loaded = load_model(folder / "early stopping")
     assert loaded.history_ == models["early stopping"].history_
@@ -107,7 +107,7 @@ def test_history_comes_back_as_plain_numbers(saved):
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 1e-3}, {"ema": 0.9}])
 @pytest.mark.parametrize("way", ["partial_fit", "fit"])
-def test_training_goes_on_as_if_it_had_not_been_saved(settings, way, few, path):
+def test_training_continues_after_loading(settings, way, few, path):
     X, y, _ = few
     clf = make_classifier(warm_start=True, **settings).partial_fit(X, y).partial_fit(X, y)
     loaded = save_and_load(clf, path)
@@ -117,17 +117,17 @@ def test_training_goes_on_as_if_it_had_not_been_saved(settings, way, few, path):
     np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
 
 
-def test_frozen_model_keeps_its_threshold(trained, few, path):
+def test_frozen_model_with_threshold_round_trip(trained, few, path):
     X, y, _ = few
     model = FixedThresholdClassifier(FrozenEstimator(trained), threshold=0.4, pos_label="pain").fit(X, y)
     np.testing.assert_array_equal(save_and_load(model, path).predict(X), model.predict(X))
 
 
-def test_svm_without_probabilities_decides_the_same(svm, few, path):
+def test_decision_function_of_svm_round_trip(svm, few, path):
     np.testing.assert_array_equal(save_and_load(svm, path).decision_function(few[0]), svm.decision_function(few[0]))
 
 
-def test_routed_groups_are_kept_and_the_model_is_left_as_it_was(few, path):
+def test_metadata_requests_round_trip_and_saving_does_not_change_them(few, path):
     X, y, groups = few
     with sklearn.config_context(enable_metadata_routing=True):
         clf = make_classifier(validation_fraction=0.4).set_fit_request(groups=True)
@@ -149,16 +149,16 @@ def test_callbacks_are_dropped_with_one_warning(few, path):
     assert load_model(path).callbacks is None
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
-def test_model_of_a_gpu_runs_where_there_is_none(trained, few, path):
-    elsewhere = copy.deepcopy(trained)
-    elsewhere.device_ = "cuda"
-    loaded = save_and_load(elsewhere, path)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is available")
+def test_model_trained_on_a_gpu_runs_on_the_cpu(trained, few, path):
+    on_gpu = copy.deepcopy(trained)
+    on_gpu.device_ = "cuda"
+    loaded = save_and_load(on_gpu, path)
     assert loaded.device_ == "cpu"
     np.testing.assert_array_equal(loaded.predict_proba(few[0]), trained.predict_proba(few[0]))
 
 
-def test_svm_is_loaded_without_the_classifier(svm, path):
+def test_loading_an_svm_does_not_import_the_classifier(svm, path):
     save_model(svm, path)
     code = "import sys; from sk_emotion import load_model; load_model(sys.argv[1]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)

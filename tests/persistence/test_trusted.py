@@ -1,4 +1,4 @@
-"""What a file may name, and what the user has to trust."""
+"""Names that a file may use, and names that the user must trust."""
 
 import inspect
 import json
@@ -31,7 +31,7 @@ from sk_emotion.persistence._trusted_names import TRUSTED as TRUSTED_NAMES
 
 
 @pytest.mark.parametrize("trusted", [[Perceptron], ["saved_models.Perceptron"], iter([Perceptron])])
-def test_module_of_the_user_has_to_be_trusted(trusted, saved, few):
+def test_custom_module_must_be_trusted(trusted, saved, few):
     models, folder = saved
     with pytest.raises(ModelFileError, match=r"trusted=\['saved_models\.Perceptron'\]"):
         load_model(folder / "own module")
@@ -40,7 +40,7 @@ def test_module_of_the_user_has_to_be_trusted(trusted, saved, few):
 
 
 @pytest.mark.parametrize("detector, trusted", [(detect_middle, detect_middle), (Detector(3), Detector)])
-def test_detector_of_the_user_has_to_be_trusted(detector, trusted, few, path):
+def test_custom_detector_must_be_trusted(detector, trusted, few, path):
     X, y, _ = few
     pipeline = make_hog_svm(image_size=24, probability=False, detector=detector).fit(X, y)
     save_model(pipeline, path)
@@ -49,7 +49,7 @@ def test_detector_of_the_user_has_to_be_trusted(detector, trusted, few, path):
     np.testing.assert_array_equal(load_model(path, trusted=[trusted]).predict(X), pipeline.predict(X))
 
 
-def test_method_of_the_user_is_trusted_with_its_class(few, path):
+def test_custom_method_must_be_trusted_with_its_class(few, path):
     X, y, _ = few
     pipeline = make_hog_svm(image_size=24, probability=False, detector=Detector(3).__call__).fit(X, y)
     save_model(pipeline, path)
@@ -59,7 +59,7 @@ def test_method_of_the_user_is_trusted_with_its_class(few, path):
     np.testing.assert_array_equal(loaded.predict(X), pipeline.predict(X))
 
 
-def test_trees_have_to_be_trusted(few, path):
+def test_trees_must_be_trusted(few, path):
     X, y, _ = few
     forest = make_pipeline(HOGTransformer(), RandomForestClassifier(2, random_state=0)).fit(X, y)
     save_model(forest, path)
@@ -70,19 +70,19 @@ def test_trees_have_to_be_trusted(few, path):
 
 
 @pytest.mark.parametrize("trusted", ["saved_models.Perceptron", Perceptron, True, None, [3]])
-def test_what_is_trusted_comes_as_a_list_of_names(trusted, saved):
+def test_trusted_must_be_a_list_of_names(trusted, saved):
     with pytest.raises(TypeError, match="expected"):
         load_model(saved[1] / "own module", trusted=trusted)
 
 
-def test_module_that_is_gone_is_named(saved, path):
+def test_missing_module_is_named(saved, path):
     save_model(saved[0]["own module"], path)
     rewrite(path, lambda schema: json.loads(json.dumps(schema).replace("saved_models", "lost_module")))
     with pytest.raises(ModelFileError, match="No module named 'lost_module'"):
         load_model(path, trusted=["lost_module.Perceptron"])
 
 
-def test_names_that_are_trusted_lead_somewhere():
+def test_trusted_names_exist():
     other_versions = {"pathlib._local"}
     for name in ALL_TRUSTED:
         module, _, attribute = name.rpartition(".")
@@ -91,14 +91,14 @@ def test_names_that_are_trusted_lead_somewhere():
 
 
 @pytest.mark.parametrize("name", sorted({*sk_emotion.__all__, *networks.__all__}))
-def test_every_public_estimator_and_specification_is_trusted(name):
+def test_every_public_estimator_and_network_is_trusted(name):
     value = getattr(sk_emotion, name, None) or getattr(networks, name)
     if inspect.isclass(value) and issubclass(value, sklearn.base.BaseEstimator) and not inspect.isabstract(value):
         assert f"{value.__module__}.{value.__name__}" in TRUSTED_NAMES["ObjectNode"]
 
 
 @pytest.mark.parametrize("name", get_scorer_names())
-def test_every_scorer_of_a_classifier_is_trusted(name):
+def test_every_classification_scorer_is_trusted(name):
     function = get_scorer(name)._score_func
     if function.__module__.endswith(("_classification", "_ranking")):
         assert f"{function.__module__}.{function.__name__}" in TRUSTED_NAMES["FunctionNode"]
@@ -126,7 +126,7 @@ def mapping(**nodes):
 
 
 def make_nodes(name, *arguments):
-    """Give every way in which a file could ask for a name, and call it with arguments."""
+    """Return every kind of node that could use a name and call it with arguments."""
     module, _, attribute = name.rpartition(".")
     named = {"__class__": attribute, "__module__": module}
     function = {**named, "__loader__": "FunctionNode"}
@@ -192,7 +192,7 @@ def plant(path, svm, node):
         "lost_module.function",
     ],
 )
-def test_name_that_is_not_trusted_is_refused(name, way, svm, path, tmp_path):
+def test_untrusted_name_is_rejected(name, way, svm, path, tmp_path):
     plant(path, svm, make_nodes(name, str(tmp_path / "canary"))[way])
     with pytest.raises(ModelFileError, match=rf"needs .*{name}\b.*Only if you trust"):
         load_model(path)
@@ -202,28 +202,28 @@ def test_name_that_is_not_trusted_is_refused(name, way, svm, path, tmp_path):
 
 @pytest.mark.parametrize("way", sorted(set(WAYS) - {"ObjectNode"}))
 @pytest.mark.parametrize("name", ["sk_emotion.preprocessing._face_loader.FaceLoader", "imblearn.pipeline.Pipeline"])
-def test_name_that_is_trusted_for_an_object_is_trusted_for_nothing_else(name, way, svm, path):
+def test_name_trusted_for_objects_is_rejected_elsewhere(name, way, svm, path):
     plant(path, svm, make_nodes(name)[way])
     with pytest.raises(ModelFileError, match=f"needs .*{name}"):
         load_model(path)
 
 
 @pytest.mark.parametrize("way", sorted(set(WAYS) - {"FunctionNode", "PartialNode", "DefaultDictNode"}))
-def test_function_that_is_trusted_is_not_called(way, svm, path):
+def test_trusted_function_is_not_called(way, svm, path):
     plant(path, svm, make_nodes("sklearn.metrics._classification.f1_score")[way])
     with pytest.raises(ModelFileError, match=r"needs .*f1_score"):
         load_model(path)
 
 
 @pytest.mark.parametrize("name", ["methodcaller", "attrgetter", "call"])
-def test_operators_are_refused(name, svm, path):
+def test_operators_are_rejected(name, svm, path):
     node = {"__class__": name, "__module__": "operator", "__loader__": "OperatorFuncNode"}
     plant(path, svm, {**node, "attrs": group("tuple", text("fit"))})
     with pytest.raises(ModelFileError, match=f"needs operator.{name}"):
         load_model(path)
 
 
-def test_methods_of_trusted_objects_are_refused(svm, path):
+def test_methods_of_trusted_objects_are_rejected(svm, path):
     owner = {"__class__": "FaceLoader", "__module__": "sk_emotion.preprocessing._face_loader"}
     content = {"func": "fit", "obj": {**owner, "__loader__": "ObjectNode", "content": mapping()}}
     plant(path, svm, {**owner, "__loader__": "MethodNode", "content": content})
@@ -231,21 +231,21 @@ def test_methods_of_trusted_objects_are_refused(svm, path):
         load_model(path)
 
 
-def test_object_is_not_found_by_the_number_of_another(svm, path):
+def test_cached_node_is_rejected(svm, path):
     node = {"__class__": "mkdir", "__module__": "os", "__loader__": "CachedNode", "__id__": 1}
     plant(path, svm, node)
     with pytest.raises(ModelFileError):
         load_model(path)
 
 
-def test_class_that_is_renamed_in_the_file_is_refused(trained, path):
+def test_renamed_class_is_rejected(trained, path):
     save_model(trained, path)
     rewrite(path, lambda schema: {**schema, "__module__": "saved_models", "__class__": "Trap"})
     with pytest.raises(ModelFileError, match=r"needs saved_models\.Trap"):
         load_model(path)
 
 
-def test_function_of_a_transformer_has_to_be_trusted(few, path):
+def test_function_of_a_transformer_must_be_trusted(few, path):
     X, y, _ = few
     rows = X.reshape(len(X), -1).astype(float)
     model = make_pipeline(FunctionTransformer(np.sqrt), StandardScaler(), LogisticRegression()).fit(rows, y)
@@ -257,14 +257,14 @@ def test_function_of_a_transformer_has_to_be_trusted(few, path):
         load_model(path)
 
 
-def test_weights_that_do_not_fit_the_network_are_refused(trained, path):
+def test_weights_that_do_not_match_the_network_are_rejected(trained, path):
     save_model(trained, path)
     rewrite(path, lambda schema: find(schema, "ResNet").update(width=text(8)))
     with pytest.raises(ModelFileError, match="is damaged"):
         load_model(path)
 
 
-def test_other_version_of_scikit_learn_is_told(svm, path):
+def test_other_version_of_scikit_learn_warns(svm, path):
     save_model(svm, path)
     rewrite(path, lambda schema: find(schema, "StandardScaler").update(_sklearn_version=text("1.0")))
     with pytest.warns(InconsistentVersionWarning, match="StandardScaler from version 1.0"):

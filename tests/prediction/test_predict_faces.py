@@ -26,12 +26,12 @@ def photos(faces, tmp_path):
     return paths
 
 
-def see_bright_pictures(picture):
-    """A detector for which a bright picture is a face, and a dark one is none."""
-    return [(0, 0, picture.shape[1], picture.shape[0])] if picture.mean() > 60 else []
+def detect_bright_images(image):
+    """Detect a face in bright images, and none in dark ones."""
+    return [(0, 0, image.shape[1], image.shape[0])] if image.mean() > 60 else []
 
 
-def test_table_says_what_the_model_says(faces, model, photos):
+def test_table_agrees_with_the_model(faces, model, photos):
     table = predict_faces(model, photos)
     assert table["picture"].tolist() == [str(path) for path in photos]
     assert table["label"].tolist() == model.predict(photos).tolist()
@@ -42,7 +42,7 @@ def test_table_says_what_the_model_says(faces, model, photos):
     assert table["face_found"].isna().all()
 
 
-def test_doubtful_pictures_get_no_label(faces, model):
+def test_images_below_min_confidence_get_no_label(faces, model):
     X, _, _ = faces
     confidence = model.predict_proba(X).max(axis=1)
     table = predict_faces(model, X, min_confidence=np.median(confidence))
@@ -50,23 +50,23 @@ def test_doubtful_pictures_get_no_label(faces, model):
     assert 0 < doubtful.sum() < len(X)
     assert table["label"].isna().tolist() == doubtful.tolist()
     assert (table.loc[doubtful, "rejected"] == "not confident").all()
-    assert table["picture"][0] == "picture 0"
+    assert table["picture"][0] == "image 0"
 
 
-def test_pictures_without_a_face_get_no_label_unless_asked(faces):
+def test_images_without_a_face_get_no_label_if_require_face(faces):
     X, y, _ = faces
-    model = make_hog_svm(image_size=24, detector=see_bright_pictures).fit(X, y)
+    model = make_hog_svm(image_size=24, detector=detect_bright_images).fit(X, y)
     pictures = [np.full((32, 32), 200, dtype=np.uint8), np.full((32, 32), 10, dtype=np.uint8)]
     table = predict_faces(model, pictures)
     assert table["face_found"].tolist() == [True, False]
     assert table["rejected"].tolist() == ["", "no face seen"]
     assert table["label"].isna().tolist() == [False, True]
-    # The doubt of the model is told all the same.
+    # The confidence is still reported.
     assert table["confidence"].notna().all()
     assert predict_faces(model, pictures, require_face=False)["label"].notna().all()
 
 
-def test_small_uniform_pictures_hold_no_face(faces):
+def test_small_uniform_images_have_no_face(faces):
     X, y, _ = faces
     model = make_hog_svm(image_size=24, detector="mtcnn").fit(X, y)
     blank = [np.zeros((24, 24), np.uint8), Image.new("RGB", (64, 64), "white"), np.zeros((1, 1), np.uint8), X[0]]
@@ -77,25 +77,25 @@ def test_small_uniform_pictures_hold_no_face(faces):
     assert predict_faces(model, batch.reshape(4, -1))["rejected"].tolist() == ["", "", "no face seen", ""]
 
 
-def test_frame_that_was_not_read_costs_the_others_nothing(faces, model):
+def test_missing_frame_does_not_affect_the_others(faces, model):
     X, _, _ = faces
     table = predict_faces(model, [X[0], None, X[1]])
     assert table["rejected"].str[:22].tolist() == ["", "cannot be read: is Non", ""]
     assert table["label"][[0, 2]].tolist() == model.predict(list(X[:2])).tolist()
 
 
-def test_damaged_picture_costs_the_others_nothing(model, photos):
+def test_damaged_image_does_not_affect_the_others(model, photos):
     photos[1].write_bytes(b"no picture")
     table = predict_faces(model, photos)
     assert table["rejected"].str.startswith("cannot be read").tolist() == [False, True, False, False]
     assert table.loc[1, ["label", "confidence", "probability_pain"]].isna().all()
     assert table["label"].notna().sum() == 3
-    # The model's own way with errors is left as it was.
+    # on_error of the model is not changed.
     with pytest.raises(ImageReadError):
         model.predict(photos)
 
 
-def test_network_alone_takes_photos_of_any_size(faces, photos):
+def test_network_without_loader_accepts_photos_of_any_size(faces, photos):
     X, y, _ = faces
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X, y)
     with pytest.warns(DatasetWarning, match="has no FaceLoader"):
@@ -111,7 +111,7 @@ def test_search_and_column_of_paths(faces, photos):
     assert by_column["label"].tolist() == search.predict(photos).tolist()
 
 
-def test_threshold_of_the_model_is_kept_to(faces, model):
+def test_threshold_of_the_model_is_used(faces, model):
     X, y, _ = faces
     strict = FixedThresholdClassifier(
         FrozenEstimator(model), threshold=1.0, pos_label="pain", response_method="predict_proba"
@@ -120,15 +120,15 @@ def test_threshold_of_the_model_is_kept_to(faces, model):
     assert set(table["label"]) == {"happiness"}
 
 
-def test_progress_is_told_in_pictures(faces, model):
+def test_progress_counts_images(faces, model):
     X, _, _ = faces
-    told = []
-    predict_faces(model, list(X), progress=told.append)
-    assert sum(told) == len(X)
-    assert len(told) > 1
+    steps = []
+    predict_faces(model, list(X), progress=steps.append)
+    assert sum(steps) == len(X)
+    assert len(steps) > 1
 
 
-def test_model_without_probabilities_is_of_use_without_confidence(faces):
+def test_model_without_probabilities_predicts_labels_only(faces):
     X, y, _ = faces
     model = make_hog_svm(image_size=24, probability=False).fit(X, y)
     table = predict_faces(model, X)
@@ -138,12 +138,12 @@ def test_model_without_probabilities_is_of_use_without_confidence(faces):
         predict_faces(model, X, min_confidence=0.5)
 
 
-def test_confidence_out_of_range_is_refused(faces, model):
+def test_min_confidence_out_of_range_is_an_error(faces, model):
     with pytest.raises(ValueError, match="min_confidence=60"):
         predict_faces(model, faces[0], min_confidence=60)
 
 
-def test_pipeline_with_a_network_is_asked_once_for_each_picture(faces, photos):
+def test_detector_is_called_once_per_image(faces, photos):
     X, y, _ = faces
     calls = []
 
@@ -161,9 +161,9 @@ def test_pipeline_with_a_network_is_asked_once_for_each_picture(faces, photos):
 
 
 @pytest.mark.parametrize("wrapper", ["calibrated", "fixed", "tuned", "search"])
-def test_faceless_and_damaged_pictures_are_rejected_inside_wrappers_too(faces, photos, wrapper):
+def test_images_without_a_face_and_damaged_images_are_rejected_in_meta_estimators(faces, photos, wrapper):
     X, y, _ = faces
-    pipeline = make_hog_svm(image_size=24, detector=see_bright_pictures)
+    pipeline = make_hog_svm(image_size=24, detector=detect_bright_images)
     fitted = FrozenEstimator(pipeline.fit(X, y))
     model = {
         "calibrated": CalibratedClassifierCV(fitted),
@@ -181,7 +181,7 @@ def test_faceless_and_damaged_pictures_are_rejected_inside_wrappers_too(faces, p
     assert table["label"][[0, 3]].tolist() == model.predict(whole).tolist()
 
 
-def test_confidence_is_measured_from_the_threshold_of_the_model(faces, model):
+def test_confidence_is_scaled_by_the_threshold_of_the_model(faces, model):
     X, y, _ = faces
     sensitive = FixedThresholdClassifier(
         FrozenEstimator(model), threshold=0.1, pos_label="pain", response_method="predict_proba"
@@ -194,7 +194,7 @@ def test_confidence_is_measured_from_the_threshold_of_the_model(faces, model):
     pd.testing.assert_frame_equal(predict_faces(FrozenEstimator(sensitive), X), table)
 
 
-def test_network_of_16_bits_refuses_8(faces):
+def test_network_trained_on_16_bits_rejects_8_bits(faces):
     X, y, _ = faces
     deep = X.astype(np.uint16) * 257
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(deep, y)
@@ -202,7 +202,7 @@ def test_network_of_16_bits_refuses_8(faces):
         predict_faces(clf, X)
 
 
-def test_network_of_fractions_takes_photos(faces, photos):
+def test_network_trained_on_floats_accepts_photos(faces, photos):
     X, y, _ = faces
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X / 255, y)
     with pytest.warns(DatasetWarning, match="has no FaceLoader"):
@@ -210,9 +210,9 @@ def test_network_of_fractions_takes_photos(faces, photos):
     np.testing.assert_allclose(table["probability_pain"], clf.predict_proba(X[:4] / 255)[:, 1], atol=1e-6)
 
 
-def test_loader_that_raises_without_a_face_rejects_instead(faces):
+def test_loader_with_on_missing_raise_rejects_images_without_a_face(faces):
     X, y, _ = faces
-    model = make_hog_svm(image_size=24, detector=see_bright_pictures)
+    model = make_hog_svm(image_size=24, detector=detect_bright_images)
     model.set_params(faceloader__on_missing="raise").fit(np.maximum(X, 70), y)
     dark = [np.full((32, 32), 10, dtype=np.uint8)]
     assert predict_faces(model, dark)["rejected"].tolist() == ["no face seen"]

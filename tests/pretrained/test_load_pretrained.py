@@ -1,4 +1,4 @@
-"""Models that come with the package: what they take, what they say, and trainings that start from them."""
+"""Pretrained models: input, predictions, and fine-tuning."""
 
 import io
 from pathlib import Path
@@ -35,7 +35,7 @@ def body(clf):
     return {name: value for name, value in state.items() if not name.startswith("head")}
 
 
-def test_every_model_has_weights_of_at_most_6_mb_and_a_card():
+def test_models_have_at_most_6_mb_of_weights_and_a_card():
     assert list_weights() == sorted(CLASSES)
     for name, classes in CLASSES.items():
         assert (FOLDER / f"{name}.safetensors").stat().st_size <= 6e6
@@ -44,13 +44,13 @@ def test_every_model_has_weights_of_at_most_6_mb_and_a_card():
         assert "Not fit for" in card
 
 
-def test_package_holds_no_picture():
+def test_package_contains_no_images():
     endings = {path.suffix.lower() for path in Path(sk_emotion.__file__).parent.rglob("*") if path.is_file()}
     assert not endings & {".jpg", ".jpeg", ".png", ".webp", ".npy", ".npz", ".gif", ".bmp"}
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_smiling_astronaut_is_happy_in_whatever_form_she_comes(name, models, tmp_path):
+def test_prediction_is_the_same_for_all_input_types(name, models, tmp_path):
     photo = Image.fromarray(astronaut())
     photo.save(tmp_path / "photo.png")
     encoded = io.BytesIO()
@@ -64,7 +64,7 @@ def test_smiling_astronaut_is_happy_in_whatever_form_she_comes(name, models, tmp
     assert models[name].classes_[probabilities[0].argmax()] == "happiness"
 
 
-def test_tight_crops_are_taken_as_they_are(faces, models):
+def test_face_crops_are_not_cropped_again(faces, models):
     model = models["fer2013"]
     np.testing.assert_array_equal(model.predict_proba(faces[0]), model[-1].predict_proba(faces[0]))
     assert model[0].face_found_.all()
@@ -72,20 +72,20 @@ def test_tight_crops_are_taken_as_they_are(faces, models):
     np.testing.assert_allclose(model.predict_proba(color), model.predict_proba(faces[0]), atol=1e-6)
 
 
-def test_unknown_model_is_an_error_that_names_those_there_are():
+def test_unknown_model_is_an_error_that_lists_the_models():
     with pytest.raises(ValueError, match=r"pretrained='fer': there is no such model. .*'fer2013', 'human-emotions'"):
         load_pretrained("fer")
     with pytest.raises(ValueError, match="there is no such model"):
         networks.ResNet(pretrained="fer").build(1, (48, 48), 3)
 
 
-def test_loaded_model_survives_a_model_file(faces, models, tmp_path):
+def test_pretrained_model_can_be_saved(faces, models, tmp_path):
     save_model(models["human-emotions"], tmp_path / "model.skops")
     same = load_model(tmp_path / "model.skops")
     np.testing.assert_array_equal(same.predict_proba(faces[0]), models["human-emotions"].predict_proba(faces[0]))
 
 
-def test_loaded_model_trains_on_from_its_features(faces, models):
+def test_fit_starts_from_the_pretrained_weights(faces, models):
     model = clone(models["fer2013"]).set_params(emotionclassifier__max_epochs=1, emotionclassifier__random_state=0)
     before = body(models["fer2013"][-1])
     after = body(model.fit(faces[0], faces[1])[-1])
@@ -95,7 +95,7 @@ def test_loaded_model_trains_on_from_its_features(faces, models):
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (48, 48, 3), (64, 40)])
-def test_training_starts_from_weights_whatever_the_image(shape, faces):
+def test_fine_tuning_on_images_of_any_shape(shape, faces):
     images = FaceLoader(image_size=shape[:2], color=len(shape) == 3).fit_transform(list(faces[0]))
     clf = EmotionClassifier(networks.ResNet(pretrained="fer2013"), max_epochs=1, random_state=0)
     assert clf.fit(images, faces[1]).predict_proba(images).shape == (48, 3)
@@ -103,14 +103,14 @@ def test_training_starts_from_weights_whatever_the_image(shape, faces):
     assert stem["lr"] == pytest.approx(0.3 * head["lr"])
 
 
-def test_grey_and_rgb_weights_see_the_same_in_a_grey_picture():
-    grey, rgb = (networks.ResNet(pretrained="fer2013").build(channels, (48, 48), 3).eval() for channels in (1, 3))
+def test_grayscale_and_rgb_weights_agree_on_grayscale_images():
+    gray, rgb = (networks.ResNet(pretrained="fer2013").build(channels, (48, 48), 3).eval() for channels in (1, 3))
     images = torch.rand(4, 1, 48, 48)
-    torch.testing.assert_close(grey.stem(images), rgb.stem(images.expand(-1, 3, -1, -1)))
+    torch.testing.assert_close(gray.stem(images), rgb.stem(images.expand(-1, 3, -1, -1)))
 
 
 @pytest.mark.parametrize("frozen_parts", [1, 4])
-def test_frozen_parts_stay_as_they_are_in_training(frozen_parts, faces):
+def test_frozen_parts_are_not_trained(frozen_parts, faces):
     network = networks.ResNet(pretrained="fer2013", frozen_parts=frozen_parts)
     clf = EmotionClassifier(network, max_epochs=1, random_state=0).fit(faces[0], faces[1])
     start = network.build(1, (48, 48), 3).state_dict()
@@ -120,7 +120,7 @@ def test_frozen_parts_stay_as_they_are_in_training(frozen_parts, faces):
             assert torch.equal(value, start[name]) == name.startswith(frozen), name
 
 
-def test_frozen_parts_stay_frozen_after_a_model_file(faces, tmp_path):
+def test_frozen_parts_stay_frozen_after_loading(faces, tmp_path):
     network = networks.ResNet(pretrained="fer2013", frozen_parts=4)
     clf = EmotionClassifier(network, max_epochs=1, random_state=0).fit(faces[0], faces[1])
     before = body(clf)
@@ -129,11 +129,11 @@ def test_frozen_parts_stay_frozen_after_a_model_file(faces, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in after.items() if "tracked" not in name)
 
 
-def test_width_that_the_weights_do_not_have_is_an_error():
+def test_other_width_than_that_of_the_weights_is_an_error():
     with pytest.raises(ValueError, match=r"pretrained='fer2013' has width=24, blocks_per_stage=1, but .*'width': 8"):
         networks.ResNet(width=8, pretrained="fer2013").build(1, (48, 48), 3)
 
 
-def test_more_frozen_parts_than_there_are_is_an_error():
+def test_too_many_frozen_parts_are_an_error():
     with pytest.raises(ValueError, match="frozen_parts=5, expected 0 to 4"):
         networks.ResNet(pretrained="fer2013", frozen_parts=5).build(1, (48, 48), 3)

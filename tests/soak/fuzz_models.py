@@ -1,10 +1,10 @@
-"""Load damaged and forged model files, as many or for as long as asked: only errors of sk_emotion may come out.
+"""Load damaged and forged model files for a given number or time: only errors of sk_emotion may be raised.
 
     python tests/soak/fuzz_models.py --count 500 --keep escapes
 
-Each file follows from the seed and its number, so that ``--only NUMBER`` makes it again. It is loaded in a child
-process of its own, which may neither run nor open anything, nor take more than 300 MB or 5 s of processor time. A file
-that is loaded all the same is fine: what a forged model predicts is not promised.
+Each file is determined by the seed and its number, so that ``--only NUMBER`` reproduces it. It is loaded in its own
+child process, which must not run or open anything, nor use more than 300 MB or 5 s of CPU time. Files that load without
+an error are fine: nothing is guaranteed about the predictions of a forged model.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def change_name(nodes, rng):
 
 
 def lend(key):
-    """Let a node have what another has."""
+    """Return a function that copies a value from one node to another."""
 
     def change(nodes, rng):
         having = [node for node in nodes if key in node]
@@ -69,7 +69,7 @@ def lend(key):
 
 def replace_node(nodes, rng):
     one, other = rng.sample(nodes, 2)
-    # A copy, since a node within itself has no end.
+    # A copy, since a node must not contain itself.
     copied = copy.deepcopy(other)
     one.clear()
     one.update(copied)
@@ -107,28 +107,28 @@ def change_schema(parts, rng):
     schema = json.loads(parts["schema.json"])
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         nodes = [node for node in list_nodes(schema) if len(node) > 1]
-        # A change before may have left nothing of the kind.
+        # An earlier change may have removed all nodes of the kind.
         with suppress(IndexError, ValueError):
             rng.choice(CHANGES)(nodes, rng)
     parts["schema.json"] = json.dumps(schema).encode()
 
 
 def list_nodes(item):
-    """List the nodes of a tree that need not be whole any more."""
+    """List the nodes of a tree that may be damaged."""
     below = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
     own = [item] if isinstance(item, dict) and "__loader__" in item else []
     return own + [node for part in below for node in list_nodes(part)]
 
 
 def change_array(parts, rng):
-    """Flip bytes of an array or its header, or let it be another."""
+    """Flip bytes of an array or its header, or replace it by another array."""
     arrays = sorted(name for name in parts if name != "schema.json")
     name = rng.choice(arrays)
     content = bytearray(parts[name])
     if rng.random() < 0.3:
         content = parts[rng.choice(arrays)]
     elif rng.random() < 0.5:
-        # Of its shape or type.
+        # Change shape or dtype.
         header = re.sub(
             rb"\d", lambda _: str(rng.randrange(10)).encode(), bytes(content[:128]), count=rng.randrange(1, 4)
         )
@@ -144,13 +144,13 @@ def flip(content, rng):
 
 
 def make_file(good, seed, number):
-    """Make the file of a number."""
+    """Return the content of the file with this number."""
     rng = random.Random(f"{seed} {number}")
     content = rng.choice(good)
     way = rng.random()
     if way < 0.15:
         content = bytearray(content)
-        # The directory is at the end.
+        # The zip directory is at the end.
         start = rng.choice((0, max(0, len(content) - 3000)))
         part = content[start:]
         flip(part, rng)
@@ -163,7 +163,7 @@ def make_file(good, seed, number):
 
 
 def make_good():
-    """Save a model of each kind, and return what is in the files."""
+    """Save a model of each kind and return the contents of the files."""
     X, y, groups = make_faces(36, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)
     good = []
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +172,7 @@ def make_good():
             save_model(MODELS[kind][0]().fit(X, y, **({"groups": groups} if kind == "search" else {})), path)
             load_model(path)
             good.append(path.read_bytes())
-    # Whatever a file may ask for is there, so that an import is one too many.
+    # Import all modules that a file may name, so that any further import counts as an escape.
     for _, module, _ in PAIRS:
         if module != "pathlib._local":
             import_module(module)
@@ -180,24 +180,24 @@ def make_good():
 
 
 def judge(result):
-    """Name what came of a file, and whether that is an escape."""
+    """Return a description of the outcome, and whether it is an escape."""
     if result["seen"]:
         return f"did {result['seen'][0]}", True
     if result["grown"] > MEMORY or result["seconds"] > SECONDS:
-        return f"took {result['grown'] / 1e6:.0f} MB, {result['seconds']:.0f} s", True
+        return f"used {result['grown'] / 1e6:.0f} MB, {result['seconds']:.0f} s", True
     if not result["kinds"]:
         return result["error"].split(" ")[0], not result["error"].startswith("loaded")
     if "SkEmotionError" not in result["kinds"]:
         return result["kinds"][0], True
-    return "was refused", False
+    return "was rejected", False
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--count", type=int, help="load so many files, however long it takes")
+    parser.add_argument("--count", type=int, help="number of files, instead of a time limit")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="the number of a single file")
+    parser.add_argument("--only", type=int, help="number of a single file to load")
     parser.add_argument("--keep", type=Path, help="folder for files that escape")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")

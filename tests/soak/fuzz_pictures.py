@@ -1,12 +1,12 @@
-"""Read as many damaged pictures as asked: only errors of sk_emotion may come out, soon and in little memory.
+"""Read damaged images: only errors of sk_emotion may be raised, within limits of time and memory.
 
     python tests/soak/fuzz_pictures.py --count 20000 --keep escapes
 
-Pictures are read by the handful. Each handful follows from the seed and its number, so that ``--only NUMBER`` makes it
-again. That is why plain random numbers drive this and not Hypothesis, which drives some seconds of the same in
-``tests/preprocessing/test_fuzz_pictures.py``: shrinking says little of a compressed file, and without it there are many
-times more inputs. They are read in child processes, so that a crash or a hang of a decoder in C costs a handful. What
-libtiff writes to standard error is its own.
+Images are read in small groups ("handfuls"). Each is determined by the seed and its number, so that ``--only NUMBER``
+reproduces it. Plain random numbers are used rather than Hypothesis, which runs a few seconds of the same test in
+``tests/preprocessing/test_fuzz_pictures.py``: shrinking a compressed file is not informative, and without it many times
+more inputs are tested. Images are read in child processes, so that a crash or hang of a decoder costs one handful.
+Messages of libtiff on standard error can be ignored.
 """
 
 import argparse
@@ -34,11 +34,11 @@ from sk_emotion import FaceLoader, load_face_folder
 from sk_emotion.exceptions import DatasetWarning
 
 HANDFUL = 8
-# What is promised of a picture, and so of the largest in a handful.
+# Limit of memory per image, and so for the largest of a handful.
 MAX_MEMORY = 300_000_000
-# Of a processor, for a handful; and by the clock, should it wait for something.
+# Limit of CPU time per handful.
 MAX_SECONDS = 5
-# What the machine has to be kept from.
+# Limits of address space and wall-clock time that protect the machine.
 MAX_ADDRESSES = 2**33
 MAX_WAIT = 300
 BATCH = 100
@@ -51,16 +51,16 @@ _REASONS = re.compile(
 
 
 class EscapeError(Exception):
-    """Something came out that no user should see."""
+    """An outcome that no user should see."""
 
 
 def read_bytes(pictures, color=False, image_size=16):
-    """Make faces of pictures; give what came of each, or raise an EscapeError."""
+    """Load faces from encoded images; return the outcome of each, or raise an EscapeError."""
     return _load(pictures, color, image_size)
 
 
 def read_files(pictures, folder):
-    """Make faces of pictures in files, and load the folder around them; both must take what is taken as bytes."""
+    """Load faces from files, and load their folder; both must accept the same images as `read_bytes`."""
     for path in folder.glob("pain/[0-9]*"):
         path.unlink()
     paths = [folder / "pain" / str(index) for index in range(len(pictures))]
@@ -69,17 +69,17 @@ def read_files(pictures, folder):
     found = _load([str(path) for path in paths], False, 16)
     for path, reason in zip(paths, found, strict=True):
         if reason == TOO_LARGE:
-            # The limit of a folder is higher.
+            # load_face_folder has a higher limit.
             path.unlink()
     photos = {Path(path).name for path in _watch(lambda: load_face_folder(folder, groups=None).data)}
     wanted = {path.name for path, reason in zip(paths, found, strict=True) if reason == DECODED} | {"whole.png"}
     if photos != wanted:
-        raise EscapeError(f"the loader takes {sorted(wanted)}, the folder {sorted(photos)}")
+        raise EscapeError(f"the loader accepts {sorted(wanted)}, the folder {sorted(photos)}")
     return found
 
 
 def make_folder(folder, files):
-    """Make two class folders with a whole photo in each."""
+    """Make two class folders with one valid photo each."""
     for emotion in ("pain", "fear"):
         (folder / emotion).mkdir()
         (folder / emotion / "whole.png").write_bytes(files["png"])
@@ -101,7 +101,7 @@ def _find_reason(error):
 
 
 def _watch(action):
-    """Do it; any error, and any warning but the one that pictures are left out, is an escape."""
+    """Run a function; any error, and any warning other than a DatasetWarning, is an escape."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -120,24 +120,24 @@ def make_handful(files, seed, number):
 
 
 def read_handful(pictures, number, folder):
-    """Read pictures in the way that their number says: one time in four as files, else as bytes."""
+    """Read a handful as files if its number is a multiple of four, else as bytes."""
     if number % 4 == 0:
         return read_files(pictures, folder)
     return read_bytes(pictures, color=number % 4 == 1, image_size=48 if number % 4 == 2 else 16)
 
 
 class Batch:
-    """Handfuls read by a child process, which tells where it is in a shared piece of memory.
+    """Handfuls read by a child process, which reports its progress in shared memory.
 
     Parameters
     ----------
     files : dict of str to bytes
-        Whole files.
+        Valid files.
     seed : int
     numbers : range
-        Which handfuls to read.
+        Numbers of the handfuls to read.
     folder : Path
-        Of `make_folder`.
+        Folder made by `make_folder`.
     """
 
     def __init__(self, files, seed, numbers, folder):
@@ -145,12 +145,12 @@ class Batch:
         self.counts = collections.Counter()
         self.escape = None
         self.slowest = self.memory = 0
-        # The number that is being read, and when it was begun.
+        # The number of the current handful, and its start time.
         self.place = mmap.mmap(-1, 16)
 
     def run(self):
-        """Read until the end or the first escape; give the number after the last that was read."""
-        self._tell(self.numbers.start)
+        """Read until the end or the first escape; return the number after the last handful read."""
+        self._report(self.numbers.start)
         source, sink = os.pipe()
         child = os.fork()
         if child == 0:
@@ -159,19 +159,19 @@ class Batch:
         os.close(sink)
         killed = self._wait(child)
         with os.fdopen(source) as file:
-            told = file.read()
+            result = file.read()
         number, _ = struct.unpack("qd", self.place)
-        if told:
-            self.counts, self.escape, self.slowest, self.memory = json.loads(told)
+        if result:
+            self.counts, self.escape, self.slowest, self.memory = json.loads(result)
         else:
             self.escape = killed
         return number + 1
 
-    def _tell(self, number):
+    def _report(self, number):
         self.place[:] = struct.pack("qd", number, time.monotonic())
 
     def _wait(self, child):
-        """Wait for the child, but not for a handful that takes too long; say how it died."""
+        """Wait for the child, and kill it if a handful takes too long; return how it ended."""
         while True:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
@@ -184,15 +184,15 @@ class Batch:
             time.sleep(0.05)
 
     def _read_all(self, sink):
-        # What is promised is measured.
+        # Limit resources, and measure their use.
         resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         before = _peak_memory()
         for number in self.numbers:
             pictures = make_handful(self.files, self.seed, number)
-            self._tell(number)
+            self._report(number)
             start = time.process_time()
-            # Beyond it, the system ends the process by SIGXCPU.
+            # When the limit is exceeded, the process receives SIGXCPU.
             resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(start) + MAX_SECONDS, resource.RLIM_INFINITY))
             try:
                 self.counts.update(read_handful(pictures, number, self.folder))
@@ -203,7 +203,7 @@ class Batch:
             if self.memory > MAX_MEMORY:
                 self.escape = f"{self.memory / 1e6:.0f} MB of memory"
             if self.slowest > MAX_SECONDS:
-                self.escape = f"{self.slowest:.1f} s of a processor"
+                self.escape = f"{self.slowest:.1f} s of CPU time"
             if self.escape:
                 break
         os.write(sink, json.dumps([self.counts, self.escape, self.slowest, self.memory]).encode())
@@ -211,17 +211,17 @@ class Batch:
 
 
 def _peak_memory():
-    """Tell the most memory of this process, in bytes, that of decoders in C among it."""
+    """Return the peak memory of this process in bytes, including that of decoders in C."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--count", type=int, help="read so many pictures, however long it takes")
+    parser.add_argument("--count", type=int, help="number of images, instead of a time limit")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="read this handful again, in this process")
-    parser.add_argument("--keep", type=Path, default=Path("escapes"), help="folder for what escaped")
+    parser.add_argument("--only", type=int, help="number of a single handful to read in this process")
+    parser.add_argument("--keep", type=Path, default=Path("escapes"), help="folder for images that escape")
     arguments = parser.parse_args()
 
     files, seed = make_files(), arguments.seed
@@ -232,7 +232,7 @@ def main():
         if arguments.only is not None:
             print(read_handful(make_handful(files, seed, arguments.only), arguments.only, folder))
             return 0
-        # Read once here, so that children find everything imported.
+        # Read once here, so that all imports are done before forking.
         read_files([files["tiff"]], folder)
         deadline = math.inf if arguments.count else time.monotonic() + 60 * arguments.minutes
         last = math.ceil(arguments.count / HANDFUL) if arguments.count else sys.maxsize
@@ -250,14 +250,14 @@ def main():
                 print(f"handful {number - 1}, kept in {kept}: {batch.escape}", flush=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"seed {seed}: {number * HANDFUL:,} inputs made of {len(files)} files, ",
+        f"seed {seed}: {number * HANDFUL:,} inputs made from {len(files)} files, ",
         end="",
     )
-    print(f"{used.ru_utime + used.ru_stime:.0f} s of a processor")
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of CPU time")
     for kind, count in counts.most_common():
         print(f"{count:9,} {kind}")
     print(
-        f"the slowest handful took {slowest:.1f} s of a processor, the most memory was {memory / 1e6:.0f} MB; "
+        f"the slowest handful took {slowest:.1f} s of CPU time, the peak memory was {memory / 1e6:.0f} MB; "
         f"{n_escapes} escapes"
     )
     return 1 if n_escapes else 0

@@ -1,10 +1,10 @@
-"""Train and predict in one process for long, and fail if its memory grows.
+"""Train and predict many times in one process, and fail if its memory grows.
 
     python tests/soak/memory.py
 
-Each round fits a classifier of its own, as a search does, and predicts faces one by one, as a server does: from an
-array, and from an encoded picture by way of FaceLoader. Memory is what the process has resident after each round, once
-the first tenth of the rounds has filled the pools of PyTorch.
+Each round fits a new classifier, as a search does, and predicts faces one by one, as a server does: from an array, and
+from an encoded image through a FaceLoader. The resident memory of the process is measured after each round, ignoring
+the first tenth of the rounds, in which the memory pools of PyTorch grow.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sk_emotion import EmotionClassifier, FaceLoader, make_faces, networks
 
 MOST = 50
-"""MB by which memory may grow."""
+"""Allowed growth of memory in MB."""
 
 
 def measure_memory() -> float:
-    """Give the resident memory of this process in MB."""
+    """Return the resident memory of this process in MB."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,4 +1,4 @@
-"""Small files of every format that is taken, and what a bad disk, a bad program or a bad person makes of them."""
+"""Small files of every supported format, and random mutations that damage them."""
 
 import struct
 import zlib
@@ -12,18 +12,18 @@ EXIF_OF_ORIENTATION = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0%
 
 
 def draw(width=24, height=20):
-    """Draw a smooth picture in colour with some noise."""
+    """Draw a smooth color image with some noise."""
     down, right = np.mgrid[0:height, 0:width]
     noise = np.random.default_rng(0).integers(0, 20, (height, width))
     return Image.fromarray(np.stack([right * 9 % 256, down * 11 % 256, 90 + noise], axis=-1).astype(np.uint8))
 
 
 def make_files():
-    """Make whole files, by a name that says what they are."""
+    """Return valid files by a description of their format."""
     picture = draw()
     other = picture.rotate(180)
-    seen_through = picture.convert("RGBA")
-    seen_through.putalpha(picture.getchannel("R"))
+    transparent = picture.convert("RGBA")
+    transparent.putalpha(picture.getchannel("R"))
     palette = picture.convert("P")
     deep = Image.fromarray((np.arange(480, dtype=np.uint16) * 130).reshape(20, 24))
     floats = Image.fromarray(np.linspace(0, 1, 480, dtype=np.float32).reshape(20, 24))
@@ -32,7 +32,7 @@ def make_files():
 
     files = {
         "jpeg": encode(picture, "JPEG"),
-        "jpeg grey": encode(picture.convert("L"), "JPEG"),
+        "jpeg gray": encode(picture.convert("L"), "JPEG"),
         "jpeg cmyk": encode(picture.convert("CMYK"), "JPEG"),
         "jpeg progressive": encode(picture, "JPEG", progressive=True),
         "jpeg large": encode(draw(300, 200), "JPEG", quality=40),
@@ -42,24 +42,24 @@ def make_files():
         "mpo": encode(picture, "MPO", other),
         "png": encode(picture, "PNG"),
         "png bits": encode(picture.convert("1"), "PNG"),
-        "png grey and alpha": encode(seen_through.convert("LA"), "PNG"),
+        "png gray and alpha": encode(transparent.convert("LA"), "PNG"),
         "png palette": encode(palette, "PNG", transparency=bytes(range(200))),
-        "png one colour seen through": encode(picture.convert("L"), "PNG", transparency=90),
-        "png alpha": encode(seen_through, "PNG"),
+        "png one transparent color": encode(picture.convert("L"), "PNG", transparency=90),
+        "png alpha": encode(transparent, "PNG"),
         "png deep": encode(deep, "PNG"),
         "png metadata": encode(picture, "PNG", exif=exif, icc_profile=profile, pnginfo=_make_texts(), dpi=(72, 72)),
         "apng": encode(picture, "PNG", other),
         "webp": encode(picture, "WEBP"),
-        "webp lossless": encode(seen_through, "WEBP", lossless=True),
-        "webp alpha": encode(seen_through, "WEBP", exif=exif, icc_profile=profile),
+        "webp lossless": encode(transparent, "WEBP", lossless=True),
+        "webp alpha": encode(transparent, "WEBP", exif=exif, icc_profile=profile),
         "webp animated": encode(picture, "WEBP", other),
         "gif": encode(picture, "GIF"),
-        "gif seen through": encode(palette, "GIF", transparency=3, comment=b"c" * 300),
+        "gif transparent": encode(palette, "GIF", transparency=3, comment=b"c" * 300),
         "gif animated": encode(palette, "GIF", other, disposal=2, loop=0),
         "bmp": encode(picture, "BMP"),
         "bmp bits": encode(picture.convert("1"), "BMP"),
         "bmp palette": encode(palette, "BMP"),
-        "bmp alpha": encode(seen_through, "BMP"),
+        "bmp alpha": encode(transparent, "BMP"),
         "bmp run lengths": _make_run_length_bmp(),
         "ppm": encode(picture, "PPM"),
         "pgm": encode(picture.convert("L"), "PPM"),
@@ -74,7 +74,7 @@ def make_files():
         "tiff turned": encode(picture, "TIFF", tiffinfo={0x0112: 6, 270: "words"}),
         "tiff deep": encode(deep, "TIFF"),
         "tiff floats": encode(floats, "TIFF"),
-        "tiff alpha": encode(seen_through, "TIFF", compression="tiff_lzw"),
+        "tiff alpha": encode(transparent, "TIFF", compression="tiff_lzw"),
         "tiff cmyk": encode(picture.convert("CMYK"), "TIFF"),
         "tiff lab": encode(picture.convert("LAB"), "TIFF"),
         "tiff palette": encode(palette, "TIFF", compression="packbits"),
@@ -85,24 +85,24 @@ def make_files():
     }
     if features.check("avif"):
         files["avif"] = encode(picture, "AVIF", speed=10)
-        files["avif alpha"] = encode(seen_through, "AVIF", speed=10, exif=exif)
+        files["avif alpha"] = encode(transparent, "AVIF", speed=10, exif=exif)
         files["avif animated"] = encode(picture, "AVIF", other, speed=10)
     return files
 
 
 def mutate(files, rng):
-    """Change a file by one to four of the ways below, as `rng`, a random.Random, decides."""
+    """Return a random file with one to four random mutations."""
     names = sorted(files)
     data = bytearray(files[rng.choice(names)])
     for _ in range(rng.choice((1, 1, 2, 4))):
         change = rng.choice(_CHANGES)
         data = bytearray(change(data, rng) if change is not _splice else _splice(data, rng, files[rng.choice(names)]))
-    # Else Pillow would see that a chunk of a PNG is damaged, and look no further.
+    # Otherwise Pillow would stop at the checksum of a damaged PNG chunk.
     return repair_png(bytes(data)) if rng.random() < 0.8 else bytes(data)
 
 
 def repair_png(data):
-    """Make the checksums of a PNG right, as far as its chunks can be followed; other files are left as they are."""
+    """Recompute the checksums of a PNG as far as its chunks can be parsed; return other files unchanged."""
     if not data.startswith(b"\x89PNG"):
         return data
     repaired, position = bytearray(data[:8]), 8
@@ -116,7 +116,7 @@ def repair_png(data):
 
 
 def _place(data, rng):
-    """Choose a byte: half the time one near the beginning, where headers are, but seldom in the signature."""
+    """Choose a position: half the time near the beginning, where headers are, but rarely in the signature."""
     first = 0 if rng.random() < 0.1 else min(8, len(data) - 1)
     last = len(data) if rng.random() < 0.5 else min(len(data), 160)
     return rng.randrange(first, last) if last > first >= 0 else 0
@@ -134,7 +134,7 @@ def _flip_bits(data, rng):
 
 
 def _write_extreme(data, rng):
-    """Overwrite a field of 1, 2, 4 or 8 bytes, in either order, with a number that programs get wrong."""
+    """Overwrite a field of 1, 2, 4 or 8 bytes, in either byte order, with a number that is often mishandled."""
     size = rng.choice((1, 2, 2, 4, 4, 8))
     value = rng.choice((*EXTREMES, rng.getrandbits(16))) % (1 << 8 * size)
     start = _place(data, rng)
@@ -173,7 +173,7 @@ def _move(data, rng):
 
 
 def _change_part(data, rng):
-    """Repeat, drop, move or lengthen one part of a PNG, RIFF, TIFF, JPEG or ISO file, by the length that it gives."""
+    """Repeat, drop, move or change one part of a PNG, RIFF, TIFF, JPEG or ISO file, delimited by its length field."""
     parts = list_parts(bytes(data))
     if not parts:
         return _write_extreme(data, rng)
@@ -194,7 +194,7 @@ def _change_part(data, rng):
 
 
 def list_parts(data):
-    """List the start and the end of chunks, segments, directory entries or boxes."""
+    """List the start and end of chunks, segments, directory entries or boxes."""
     parts, position = [], 0
     if data.startswith(b"\x89PNG"):
         position = 8
@@ -217,7 +217,7 @@ def list_parts(data):
     elif data[4:8] == b"ftyp":
         while position + 8 <= len(data):
             size = max(8, int.from_bytes(data[position : position + 4]))
-            # The boxes in meta are where the sizes are.
+            # Descend into meta, whose boxes contain the sizes.
             step = 12 if data[position + 4 : position + 8] == b"meta" else size
             step = 8 if data[position + 4 : position + 8] in (b"iprp", b"ipco") else step
             parts.append((position, position + size))
@@ -232,7 +232,7 @@ def list_parts(data):
 
 
 def _splice(data, rng, other):
-    """Go on with the rest of another file."""
+    """Continue with the rest of another file."""
     return data[: rng.randint(len(data) // 8, len(data))] + other[rng.randint(0, len(other)) :]
 
 
@@ -264,7 +264,7 @@ def _make_texts():
 
 
 def make_tiles(width, height, tile_width, tile_height, tile, **more):
-    """Make a grey TIFF of tiles that all have the same content, compressed by Deflate, which Pillow does not write."""
+    """Make a grayscale TIFF of Deflate-compressed tiles with the same content, which Pillow cannot write."""
     number = -(-width // tile_width) * -(-height // tile_height)
     start = 8 + len(tile)
     places = struct.pack("<L", 8) * number + struct.pack("<L", len(tile)) * number
@@ -279,9 +279,9 @@ def make_tiles(width, height, tile_width, tile_height, tile, **more):
 
 
 def _make_run_length_bmp():
-    """Make a BMP of run lengths, which Pillow reads but does not write."""
+    """Make a run-length encoded BMP, which Pillow reads but cannot write."""
     rows = bytes((24, 7, 0, 0)) * 19 + bytes((0, 4, 1, 2, 3, 4, 0, 2, 3, 0, 17, 9, 0, 1))
-    colours = bytes(range(256)) * 4
+    colors = bytes(range(256)) * 4
     header = struct.pack("<LllHHLLllLL", 40, 24, 20, 1, 8, 1, len(rows), 0, 0, 256, 0)
-    start = 14 + len(header) + len(colours)
-    return b"BM" + struct.pack("<LHHL", start + len(rows), 0, 0, start) + header + colours + rows
+    start = 14 + len(header) + len(colors)
+    return b"BM" + struct.pack("<LHHL", start + len(rows), 0, 0, start) + header + colors + rows
