@@ -15,10 +15,10 @@ CARD = """# {name}
 | network | `ResNet(width={width})`, {n_weights:.2f} million weights, 48x48 grayscale pixels |
 | face detection | `FaceLoader({loader})` |
 | prediction | {prediction} |
-| training | `python benchmarks/train_pretrained.py {name}`, seed {seed} |
-| machine | {machine} |
+| trained with | `python benchmarks/train_pretrained.py {name}`, seed {seed} |
+| on | {machine} |
 
-## Training data and licenses
+## Data and licenses
 
 {data}
 
@@ -30,74 +30,83 @@ CARD = """# {name}
 |---|{rule}|
 {rows}
 
-Recall of each class:
+Recall per class:
 
 | | {columns} |
 |---|{rule}|
 {recall}
 {comparison}
-Probabilities are scaled by a temperature of {temperature:.2f}, which is part of the last layer. It was chosen to
-minimize the log loss on the same faces, which does not always reduce the expected calibration error (15 bins). Without
-the temperature, this error is {uncalibrated:.3f}.
+{calibration}
 
 ## Known failures
 
-- Most frequent mistakes: {mistakes}.
+- Most frequent confusions: {mistakes}.
 {failures}
-- Fine wrinkles are not visible in 48x48 grayscale pixels. Faces rotated by more than about 60 degrees and covered faces
-  are often not detected or misclassified.
-- The people in the images are not documented, so the performance by age, sex or skin tone is unknown. Measure it on
-  your own faces before you rely on the model: `EmotionReport` accepts groups and metadata.
+- Images are 48x48 grayscale pixels, so fine wrinkles are lost. Faces that are covered, or rotated by more than about 60
+  degrees, are often not detected or misclassified.
+- The data do not describe the people in the images, so performance by age, sex or skin color is unknown. Measure it on
+  your own faces before you rely on the model: `EmotionReport` accepts groups.
 
 ## Intended use
 
-Intended for teaching, for research on expressions, as a starting point for training
-(`networks.ResNet(pretrained="{name}")`), and for sorting images where mistakes have no consequences.
+Fit for teaching, for research on facial expressions, for fine-tuning (`networks.ResNet(pretrained="{name}")`), and for
+sorting images where errors are harmless.
 
-Not intended for decisions about people: a face shows an expression, not a feeling. Not a medical device: it must not be
-used to assess pain in patients. In the European Union, inferring emotions at work and in schools is prohibited except
-for medical and safety reasons (AI Act, Article 5(1)(f)).
+Not fit for decisions about a person: a face shows an expression, not what somebody feels. This is not a medical device:
+it must not be used to assess pain in patients. In the European Union, inferring emotions at the workplace and in
+education is prohibited except for medical and safety reasons (AI Act, Article 5(1)(f)).
 """
 
 PREDICTIONS = {
     None: "one view of the face",
     "mirror": "mean over the face and its mirror image",
-    "crops": "mean over the face, four slightly shifted, rotated and enlarged views, and their mirror images",
+    "crops": "mean over the face, four slightly shifted, rotated and scaled views, and their mirror images",
 }
 SUMMARIES = {
-    "fer2013": "Seven facial expressions, the classes of FER2013.",
-    "human-emotions": "Six facial expressions, including pain.",
+    "fer2013": "Classifies faces into the seven expressions of FER2013.",
+    "human-emotions": "Classifies faces into six expressions, including pain.",
 }
 DATA = {
     "fer2013": """\
-Trained on the 28,709 rows of FER2013's Training part, except for all-black images. The images were collected by web
-search for a challenge at ICML 2013. Their license is unknown, so the package contains none of them. Four wider networks
-were trained on the labels of FER2013 and on the votes of ten annotators (FER+, Microsoft, MIT license); this network
-was distilled from them.""",
+Trained on the 28,709 rows of the Training part of FER2013, except all-black images. The images were collected by web
+search for a challenge at ICML 2013; their license is unknown, so this package contains none of them. Four wider
+networks were trained on the labels of FER2013 and on the votes of ten annotators (FER+, Microsoft, MIT license), and
+distilled into this one.""",
     "human-emotions": """\
 Fine-tuned from `fer2013` (see its card) on 899 web photos of anger, disgust, fear, happiness, pain and sadness (Kaggle,
-"6 Human Emotions for image classification"). No license is stated, and images have watermarks of photo agencies, so the
-package contains none of them. Labels are search terms.""",
+"6 Human Emotions for image classification"). No license is stated and images carry watermarks of stock agencies, so
+this package contains none of them. The labels are the search terms.""",
 }
 JUDGED = {
     "fer2013": """\
-Measured on PublicTest (3,589 faces). The recipe and the temperature were chosen on it, so scores are slightly
-optimistic, and 280 of its faces are identical to faces in Training, as published. *Without copies* excludes those 280;
-*enlarged* uses the faces at 192 pixels, so that they are detected again; *8 bits* is the network exported by
-`export_onnx(calibration=...)` with 512 faces of Training.""",
+On PublicTest (3,589 faces), which was also used to choose the training recipe and the temperature, so these scores are
+slightly optimistic. As published, 280 of its faces are exact duplicates of faces in Training. *Without copies* excludes
+those 280; *enlarged* upscales the faces to 192 pixels, so that they have to be detected again; *8 bits* is the network
+quantized by `export_onnx(calibration=...)` with 512 faces of Training.""",
     "human-emotions": """\
-Measured in five folds by groups of near-duplicate photos; each photo is predicted by a network trained on the other
-folds. Near-duplicates that are found only among the cropped faces are reported below.
-{seeds}The final weights are trained on all photos in the same way.""",
+Five-fold cross-validation, repeated with {n_seeds} seeds and grouped by the near-duplicates that `load_face_folder`
+finds among the photos. This grouping is not complete: `compare_classifiers`, which compares the cropped faces, may find
+more near-duplicates (see below), so the scores may be slightly optimistic. {scores}
+The published weights are trained on all photos in the same way.""",
+}
+CALIBRATION = {
+    "fer2013": """\
+The weights of the last layer include temperature scaling by {temperature:.2f}, which minimizes the log loss on the same
+faces. The expected calibration error is computed with 15 bins; without temperature scaling, it was
+{uncalibrated:.3f}.""",
+    "human-emotions": """\
+The weights of the last layer include temperature scaling by {temperature:.2f}, which minimizes the log loss of the
+held-out predictions of all seeds. The expected calibration error (15 bins) was {uncalibrated:.3f} without it, computed
+on all seeds together; the table is computed per seed.""",
 }
 FAILURES = {
     "fer2013": """\
 - Disgust has only 436 training faces.
-- Labels of FER2013 are noisy: people agree with about two thirds of them.""",
+- The labels of FER2013 are noisy: people agree with about two in three of them.""",
     "human-emotions": """\
-- Labels are search terms, and many photos of pain are posed.
-- Photos without a face also receive a prediction; `predict_faces` and `sk-emotion predict` reject them.
-- There is no neutral class: neutral faces are assigned to one of the six classes.""",
+- The labels are search terms, and many photos of pain are posed.
+- `predict` also returns a label for photos without a face; `predict_faces` and `sk-emotion predict` reject them.
+- There is no neutral class: neutral faces are assigned to one of the six.""",
 }
 
 
@@ -110,7 +119,7 @@ def name_mistakes(labels, predicted, classes, n_mistakes=4):
     return ", ".join(f"{classes[true]} as {classes[other]} ({shares[true, other]:.0%})" for true, other in pairs)
 
 
-def write_card(name, clf, measures, loader, **texts):
+def write_card(name, clf, measures, loader, *, temperature, uncalibrated, **texts):
     """Write the model card to the folder of the weights."""
     first = next(iter(measures.values()))
     rows = [
@@ -137,6 +146,7 @@ def write_card(name, clf, measures, loader, **texts):
         rows="\n".join(rows),
         recall="\n".join(recall),
         failures=FAILURES[name],
+        calibration=CALIBRATION[name].format(temperature=temperature, uncalibrated=uncalibrated),
         **texts,
     )
     (FOLDER / f"{name}.md").write_text(card)

@@ -280,7 +280,7 @@ def make_human(arguments):
         "history": clf.history_,
     }
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
-    measures["face detected"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
+    measures["a face was seen"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
     write_model("human-emotions", trained)
     write_card(
         "human-emotions",
@@ -290,12 +290,13 @@ def make_human(arguments):
         seed=arguments.seed,
         machine=describe_machine(),
         judged=JUDGED["human-emotions"].format(
-            seeds=f"Macro F1 per fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard deviation "
-            f"over {scores.size} folds).\nWith covered faces, it is {np.mean(rest):.3f}: the surroundings also "
-            f"provide information. A face was\ndetected in {loader.face_found_.sum()} of {len(faces)} photos; of the "
-            "others, the center is used.\n"
+            n_seeds=len(folds),
+            scores=f"The macro F1\nscore per fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard "
+            f"deviation over {scores.size} folds). With the face covered, a network scores\n{np.mean(rest):.3f}: that "
+            "much can be predicted from the surroundings of the face. A face was detected in "
+            f"{loader.face_found_.sum()} of {len(faces)} photos; the\nothers are center-cropped.",
         ),
-        comparison=f"\nComparison on the same folds and faces:\n\n```\n{comparison}\n```\n",
+        comparison=f"\nComparison on the same folds and with the same face detection:\n\n```\n{comparison}\n```\n",
         mistakes=name_mistakes(labels, classes[calibrated[0].argmax(axis=1)], classes),
         temperature=temperature,
         uncalibrated=uncalibrated,
