@@ -72,7 +72,7 @@ BAD_LABELS = [
     ("nothing", None, ("shape ()", "expected one label a sample"), ("compare_classifiers", "EmotionReport")),
     ("too few", Y[:-1], ("12", "11 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("none", [], ("12", "0 labels", "one label"), (*TRAINING, "EmotionReport")),
-    ("one class", ["pain"] * 12, ("at least two classes, but y holds one class: pain",), TRAINING),
+    ("one class", ["pain"] * 12, ("at least two classes", "class: pain"), TRAINING),
     ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label a sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
     ("infinity", [1.0, np.inf] * 6, ("infinity",), ("EmotionClassifier.fit", "compare_classifiers", "EmotionReport")),
     (

@@ -19,8 +19,8 @@ _STAGED_SHARE = 0.5
 class FaceDataset(Dataset):
     """Images, class codes and sample weights as tensors on one device.
 
-    Staging the uint8 images once takes 2.3 kB per face and saves a copy and a collation per batch and epoch. Images too
-    many for the device, and images on disk unless a GPU can hold them, are not moved: batches are read from there.
+    Staging the uint8 images once takes 2.3 kB per face and saves a copy and a collation per batch and epoch. Images
+    that do not fit on the device, and images on disk unless they fit on a GPU, are not staged but read by batch.
     """
 
     def __init__(

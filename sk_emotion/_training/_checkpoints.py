@@ -22,19 +22,19 @@ from ..utils._named_folders import warn_of_folder
 from ._checkpoint_state import check_state
 from ._run import Run
 
-TRAINS, STOPPED, FINISHED = "trains", "stopped", "finished"
+TRAINING, STOPPED, FINISHED = "trains", "stopped", "finished"
 """Stages of training: epochs remain; a callback stopped it; finished."""
 
 # Increase when the layout of the state changes.
 _FORMAT = 2
 
 # The last checkpoint, and the one before in case the last is damaged.
-_N_KEPT = 2
+_N_CHECKPOINTS = 2
 
 _KEY = "sk_emotion"
 
 # Seconds to wait for the lock. The lock of a killed process is released at once.
-_PATIENCE = 5.0
+_LOCK_TIMEOUT = 5.0
 
 # Limits in bytes: of the JSON text, a constant for the callbacks and a part per epoch; of the arrays, a constant and
 # some copies of the weights.
@@ -105,7 +105,7 @@ class Checkpoints:
             raise CheckpointError(
                 f"checkpoint_dir: every checkpoint in {self.folder} is damaged. Delete this folder to start over."
             )
-        return TRAINS, None
+        return TRAINING, None
 
     def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
         """Write a checkpoint and delete all but the last two, or all others when training is finished.
@@ -123,7 +123,7 @@ class Checkpoints:
             # Files of later epochs do not belong to this training.
             older = [path.name for path in self._list() if _epoch_number(path) < epoch]
             for old in self._list():
-                if old.name not in kept + older[: 0 if stage == FINISHED else _N_KEPT - 1]:
+                if old.name not in kept + older[: 0 if stage == FINISHED else _N_CHECKPOINTS - 1]:
                     _remove(old)
         except (OSError, TypeError) as error:
             raise CheckpointError(_write_error(self.folder / name, error)) from error
@@ -142,7 +142,7 @@ class Checkpoints:
         if kept["run"] != self.run.fingerprint:
             raise OtherTrainingError
         stage, state = kept["stage"], kept["state"]
-        if stage not in (TRAINS, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
+        if stage not in (TRAINING, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
             raise ValueError("its stage does not match its name")
         check_state(state, start)
         n_epochs = len(state["history"])
@@ -177,11 +177,11 @@ def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tu
         if not lock_file(lock, seconds=0):
             warnings.warn(
                 f"checkpoint_dir: another process runs the same training in {folder}. Waiting for it for up to "
-                f"{_PATIENCE:g} seconds.",
+                f"{_LOCK_TIMEOUT:g} seconds.",
                 CheckpointWarning,
                 stacklevel=5,
             )
-            if not lock_file(lock, seconds=_PATIENCE):
+            if not lock_file(lock, seconds=_LOCK_TIMEOUT):
                 warnings.warn(
                     f"checkpoint_dir: another process still runs the same training in {folder}. This one starts over, "
                     "without checkpoints.",

@@ -22,7 +22,7 @@ from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
 from ..utils._signals import watch_signals
 from ._batches import FaceDataset
-from ._checkpoints import FINISHED, STOPPED, TRAINS, Checkpoints
+from ._checkpoints import FINISHED, STOPPED, TRAINING, Checkpoints
 from ._hardware import autocast
 from ._preparation import Preparation
 from ._scoring import LabelScorer
@@ -142,7 +142,7 @@ class FaceNet(NeuralNetClassifier):
         """
         self._checkpoints = checkpoints
         n_before = len(self.history)
-        stage, state = (TRAINS, None) if checkpoints is None else checkpoints.load(capture_network(self))
+        stage, state = (TRAINING, None) if checkpoints is None else checkpoints.load(capture_network(self))
         if checkpoints is not None and state is not None:
             # In on_train_begin, callbacks read the best scores so far and the learning rates.
             self._restore_from(checkpoints, state, restore_history, restore_rates)
@@ -154,7 +154,7 @@ class FaceNet(NeuralNetClassifier):
         self._check_schedules()
         self._finished = capture_state(self) if self.history else None
         try:
-            if stage == TRAINS:
+            if stage == TRAINING:
                 with watch_signals() as signals, suppress(StopTrainingError):
                     self.fit_loop(dataset, epochs=n_epochs)
         except BaseException as error:
@@ -191,7 +191,7 @@ class FaceNet(NeuralNetClassifier):
             if isinstance(error, KeyError) and error.args and error.args[0] in _CYCLE_KEYS:
                 raise ParameterError(
                     f"callbacks: a scheduler needs {error} from the previous epochs, in which it was not used. Pass "
-                    "last_epoch=-1 to LRScheduler, so that its schedule starts anew."
+                    "last_epoch=-1 to LRScheduler to start its schedule from the beginning."
                 ) from error
             raise
 
@@ -205,7 +205,7 @@ class FaceNet(NeuralNetClassifier):
                     raise
                 request = error
         stops = self._agree_to_stop(request is not None)
-        self._finish_epoch(STOPPED if stops else TRAINS)
+        self._finish_epoch(STOPPED if stops else TRAINING)
         if stops:
             raise StopTrainingError from request
 
@@ -485,7 +485,7 @@ class FaceNet(NeuralNetClassifier):
             return
         if self._averaged is None:
             self._averaged = self._snapshot()
-        # Read anew in each step: callbacks and layers may replace the tensor of a weight.
+        # Read in each step, since callbacks and layers may replace the tensor of a weight.
         state = self.module_.state_dict()
         weights = [name for name, value in state.items() if value.is_floating_point()]
         averages, values = [self._averaged[name] for name in weights], [state[name] for name in weights]

@@ -15,7 +15,7 @@ from torch.optim import lr_scheduler
 SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 # The state of EarlyStopping.
-_PATIENCE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+_EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
 
 def capture_state(net: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _capture_callback(callback: Any) -> Any:
     if isinstance(callback, LRScheduler):
         return None if callback.lr_scheduler_ is None else to_arrays(callback.lr_scheduler_.state_dict())
     if isinstance(callback, EarlyStopping):
-        return to_arrays({name: value for name, value in vars(callback).items() if name in _PATIENCE})
+        return to_arrays({name: value for name, value in vars(callback).items() if name in _EARLY_STOPPING_STATE})
     if _keeps_state(callback):
         return to_arrays(callback.state_dict())
     return {place: to_arrays(scheduler.state_dict()) for place, scheduler in find_schedulers(callback)} or None
