@@ -314,7 +314,7 @@ def test_no_test_image_nor_a_copy_of_it_is_trained_on(witness):
     X = np.repeat(np.arange(30, dtype=np.uint8) * 8, 256).reshape(30, 16, 16)
     search = GridSearchCV(
         make_pipeline(AugmentationOverSampler(augmentation=MOVES, random_state=0), witness),
-        {"witness__tag": [0, 1], "augmentationoversampler__sampling_strategy": ["auto", 0.75]},
+        {"recordingclassifier__tag": [0, 1], "augmentationoversampler__sampling_strategy": ["auto", 0.75]},
         scoring="accuracy",
         cv=StratifiedKFold(3),
     )
