@@ -1,4 +1,4 @@
-"""Ready pipelines to measure a network against."""
+"""Baseline pipelines to compare networks with."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-# Three folds: the fewest images that a class may then have.
+# This is also the minimum number of images per class.
 _CALIBRATION_FOLDS = 3
 
 
@@ -30,59 +30,59 @@ def make_hog_svm(
     cache: str | os.PathLike[str] | None = None,
     random_state: int | None = None,
 ) -> Pipeline:
-    """Make the classic pipeline: picture, HOG features, scaling, support vector machine.
+    """Make the classic baseline: face loading, HOG features, scaling, and a support vector machine.
 
-    HOG features with an SVM [1]_ are what a network has to beat.
+    HOG features with an SVM [1]_ are the baseline that a network should beat.
 
     Parameters
     ----------
     image_size : int or (int, int), default=48
-        Height and width of the face that HOG sees, in pixels.
+        Height and width of the faces in pixels.
     orientations, pixels_per_cell, cells_per_block : int, (int, int), (int, int)
-        Of :class:`HOGTransformer`, as in :func:`skimage.feature.hog`.
+        Parameters of :class:`HOGTransformer`, as in :func:`skimage.feature.hog`.
     solver : {"least_squares", "libsvm"}, default="least_squares"
-        The support vector machine: :class:`LeastSquaresSVC`, or :class:`sklearn.svm.SVC`, which takes far longer on
+        The support vector machine: :class:`LeastSquaresSVC`, or :class:`sklearn.svm.SVC`, which is much slower on
         thousands of images.
     C : float, default=10.0
-        Inverse strength of the regularisation of the SVM.
+        Inverse regularization strength of the SVM.
     gamma : {"scale", "auto"} or float, default="scale"
-        Width of its RBF kernel.
+        Coefficient of the RBF kernel.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the SVM.
     probability : bool, default=True
-        Whether to calibrate probabilities: by leaving out one image at a time, which takes hardly any time, or for
-        libsvm on held-out thirds of the training set, where each class then needs three images, and fitting takes
-        about three times as long.
+        Whether to calibrate probabilities: with leave-one-out predictions, which take hardly any time, or, for libsvm,
+        by 3-fold cross-validation, which needs three images per class and about three times as long.
     color : bool, default=False
-        Whether HOG looks at colour images: at each pixel, it takes the channel with the strongest gradient.
+        Whether to compute HOG features of color images: each pixel uses the channel with the strongest gradient.
     detector : {"mtcnn", "lbp"}, callable or None, default=None
-        Face detector of :class:`FaceLoader`. None takes the whole picture.
+        Face detector of :class:`FaceLoader`. None uses the whole image.
     cache : str or path, default=None
-        Folder in which :class:`FaceLoader` keeps the faces it has read, so that a search or another pipeline reads no
-        photo twice.
+        Folder in which :class:`FaceLoader` caches faces, so that a search or another pipeline does not load a photo
+        twice.
     random_state : int or None, default=None
-        Seeds which images fall into which third for libsvm. None keeps their order. Least squares draws nothing.
+        Seed of the shuffling before the calibration folds of libsvm; None does not shuffle. Not used by
+        ``"least_squares"``.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With steps ``faceloader``, ``hogtransformer``, ``standardscaler`` and ``svc``, so that a grid may hold
+        With steps ``faceloader``, ``hogtransformer``, ``standardscaler`` and ``svc``, for parameter grids with
         ``"hogtransformer__orientations"`` and ``"svc__C"`` (``"svc__estimator__C"`` for libsvm with `probability`).
 
     Raises
     ------
     ValueError
-        If `solver` is none of the two.
+        If `solver` is not one of the two.
 
     See Also
     --------
-    LeastSquaresSVC : The support vector machine by itself.
+    LeastSquaresSVC : The support vector machine.
     compare_classifiers : Compare it with a network, fold by fold.
 
     Notes
     -----
-    Cross-validated with C=10 and gamma="scale", on 3,858 images of FER2013 of which none is a copy of one trained on,
-    and on 899 web photos of six emotions (2 x 5 folds by near duplicates; one thread of a busy machine):
+    Scores with C=10 and gamma="scale", on 3,858 images of FER2013 without copies in the training set, and in
+    cross-validation on 899 web photos of six emotions (2 x 5 folds, grouped by near-duplicates; one thread):
 
     ===============================  ========  ========  ========  ========  =======
     trained on                       accuracy  macro F1  ROC AUC   log loss  fit (s)
@@ -95,12 +95,12 @@ def make_hog_svm(
     web photos: libsvm               0.334     0.314     0.669     1.648
     ===============================  ========  ========  ========  ========  =======
 
-    Without its calibration, libsvm's own labels reach 0.350 and 0.343 on the web photos. Between 1 and 30, C hardly
+    Without calibration, the labels of libsvm reach 0.350 and 0.343 on the web photos. Between 1 and 30, C hardly
     matters. Twice the gamma of "scale" adds half a point of accuracy on FER2013 and 0.01 ROC AUC on both, and costs
     0.01 macro F1 on the web photos; smaller cells and the square root of pixels add about a point.
 
-    Neither calibration knows which images show one person: scikit-learn hands no groups on to it. This bears on the
-    probabilities, which may be too sure, not on the SVM, which is trained on the whole training set.
+    Neither calibration takes groups into account, since scikit-learn does not pass groups to it. Probabilities may
+    therefore be overconfident if several images show the same person; the SVM itself is not affected.
 
     References
     ----------

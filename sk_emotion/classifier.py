@@ -1,4 +1,4 @@
-"""The estimator: a convolutional network as an ordinary scikit-learn classifier."""
+"""A convolutional network as a scikit-learn classifier."""
 
 import json
 import math
@@ -24,9 +24,9 @@ from ._images._validation import MIN_AUGMENT_SIZE, check_one_label_each, learn_p
 from ._training._batches import FaceDataset
 from ._training._build import build_net, check_same_network, rebuild_net, restore_net, seeded
 from ._training._checkpoints import Checkpoints
-from ._training._hardware import as_if_alone, autocast, in_doubles, module_lock, prediction_batch_size
+from ._training._hardware import autocast, double_precision, limit_worker_threads, module_lock, prediction_batch_size
 from ._training._net import FaceNet
-from ._training._processes import Alone, join_processes
+from ._training._processes import SingleProcess, join_processes
 from ._training._run import identify_run
 from ._training._split import split_validation
 from ._training._views import make_views
@@ -46,75 +46,75 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     network : network specification, default=None
-        Builds the module; None means ``networks.ResNet()``. Nested names such as ``network__width`` reach its
-        parameters, from None too.
+        Builds the module; None means ``networks.ResNet()``. Nested parameters such as ``network__width`` can be set,
+        also if `network` is None.
     augmentation : FaceAugmentation, "default", callable or None, default="default"
-        Random changes that each image undergoes, fresh in each epoch. Images under 16 pixels on a side are never
-        augmented. A callable takes images ``(n, C, H, W)`` in [0, 1] and a ``torch.Generator``, and gives images of the
-        same shape; a transform of torchvision's needs a function of both around it.
+        Random changes to each image, drawn anew in each epoch. Images under 16 pixels on a side are never augmented.
+        A callable takes images ``(n, C, H, W)`` in [0, 1] and a ``torch.Generator``, and returns images of the same
+        shape; wrap a torchvision transform in such a function.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
-        a grey square, and up to 256 other features are a strip of height 1.
+        a square grayscale image, and up to 256 other features are an image of height 1.
     max_epochs : int, default=30
         Passes over the training images.
     batch_size : int, default=32
-        Images in a training step, at most.
+        Maximum number of images in a training step.
     optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="sgd"
         ``"sgd"`` is used with Nesterov momentum.
     learning_rate : float, default=0.05
-        The highest rate of the schedule.
+        The maximum learning rate of the schedule.
     momentum : float, default=0.9
         Momentum of ``"sgd"``.
     weight_decay : float, default=5e-4
-        Decay of the weights.
+        Weight decay.
     schedule : {"onecycle", "cosine"} or None, default="onecycle"
-        Learning rate against step; None keeps it constant.
+        Schedule of the learning rate; None keeps it constant.
     ema : float or None, default=None
-        Decay per step, below 1, of an exponential moving average of the weights, which is then what predicts.
+        Decay per step, below 1, of an exponential moving average of the weights, which is then used to predict.
     label_smoothing : float, default=0.1
         Share of the target that is spread over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn; "balanced" counts the weights of the images.
+        Weights of the classes in the loss, as in scikit-learn; "balanced" takes sample weights into account.
     balance_batches : bool, default=False
-        Whether each epoch shows every class equally often. It acts after the inner validation split, so it is the
-        safe way to have balance and early stopping at once.
+        Whether every class appears equally often in each epoch. This acts after the inner validation split, so it is
+        the safe way to combine balancing with early stopping.
     validation_fraction : float or None, default=None
-        Share of the training images set aside to validate each epoch, stratified. With `groups`, whole groups: one of
-        ``round(1 / validation_fraction)`` parts (above 0.5, all but one). Do not use it after over-sampling: the set
-        would hold copies of training images.
+        Share of the training images set aside to validate each epoch, stratified. With `groups`, whole groups are set
+        aside: one of ``round(1 / validation_fraction)`` folds (above 0.5, all but one). Do not use it after
+        over-sampling: the validation set would contain copies of training images.
     early_stopping : bool, default=False
         Whether to stop when the validation loss has not improved for `n_iter_no_change` epochs, and to keep the
         weights of the best epoch. Needs a validation set.
     n_iter_no_change : int, default=10
         Patience of early stopping, in epochs.
     tta : {"mirror", "crops"} or None, default=None
-        Views averaged in prediction: the image and its mirror image, or four slightly shifted, turned and enlarged ones
-        too, each with its mirror image, which takes five times as long as ``"mirror"``.
+        Test-time augmentation, the views averaged in prediction: the image and its mirror image, or also four slightly
+        shifted, rotated and enlarged views, each with its mirror image, which takes five times as long.
     device : str, default="auto"
-        ``"cuda"``, ``"mps"``, ``"cpu"`` or any PyTorch device; ``"auto"`` takes the first of them that is there.
+        ``"cuda"``, ``"mps"``, ``"cpu"`` or any PyTorch device; ``"auto"`` is the first of these that is available.
     precision : {"auto", "fp32", "bf16", "fp16"}, default="auto"
-        Of training; ``"auto"`` is bf16 where the hardware has it, or what the environment variable
-        SK_EMOTION_PRECISION says (``fp32`` or ``bf16``). Prediction is in fp32 unless the precision is named.
+        Precision of training; ``"auto"`` is bf16 if the hardware supports it, or the value of the environment variable
+        SK_EMOTION_PRECISION (``fp32`` or ``bf16``). With ``"auto"``, prediction is in fp32.
     data_parallel : bool, default=False
-        Whether the processes that ``accelerate launch`` or ``torchrun`` started train together, each on another part
-        of every batch, and on its own GPU. All must be given the same images. `batch_size` is that of one process,
-        as Accelerate has it: two processes make the steps of one with twice the `batch_size`. All end with the same
-        weights and history; the first of them writes checkpoints and prints. Without several processes it changes
-        nothing, and the default does not even load Accelerate (``pip install "sk-emotion[accelerate]"``).
+        Whether the processes started by ``accelerate launch`` or ``torchrun`` train together, each on its part of
+        every batch and on its own GPU. Pass the same images in all processes. As in Accelerate, `batch_size` is that of
+        one process: two processes take the same steps as one with twice the `batch_size`. All end with the same
+        weights and history; the main process writes checkpoints and prints. It has no effect in a single process.
+        Requires Accelerate: ``pip install "sk-emotion[accelerate]"``.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last `fit`.
+        Whether `fit` continues from the weights of the previous `fit`.
     callbacks : list of skorch callbacks, default=None
-        Added to those of the net. Their scorers see your labels, so that they can name a `pos_label`; without one, the
-        class called 1 is positive, or else the second of two.
+        Added to the default ones. Their scorers see your labels, so `pos_label` can be one of them; by default, the
+        positive class is 1 if that is a class, else the second of two.
     checkpoint_dir : str, PathLike or None, default=None
-        Folder where `fit` writes a checkpoint after each epoch, in a subfolder for each training: one on other data or
-        with other parameters, such as the next fold of a search, has another. The same training goes on from its last
-        finished epoch, whatever it was ended by, and one that had finished is not run again: the time that a search
-        tells is of what was run. Steps before it in a pipeline need a seed too, so that they give the same images.
-        Delete the folder when you need it no longer, and when you have changed the code of a network of your own.
+        Folder in which `fit` writes a checkpoint after each epoch, in a subfolder for each combination of data and
+        parameters, such as each fold of a search. The same training resumes from its last completed epoch, however it
+        was interrupted, and a finished one is not repeated, so fit times of a search only count what was run. Steps
+        before it in a pipeline need a fixed `random_state`, so that they return the same images. Delete the folder
+        when you no longer need it, and after changing the code of a custom network.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, order, dropout and augmentation. With an int, training is repeatable to the bit for the same
-        device and number of threads. PyTorch's global state is left as it was.
+        Seed of weights, order, dropout and augmentation. With an int, training is bit-for-bit reproducible on the same
+        device with the same number of threads. PyTorch's global random state is not changed.
     verbose : int, default=0
         1 prints a line per epoch.
 
@@ -123,17 +123,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     n_features_in_ : int
-        Number of values in an image.
+        Number of values per image.
     image_shape_ : tuple of int
         ``(height, width)`` or ``(height, width, 3)``.
     pixel_range_ : tuple of (float, float)
-        Range of the training pixels.
+        Pixel range of the training images.
     network_ : network specification
-        The one that was built.
+        The specification of the trained network.
     net_ : skorch.NeuralNetClassifier
         The trained skorch net; its history is ``net_.history``.
     history_ : list of dict
-        One entry per epoch; ``pandas.DataFrame(clf.history_)`` makes a table.
+        One entry per epoch; convert it to a table with ``pandas.DataFrame(clf.history_)``.
     n_iter_ : int
         Number of epochs run.
     device_ : str
@@ -142,26 +142,26 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     See Also
     --------
     make_hog_svm : The classic baseline to compare with.
-    AugmentationOverSampler : Makes classes equal before training.
+    AugmentationOverSampler : Balance classes before training.
 
     Notes
     -----
-    One check of scikit-learn's is not met, as for its own stochastic estimators: weighting a sample twice and
-    repeating it give equal results only in expectation.
+    One of scikit-learn's common checks fails, as for its own stochastic estimators: doubling the weight of a sample and
+    repeating the sample are equivalent only in expectation.
 
-    Training is repeatable to the bit in any process that has as many threads, so in all workers of a search. With
-    another number of threads, sums are made in another order, which training amplifies: after an epoch on 64 images
-    the probabilities differ by less than 0.02, later the weights go their own ways to an equal loss. Fits in threads
-    of one process run one after the other, since PyTorch has one random state in a process.
+    Training is bit-for-bit reproducible in any process with the same number of threads, such as the workers of a
+    search. With a different number of threads, sums are computed in a different order, and training amplifies the
+    rounding errors: after an epoch on 64 images, probabilities differ by less than 0.02; later the weights diverge, at
+    an equal loss. Concurrent fits in threads of one process run one after the other, since PyTorch has one random state
+    per process.
 
-    A training that goes on from a checkpoint ends with the weights, to the bit, that it would have had without a break,
-    at the same number of threads. Your own callbacks are asked for what they know if they have ``state_dict`` and
-    ``load_state_dict``. With ``random_state=None``, a training that was broken off is gone on with, and a finished one
-    is followed by another.
+    A training resumed from a checkpoint ends with exactly the weights of an uninterrupted one, with the same number of
+    threads. Callbacks that implement ``state_dict`` and ``load_state_dict`` are checkpointed. With
+    ``random_state=None``, an unfinished training is resumed, and after a finished one a new one starts.
 
-    The images are staged on the device once, as they are, unless they would take more than half of a GPU's free memory.
-    On a CPU, a memory-map is read batch by batch, with the same result to the bit as an array in memory. A Zarr array
-    is read in chunks, which are shuffled, and rows among some 32 MB of them: see the guide, "Larger than memory".
+    Images are staged on the device once, unless they would take more than half of a GPU's free memory. On a CPU, a
+    memory-map is read batch by batch, with exactly the same result as an array in memory. A Zarr array is read in
+    chunks, shuffled by chunk, and by row within about 32 MB of chunks: see "Larger than memory" in the guide.
 
     References
     ----------
@@ -179,8 +179,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
     (3, 2)
     """
 
-    # `groups` is used for the inner validation split alone. By default it is not asked for, since behind a sampler
-    # in a Pipeline it would no longer match the rows.
+    # `groups` is only used for the inner validation split. It is not requested by default, since after a sampler in a
+    # Pipeline it would no longer match the rows.
     __metadata_request__fit = {"groups": False}  # noqa: RUF012 - scikit-learn reads a plain dict
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
@@ -270,7 +270,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def set_params(self, **params):
-        """Set parameters; ``network__...`` and ``augmentation__...`` reach into the defaults too.
+        """Set parameters, including ``network__...`` and ``augmentation__...`` of the defaults.
 
         Parameters
         ----------
@@ -285,9 +285,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         try:
             return super().set_params(**params)
         except AttributeError as error:
-            # What a list or dict holds has no names of its own.
+            # Elements of a list or dict cannot be set by name.
             raise ParameterError(
-                f"EmotionClassifier: {', '.join(name for name in params if '__' in name)} cannot be set one by one "
+                f"EmotionClassifier: {', '.join(name for name in params if '__' in name)} cannot be set individually "
                 f"({error}). Pass the whole parameter, as in callbacks=[EarlyStopping(patience=3)]."
             ) from error
 
@@ -303,11 +303,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss. An image of weight 0, also by `class_weight`, is not trained on at all.
+            Weights of the images in the loss. Images of weight 0, including by `class_weight`, are not used.
         groups : array-like of shape (n_samples,), default=None
-            Persons, for `validation_fraction`: a person is on one side of the split. A search or pipeline passes them
-            on only after ``sklearn.set_config(enable_metadata_routing=True)`` and
-            ``clf.set_fit_request(groups=True)``, and a sampler before the classifier must not change the rows.
+            Persons, for `validation_fraction`: no person is in both sets. A search or pipeline passes groups on only
+            after ``sklearn.set_config(enable_metadata_routing=True)`` and ``clf.set_fit_request(groups=True)``, and
+            no sampler before the classifier may change the rows.
         X_val, y_val : array-like, default=None
             Validation images and labels, used to score each epoch and for `early_stopping`.
 
@@ -319,52 +319,52 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ImageArrayError
-            If X holds no images, or the validation images differ from them in size, channels or range.
+            If X does not contain images, or the validation images differ in size, channels or range.
         LabelError
-            If y holds one class alone, or labels do not match the images.
+            If y contains a single class, or labels do not match the images.
         ImageSizeError
-            If the network cannot take images of this size.
+            If the network cannot process images of this size.
         TrainingError
-            If the loss is no longer finite, or memory does not suffice. If an epoch was finished before, the classifier
-            is fitted with what it had then; so it is after Ctrl-C.
+            If the loss is not finite, or memory runs out. After at least one completed epoch, the classifier is fitted
+            with the state of the last one; the same holds after Ctrl-C.
         CheckpointError
-            If a checkpoint cannot be written to `checkpoint_dir`, or all that are there are damaged.
+            If a checkpoint cannot be written to `checkpoint_dir`, or all checkpoints are damaged.
 
         Warns
         -----
         CheckpointWarning
-            If a checkpoint is damaged and an older one is used, or another process trains the same.
+            If a checkpoint is damaged and an older one is used, or another process runs the same training.
         """
-        goes_on = self.warm_start and hasattr(self, "net_")
-        if not goes_on and hasattr(self, "net_"):
-            # A fit that fails leaves no old network behind under new names of classes. Until then, others have it.
+        warm_start = self.warm_start and hasattr(self, "net_")
+        if not warm_start and hasattr(self, "net_"):
+            # A failed fit must not leave the old network with new classes_. Other threads use the old fit until then.
             del self.net_, self.history_, self.n_iter_
         if isinstance(self.network, type):
             name = self.network.__name__
-            raise TypeError(f"EmotionClassifier: network is the class {name}. Pass an object: network={name}().")
-        images, labels = self._check_training_data(X, y, reset=not goes_on)
-        if goes_on:
+            raise TypeError(f"EmotionClassifier: network is the class {name}. Pass an instance: network={name}().")
+        images, labels = self._check_training_data(X, y, reset=not warm_start)
+        if warm_start:
             self._check_known(labels, "y")
         else:
             self.classes_ = np.unique(labels)
             if len(self.classes_) < 2:
                 raise LabelError(
-                    f"EmotionClassifier needs at least two classes, but y holds one class: {self.classes_[0]!s}."
+                    f"EmotionClassifier needs at least two classes; y contains a single class: {self.classes_[0]!s}."
                 )
-        if goes_on:
-            check_same_network(self, "Set warm_start=False to train it anew")
+        if warm_start:
+            check_same_network(self, "Set warm_start=False to train a new network")
         codes = np.searchsorted(self.classes_, labels)
-        weight = self._weigh(labels, sample_weight)
+        weight = self._compute_weights(labels, sample_weight)
         others = (labels, weight, groups, X_val, y_val)
-        (images, codes, weight), groups = self._drop_weightless((images, codes, weight), groups, reset=not goes_on)
+        (images, codes, weight), groups = self._drop_zero_weight((images, codes, weight), groups, reset=not warm_start)
         processes = join_processes(self)
-        with self._open_checkpoints(processes, images, *others, goes_on=goes_on) as (checkpoints, random_state):
+        with self._open_checkpoints(processes, images, *others, warm_start=warm_start) as (checkpoints, random_state):
             train, validation = self._split(images, codes, weight, groups, X_val, y_val, random_state)
             self._train(
                 train,
                 validation,
                 self.max_epochs,
-                goes_on=goes_on,
+                warm_start=warm_start,
                 schedule=self.schedule,
                 processes=processes,
                 random_state=random_state,
@@ -384,14 +384,15 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed in the first call, unless `y` holds them all.
+            All labels of all calls; required in the first call, unless `y` contains all of them.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss, and with those of `class_weight` relative to their mean in this call.
+            Weights of the images in the loss. Multiplied by `class_weight`, they are divided by their mean in each
+            call.
 
         Returns
         -------
         self : EmotionClassifier
-            The classifier, fitted so far.
+            The classifier, trained for one more epoch.
         """
         first = not hasattr(self, "net_")
         images, labels = self._check_training_data(X, y, reset=first)
@@ -405,15 +406,15 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             )
         self._check_known(labels, "y")
         if not first:
-            check_same_network(self, "Call fit to train it anew")
-        weight = self._weigh(labels, sample_weight)
+            check_same_network(self, "Call fit to train a new network")
+        weight = self._compute_weights(labels, sample_weight)
         codes = np.searchsorted(self.classes_, labels)
-        train, _ = self._drop_weightless((images, codes, weight), None, reset=first)
+        train, _ = self._drop_zero_weight((images, codes, weight), None, reset=first)
         self._train(
             train,
             None,
             1,
-            goes_on=not first,
+            warm_start=not first,
             schedule=None,
             processes=join_processes(self),
             random_state=self.random_state,
@@ -454,16 +455,16 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
         def average_views(images: torch.Tensor) -> torch.Tensor:
             views = make_views(images, self.tta)
-            # Few images are seen in all their views at once.
+            # Few images are predicted in all views at once.
             batches = torch.cat(views).split(self._prediction_batch_size())
-            # Not every device has doubles.
+            # Not every device supports float64.
             logits = torch.cat([self.net_.module_(batch) for batch in batches]).cpu().double()
             return torch.softmax(logits, dim=1).reshape(len(views), len(images), -1).mean(dim=0)
 
         return self._map(average_views, X)
 
     def score(self, X, y, sample_weight=None):
-        """Return the share of images whose label is predicted.
+        """Return the accuracy on the given images and labels.
 
         Parameters
         ----------
@@ -477,17 +478,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         float
-            The accuracy.
+            Accuracy, the share of images classified correctly.
 
         Raises
         ------
         LabelError
-            If y holds numbers and `classes_` names, or the other way round.
+            If y contains numbers and `classes_` names, or vice versa.
 
         Warns
         -----
         DatasetWarning
-            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+            If y contains synonyms of some of `classes_`, such as ``angry`` for ``anger``, which count as errors.
         """
         check_is_fitted(self, "net_")
         fitted = snapshot(self)
@@ -497,7 +498,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
     @as_fitted
     def embed(self, X):
-        """Give the features from which the last linear layer makes its decision.
+        """Return the inputs of the last linear layer as features.
 
         Parameters
         ----------
@@ -512,7 +513,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         linear = [layer for layer in self.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
         if not linear:
-            raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be given.")
+            raise ValueError(f"embed: {self.network_!r} has no linear layer whose input could be returned.")
         seen = _Inputs()
         with module_lock:
             handle = linear[-1].register_forward_pre_hook(seen)
@@ -542,17 +543,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
             raise LabelError(
-                f"{name} holds labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
+                f"{name} contains labels that are not in classes_: {unknown.tolist()}. Known: {self.classes_.tolist()}."
                 f"{describe_spelling(unknown.tolist(), self.classes_.tolist())}"
             )
 
-    def _weigh(self, labels, sample_weight) -> NDArray[np.float32]:
-        """Join weights of samples and classes, with mean 1 where above 0: they leave the learning rate its meaning."""
+    def _compute_weights(self, labels, sample_weight) -> NDArray[np.float32]:
+        """Multiply sample and class weights, scaled to a mean of 1 where above 0, as the learning rate assumes."""
         sample_weight = as_numpy(sample_weight, "EmotionClassifier", "sample_weight")
         weight = _check_sample_weight(sample_weight, labels, ensure_non_negative=True)
         present = weight > 0
         if self.class_weight == "balanced" and present.any():
-            # As in scikit-learn's own estimators, weights count: a row of weight 2 as two rows, one of 0 as none.
+            # As in scikit-learn, a row of weight 2 counts as two rows, and one of weight 0 as none.
             classes, codes = np.unique(labels[present], return_inverse=True)
             of_class = compute_class_weight(
                 "balanced", classes=classes, y=labels[present], sample_weight=weight[present]
@@ -564,11 +565,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             if not (np.isfinite(weight).all() and weight.min() >= 0):
                 raise LabelError(f"class_weight={self.class_weight!r}, expected finite weights of at least 0.")
         if not weight.sum() > 0:
-            raise LabelError("All sample weights are zero: there is nothing to learn from.")
+            raise LabelError("All sample weights are zero. Pass at least one weight above 0.")
         return (weight / weight[weight > 0].mean()).astype(np.float32)
 
-    def _drop_weightless(self, train, groups, *, reset: bool):
-        """Leave out rows of weight 0: neither pixel statistics nor running ones of the network may learn from them."""
+    def _drop_zero_weight(self, train, groups, *, reset: bool):
+        """Drop rows of weight 0, which must not affect pixel statistics nor batch normalization."""
         images, codes, weight = train
         present = weight > 0
         if present.all():
@@ -582,18 +583,18 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             self.pixel_range_ = learn_pixel_range(images, "EmotionClassifier")
         return (images, codes[rows], weight[rows]), groups
 
-    def _open_checkpoints(self, processes: Alone, images, *others, goes_on: bool):
-        """Give the context that has the checkpoints of this training, if there are to be any, and its random state."""
+    def _open_checkpoints(self, processes: SingleProcess, images, *others, warm_start: bool):
+        """Return a context manager yielding (checkpoints, random_state); checkpoints is None without checkpoint_dir."""
         if self.checkpoint_dir is None:
             return nullcontext((None, processes.share_random_state(self.random_state)))
-        start = self.net_.to_arrays() if goes_on else None
+        start = self.net_.to_arrays() if warm_start else None
         run = identify_run(self, images, *others, start, processes.count)
         return processes.open_checkpoints(self.checkpoint_dir, run)
 
     def _split(self, images, codes, weight, groups, X_val, y_val, random_state):
-        """Choose the validation set: the user's, a part of the training images, or none."""
+        """Return training and validation sets; the latter is the user's, a part of the training images, or None."""
         if (X_val is None) != (y_val is None):
-            raise ParameterError("X_val and y_val go together, but one of them is None.")
+            raise ParameterError("X_val and y_val must be passed together; one of them is None.")
         if X_val is not None:
             if self.validation_fraction is not None:
                 raise ParameterError("Pass either X_val and y_val or validation_fraction, not both.")
@@ -605,7 +606,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if self.validation_fraction is None:
             if self.early_stopping:
                 raise ParameterError(
-                    "early_stopping=True needs a validation set. Pass validation_fraction=0.1, or X_val and y_val."
+                    "early_stopping=True needs a validation set. Set validation_fraction=0.1, or pass X_val and y_val."
                 )
             return (images, codes, weight), None
         train, held_out = split_validation(
@@ -620,17 +621,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         validation,
         n_epochs: int,
         *,
-        goes_on: bool,
+        warm_start: bool,
         schedule: str | None,
-        processes: Alone,
+        processes: SingleProcess,
         random_state: Any,
         checkpoints: Checkpoints | None = None,
     ) -> None:
-        self.device_ = processes.place(self.device)
+        self.device_ = processes.choose_device(self.device)
         drawn = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        drawn = processes.ask_main(lambda: drawn)
-        # A training that goes on sees other orders and other augmentations than before.
-        seed = int(np.random.SeedSequence([drawn, self.n_iter_ if goes_on else 0]).generate_state(1)[0])
+        drawn = processes.run_on_main(lambda: drawn)
+        # Continued training draws new orders and augmentations.
+        seed = int(np.random.SeedSequence([drawn, self.n_iter_ if warm_start else 0]).generate_state(1)[0])
         dataset = FaceDataset(*train).to(self.device_)
         run = {
             "schedule": schedule,
@@ -639,8 +640,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             "seed": seed,
             "processes": processes,
         }
-        with seeded(seed, self.device_), as_if_alone():
-            if goes_on:
+        with seeded(seed, self.device_), limit_worker_threads():
+            if warm_start:
                 net = rebuild_net(self, self.net_, **run)
             else:
                 self.network_ = ResNet() if self.network is None else clone(self.network)
@@ -648,15 +649,15 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             try:
                 net.train_for(n_epochs, dataset, checkpoints)
             except (KeyboardInterrupt, TrainingError) as error:
-                # What was learned so far is of use: after Ctrl-C in any case, else if an epoch was finished.
+                # Keep what was learned: always after Ctrl-C, otherwise if an epoch was completed.
                 if isinstance(error, KeyboardInterrupt) or net.history:
                     self._keep(net)
-                    error.add_note(f"The EmotionClassifier is fitted with what it had after {self.n_iter_} epochs.")
+                    error.add_note(f"The EmotionClassifier is fitted with its state after {self.n_iter_} epochs.")
                 raise
         self._keep(net)
 
     def _keep(self, net: FaceNet) -> None:
-        # The net would hold on to the validation images.
+        # The net would keep the validation images in memory.
         net.train_split = None
         self.net_ = net
         self.history_ = net.epochs()
@@ -666,17 +667,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         return prediction_batch_size(self.batch_size, self.device_, self.image_shape_[:2])
 
     def _map(self, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> Any:
-        """Apply a function to prepared batches, with the module ready to predict."""
+        """Apply a function to prepared batches in inference mode and concatenate the results."""
         check_is_fitted(self, "net_")
         images = validate_images(self, X, reset=False, in_memory=False)
         net, module = self.net_, self.net_.module_
-        # Doubles make the result of a tiny image the same, to 1e-7, whatever batch it is in; they cost nothing there.
+        # In float64, predictions of tiny images do not depend on their batch (to 1e-7), at no noticeable cost.
         tiny = min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE and torch.device(self.device_).type != "mps"
         module.eval()
         results: NDArray[Any] | None = None
-        with in_doubles(module) if tiny else nullcontext():
+        with double_precision(module) if tiny else nullcontext():
             precision = "fp32" if self.precision == "auto" else net.precision
-            with torch.inference_mode(), autocast(precision, self.device_), as_if_alone():
+            with torch.inference_mode(), autocast(precision, self.device_), limit_worker_threads():
                 size = self._prediction_batch_size()
                 for start in range(0, len(images), size):
                     batch = as_tensor(images[start : start + size]).to(self.device_)
@@ -692,9 +693,9 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         if net is None:
             return state
         if self.callbacks:
-            warnings.warn("EmotionClassifier: callbacks are not kept in a saved model.", UserWarning, stacklevel=2)
+            warnings.warn("EmotionClassifier: callbacks are not saved with the model.", UserWarning, stacklevel=2)
             state["callbacks"] = None
-        # One text for thousands of numbers; what a callback noted that is no number becomes text.
+        # One string for thousands of numbers; other objects recorded by callbacks are converted to strings.
         history = json.dumps(state["history_"], default=str)
         with module_lock:
             net_state = {**net.to_arrays(), "bookkeeping": net.bookkeeping()}
@@ -711,7 +712,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         try:
             self.device_ = choose_device(self.device_)
         except ValueError:
-            # A model trained on a GPU is of use where there is none.
+            # A model trained on a GPU can be used without one.
             self.device_ = "cpu"
         self.net_ = restore_net(self, net_state)
 
@@ -722,7 +723,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
 
 
 class _Inputs:
-    """A hook that keeps what a layer is given by the thread that made it."""
+    """Forward pre-hook that stores the input of a layer, in the thread that created the hook."""
 
     last: torch.Tensor
 
@@ -730,12 +731,12 @@ class _Inputs:
         self._thread = threading.get_ident()
 
     def __call__(self, _layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        # What other threads predict by the same network passes here as well.
+        # Other threads may be predicting with the same network.
         if threading.get_ident() == self._thread:
             self.last = inputs[0].flatten(1)
 
     def __deepcopy__(self, _memo: Any) -> Any:
-        # A network that is trained on from this one keeps nothing.
+        # Copies of the network, made to continue training, must not store anything.
         return _ignore
 
 

@@ -1,4 +1,4 @@
-"""A support vector machine that is fitted by one factorisation."""
+"""A least squares support vector machine."""
 
 from contextlib import suppress
 from numbers import Integral, Real
@@ -29,40 +29,40 @@ from .utils._labels import check_labels, check_scored_labels
 from .utils._refit import as_fitted, fit_aside, snapshot
 from .utils._tensors import as_numpy
 
-# So few rows are fitted in double precision, which costs nothing then.
+# Up to this number of rows, double precision is used, at no noticeable cost.
 _ROWS_IN_DOUBLE = 4000
-# Rows left out one at a time for the temperature: one number needs no more.
+# Maximum number of leave-one-out rows for the temperature, which is a single parameter.
 _ROWS_LEFT_OUT = 5000
-# Rows of the kernel made at once.
+# Rows of the kernel computed at once.
 _BLOCK = 1024
-# Worse conditioned, single precision may move decision values by a hundredth.
+# Above this condition number, single precision may change decision values by 0.01.
 _CONDITION_IN_SINGLE = 1e5
-# Beyond these, probabilities are all the same or all 0 and 1.
+# Beyond these bounds, probabilities are practically uniform, or 0 and 1.
 _TEMPERATURES = (1e-3, 1e3)
 
 
 class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
-    """Support vector machine with squared loss, fitted exactly by one factorisation of an RBF kernel.
+    """Support vector machine with squared loss, fitted exactly with one factorization of an RBF kernel.
 
-    Each class is told from the rest by a function that should be 1 on its rows and -1 on the others [1]_, [2]_. All of
-    them, the decision values that each row would have without itself [3]_, [4]_, and so the calibration of
-    probabilities, come of the same factorisation.
+    One-vs-rest functions are fitted to targets of 1 for a class and -1 for the others [1]_, [2]_. The functions, the
+    leave-one-out decision values [3]_, [4]_, and thereby the calibration of probabilities, are all computed from the
+    same factorization.
 
     Parameters
     ----------
     C : float, default=10.0
-        Inverse strength of the regularisation, as in :class:`sklearn.svm.SVC`.
+        Inverse regularization strength, as in :class:`sklearn.svm.SVC`.
     gamma : {"scale", "auto"} or float, default="scale"
         Coefficient of the RBF kernel ``exp(-gamma * ||a - b||**2)``. ``"scale"`` is ``1 / (n_features * X.var())``,
         ``"auto"`` is ``1 / n_features``.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes. Probabilities are then those of a world in which classes are as frequent as weighted.
+        Weights of the classes. Probabilities then correspond to the weighted class frequencies.
     probability : bool, default=True
-        Whether to calibrate, so that there is `predict_proba`.
+        Whether to calibrate probabilities, which enables `predict_proba`.
     n_components : int, default=30000
-        Of more distinct rows than this, so many become support vectors, spread evenly over the classes, and all rows
-        are fitted by combinations of them. This bounds memory: ``4 * n_components**2`` bytes, 3.6 GB by default, are
-        needed for as many rows, and twice that for more.
+        Maximum number of support vectors. With more distinct rows, a stratified subset of this size is chosen, and all
+        rows are fitted with combinations of it. This bounds memory: ``4 * n_components**2`` bytes (3.6 GB by default)
+        for up to `n_components` rows, and twice that for more.
 
     Attributes
     ----------
@@ -71,39 +71,40 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of features.
     support_vectors_ : ndarray of shape (n_support_vectors, n_features)
-        The distinct rows, or those chosen among them.
+        The distinct rows, or a subset of them.
     dual_coef_ : ndarray of shape (n_support_vectors, n_functions)
-        Coefficient of each in each function. There is a function for each class, and one alone for two classes.
+        Coefficients of the support vectors in each function. There is one function per class, and a single one for two
+        classes.
     intercept_ : ndarray of shape (n_functions,)
-        Constants of the functions.
+        Intercepts of the functions.
     gamma_ : float
         Coefficient of the kernel.
     temperature_ : float
-        Decision values are divided by it before the softmax. Only with `probability`.
+        Temperature by which decision values are divided before the softmax. Only available if `probability` is True.
 
     See Also
     --------
     make_hog_svm : HOG features and this classifier.
-    sklearn.svm.SVC : With hinge loss and sparse support vectors. Its time grows faster with rows.
+    sklearn.svm.SVC : Support vector machine with hinge loss and sparse support vectors, slower on many samples.
     sklearn.linear_model.RidgeClassifier : The same loss with a linear kernel.
 
     Notes
     -----
-    Time grows with the cube of the rows, but at the full speed of the processor, and memory with their square. More
-    than 4,000 rows are computed in single precision, or, if their kernel is too ill-conditioned for it, in double,
-    with twice the memory.
+    Fit time is cubic in the number of rows, in optimized BLAS and LAPACK routines, and memory is quadratic. More than
+    4,000 rows are fitted in single precision, or, if the kernel is too ill-conditioned, in double precision with twice
+    the memory.
 
-    A row that occurs several times counts as one, with the sum of its weights, and is left out as one. Nothing else
-    is known of rows that belong together: many photos of one person, or copies changed by augmentation, make
-    probabilities too sure.
+    Identical rows are merged into one, with the sum of their weights, and left out together. Other dependencies between
+    rows are not taken into account: many photos of one person, or augmented copies, make probabilities overconfident.
 
-    Probabilities are a softmax of decision values with one temperature [5]_, so that the likeliest class is always
-    the predicted one. Up to 5,000 rows are left out for it. A multinomial logistic regression on the same values was
-    better on 11,000 images of FER2013 (log loss 1.371 instead of 1.419, ROC AUC 0.800 instead of 0.791), but on 720 web
-    photos it cost 1.7 points of accuracy; :class:`sklearn.calibration.CalibratedClassifierCV` fits others.
+    Probabilities are the softmax of the decision values divided by one temperature [5]_, so the most probable class is
+    always the predicted one. The temperature is fitted to leave-one-out decision values of up to 5,000 rows. A
+    multinomial logistic regression on the same values was better on 11,000 images of FER2013 (log loss 1.371 instead of
+    1.419, ROC AUC 0.800 instead of 0.791), but cost 1.7 points of accuracy on 720 web photos. For other calibration
+    methods, see :class:`sklearn.calibration.CalibratedClassifierCV`.
 
-    Components lose little in accuracy, and more in time: of 8,000 images of FER2013, 8,000, 6,000 and 4,000 components
-    have a log loss of 1.446, 1.455 and 1.463, in 5, 17 and 12 s.
+    Fewer components cost little accuracy, but take more time: on 8,000 images of FER2013, 8,000, 6,000 and 4,000
+    components have a log loss of 1.446, 1.455 and 1.463, in 5, 17 and 12 s.
 
     References
     ----------
@@ -143,16 +144,16 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside
     def fit(self, X, y, sample_weight=None):
-        """Fit the functions, and calibrate them.
+        """Fit the model, and calibrate its probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Features.
         y : array-like of shape (n_samples,)
-            Labels, of two classes or more.
+            Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight 2 counts as two rows, and one of weight 0 not at all.
+            Sample weights. A row of weight 2 counts as two rows, and a row of weight 0 is ignored.
 
         Returns
         -------
@@ -162,11 +163,11 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         Raises
         ------
         LabelError
-            If there are fewer than two classes, or one has no weight above 0.
+            If there are fewer than two classes with a weight above 0.
         MemoryError
             If the kernel does not fit in memory.
         scipy.linalg.LinAlgError
-            If `C` is so large that the equations cannot be solved.
+            If `C` is too large to solve the equations.
         """
         X = _as_features(X)
         if y is not None:
@@ -182,29 +183,29 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise LabelError(
-                f"LeastSquaresSVC: y holds 1 class, {self.classes_.tolist()}, among the rows with a weight above 0, "
-                "expected at least 2. Give images of another class."
+                "LeastSquaresSVC needs at least two classes; among the rows with a weight above 0, y contains 1 class: "
+                f"{self.classes_.tolist()}. Add images of another class."
             )
         self.gamma_ = self._find_gamma(X, weights)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)
         if not (np.isfinite(of_class).all() and of_class.min() > 0):
             raise LabelError(
-                f"LeastSquaresSVC: class_weight={self.class_weight!r}, expected finite weights above 0. Leave a class "
-                "out of X and y rather than weigh it nothing."
+                f"LeastSquaresSVC: class_weight={self.class_weight!r}, expected finite weights above 0. To ignore a "
+                "class, remove it from X and y."
             )
         weights *= of_class[codes]
         try:
             self._fit(X, codes, weights)
         except MemoryError as error:
             raise MemoryError(
-                f"LeastSquaresSVC: {error}. Pass an n_components below {min(len(X), self.n_components)}: memory grows "
-                "with its square."
+                f"LeastSquaresSVC: {error}. Pass n_components below {min(len(X), self.n_components)}; memory is "
+                "quadratic in it."
             ) from error
         return self
 
     @as_fitted
     def decision_function(self, X):
-        """Evaluate the functions.
+        """Evaluate the decision function.
 
         Parameters
         ----------
@@ -214,17 +215,17 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            About 1 for a class, or the second of two, and -1 against it.
+            About 1 for rows of the class (the second of two), and -1 for others.
         """
         check_is_fitted(self)
-        # Some pass an image to what takes features of images.
+        # Catch images passed in place of their features.
         X = _as_features(X, (1, self.n_features_in_))
         with errors_of_images(X, self.n_features_in_):
             X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
         for rows in gen_batches(len(X), _BLOCK):
-            values[rows] = _compare(self._scale(X[rows]), support) @ self.dual_coef_
+            values[rows] = _rbf_kernel(self._scale(X[rows]), support) @ self.dual_coef_
         values += self.intercept_
         return values[:, 0] if len(self.classes_) == 2 else values
 
@@ -240,13 +241,13 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            The class of the greatest decision value.
+            The class with the largest decision value.
         """
-        columns = _put_side_by_side(self.decision_function(X)).argmax(axis=1)
+        columns = _as_class_columns(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
 
     def score(self, X, y, sample_weight=None):
-        """Return the share of rows whose label is predicted.
+        """Return the accuracy on the given features and labels.
 
         Parameters
         ----------
@@ -255,22 +256,22 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             True labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Sample weights.
 
         Returns
         -------
         float
-            The accuracy.
+            Accuracy, the share of rows classified correctly.
 
         Raises
         ------
         LabelError
-            If y holds numbers and `classes_` names, or the other way round.
+            If y contains numbers and `classes_` names, or vice versa.
 
         Warns
         -----
         DatasetWarning
-            If y holds other words for some of `classes_`, such as ``angry`` for ``anger``, which count as mistakes.
+            If y contains synonyms of some of `classes_`, such as ``angry`` for ``anger``, which count as errors.
         """
         check_is_fitted(self)
         fitted = snapshot(self)
@@ -281,7 +282,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
     @available_if(lambda self: self.probability)
     @as_fitted
     def predict_proba(self, X):
-        """Predict probabilities. Only with ``probability=True``.
+        """Predict the probability of each class. Only available with ``probability=True``.
 
         Parameters
         ----------
@@ -291,13 +292,13 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            A column per class, in the order of ``classes_``.
+            One column per class, in the order of ``classes_``.
         """
-        values = _put_side_by_side(self.decision_function(X))
+        values = _as_class_columns(self.decision_function(X))
         return softmax(values / self.temperature_, axis=1)
 
     def _find_gamma(self, X, weights):
-        """Give the coefficient of the kernel, with rows counted as often as their weight says."""
+        """Return the coefficient of the kernel, from weighted rows if it is "scale"."""
         if not isinstance(self.gamma, str):
             return float(self.gamma)
         variance = 1.0
@@ -307,7 +308,7 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         return float(1 / (X.shape[1] * variance)) if variance > 0 else 1.0
 
     def _fit(self, X, codes, weights):
-        """Fit in single precision if rows are many and that is precise enough, and in double otherwise."""
+        """Fit in single precision if there are many rows and it is accurate enough, otherwise in double precision."""
         if len(X) > _ROWS_IN_DOUBLE:
             with suppress(LinAlgError):
                 self._fit_in(np.float32, X, codes, weights)
@@ -316,24 +317,24 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             self._fit_in(np.float64, X, codes, weights)
         except LinAlgError as error:
             raise LinAlgError(
-                f"LeastSquaresSVC: with C={self.C} and gamma={self.gamma_:.3g} the equations cannot be solved "
-                f"({error}). Lower C, or raise gamma."
+                f"LeastSquaresSVC: the equations cannot be solved with C={self.C} and gamma={self.gamma_:.3g} "
+                f"({error}). Decrease C or increase gamma."
             ) from error
 
     def _fit_in(self, dtype, X, codes, weights):
-        X, counts = _merge_copies(X.astype(dtype, copy=False), codes, weights)
+        X, counts = _merge_duplicates(X.astype(dtype, copy=False), codes, weights)
         totals = counts.sum(axis=1)
-        # Of rows that are the same, least squares sees the mean target.
+        # Fitting identical rows is equivalent to fitting their mean target.
         targets = (2 * counts / totals[:, np.newaxis] - 1).astype(X.dtype)
         if len(self.classes_) == 2:
             targets = targets[:, 1:]
         penalties = (1 / (self.C * totals)).astype(X.dtype)
         labels = counts.argmax(axis=1)
         every = np.arange(len(X))
-        chosen = _spread(labels, self.n_components)
-        # Whoever is a support vector of others too is no example of what a new row meets.
+        chosen = _choose_stratified(labels, self.n_components)
+        # With a subset of support vectors, those are not representative of new rows.
         candidates = every if len(chosen) == len(X) else np.delete(every, chosen)
-        left_out = candidates[_spread(labels[candidates], _ROWS_LEFT_OUT)]
+        left_out = candidates[_choose_stratified(labels[candidates], _ROWS_LEFT_OUT)]
         if len(chosen) == len(X):
             order = np.concatenate([np.delete(every, left_out), left_out])
             self.support_vectors_ = X[order]
@@ -347,30 +348,30 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
             )
         self.dual_coef_, self.intercept_, values = solution
         if self.probability:
-            self.temperature_ = _find_temperature(_put_side_by_side(values), counts[left_out])
+            self.temperature_ = _find_temperature(_as_class_columns(values), counts[left_out])
 
     def _scale(self, X):
-        """Move rows so that they are small numbers, and squared distances are exponents of the kernel."""
+        """Center rows for accuracy, and scale them so that squared distances are exponents of the kernel."""
         return (X - self.support_vectors_.mean(axis=0)) * X.dtype.type(np.sqrt(self.gamma_))
 
 
 def _as_features(X: Any, fitted: tuple[int, int] | None = None) -> Any:
-    """Give tensors as arrays, and refuse images."""
+    """Convert tensors to arrays, and raise ImageArrayError for images."""
     X = as_numpy(X, "LeastSquaresSVC")
     refuse_one_image(X, "LeastSquaresSVC", fitted)
     if len(getattr(X, "shape", ())) > 2:
         raise ImageArrayError(
-            f"Found array with dim {len(X.shape)}, while dim <= 2 is required by LeastSquaresSVC: it takes features. "
-            "Put a HOGTransformer before it, as make_hog_svm() does, or pass X.reshape(len(X), -1)."
+            f"Found array with dim {len(X.shape)}, while dim <= 2 is required by LeastSquaresSVC, which expects "
+            "features. Put a HOGTransformer before it, as make_hog_svm() does, or pass X.reshape(len(X), -1)."
         )
     return X
 
 
-def _merge_copies(
+def _merge_duplicates(
     X: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Give the distinct rows, and for each the weight of each class."""
-    # A negative zero would look different.
+    """Return the distinct rows, and the total weight of each class in each."""
+    # The bytes of -0.0 and 0.0 differ.
     rows = np.ascontiguousarray(X + X.dtype.type(0))
     _, first, inverse = np.unique(rows.view(f"V{rows[0].nbytes}")[:, 0], return_index=True, return_inverse=True)
     counts = np.zeros((len(first), codes.max() + 1))
@@ -378,14 +379,14 @@ def _merge_copies(
     return rows[first], counts
 
 
-def _spread(labels: NDArray[Any], n_chosen: int) -> NDArray[Any]:
-    """Choose so many places at most, from each class in its proportion."""
+def _choose_stratified(labels: NDArray[Any], n_chosen: int) -> NDArray[Any]:
+    """Return the indices of a stratified subset of at most `n_chosen` rows."""
     places = np.linspace(0, len(labels) - 1, min(n_chosen, len(labels))).round().astype(int)
     return np.argsort(labels, kind="stable")[places]
 
 
-def _compare(A: NDArray[Any], B: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Evaluate the kernel between the rows of A and of B, which are scaled."""
+def _rbf_kernel(A: NDArray[Any], B: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Compute the RBF kernel between the scaled rows of A and B."""
     kernel = np.matmul(A, B.T, out=out)
     kernel *= 2
     kernel -= np.einsum("ij,ij->i", A, A)[:, np.newaxis]
@@ -397,16 +398,16 @@ def _compare(A: NDArray[Any], B: NDArray[Any], out: NDArray[Any] | None = None) 
 def _solve_exactly(
     points: NDArray[Any], targets: NDArray[Any], penalties: NDArray[Any], n_left_out: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Fit; give coefficients, constants, and the values at the last rows as if each had been left out."""
+    """Return coefficients, intercepts, and leave-one-out decision values of the last `n_left_out` rows."""
     n_rows = len(points)
     system = np.empty((n_rows, n_rows), dtype=points.dtype)
     column_sums = penalties.astype(np.float64)
     for rows in gen_batches(n_rows, _BLOCK):
-        kernel = _compare(points[rows], points[rows.start :], out=system[rows, rows.start :])
+        kernel = _rbf_kernel(points[rows], points[rows.start :], out=system[rows, rows.start :])
         column_sums[rows] += kernel.sum(axis=1)
         column_sums[rows.stop :] += kernel[:, rows.stop - rows.start :].sum(axis=0)
     np.fill_diagonal(system, 1 + penalties)
-    # Turned, its upper triangle is the lower one of LAPACK, which then works in place.
+    # The transposed upper triangle is the lower one of LAPACK, which then works in place.
     factor = cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
     ones = np.ones((n_rows, 1), dtype=points.dtype)
     solved = cho_solve((factor, True), np.hstack([targets, ones]), check_finite=False)
@@ -414,14 +415,14 @@ def _solve_exactly(
     total = ones_solved.sum()
     intercept = solved.sum(axis=0) / total
     coefficients = solved - np.outer(ones_solved, intercept)
-    # The last block of the inverse needs the last block of the factor alone.
+    # The last block of the inverse only depends on the last block of the factor.
     trtri = get_lapack_funcs("trtri", (factor,))
     inverse, _ = trtri(factor[-n_left_out:, -n_left_out:], lower=1)
     diagonal = np.einsum("ij,ij->j", inverse, inverse)
     if points.dtype == np.float32 and column_sums.max() * diagonal.max() > _CONDITION_IN_SINGLE:
         raise LinAlgError("The kernel is ill-conditioned.")
     diagonal -= ones_solved[-n_left_out:] ** 2 / total
-    # It is 0 where there is one distinct row alone.
+    # It is 0 if there is a single distinct row.
     diagonal = np.maximum(diagonal, np.finfo(points.dtype).tiny)[:, np.newaxis]
     return coefficients, intercept, targets[-n_left_out:] - coefficients[-n_left_out:] / diagonal
 
@@ -433,9 +434,9 @@ def _solve_by_components(
     penalties: NDArray[Any],
     left_out: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Fit by combinations of the support alone; give what `_solve_exactly` gives."""
+    """Fit combinations of the support vectors; the return values are those of `_solve_exactly`."""
     dtype, n_support = points.dtype, len(support)
-    kernel = _compare(support, support)
+    kernel = _rbf_kernel(support, support)
     kernel[np.diag_indices(n_support)] += 10 * n_support * np.finfo(dtype).eps
     largest_sum = kernel.sum(axis=0).max()
     root = cholesky(kernel.T, lower=True, overwrite_a=True, check_finite=False)
@@ -443,8 +444,8 @@ def _solve_by_components(
         raise LinAlgError("The kernel is ill-conditioned.")
 
     def embed(rows: Any) -> NDArray[Any]:
-        """Give columns whose products are those of the kernel, with a 1 below for the constant."""
-        columns = solve_triangular(root, _compare(support, points[rows]), lower=True, check_finite=False)
+        """Return columns whose inner products are the kernel, with a last row of ones for the intercept."""
+        columns = solve_triangular(root, _rbf_kernel(support, points[rows]), lower=True, check_finite=False)
         return np.vstack([columns, np.ones((1, columns.shape[1]), dtype=dtype)])
 
     gram = np.zeros((n_support + 1, n_support + 1), dtype=dtype, order="F")
@@ -454,7 +455,7 @@ def _solve_by_components(
         columns = embed(rows) / np.sqrt(penalties[rows])
         gram = syrk(1, columns, beta=1, c=gram, lower=1, overwrite_c=1)
         moments += columns @ (targets[rows] / np.sqrt(penalties[rows])[:, np.newaxis])
-    # The constant is not held back.
+    # The intercept is not regularized.
     gram[np.diag_indices(n_support)] += 1
     factor = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
     weights = cho_solve((factor, True), moments, check_finite=False)
@@ -465,17 +466,17 @@ def _solve_by_components(
     return coefficients, weights[-1], targets - (targets - columns.T @ weights) / kept
 
 
-def _put_side_by_side(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Give decision values a column per class, for two classes too."""
+def _as_class_columns(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return decision values with one column per class, also for two classes."""
     values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return np.hstack([-values, values]) if values.shape[1] == 1 else values
 
 
 def _find_temperature(values: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
-    """Give the temperature of the least log loss on `counts`, the weight of each class in each row."""
+    """Find the temperature that minimizes the log loss on `counts`, the weight of each class in each row."""
     n_rows, n_classes = values.shape
     weights = counts.sum(axis=1, keepdims=True)
-    # As in Platt's method, nothing is quite certain: a separable set would have a temperature of 0.
+    # Smooth the targets as in Platt scaling: the temperature of separable data would be 0.
     wanted = (counts / weights * n_rows + 1) / (n_rows + n_classes)
 
     def differentiate(inverse: float) -> float:

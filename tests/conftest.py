@@ -8,19 +8,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-# The tests ask for results to the bit, which a GPU does not promise. ``SK_EMOTION_GPU=1 python -m pytest -k gpu`` runs
-# those that need one.
+# Hide GPUs, whose results are not reproducible to the bit. Run the tests that need a GPU with
+# ``SK_EMOTION_GPU=1 python -m pytest -k gpu``.
 if "SK_EMOTION_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-# Threads that wait for one another sleep, so that several do not stand in their own way on a busy machine.
+# Waiting threads sleep instead of spinning, which is faster on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# How long Hypothesis looks: ``HYPOTHESIS_PROFILE=soak python -m pytest -o faulthandler_timeout=0 tests/properties``
-# draws anew, and for long. Nothing is left behind in the working directory.
+# For long runs with new random examples, use
+# ``HYPOTHESIS_PROFILE=soak python -m pytest -o faulthandler_timeout=0 tests/properties``.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
-# On a busy machine, time tells nothing.
+# Deadlines are unreliable on a busy machine.
 settings.register_profile(
     "suite",
     max_examples=15,
@@ -37,9 +37,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--precision",
         choices=["fp32", "bf16", "other"],
-        help="what precision='auto' means, also in processes that tests start; by default, what the processor has. "
-        "'other' is what it has not: only the tests marked as training run then, and where bf16 has to be emulated, "
-        "only those marked as quick.",
+        help="meaning of precision='auto', also in subprocesses; by default, that of the processor. 'other' is the one "
+        "that is not the default: only tests marked as training run then, or, if bf16 is emulated, only those marked "
+        "as quick.",
     )
 
 
@@ -49,7 +49,7 @@ def pytest_configure(config):
         precision = _other_precision()
     if precision is not None:
         os.environ["SK_EMOTION_PRECISION"] = precision
-    # A shell lets what it starts in the background ignore Ctrl-C, and what the tests start would ignore it too.
+    # Shells let background processes ignore SIGINT, which subprocesses of the tests would inherit.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _other_precision():
-    # Imported here: other runs of pytest that only hand tests to workers need no PyTorch.
+    # Imported here, since the main process of pytest-xdist does not need PyTorch.
     from sk_emotion._training._hardware import native_precision
 
     return "bf16" if native_precision() == "fp32" else "fp32"
@@ -75,22 +75,22 @@ def _other_precision():
 def _one_thread():
     import torch
 
-    # Small nets gain nothing from threads, and parallel test runs would fight over them. OMP_NUM_THREADS, which PyTorch
-    # reads, asks for more.
+    # Small networks are not faster with more threads, which slow down parallel test runs. Set OMP_NUM_THREADS, which
+    # PyTorch reads, to use more.
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
 def start_cluster(tmp_path_factory):
-    """Gives the context of a Dask cluster in processes of their own."""
+    """Return a context manager for a Dask cluster in separate processes."""
     import dask
     from distributed import LocalCluster
 
     patient = {
-        # On a busy machine a process may be silent for longer than Dask allows.
+        # On a busy machine, a process may not respond for longer than Dask's default.
         "distributed.comm.timeouts.tcp": "300s",
-        # Dask gives up a worker that is away 15 s after it was lost, as one that the next test has killed is.
+        # By default, Dask gives up a lost worker after 15 s, such as one that a test has killed.
         "distributed.deploy.lost-worker-timeout": "1h",
     }
 
@@ -108,7 +108,7 @@ def start_cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def faces():
-    """Faces of two emotions that a small network tells apart within seconds: X, y, groups."""
+    """X, y, groups of two emotions that a small network learns within seconds."""
     from sk_emotion import make_faces
 
     return make_faces(80, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)

@@ -1,6 +1,6 @@
-"""How far results agree across workers, batch sizes, precisions and devices, as the documentation promises.
+"""Agreement of results across workers, batch sizes, precisions and devices, as documented.
 
-What two trainings with one seed share is in tests/_training/test_determinism.py.
+For training with a fixed seed, see tests/_training/test_determinism.py.
 """
 
 import copy
@@ -34,33 +34,33 @@ def trained_in_bf16(faces):
     return make_network("bf16").fit(*faces[:2])
 
 
-def test_workers_change_no_score_of_a_comparison(faces):
+def test_scores_of_a_comparison_do_not_depend_on_workers(faces):
     X, y, people = faces
     models = {"network": make_network(), "HOG+SVM": make_hog_svm(image_size=24, probability=False)}
-    # Equal numbers of threads: PyTorch has one in this process.
+    # Use one thread in all, as in this process.
     with joblib.parallel_config("loky", inner_max_num_threads=1):
-        alone, shared = (
+        sequential, shared = (
             compare_classifiers(models, X, y, groups=people, cv=2, scoring=["f1_macro", "roc_auc"], n_jobs=n_jobs)
             for n_jobs in (1, 2)
         )
     times = ["fit_time", "score_time"]
     pd.testing.assert_frame_equal(
-        alone.scores_.drop(columns=times), shared.scores_.drop(columns=times), check_exact=True
+        sequential.scores_.drop(columns=times), shared.scores_.drop(columns=times), check_exact=True
     )
-    pd.testing.assert_frame_equal(alone.tests_, shared.tests_, check_exact=True)
+    pd.testing.assert_frame_equal(sequential.tests_, shared.tests_, check_exact=True)
     pd.testing.assert_frame_equal(
-        alone.reference_.drop(columns=times), shared.reference_.drop(columns=times), check_exact=True
+        sequential.reference_.drop(columns=times), shared.reference_.drop(columns=times), check_exact=True
     )
 
 
 @pytest.mark.parametrize("size", [1, 7, 33])
-def test_batches_of_a_prediction_change_next_to_nothing(trained, faces, size):
+def test_batch_size_hardly_changes_predictions(trained, faces, size):
     X = faces[0]
     parts = [trained.predict_proba(X[start : start + size]) for start in range(0, len(X), size)]
     np.testing.assert_allclose(np.concatenate(parts), trained.predict_proba(X), atol=1e-6)
 
 
-def test_prediction_is_repeated_to_the_bit(trained, faces):
+def test_prediction_is_exactly_reproducible(trained, faces):
     X = faces[0]
     first = trained.predict_proba(X)
     restored = pickle.loads(pickle.dumps(trained))
@@ -68,16 +68,16 @@ def test_prediction_is_repeated_to_the_bit(trained, faces):
         np.testing.assert_array_equal(model.predict_proba(X), first)
 
 
-def test_prediction_in_bf16_is_near_that_in_fp32(trained_in_bf16, faces):
+def test_prediction_in_bf16_is_close_to_fp32(trained_in_bf16, faces):
     X = faces[0]
     in_bf16 = trained_in_bf16.predict_proba(X)
-    # The precision that is not named is fp32 in prediction, for the same weights.
+    # With precision="auto", prediction is in fp32, with the same weights.
     in_fp32 = copy.copy(trained_in_bf16).set_params(precision="auto").predict_proba(X)
     assert (in_bf16 != in_fp32).any()
     np.testing.assert_allclose(in_bf16, in_fp32, atol=0.05)
 
 
-def test_training_in_bf16_is_near_that_in_fp32(trained, trained_in_bf16, faces):
+def test_training_in_bf16_is_close_to_fp32(trained, trained_in_bf16, faces):
     losses = [model.history_[0]["train_loss"] for model in (trained, trained_in_bf16)]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], abs=0.02)
@@ -87,12 +87,12 @@ def test_training_in_bf16_is_near_that_in_fp32(trained, trained_in_bf16, faces):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("kind", ["trained", "trained_in_bf16"])
-def test_prediction_on_a_gpu_is_near_that_on_a_cpu(kind, faces, request):
+def test_prediction_on_a_gpu_is_close_to_a_cpu(kind, faces, request):
     model = request.getfixturevalue(kind)
     on_cpu = copy.copy(model)
     on_cpu.device_ = "cpu"
     on_gpu = copy.copy(model)
     on_gpu.device_ = "cuda"
-    # A model is put on its device when it is read.
+    # A model is moved to its device when it is loaded.
     answers = [pickle.loads(pickle.dumps(each)).predict_proba(faces[0]) for each in (on_cpu, on_gpu)]
     np.testing.assert_allclose(*answers, atol=0.05)

@@ -54,13 +54,13 @@ def fitted(faces):
     return make_classifier().fit(X, y)
 
 
-def test_network_learns_to_tell_emotions_apart():
+def test_network_learns_emotions():
     X, y, _ = make_faces(200, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)
     clf = make_classifier(network=networks.ResNet(width=8), max_epochs=40).fit(X[:150], y[:150])
     assert clf.score(X[150:], y[150:]) >= 0.8
 
 
-def test_labels_come_back_as_they_went_in(fitted, faces):
+def test_labels_keep_their_type(fitted, faces):
     X, _, _ = faces
     assert fitted.classes_.tolist() == ["happiness", "pain"]
     assert set(fitted.predict(X)) <= {"happiness", "pain"}
@@ -77,7 +77,7 @@ def test_history_has_a_row_per_epoch_of_plain_numbers(fitted):
 
 
 @pytest.mark.parametrize("shape", [(80, 24, 24), (80, 24, 24, 1), (80, 24, 24, 3), (80, 576)])
-def test_images_are_taken_in_each_shape(faces, shape):
+def test_images_of_each_shape_are_accepted(faces, shape):
     X, y, _ = faces
     images = np.repeat(X[..., None], 3, axis=3) if shape[-1] == 3 else X.reshape(shape)
     clf = make_classifier(max_epochs=1).fit(images, y)
@@ -85,7 +85,7 @@ def test_images_are_taken_in_each_shape(faces, shape):
     assert clf.predict(images[:3]).shape == (3,)
 
 
-def test_flat_rows_and_images_give_the_same_network(faces):
+def test_rows_and_images_train_the_same_network(faces):
     X, y, _ = faces
     flat = make_classifier().fit(X.reshape(len(X), -1), y)
     np.testing.assert_array_equal(
@@ -94,20 +94,20 @@ def test_flat_rows_and_images_give_the_same_network(faces):
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 1.0])
-def test_floats_train_as_bytes_do(faces, fitted, scale):
+def test_floats_train_like_uint8(faces, fitted, scale):
     X, y, _ = faces
     floats = X.astype(np.float32) * np.float32(scale)
     clf = make_classifier().fit(floats, y)
     np.testing.assert_allclose(clf.predict_proba(floats), fitted.predict_proba(X), atol=0.05)
 
 
-def test_same_seed_gives_the_same_bits(faces, fitted):
+def test_same_seed_trains_identical_weights(faces, fitted):
     X, y, _ = faces
     np.testing.assert_array_equal(make_classifier().fit(X, y).predict_proba(X), fitted.predict_proba(X))
     assert not np.array_equal(make_classifier(random_state=1).fit(X, y).predict_proba(X), fitted.predict_proba(X))
 
 
-def test_global_random_state_is_left_alone(faces):
+def test_global_random_state_is_not_changed(faces):
     X, y, _ = faces
     torch.manual_seed(3)
     expected = torch.rand(4)
@@ -119,12 +119,12 @@ def test_global_random_state_is_left_alone(faces):
 
 def test_prediction_does_not_depend_on_the_batch(fitted, faces):
     X, _, _ = faces
-    alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in range(5)])
-    np.testing.assert_allclose(alone, fitted.predict_proba(X)[:5], atol=1e-5)
+    single = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(single, fitted.predict_proba(X)[:5], atol=1e-5)
 
 
 @pytest.mark.parametrize(("side", "expected"), [(48, 64), (32, 144), (480, 16)])
-def test_fewer_images_are_predicted_at_once_the_larger_they_are(side, expected):
+def test_prediction_batch_size_decreases_with_image_size(side, expected):
     X = np.random.default_rng(0).integers(0, 256, (150, side, side), dtype=np.uint8)
     clf = make_classifier(network=networks.TorchNetwork(perceptron), max_epochs=1, augmentation=None)
     clf.fit(X, np.arange(len(X)) % 2)
@@ -135,7 +135,7 @@ def test_fewer_images_are_predicted_at_once_the_larger_they_are(side, expected):
 
 
 @pytest.mark.parametrize("duplicate", [lambda clf: pickle.loads(pickle.dumps(clf)), copy.deepcopy])
-def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
+def test_copies_predict_and_continue_training_like_the_original(faces, duplicate):
     X, y, _ = faces
     original = make_classifier(ema=0.9).fit(X, y)
     other = duplicate(original)
@@ -144,7 +144,7 @@ def test_copies_predict_and_train_on_as_the_original(faces, duplicate):
     np.testing.assert_array_equal(other.partial_fit(X, y).predict_proba(X), original.partial_fit(X, y).predict_proba(X))
 
 
-def test_averaged_weights_are_those_of_pytorch(faces):
+def test_averaged_weights_match_pytorch(faces):
     X, y, _ = faces
 
     class Follow(Callback):
@@ -152,7 +152,7 @@ def test_averaged_weights_are_those_of_pytorch(faces):
             if not training:
                 return
             for weight in net.module_.parameters():
-                # As callbacks that constrain weights do it: another tensor in the place of the old one.
+                # Replace the tensor, as callbacks that constrain weights do.
                 weight.data = weight.data.clamp(-0.2, 0.2)
             if not hasattr(self, "averaged_"):
                 average = get_ema_multi_avg_fn(0.7)
@@ -165,18 +165,18 @@ def test_averaged_weights_are_those_of_pytorch(faces):
     found = clf.net_.module_.state_dict()
     assert list(found) == list(expected)
     for name, value in found.items():
-        # Counts are no averages.
+        # Counters are not averaged.
         if value.is_floating_point():
             torch.testing.assert_close(value, expected[name], msg=lambda text, name=name: f"{name}: {text}")
         else:
             assert value == sum(len(epoch["batches"]) for epoch in clf.net_.history)
 
 
-def test_a_module_that_sets_its_own_mode_keeps_it(faces):
+def test_module_that_sets_its_own_mode_keeps_it(faces):
     X, y, _ = faces
 
     class Still(nn.Module):
-        """Its batch normalisation never learns what the images look like."""
+        """A module whose batch normalization stays in evaluation mode."""
 
         def __init__(self, **shape):
             super().__init__()
@@ -196,7 +196,7 @@ def test_a_module_that_sets_its_own_mode_keeps_it(faces):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_copy_keeps_each_weights_momentum_in_the_order_of_that_weight(faces, optimizer):
+def test_copy_keeps_the_memory_layout_of_momentum(faces, optimizer):
     X, y, _ = faces
     original = make_classifier(optimizer=optimizer).fit(X, y)
     states = [clf.net_.optimizer_.state for clf in (original, pickle.loads(pickle.dumps(original)))]
@@ -207,7 +207,7 @@ def test_a_copy_keeps_each_weights_momentum_in_the_order_of_that_weight(faces, o
                 assert kept_by_copy[name].stride() == weight.stride()
 
 
-def test_momentum_of_the_fused_optimiser_is_that_of_the_plain_one(faces):
+def test_momentum_of_the_fused_optimizer_matches_the_plain_one(faces):
     X, y, _ = faces
     fused = make_classifier(precision="fp32").partial_fit(X, y).partial_fit(X, y)
 
@@ -219,12 +219,12 @@ def test_momentum_of_the_fused_optimiser_is_that_of_the_plain_one(faces):
     np.testing.assert_allclose(fused.predict_proba(X), plain.predict_proba(X), atol=1e-3)
 
 
-def test_weights_are_averaged_where_nothing_is_counted(faces):
+def test_weights_are_averaged_in_modules_without_counters(faces):
     X, y, _ = faces
     assert make_classifier(network=networks.TorchNetwork(perceptron), ema=0.9).fit(X, y).score(X, y) > 0.3
 
 
-def test_state_holds_arrays_and_plain_types_alone(fitted):
+def test_state_contains_only_arrays_and_plain_types(fitted):
     def kinds(value):
         if isinstance(value, dict):
             return set().union(*map(kinds, value.values())) if value else set()
@@ -243,13 +243,13 @@ def test_callbacks_are_used_and_dropped_with_a_warning(faces):
     counter = CountEpochs()
     clf = make_classifier(callbacks=[counter]).fit(X, y)
     assert counter.n_epochs_ == 2
-    with pytest.warns(UserWarning, match="callbacks are not kept"):
+    with pytest.warns(UserWarning, match="callbacks are not saved"):
         restored = pickle.loads(pickle.dumps(clf))
     np.testing.assert_array_equal(restored.predict(X), clf.predict(X))
 
 
 class Interrupt(nn.Module):
-    """Stands in for a user who presses Ctrl-C while a network trains."""
+    """Raise KeyboardInterrupt during training, like Ctrl-C."""
 
     def __init__(self):
         super().__init__()
@@ -261,13 +261,13 @@ class Interrupt(nn.Module):
         return self.layers(images)
 
 
-def test_interrupt_of_the_user_ends_a_search(faces):
+def test_ctrl_c_ends_a_search(faces):
     X, y, _ = faces
     with pytest.raises(KeyboardInterrupt):
         cross_val_score(make_classifier(network=networks.TorchNetwork(Interrupt)), X, y, cv=2)
 
 
-def test_partial_fit_goes_on_epoch_by_epoch(faces):
+def test_partial_fit_trains_one_more_epoch(faces):
     X, y, _ = faces
     clf = make_classifier().partial_fit(X[:40], y[:40], classes=["pain", "happiness", "fear"])
     clf.partial_fit(X[40:], y[40:])
@@ -280,7 +280,7 @@ def test_partial_fit_goes_on_epoch_by_epoch(faces):
         clf.partial_fit(X[:2], ["joy", "pain"])
 
 
-def test_warm_start_goes_on_and_cold_start_does_not(faces):
+def test_warm_start_continues_and_cold_start_does_not(faces):
     X, y, _ = faces
     warm = make_classifier(warm_start=True).fit(X, y).fit(X, y)
     assert warm.n_iter_ == 4
@@ -292,11 +292,11 @@ def test_validation_set_is_scored_each_epoch(faces):
     X, y, _ = faces
     clf = make_classifier().fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
     assert {"valid_loss", "valid_acc", "valid_f1_macro"} <= set(clf.history_[-1])
-    # The history's accuracy is that of the classifier itself.
+    # The accuracy in the history is that of the classifier.
     assert clf.history_[-1]["valid_acc"] == pytest.approx(clf.score(X[60:], y[60:]))
 
 
-def test_validation_fraction_keeps_persons_apart(faces):
+def test_validation_fraction_keeps_groups_together(faces):
     from sk_emotion._training._split import split_validation
 
     _, y, groups = faces
@@ -317,7 +317,7 @@ def test_early_stopping_keeps_the_best_epoch(faces):
     assert -np.log(probabilities).mean() == pytest.approx(min(losses), rel=1e-3)
 
 
-def test_weight_zero_is_as_if_the_image_were_absent(faces):
+def test_weight_zero_is_equivalent_to_removing_the_image(faces):
     X, y, _ = faces
     settings = {"network": networks.TorchNetwork(perceptron), "augmentation": None, "schedule": None, "batch_size": 80}
     weight = (np.arange(80) % 2).astype(float)
@@ -328,8 +328,8 @@ def test_weight_zero_is_as_if_the_image_were_absent(faces):
     np.testing.assert_allclose(plain.predict_proba(X), other.predict_proba(X), atol=1e-6)
 
 
-def test_weights_of_samples_act_as_repetition_on_average(faces):
-    # The statistical stand-in for scikit-learn's exact check, which no shuffled stochastic training can pass.
+def test_sample_weights_are_equivalent_to_repetition_on_average(faces):
+    # Statistical version of scikit-learn's exact check, which stochastic training cannot pass.
     X, y, _ = faces
     weight = np.where(y == "pain", 3, 1)
     rows = np.repeat(np.arange(80), weight)
@@ -344,7 +344,7 @@ def test_weights_of_samples_act_as_repetition_on_average(faces):
     assert np.mean(weighted, axis=0)[:, 1].mean() > unweighted[:, 1].mean()
 
 
-def test_class_weight_and_balanced_batches_lift_the_rare_class(faces):
+def test_class_weight_and_balanced_batches_improve_the_rare_class(faces):
     X, y, _ = faces
     rows = np.r_[np.flatnonzero(y == "happiness"), np.flatnonzero(y == "pain")[:6]]
     rare = {
@@ -377,7 +377,7 @@ def test_class_weight_and_balanced_batches_lift_the_rare_class(faces):
         {"network": networks.TorchNetwork(perceptron)},
     ],
 )
-def test_every_choice_trains_and_survives_a_pickle(faces, settings):
+def test_every_setting_trains_and_can_be_pickled(faces, settings):
     X, y, _ = faces
     clf = make_classifier(**settings).fit(X, y)
     restored = pickle.loads(pickle.dumps(clf))
@@ -385,7 +385,7 @@ def test_every_choice_trains_and_survives_a_pickle(faces, settings):
     assert np.isfinite(restored.partial_fit(X, y).history_[-1]["train_loss"])
 
 
-def test_long_history_is_one_text_in_a_saved_state(faces):
+def test_long_history_is_one_string_in_a_saved_state(faces):
     X, y, _ = faces
     clf = make_classifier().fit(X, y)
     clf.history_ = [*clf.history_, {"epoch": 3, "train_loss": np.nan, "note": np.arange(2)}]
@@ -403,7 +403,7 @@ def test_views_of_a_face_are_averaged(faces, tta):
     np.testing.assert_allclose(clf.predict_proba(X[..., ::-1]), clf.predict_proba(X), atol=1e-6)
 
 
-def test_embedding_is_what_the_last_layer_sees(fitted, faces):
+def test_embedding_is_the_input_of_the_last_layer(fitted, faces):
     X, _, _ = faces
     features = fitted.embed(X)
     assert features.shape == (80, 32)
@@ -413,7 +413,7 @@ def test_embedding_is_what_the_last_layer_sees(fitted, faces):
     np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), fitted.predict_proba(X), atol=1e-4)
 
 
-def test_nested_names_reach_into_the_defaults():
+def test_nested_parameters_of_the_defaults_can_be_set():
     clf = EmotionClassifier().set_params(network__width=16, augmentation__rotation=5)
     assert clf.network.width == 16
     assert clf.augmentation.rotation == 5
@@ -431,7 +431,7 @@ def test_nested_names_reach_into_the_defaults():
     ],
 )
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_pipeline_is_searched_by_several_scores(faces, grid, n_jobs):
+def test_pipeline_can_be_searched_with_several_scores(faces, grid, n_jobs):
     X, y, groups = faces
     y = np.where((y == "pain") & (np.arange(80) % 3 == 0), "fear", y)
     pipeline = make_pipeline(
@@ -446,7 +446,7 @@ def test_pipeline_is_searched_by_several_scores(faces, grid, n_jobs):
         refit="f1_macro",
         cv=StratifiedGroupKFold(2),
     )
-    # New processes would have everything to import first; test_agreement.py has such.
+    # Threads, since new processes would have to import everything; test_agreement.py tests processes.
     with joblib.parallel_config("multiprocessing", n_jobs=n_jobs):
         search.fit(X, y, groups=groups)
     assert np.isfinite(search.cv_results_["mean_test_roc_auc_ovr"]).all()
@@ -455,26 +455,26 @@ def test_pipeline_is_searched_by_several_scores(faces, grid, n_jobs):
     assert "EmotionClassifier" in search._repr_html_()
 
 
-def test_default_estimator_is_searched_by_width(faces):
+def test_width_of_the_default_network_can_be_searched(faces):
     X, y, _ = faces
     search = GridSearchCV(EmotionClassifier(max_epochs=1, random_state=0), {"network__width": [2, 4]}, cv=2).fit(X, y)
     assert search.best_params_["network__width"] in (2, 4)
 
 
-def test_hog_parameters_are_searched_in_the_baseline(faces):
+def test_hog_parameters_of_the_baseline_can_be_searched(faces):
     X, y, _ = faces
     search = GridSearchCV(make_hog_svm(), {"hogtransformer__orientations": [4, 8]}, scoring="roc_auc", cv=2).fit(X, y)
     assert search.best_score_ > 0.8
     assert HOGTransformer.__name__ in search._repr_html_()
 
 
-def test_scikit_learn_splits_and_scores_it(faces):
+def test_classifier_works_in_cross_validation(faces):
     X, y, _ = faces
     scores = cross_val_score(make_classifier(max_epochs=1), X, y, cv=2, scoring="f1_macro")
     assert scores.shape == (2,)
 
 
-def test_tiny_images_are_neither_augmented_nor_halved_in_precision():
+def test_tiny_images_are_not_augmented_and_train_in_fp32():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2))
     y = (X[:, 0] > 0).astype(int)
@@ -488,7 +488,7 @@ def test_tiny_images_are_neither_augmented_nor_halved_in_precision():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"y": ["pain"] * 80}, LabelError, "at least two classes, but y holds one class: pain"),
+        ({"y": ["pain"] * 80}, LabelError, "at least two classes; y contains a single class: pain"),
         ({"y": ["pain"] * 79}, LabelError, "80 images, but y has 79 labels"),
         ({"X": np.full((80, 24, 24), np.nan)}, ValueError, "NaN"),
         ({"X": np.zeros((24, 24, 3))}, SkEmotionError, "one RGB image without the batch axis"),
@@ -497,22 +497,22 @@ def test_tiny_images_are_neither_augmented_nor_halved_in_precision():
         ({"X": np.array([["a.jpg"]] * 80)}, SkEmotionError, "FaceLoader"),
     ],
 )
-def test_data_that_cannot_be_learned_is_named(faces, change, error, message):
+def test_invalid_data_is_an_error(faces, change, error, message):
     X, y, _ = faces
     with pytest.raises(error, match=message):
         make_classifier().fit(**{"X": X, "y": y, **change})
 
 
-def test_image_too_small_for_the_network_is_named(faces):
+def test_image_too_small_for_the_network_is_an_error(faces):
     X, y, _ = faces
-    with pytest.raises(ImageSizeError, match=r"cannot take 8x8 pixels.*at least 16x16"):
+    with pytest.raises(ImageSizeError, match=r"cannot process 8x8 pixels.*at least 16x16"):
         make_classifier(network=networks.VGG(width=4)).fit(X[:, :8, :8], y)
     shrinking = networks.TorchNetwork(lambda n_classes: nn.Sequential(nn.Conv2d(1, 2, 7), nn.Conv2d(2, 2, 7)))
-    with pytest.raises(ImageSizeError, match="cannot take 8x8 images"):
+    with pytest.raises(ImageSizeError, match="cannot process 8x8 images"):
         make_classifier(network=shrinking).fit(X[:, :8, :8], y)
 
 
-def test_other_images_at_prediction_are_refused(fitted, faces):
+def test_images_unlike_those_of_fit_are_an_error(fitted, faces):
     X, _, _ = faces
     with pytest.raises(ImageArrayError, match=r"12x12 grey images, but was fitted on 24x24 grey"):
         fitted.predict(X[:, :12, :12])
@@ -522,7 +522,7 @@ def test_other_images_at_prediction_are_refused(fitted, faces):
         fitted.predict(X / 255)
 
 
-def test_loss_that_is_not_finite_stops_the_training(faces):
+def test_non_finite_loss_stops_training(faces):
     X, y, _ = faces
     clf = make_classifier(learning_rate=1e20, schedule=None, precision="fp32", max_epochs=5)
     with pytest.raises(TrainingError, match="Pass a smaller learning_rate"):
@@ -538,22 +538,22 @@ def test_loss_that_is_not_finite_stops_the_training(faces):
         ({"tta": "all"}, "tta"),
     ],
 )
-def test_wrong_parameter_is_named(faces, settings, message):
+def test_invalid_parameter_is_an_error(faces, settings, message):
     X, y, _ = faces
     with pytest.raises(InvalidParameterError, match=message):
         make_classifier(**settings).fit(X, y)
 
 
-def test_early_stopping_asks_for_a_validation_set(faces):
+def test_early_stopping_needs_a_validation_set(faces):
     X, y, _ = faces
     with pytest.raises(ValueError, match="needs a validation set"):
         make_classifier(early_stopping=True).fit(X, y)
-    with pytest.raises(ValueError, match="go together"):
+    with pytest.raises(ValueError, match="must be passed together"):
         make_classifier().fit(X, y, X_val=X)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_absent_device_is_named(faces):
+def test_missing_cuda_is_an_error(faces):
     X, y, _ = faces
     with pytest.raises(ValueError, match="sees no CUDA device"):
         make_classifier(device="cuda").fit(X, y)
@@ -563,10 +563,10 @@ def test_absent_device_is_named(faces):
     ("settings", "error", "message"),
     [
         ({"device": "gpu"}, ValueError, r'device=\'gpu\' is no device of PyTorch\. Pass "auto"'),
-        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an object: network=VGG\(\)"),
+        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an instance: network=VGG\(\)"),
     ],
 )
-def test_common_mistake_is_answered_by_what_to_write(faces, settings, error, message):
+def test_error_of_a_common_mistake_says_what_to_pass(faces, settings, error, message):
     X, y, _ = faces
     with pytest.raises(error, match=message):
         make_classifier(**settings).fit(X, y)
@@ -578,7 +578,7 @@ def test_verbose_prints_a_line_per_epoch(faces, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
-def test_training_that_goes_on_sees_other_augmentations(faces):
+def test_continued_training_draws_new_augmentations(faces):
     X, y, _ = faces
     seen = []
 
@@ -592,7 +592,7 @@ def test_training_that_goes_on_sees_other_augmentations(faces):
     assert not torch.equal(seen[0], seen[1])
 
 
-def test_failed_refit_leaves_no_classifier_of_other_names(faces):
+def test_failed_refit_leaves_no_classifier_with_other_classes(faces):
     X, y, _ = faces
     clf = make_classifier().fit(X, y)
     with pytest.raises(LabelError):
@@ -601,7 +601,7 @@ def test_failed_refit_leaves_no_classifier_of_other_names(faces):
         clf.predict(X)
 
 
-def test_failed_training_that_goes_on_leaves_the_weights_as_they_were(faces):
+def test_failed_continued_training_does_not_change_the_weights(faces):
     X, y, _ = faces
     clf = make_classifier(warm_start=True, precision="fp32").fit(X, y)
     before = clf.predict_proba(X)
@@ -612,7 +612,7 @@ def test_failed_training_that_goes_on_leaves_the_weights_as_they_were(faces):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_embedding_is_single_precision_and_leaves_torch_as_it_was(faces, precision):
+def test_embedding_is_float32_and_does_not_change_torch_settings(faces, precision):
     X, y, _ = faces
     clf = make_classifier(precision=precision).fit(X, y)
     assert clf.embed(X).dtype == np.float32
@@ -631,7 +631,7 @@ def test_clipped_gradients_train_in_half_precision(faces):
     assert losses["fp16"] == pytest.approx(losses["fp32"], abs=0.1)
 
 
-def test_scoring_callbacks_of_skorch_find_images_and_labels(faces):
+def test_scoring_callbacks_of_skorch_receive_images_and_labels(faces):
     X, y, _ = faces
     score = EpochScoring("accuracy", name="own", use_caching=False, lower_is_better=False)
     clf = make_classifier(callbacks=[score]).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
@@ -647,14 +647,14 @@ def test_missing_labels_are_counted(faces, missing):
         make_classifier().fit(X, labels)
 
 
-def test_negative_class_weight_is_refused(faces):
+def test_negative_class_weight_is_an_error(faces):
     X, y, _ = faces
     with pytest.raises(LabelError, match="finite weights of at least 0"):
         make_classifier(class_weight={"pain": -1, "happiness": 1}).fit(X, y)
 
 
 @pytest.mark.parametrize(("fraction", "share"), [(0.05, 1 / 6), (0.25, 0.25), (0.75, 0.75)])
-def test_validation_fraction_is_met_as_nearly_as_whole_groups_allow(fraction, share):
+def test_validation_fraction_is_approximated_by_whole_groups(fraction, share):
     from sk_emotion._training._split import split_validation
 
     codes, groups = np.tile([0, 1], 24), np.repeat(np.arange(6), 8)

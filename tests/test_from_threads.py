@@ -1,4 +1,4 @@
-"""One network, asked from several threads at once."""
+"""Concurrent calls of one network from several threads."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.training
 
 @pytest.mark.parametrize("size", [12, 24])
 @pytest.mark.parametrize("method", ["embed", "predict_proba"])
-def test_each_thread_gets_what_it_asked_for(faces, size, method):
+def test_each_thread_gets_its_own_result(faces, size, method):
     X, y, _ = faces
     images = X[:, :size, :size]
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(images, y)
@@ -34,21 +34,21 @@ def test_each_thread_gets_what_it_asked_for(faces, size, method):
 FIRST, SECOND = ["anger", "happiness"], ["fear", "pain", "sadness"]
 
 
-def ask_while(asked, fits):
-    """Call functions in threads, again and again, until `fits` has ended; return what each of them gave or raised."""
+def call_while_fitting(functions, fits):
+    """Call functions repeatedly in threads until `fits` ends; return their results and errors."""
     ended = threading.Event()
-    answers = [[] for _ in asked]
+    results = [[] for _ in functions]
 
-    def ask(number):
-        while not ended.is_set() or not answers[number]:
+    def call(number):
+        while not ended.is_set() or not results[number]:
             try:
-                answers[number].append(asked[number]())
+                results[number].append(functions[number]())
             except Exception as error:
-                answers[number].append(error)
-            # Let the others have their turn.
+                results[number].append(error)
+            # Let other threads run.
             time.sleep(0.01)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(asked))]
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(len(functions))]
     for thread in threads:
         thread.start()
     try:
@@ -57,13 +57,13 @@ def ask_while(asked, fits):
         ended.set()
         for thread in threads:
             thread.join()
-    return answers
+    return results
 
 
 @pytest.mark.parametrize(
     ("refit", "size"), [("fit", 12), ("fit", 24), ("fails", 24), ("warm_start", 24), ("partial_fit", 12)]
 )
-def test_others_have_the_old_network_until_the_new_one_is_there(faces, refit, size):
+def test_other_threads_use_the_old_network_until_fit_ends(faces, refit, size):
     X = np.asarray(faces[0])[:24, :size, :size]
     old, new = (np.resize(labels, 24) for labels in (FIRST, SECOND))
     warm = refit == "warm_start"
@@ -86,13 +86,13 @@ def test_others_have_the_old_network_until_the_new_one_is_there(faces, refit, si
             else:
                 clf.partial_fit(X, old)
 
-    labels, probabilities, features, scores = ask_while(
+    labels, probabilities, features, scores = call_while_fitting(
         [lambda: clf.predict(X), lambda: clf.predict_proba(X), lambda: clf.embed(X), lambda: clf.score(X, old)], fits
     )
     np.testing.assert_allclose(probabilities[0], before, atol=1e-5)
     for answer in labels + probabilities + features + scores:
         if refit == "fails" and isinstance(answer, NotFittedError):
-            # There is no network between the failure and the next fit.
+            # There is no network between the failed fit and the next one.
             continue
         assert not isinstance(answer, Exception), repr(answer)
     for answer in labels:
@@ -100,7 +100,7 @@ def test_others_have_the_old_network_until_the_new_one_is_there(faces, refit, si
             assert set(answer) <= set(FIRST) or set(answer) <= set(SECOND)
 
 
-def test_failed_fit_keeps_nothing_that_others_could_take_for_the_new_one(faces):
+def test_failed_fit_removes_the_old_fit(faces):
     X = np.asarray(faces[0])[:24, :24, :24]
     clf = EmotionClassifier(networks.VGG(width=4), max_epochs=1, random_state=0).fit(X, np.resize(FIRST, 24))
     with pytest.raises(LabelError):
@@ -118,8 +118,8 @@ def test_failed_fit_keeps_nothing_that_others_could_take_for_the_new_one(faces):
         (lambda: FaceLoader(8), "transform"),
     ],
 )
-def test_other_estimators_are_refitted_at_once_too(make, method):
-    """Each answer is that of one fit or of the other, or an error of input that does not fit."""
+def test_other_estimators_are_refitted_atomically(make, method):
+    """Each result is that of one of the fits, or an error for input that does not match it."""
     rng = np.random.default_rng(0)
     small, large = (rng.integers(0, 255, (12, side, side), dtype=np.uint8) for side in (16, 24))
     images = [small.reshape(12, -1), large.reshape(12, -1)]
@@ -131,7 +131,9 @@ def test_other_estimators_are_refitted_at_once_too(make, method):
         for number in range(40):
             estimator.fit(images[number % 2], labels[number % 2])
 
-    for number, answers in enumerate(ask_while([lambda X=X: getattr(estimator, method)(X) for X in images], fits)):
+    for number, answers in enumerate(
+        call_while_fitting([lambda X=X: getattr(estimator, method)(X) for X in images], fits)
+    ):
         for answer in answers:
             if isinstance(answer, Exception):
                 assert isinstance(answer, ValueError) and "features" in str(answer), repr(answer)
@@ -139,18 +141,18 @@ def test_other_estimators_are_refitted_at_once_too(make, method):
                 np.testing.assert_array_equal(answer, expected[number])
 
 
-def test_embedding_in_another_thread_leaves_nothing_in_a_network_that_trains_on(faces):
+def test_embedding_in_another_thread_leaves_no_hook_in_a_copied_network(faces):
     X, y = np.asarray(faces[0])[:24, :24, :24], np.resize(FIRST, 24)
     clf = EmotionClassifier(networks.VGG(width=4), random_state=0).partial_fit(X, y)
-    ask_while([lambda: clf.embed(X)] * 2, lambda: [clf.partial_fit(X, y) for _ in range(4)])
+    call_while_fitting([lambda: clf.embed(X)] * 2, lambda: [clf.partial_fit(X, y) for _ in range(4)])
     hooks = [hook for layer in clf.net_.module_.modules() for hook in layer._forward_pre_hooks.values()]
     assert not any(hasattr(hook, "last") for hook in hooks)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-@pytest.mark.parametrize(("parent", "n_threads"), [("loads", 2), ("predicts", 4), ("goes on in a thread", 2)])
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.parametrize(("parent", "n_threads"), [("loads", 2), ("predicts", 4), ("predicts in a thread", 2)])
 def test_forked_process_predicts_and_trains(parent, n_threads):
-    """As behind gunicorn --preload, or in multiprocessing's workers. A fork of this process would take pytest along."""
+    """As in gunicorn --preload or multiprocessing workers; in a subprocess, so that pytest is not forked."""
     code = f"""
 import os, pickle, signal, threading, warnings
 import numpy as np, torch
@@ -164,15 +166,15 @@ parent = {parent!r}
 if parent == "loads":
     clf = pickle.loads(pickle.dumps(clf))
 ended = threading.Event()
-if "goes on" in parent:
-    def ask():
+if "thread" in parent:
+    def predict():
         while not ended.is_set():
             clf.predict_proba(X)
-    threading.Thread(target=ask).start()
+    threading.Thread(target=predict).start()
 for _ in range(2):
     child = os.fork()
     if not child:
-        signal.alarm(60)  # a hang is killed, and so is a crash of this code seen
+        signal.alarm(60)  # kill the process if it hangs
         try:
             np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-4)
             clf.embed(X[:2]), clf.fit(X, y).predict(X), make_hog_svm().fit(X, y).predict(X)

@@ -1,4 +1,4 @@
-"""Images on the disk: the same results as in memory, and never all of them in memory."""
+"""Images on disk have the same results as in memory, and are never all in memory."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ TRAININGS = {
 
 
 class LoggedChunks:
-    """An array in chunks that counts how often each of its rows is read."""
+    """A chunked array that counts how often each of its rows is read."""
 
     def __init__(self, images, rows_per_chunk):
         self._images = images
@@ -41,12 +41,12 @@ class LoggedChunks:
         return part
 
     def __array__(self, dtype=None, copy=None):
-        raise AssertionError("all of it is brought into memory")
+        raise AssertionError("the whole array was read into memory")
 
 
 @pytest.fixture
 def store(tmp_path):
-    """Put an array on the disk, in a memory-map or in chunks."""
+    """Function that writes an array to disk, as a memory-map or in chunks."""
 
     def write(images, kind="memory-map", mode="r"):
         if kind == "Zarr":
@@ -63,7 +63,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Chunks of a few images, few of which are in memory at once."""
+    """Reduce the size of chunks and the number of chunks in memory."""
     monkeypatch.setattr(stored_images, "_LEAST_READ", 1)
     monkeypatch.setattr(stored_images, "_BUFFER", 3 * 8 * 16 * 16)
 
@@ -78,9 +78,9 @@ def draw_images(n_samples=96, dtype=np.uint8):
 
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("training", TRAININGS)
-def test_training_on_the_disk_is_that_in_memory_to_the_bit(faces, store, kind, training):
+def test_training_on_disk_is_identical_to_training_in_memory(faces, store, kind, training):
     X, y, _ = faces
-    # Unequal classes, so that balance and weights tell.
+    # Imbalanced classes, so that balancing and weights make a difference.
     X, y = X[:70], np.sort(y)[:70]
     expected = make_classifier(**TRAININGS[training]).fit(X, y).predict_proba(X)
     kept = store(X, kind)
@@ -90,7 +90,7 @@ def test_training_on_the_disk_is_that_in_memory_to_the_bit(faces, store, kind, t
 
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "float16", ">f4"])
-def test_other_numbers_on_the_disk_are_those_in_memory(faces, store, kind, dtype):
+def test_other_dtypes_on_disk_match_those_in_memory(faces, store, kind, dtype):
     X, y, _ = faces
     X = (X[:40] / (1 if dtype == "int64" else 255)).astype(dtype)
     kept = store(X.reshape(len(X), -1), kind)
@@ -99,14 +99,14 @@ def test_other_numbers_on_the_disk_are_those_in_memory(faces, store, kind, dtype
     np.testing.assert_array_equal(found.predict_proba(kept), expected.predict_proba(X))
 
 
-def test_validation_set_may_be_on_the_disk(faces, store):
+def test_validation_set_can_be_on_disk(faces, store):
     X, y, _ = faces
     expected = make_classifier().fit(X, y, X_val=X[:30], y_val=y[:30]).history_[-1]["valid_loss"]
     found = make_classifier().fit(X, y, X_val=store(X[:30], "Zarr"), y_val=y[:30]).history_[-1]["valid_loss"]
     assert found == expected
 
 
-def test_checkpoints_know_the_same_images_on_the_disk(faces, store, tmp_path):
+def test_checkpoints_recognize_the_same_images_on_disk(faces, store, tmp_path):
     X, y, _ = faces
     make_classifier(checkpoint_dir=tmp_path / "checkpoints").fit(X, y)
     make_classifier(checkpoint_dir=tmp_path / "checkpoints").fit(store(X), y)
@@ -123,19 +123,19 @@ def test_chunks_are_never_all_in_memory(parameters):
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_epoch_reads_each_chunk_once_and_shows_each_image_once():
+def test_epoch_reads_each_chunk_and_image_once():
     images = LoggedChunks(draw_images(), rows_per_chunk=8)
     dataset = FaceDataset(StoredImages(images, (16, 16), np.uint8), np.zeros(96, np.int64), np.arange(96.0))
     batches = FaceBatches(dataset, 5, shuffle=True, generator=torch.Generator().manual_seed(0))
     shown = torch.cat([batch["sample_weight"] for batch, _ in batches]).long().numpy()
     assert sorted(shown) == list(range(96))
     assert images.reads.tolist() == [1] * 96
-    # The first buffer is three chunks, mixed.
+    # The first buffer has three chunks, shuffled.
     assert len(set(shown[:24] // 8)) == 3 and len(set(shown[:6] // 8)) > 1
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_order_of_chunks_follows_the_seed():
+def test_order_of_chunks_depends_on_the_seed():
     images = LoggedChunks(draw_images(), rows_per_chunk=8)
     y = np.arange(96) % 3
     first, again = (make_classifier().fit(images, y).predict_proba(images) for _ in range(2))
@@ -145,7 +145,7 @@ def test_order_of_chunks_follows_the_seed():
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_balanced_epoch_of_chunks_shows_each_class_equally_often():
+def test_balanced_epoch_of_chunks_has_each_class_equally_often():
     images = StoredImages(LoggedChunks(draw_images(), rows_per_chunk=8), (16, 16), np.uint8)
     codes = np.repeat([0, 1, 2], [66, 20, 10])
     batches = FaceBatches(FaceDataset(images, codes), 10, shuffle=True, balance=True)
@@ -153,7 +153,7 @@ def test_balanced_epoch_of_chunks_shows_each_class_equally_often():
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_part_of_a_part_holds_the_right_images(store, kind):
+def test_nested_take_returns_the_right_images(store, kind):
     X = draw_images()
     part = StoredImages(store(X, kind), (16, 16), X.dtype).take(np.arange(0, 96, 3)).take(np.array([5, 2, 31]))
     assert part.shape == (3, 16, 16) and part.nbytes == 3 * 256
@@ -161,7 +161,7 @@ def test_part_of_a_part_holds_the_right_images(store, kind):
     np.testing.assert_array_equal(part[np.array([2, 0])], X[[93, 15]])
 
 
-def test_written_to_a_copy_on_write_map_is_not_lost(store):
+def test_changes_to_a_copy_on_write_map_are_used(store):
     X = draw_images()
     kept = store(X, mode="c")
     kept[3] = 7
@@ -170,10 +170,10 @@ def test_written_to_a_copy_on_write_map_is_not_lost(store):
         assert (images[np.array([3])] == 7).all() and (images[2:4][1] == 7).all()
 
 
-def test_pages_of_a_memory_map_are_given_back(tmp_path):
+def test_pages_of_a_memory_map_are_released(tmp_path):
     status = Path("/proc/self/status")
     if not status.exists():
-        pytest.skip("Linux tells the memory of a process")
+        pytest.skip("needs Linux's memory statistics of processes")
 
     def read_mapped():
         return int(status.read_text().split("RssFile:")[1].split()[0]) * 1024
@@ -191,14 +191,14 @@ def test_pages_of_a_memory_map_are_given_back(tmp_path):
     assert read_mapped() - before < kept.nbytes / 4
 
 
-def test_staged_images_are_those_on_the_disk(store):
+def test_staged_images_equal_those_on_disk(store):
     X = draw_images(dtype=np.float64)
     staged = _stage(StoredImages(store(X, "Zarr"), (16, 16), X.dtype), "cpu")
     torch.testing.assert_close(staged, as_tensor(X), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_images_on_the_disk_are_checked(faces, store, kind):
+def test_images_on_disk_are_validated(faces, store, kind):
     X, y, _ = faces
     spoilt = X[:40].astype(np.float32)
     spoilt[33, 2, 2] = np.nan
@@ -209,7 +209,7 @@ def test_images_on_the_disk_are_checked(faces, store, kind):
         classifier.predict(store(X, "memory-map"))
 
 
-def test_shape_on_the_disk_is_checked(faces, store):
+def test_shape_on_disk_is_validated(faces, store):
     classifier = make_classifier().fit(faces[0], faces[1])
     with pytest.raises(ImageArrayError, match="16x16 grey images, but was fitted on 24x24"):
         classifier.predict(store(draw_images()))

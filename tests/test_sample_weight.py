@@ -1,4 +1,4 @@
-"""Images of weight 0 are as if they were absent."""
+"""Images of weight 0 are ignored."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ SPOILED = {
 @pytest.mark.parametrize(
     "settings", [{}, {"balance_batches": True}, {"optimizer": "adamw", "ema": 0.9}, {"class_weight": "balanced"}]
 )
-def test_fit_is_that_without_them(images, spoil, settings):
+def test_fit_equals_fit_without_them(images, spoil, settings):
     X, y, _ = images
     weight = np.where(np.arange(48) % 3 == 0, 0.0, 1.0 + np.arange(48) % 2)
     given = np.where((weight > 0)[:, None, None], X, SPOILED[spoil](X))
@@ -49,7 +49,7 @@ def test_fit_is_that_without_them(images, spoil, settings):
 
 
 @pytest.mark.parametrize("scale", [100.0, 255.0, -3.0])
-def test_range_of_floats_is_that_of_the_others(images, scale):
+def test_pixel_range_ignores_them(images, scale):
     X, y, _ = images
     given = (X / 255).astype(np.float32)
     given[::4] *= scale
@@ -61,7 +61,7 @@ def test_range_of_floats_is_that_of_the_others(images, scale):
     assert_equal(weighted, absent, X / 255)
 
 
-def test_class_of_weight_0_is_known_but_not_trained_on(images):
+def test_class_of_weight_0_is_in_classes_but_not_trained_on(images):
     X, _, _ = images
     y = np.tile(["anger", "happiness", "pain"], 16)
     given = np.where((y == "pain")[:, None, None], 255 - X, X)
@@ -71,7 +71,7 @@ def test_class_of_weight_0_is_known_but_not_trained_on(images):
     assert_equal(clf, other, X)
 
 
-def test_balanced_classes_are_counted_by_weight(images):
+def test_balanced_class_weight_uses_sample_weights(images):
     X, y, _ = images
     weight = np.where(y == y[0], 2.0, 1.0)
     weight[y == y[1]] = 0
@@ -85,7 +85,7 @@ def test_balanced_classes_are_counted_by_weight(images):
     np.testing.assert_allclose(clf.predict_proba(X), other.predict_proba(X), atol=1e-4)
 
 
-def test_partial_fit_leaves_them_out_too(images):
+def test_partial_fit_ignores_them(images):
     X, y, _ = images
     weight = (np.arange(48) % 2).astype(float)
     given = np.where((weight > 0)[:, None, None], X, 0)
@@ -96,7 +96,7 @@ def test_partial_fit_leaves_them_out_too(images):
     assert_equal(weighted, absent, X)
 
 
-def test_they_are_in_no_validation_set(images):
+def test_validation_set_ignores_them(images):
     X, y, persons = images
     weight = np.where(np.arange(48) % 4 == 0, 0, 1)
     settings = {"validation_fraction": 0.3}
@@ -110,7 +110,7 @@ def test_they_are_in_no_validation_set(images):
         make_classifier(**settings).fit(X, y, sample_weight=weight, groups=persons[present])
 
 
-def test_memory_maps_are_read_without_them(images, tmp_path):
+def test_memory_maps_are_trained_without_them(images, tmp_path):
     X, y, _ = images
     np.save(tmp_path / "faces.npy", X)
     mapped = np.load(tmp_path / "faces.npy", mmap_mode="r")
@@ -119,7 +119,7 @@ def test_memory_maps_are_read_without_them(images, tmp_path):
     assert_equal(weighted, make_classifier().fit(X[weight > 0], y[weight > 0]), X)
 
 
-def test_kernel_machine_scales_without_them():
+def test_svm_scales_gamma_without_them():
     X = np.random.default_rng(0).normal(size=(30, 4))
     y = np.arange(30) % 2
     weight = (np.arange(30) % 3 > 0).astype(float)

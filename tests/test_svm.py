@@ -17,7 +17,7 @@ from sk_emotion.exceptions import LabelError
 
 @pytest.fixture(scope="module")
 def iris():
-    """Three classes that overlap, with names."""
+    """Three overlapping classes with names."""
     data = load_iris()
     X = data.data[:, :2] + np.random.RandomState(0).normal(scale=0.05, size=(150, 2))
     return X, data.target_names[data.target]
@@ -25,7 +25,7 @@ def iris():
 
 @pytest.fixture(scope="module")
 def many():
-    """More rows than are computed in double precision."""
+    """More rows than are fitted in double precision."""
     return make_classification(4300, n_features=20, n_informative=10, n_classes=3, flip_y=0.2, random_state=0)
 
 
@@ -43,7 +43,7 @@ def test_functions_solve_the_equations_of_the_least_squares_svm(iris):
     np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-10)
 
 
-def test_temperature_is_the_best_for_rows_that_were_left_out(iris):
+def test_temperature_is_optimal_for_left_out_rows(iris):
     X, y = iris[0][::3], iris[1][::3]
     model = LeastSquaresSVC(gamma=1.0).fit(X, y)
     left_out = np.vstack(
@@ -61,7 +61,7 @@ def test_temperature_is_the_best_for_rows_that_were_left_out(iris):
     assert log_loss(y, model.predict_proba(X)) < log_loss(y, softmax(model.decision_function(X), axis=1))
 
 
-def test_row_that_occurs_twice_weighs_double_and_is_left_out_as_one(iris):
+def test_duplicate_row_has_double_weight_and_is_left_out_as_one(iris):
     X, y = iris
     weights = np.arange(150) % 3
     weighted = LeastSquaresSVC().fit(X, y, sample_weight=weights)
@@ -71,19 +71,19 @@ def test_row_that_occurs_twice_weighs_double_and_is_left_out_as_one(iris):
     np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-9)
 
 
-def test_same_row_of_two_classes_has_a_value_between():
+def test_row_with_labels_of_two_classes_has_a_value_in_between():
     X = np.array([[0.0], [-0.0], [5.0], [9.0]])
     model = LeastSquaresSVC(C=1e6, gamma=1.0).fit(X, [0, 1, 1, 0])
     np.testing.assert_allclose(model.decision_function(X), [0, 0, 1, -1], atol=1e-4)
 
 
-def test_one_distinct_row_says_how_frequent_its_classes_are():
+def test_single_distinct_row_predicts_class_frequencies():
     model = LeastSquaresSVC().fit(np.ones((4, 2)), ["a", "b", "b", "b"])
     np.testing.assert_allclose(model.decision_function([[1.0, 1.0]]), [0.5])
     assert np.isfinite(model.predict_proba([[1.0, 1.0]])).all()
 
 
-def test_balanced_classes_weigh_the_same(iris):
+def test_balanced_classes_have_equal_weight(iris):
     X, y = iris[0][40:110], iris[1][40:110]
     counts = {name: (y == name).sum() for name in np.unique(y)}
     balanced = LeastSquaresSVC(class_weight="balanced").fit(X, y)
@@ -94,7 +94,7 @@ def test_balanced_classes_weigh_the_same(iris):
     assert not np.allclose(balanced.decision_function(X), plain.decision_function(X))
 
 
-def test_single_precision_hardly_moves_decision_values(many):
+def test_single_precision_hardly_changes_decision_values(many):
     X, y = many
     model = LeastSquaresSVC().fit(X, y)
     assert model.support_vectors_.dtype == np.float32
@@ -110,23 +110,23 @@ def test_ill_conditioned_kernel_is_solved_in_double_precision(many):
     assert LeastSquaresSVC(C=1e6).fit(X[:, :2], y).support_vectors_.dtype == np.float64
 
 
-def test_equations_without_a_solution_say_what_to_do():
+def test_unsolvable_equations_are_an_error():
     X = np.arange(20.0)[:, np.newaxis]
-    with pytest.raises(LinAlgError, match=r"C=1e\+200 and gamma=1e-12 .* Lower C"):
+    with pytest.raises(LinAlgError, match=r"C=1e\+200 and gamma=1e-12 .* Decrease C"):
         LeastSquaresSVC(C=1e200, gamma=1e-12).fit(X, np.arange(20) % 2)
 
 
 # Fewer components than rows
 
 
-def test_as_many_components_as_rows_change_nothing(iris):
+def test_as_many_components_as_rows_are_exact(iris):
     X, y = iris
     exact, same = LeastSquaresSVC().fit(X, y), LeastSquaresSVC(n_components=150).fit(X, y)
     np.testing.assert_array_equal(exact.predict_proba(X), same.predict_proba(X))
 
 
 @pytest.mark.parametrize(("n_rows", "dtype"), [(1500, np.float64), (4300, np.float32)])
-def test_components_come_close_to_all_rows(many, n_rows, dtype):
+def test_components_approximate_the_exact_solution(many, n_rows, dtype):
     X, y = many[0][:n_rows], many[1][:n_rows]
     train = np.arange(n_rows) % 20 > 0
     exact = LeastSquaresSVC(gamma="auto").fit(X[train], y[train])
@@ -138,14 +138,14 @@ def test_components_come_close_to_all_rows(many, n_rows, dtype):
     assert losses[0] < 1.15 * losses[1]
 
 
-def test_components_are_spread_over_the_classes(iris):
+def test_components_are_stratified(iris):
     X, y = iris
     support = LeastSquaresSVC(n_components=30).fit(X, y).support_vectors_
     labels = y[(X[:, np.newaxis] == support).all(axis=2).argmax(axis=0)]
     assert [(labels == name).sum() for name in np.unique(y)] == [10, 10, 10]
 
 
-def test_kernel_beyond_memory_says_how_to_bound_it():
+def test_kernel_larger_than_memory_suggests_n_components():
     code = """
 import resource
 import numpy as np
@@ -158,13 +158,13 @@ except MemoryError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Pass an n_components below 25000" in done.stdout
+    assert "Pass n_components below 25000" in done.stdout
 
 
-# An estimator among others
+# Estimator interface
 
 
-def test_predicted_class_is_the_likeliest(many):
+def test_predicted_class_is_the_most_probable(many):
     X, y = many[0][:600], many[1][:600]
     for labels in (y, y == 1):
         model = LeastSquaresSVC(gamma="auto").fit(X[:300], labels[:300])
@@ -173,26 +173,26 @@ def test_predicted_class_is_the_likeliest(many):
         np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
 
 
-def test_rows_without_weight_bring_no_class(iris):
+def test_rows_of_weight_0_add_no_class(iris):
     X, y = iris
     assert LeastSquaresSVC().fit(X, y, sample_weight=y != "virginica").classes_.tolist() == ["setosa", "versicolor"]
-    with pytest.raises(LabelError, match=r"y holds 1 class, \['setosa'\]"):
+    with pytest.raises(LabelError, match=r"y contains 1 class: \['setosa'\]"):
         LeastSquaresSVC().fit(X, y, sample_weight=y == "setosa")
 
 
-def test_without_probabilities_nothing_is_calibrated(iris):
+def test_without_probability_nothing_is_calibrated(iris):
     model = LeastSquaresSVC(probability=False).fit(*iris)
     assert not hasattr(model, "predict_proba")
     assert not hasattr(model, "temperature_")
 
 
-def test_separable_classes_do_not_make_it_certain():
+def test_probabilities_of_separable_classes_are_not_0_or_1():
     X = np.r_[np.random.RandomState(0).normal(size=(20, 2)), np.random.RandomState(1).normal(9, size=(20, 2))]
     probabilities = LeastSquaresSVC().fit(X, np.arange(40) // 20).predict_proba(X)
     assert 0.001 < probabilities.min() < 0.2
 
 
-def test_it_is_searched_and_cloned(iris):
+def test_svm_can_be_searched_and_cloned(iris):
     search = GridSearchCV(LeastSquaresSVC(), {"C": [0.1, 10], "gamma": ["scale", 2.0]}, scoring="neg_log_loss", cv=3)
     search.fit(*iris)
     np.testing.assert_array_equal(
@@ -201,12 +201,12 @@ def test_it_is_searched_and_cloned(iris):
 
 
 @pytest.mark.parametrize("params", [{"C": 0}, {"gamma": "wide"}, {"n_components": 0}])
-def test_unusable_parameters_are_refused(iris, params):
+def test_invalid_parameters_are_an_error(iris, params):
     with pytest.raises(ValueError, match=next(iter(params))):
         LeastSquaresSVC(**params).fit(*iris)
 
 
-def test_model_file_keeps_it(iris, tmp_path):
+def test_svm_can_be_saved_and_loaded(iris, tmp_path):
     X, y = iris
     model = LeastSquaresSVC().fit(X, y)
     save_model(model, tmp_path / "model.skops")
@@ -214,7 +214,7 @@ def test_model_file_keeps_it(iris, tmp_path):
 
 
 @pytest.mark.parametrize("weight", [0, -1, np.inf])
-def test_class_without_a_sensible_weight_is_refused(weight):
+def test_invalid_class_weight_is_an_error(weight):
     X = np.random.default_rng(0).normal(size=(12, 3))
     with pytest.raises(LabelError, match="expected finite weights above 0"):
         LeastSquaresSVC(class_weight={0: weight, 1: 1}).fit(X, np.arange(12) % 2)

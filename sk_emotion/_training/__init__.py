@@ -1,1 +1,1 @@
-"""The skorch net and what makes it fast and safe: batches, precision, schedule. Private."""
+"""The skorch net: batches, precision, schedules and checkpoints (private)."""

@@ -1,4 +1,4 @@
-"""Images on the device, and batches sliced from them."""
+"""Images staged on the device, and batches sliced from them."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,16 +12,15 @@ from skorch.dataset import Dataset
 from .._images._stored import StoredImages, iterate_blocks
 from .._images._tensors import as_tensor
 
-# Share of a GPU's free memory that the images may take: the rest is for the network.
+# Share of a GPU's free memory that images may use; the rest is for the network.
 _STAGED_SHARE = 0.5
 
 
 class FaceDataset(Dataset):
-    """Images, class codes and weights as whole tensors on one device.
+    """Images, class codes and sample weights as tensors on one device.
 
-    Staging the uint8 set once costs 2.3 kB a face and saves a copy and a collation per batch and epoch. A set too large
-    for the device, and images on the disk unless a GPU can hold them, stay where they are: batches are fetched from
-    there.
+    Staging the uint8 images once takes 2.3 kB per face and saves a copy and a collation per batch and epoch. Images
+    that do not fit on the device, and images on disk unless they fit on a GPU, are not staged but read by batch.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class FaceDataset(Dataset):
         self.sample_weight = torch.as_tensor(weight, dtype=torch.float32)
 
     def to(self, device: str | torch.device) -> "FaceDataset":
-        """Move everything to `device`, but for images that it cannot hold."""
+        """Move everything to `device`, except images that do not fit."""
         if isinstance(self.images, StoredImages):
             if torch.device(device).type == "cuda" and _fits(self.images, torch.device(device)):
                 self.images = _stage(self.images, device)
@@ -53,12 +52,12 @@ class FaceDataset(Dataset):
 
     @property
     def X(self) -> torch.Tensor | StoredImages:  # noqa: N802 - the name is skorch's
-        """Images, under the name by which skorch's callbacks ask for them."""
+        """Images, under the name that skorch's callbacks use."""
         return self.images
 
     @property
     def y(self) -> torch.Tensor:
-        """Codes of the classes, under skorch's name."""
+        """Class codes, under the name that skorch's callbacks use."""
         return self.codes
 
     def __len__(self) -> int:
@@ -76,10 +75,10 @@ class FaceDataset(Dataset):
 
 
 class FaceBatches:
-    """Iterates over a :class:`FaceDataset` in batches of nearly equal size.
+    """Iterate over a :class:`FaceDataset` in batches of nearly equal size.
 
-    Equal sizes leave no last batch of one image, on which batch normalisation fails. Images that are read in chunks are
-    shuffled chunk by chunk, and row by row among some chunks at a time.
+    With equal sizes, no last batch has a single image, on which batch normalization fails. Images read in chunks are
+    shuffled by chunk, and by row among the chunks in memory at the same time.
 
     Parameters
     ----------
@@ -88,9 +87,9 @@ class FaceBatches:
         Largest number of images in a batch.
     shuffle : bool, default=False
     balance : bool, default=False
-        Whether an epoch shows each class equally often.
+        Whether each class appears equally often in an epoch.
     generator : torch.Generator or None, default=None
-        CPU generator of the order.
+        CPU generator for the order.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class FaceBatches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        # The whole order at once: a copy to a GPU in each batch would wait for the batch before it.
+        # Copy the whole order at once: copying indices to a GPU in each batch would wait for the previous batch.
         place = getattr(self.dataset.images, "device", "cpu")
         for rows in self._order().to(place).tensor_split(len(self)):
             yield self.dataset[rows]
@@ -124,13 +123,13 @@ class FaceBatches:
         return order if self.dataset.chunks is None else self._by_chunks(order, self.dataset.chunks)
 
     def _by_chunks(self, order: torch.Tensor, chunks: torch.Tensor) -> torch.Tensor:
-        """Bring together the rows of chunks that are in memory at the same time; these chunks are drawn."""
+        """Group the order by chunks that are in memory at the same time, drawn at random."""
         drawn = torch.randperm(int(chunks.max()) + 1, generator=self.generator)
         turn = drawn // self.dataset.chunks_at_once
         return order[turn[chunks[order]].argsort(stable=True)]
 
     def _balanced_order(self) -> torch.Tensor:
-        """Draw as many images of each class, each image of a class as often as the others or once more."""
+        """Draw the same number of images from each class; within a class, repetitions differ by at most one."""
         codes = self.dataset.codes.cpu()
         classes = codes.unique()
         per_class = -(-len(codes) // len(classes))
@@ -147,7 +146,7 @@ class FaceBatches:
 
 
 def _stage(images: StoredImages, device: str | torch.device) -> torch.Tensor:
-    """Bring images from the disk to a device, some at a time."""
+    """Copy images from disk to a device in blocks."""
     blocks = (as_tensor(block) for block in iterate_blocks(images))
     first = next(blocks)
     staged = torch.empty((len(images), *first.shape[1:]), dtype=first.dtype, device=device)
@@ -161,7 +160,7 @@ def _stage(images: StoredImages, device: str | torch.device) -> torch.Tensor:
 def _fits(images: torch.Tensor | StoredImages, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
-    # What PyTorch keeps from earlier trainings is free too.
+    # Memory that PyTorch has cached is free too.
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     free = torch.cuda.mem_get_info(device)[0] + kept
     return images.nbytes <= _STAGED_SHARE * free

@@ -1,4 +1,4 @@
-"""From the parameters of an EmotionClassifier to a net that is ready to train or to predict."""
+"""Build the net of an EmotionClassifier from its parameters."""
 
 import copy
 import functools
@@ -30,24 +30,24 @@ from ._distributed import DataParallelNet
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
 from ._preparation import Preparation, learn_pixel_statistics
-from ._processes import ALONE, Alone
+from ._processes import SINGLE_PROCESS, SingleProcess
 from ._schedule import SCHEDULES
 from ._state import attach_scheduler, find_schedulers
 
-# What skorch's nets call.
-_OF_A_CALLBACK = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
+# Methods that skorch's nets call on callbacks.
+_CALLBACK_METHODS = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
 
-# Parameters of networks whose copies are equal to them.
+# Types of network parameters that compare equal to their copies.
 _PLAIN = (Number, str, bytes, set, frozenset, torch.dtype, torch.device)
 
-# Weights and dropout are drawn from a state that PyTorch has one of in a process: two threads would disturb each other.
+# Weights and dropout use PyTorch's global random state, which threads of a process share.
 _RANDOM_STATE = ForkSafeLock()
 
 
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed PyTorch inside the context, and leave its global state as it was. One thread at a time is let in."""
-    # Without being told, fork_rng would look for all CUDA devices.
+    """Seed PyTorch inside the context and restore its global random state afterwards; one thread at a time."""
+    # By default, fork_rng would save the state of all CUDA devices.
     devices = [torch.device(device).index or 0] if torch.device(device).type == "cuda" else []
     with _RANDOM_STATE, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
@@ -55,18 +55,17 @@ def seeded(seed: int, device: str) -> Iterator[None]:
 
 
 def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
-    """Build and initialise a new net for `images`.
+    """Build and initialize a new net for `images`.
 
     Parameters
     ----------
     clf : EmotionClassifier
         With ``network_``, ``classes_``, ``image_shape_``, ``pixel_range_`` and ``device_`` set.
     images : ndarray of shape (n, H, W) or (n, H, W, 3)
-        Training images, from which the pixel statistics are learned.
+        Training images, from which the pixel statistics are computed.
     **run : dict
-        ``schedule`` (its name or None), ``n_steps`` of it, ``validation`` (a FaceDataset or None), ``seed`` of order
-        and augmentation, and the ``processes`` that train together. The weights come from PyTorch's global generator,
-        see :func:`seeded`.
+        ``schedule`` (its name or None), its ``n_steps``, ``validation`` (a FaceDataset or None), ``seed`` of order
+        and augmentation, and ``processes``. The weights are drawn from PyTorch's global generator, see :func:`seeded`.
     """
     module = _build_module(clf, clf.network_)
     precision = _choose_precision(clf, module)
@@ -74,44 +73,44 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
 
 
 def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
-    """Build a net that goes on from where `previous` stopped, with the parameters that `clf` has now."""
+    """Build a net that continues from the state of `previous`, with the current parameters of `clf`."""
     statistics = (previous.preparation.mean, previous.preparation.std)
     precision = previous.precision if clf.precision == "auto" else clf.precision
-    # A copy, so that a training that fails leaves the previous net as it was.
+    # A copy, so that a failed fit leaves the previous net unchanged.
     with module_lock:
         module, arrays = copy.deepcopy(previous.module_), previous.to_arrays()
     net = _assemble(clf, module, precision, statistics, known_callbacks=dict(previous.callbacks_), **run)
     net.load_arrays(arrays)
     net.history = copy.deepcopy(previous.history)
-    # In skorch, the optimizer is the same one.
+    # skorch keeps the optimizer; ours is new.
     for _, callback in net.callbacks_:
         for _, scheduler in find_schedulers(callback):
             attach_scheduler(scheduler, net.optimizer_)
     for group in net.optimizer_.param_groups:
-        # A scheduler that comes after some epochs asks for it.
+        # Required by schedulers added after some epochs.
         group.setdefault("initial_lr", group["lr"])
     return net
 
 
 def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
-    """Build the net that :meth:`FaceNet.to_arrays` wrote down."""
+    """Build the net whose state :meth:`FaceNet.to_arrays` returned."""
     with seeded(0, clf.device_):
-        # The weights are those of the file: nothing is downloaded again.
+        # The weights come from the file; nothing is downloaded.
         module = _build_module(clf, getattr(clf.network_, "without_weights", lambda: clf.network_)())
     net = _assemble(clf, module, arrays["precision"], (arrays["mean"], arrays["std"]))
     net.load_arrays(arrays)
     bookkeeping = json.loads(arrays.get("bookkeeping", "[]"))
-    # Files of older versions have none.
+    # Files of older versions have no bookkeeping.
     bookkeeping += [{}] * (len(clf.history_) - len(bookkeeping))
-    # skorch's `record` would take a millisecond for each number of a long history.
+    # skorch's `record` would take a millisecond per entry of a long history.
     net.history.extend({"batches": [], **epoch, **kept} for epoch, kept in zip(clf.history_, bookkeeping, strict=False))
     return net
 
 
 def check_same_network(clf: Any, advice: str) -> None:
-    """Raise ParameterError if `clf` asks for another network, or images of another shape, than those of its fit."""
+    """Raise ParameterError if `network` or `image_shape` of `clf` differ from those of its fit."""
     wanted, fitted = clf.network, clf.network_
-    # One channel is no axis.
+    # A channel axis of length 1 is dropped in fit.
     if clf.image_shape is not None and tuple(clf.image_shape) not in (clf.image_shape_, (*clf.image_shape_, 1)):
         raise ParameterError(
             f"EmotionClassifier: image_shape={tuple(clf.image_shape)}, but it was fitted on images of shape "
@@ -121,13 +120,13 @@ def check_same_network(clf: Any, advice: str) -> None:
         wanted = ResNet()
     if _differ(wanted, fitted):
         raise ParameterError(
-            f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but fitted is a "
-            f"{' '.join(repr(fitted).split())}, which cannot become another one. {advice}, or set network back."
+            f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but it was fitted with "
+            f"{' '.join(repr(fitted).split())}. {advice}, or set network back."
         )
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Tell whether two values differ, of which one may be a copy of the other; of what is no plain value nobody can."""
+    """Return whether two values differ, where one may be a copy of the other; unknown types count as equal."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() != other.keys() or any(_differ(one[name], other[name]) for name in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -135,9 +134,9 @@ def _differ(one: Any, other: Any) -> bool:
     if isinstance(one, _PLAIN) and isinstance(other, _PLAIN):
         return one != other and (one == one or other == other)
     if any(isinstance(one, kind) and isinstance(other, kind) for kind in (np.ndarray, torch.Tensor)):
-        # Tensors without data, and sparse ones, cannot be compared.
+        # Meta and sparse tensors cannot be compared.
         with suppress(RuntimeError, ValueError):
-            # Where one of them is NaN, it is as in scalars.
+            # Two NaNs are equal, as in scalars above.
             unequal = one.shape != other.shape or ((one != other) & ((one == one) | (other == other))).any()
             return bool(unequal)
         return False
@@ -147,7 +146,7 @@ def _differ(one: Any, other: Any) -> bool:
         return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
     if isinstance(one, type | FunctionType):
         return one is not other
-    # One that an older version wrote may lack a parameter.
+    # An object from an older version may lack a parameter.
     names = one.get_params(deep=False) if hasattr(one, "get_params") else {}
     return any(_differ(value, getattr(other, name, value)) for name, value in names.items())
 
@@ -160,8 +159,8 @@ def _build_module(clf: Any, network: Any) -> nn.Module:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemoryError(
-            f"EmotionClassifier: network={network} needs more memory than there is ({error}). Choose a smaller one, of "
-            "less width, say."
+            f"EmotionClassifier: network={network} does not fit in memory ({error}). Choose a smaller network, for "
+            "example with a smaller width."
         ) from error
     return module.to(memory_format=torch.channels_last)
 
@@ -184,7 +183,7 @@ def _assemble(
     n_steps: int = 1,
     validation: FaceDataset | None = None,
     seed: int = 0,
-    processes: Alone = ALONE,
+    processes: SingleProcess = SINGLE_PROCESS,
     known_callbacks: dict[str, Any] | None = None,
 ) -> FaceNet:
     net = (FaceNet if processes.accelerator is None else DataParallelNet)(
@@ -234,18 +233,18 @@ def _softmax(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _describe_optimizer(clf: Any) -> dict[str, Any]:
-    """Name skorch's arguments for the optimiser, of those that it takes."""
+    """Return skorch's arguments for the optimizer, limited to those in its signature."""
     optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}.get(clf.optimizer, clf.optimizer)
     offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
     if clf.optimizer == "sgd":
         offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
     if isinstance(clf.optimizer, str):
-        # One kernel for all weights rather than several for each.
+        # One kernel for all weights.
         offered["fused"] = True
         optimizer = _without_compiler(optimizer)
     bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
     if "lr" in bound:
-        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} in its place.")
+        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} instead.")
     try:
         taken = set(inspect.signature(optimizer).parameters) - set(bound)
     except (TypeError, ValueError):
@@ -260,9 +259,9 @@ def _describe_optimizer(clf: Any) -> dict[str, Any]:
 
 
 def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Give an optimiser of PyTorch's whose methods do not load its compiler: 140 MB, and seconds in each process.
+    """Return a PyTorch optimizer whose methods do not import the compiler: 140 MB, and seconds in each process.
 
-    Decorators load it in order to keep it from these methods (measured, PyTorch 2.15).
+    Their decorators import it only to exclude them from compilation (measured, PyTorch 2.15).
     """
     names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
     plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
@@ -277,7 +276,7 @@ def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: 
         ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
     ]
     if schedule is not None:
-        # last_epoch counts steps here, and each call of fit runs a schedule of its own.
+        # last_epoch counts steps here, and each call of fit runs a new schedule.
         policy = LRScheduler(
             LambdaLR, lr_lambda=SCHEDULES[schedule](n_steps), last_epoch=-1, step_every="batch", event_name=None
         )
@@ -293,19 +292,21 @@ def _check_callback(entry: Any) -> None:
     callback = entry[1] if is_named else entry
     if is_named and callback is None:
         return
-    if not all(hasattr(callback, name) for name in _OF_A_CALLBACK):
+    if not all(hasattr(callback, name) for name in _CALLBACK_METHODS):
         raise ParameterError(
-            f"callbacks holds {repr(entry)[:100]}, expected callbacks of skorch, or pairs of a name and a callback: "
+            f"callbacks contains {repr(entry)[:100]}, expected skorch callbacks or (name, callback) pairs, as in "
             "callbacks=[EarlyStopping()]."
         )
     if isinstance(callback, type):
         try:
             inspect.signature(callback).bind()
         except TypeError as error:
-            raise ParameterError(f"callbacks holds the class {callback.__name__} ({error}). Pass an object.") from error
+            raise ParameterError(
+                f"callbacks contains the class {callback.__name__} ({error}). Pass an instance."
+            ) from error
     policy = getattr(callback, "policy", None)
     if isinstance(callback, LRScheduler) and isinstance(policy, str) and not hasattr(skorch_schedulers, policy):
         raise ParameterError(
-            f"callbacks holds LRScheduler({policy!r}), a name that skorch does not know. Pass the class, as in "
+            f"callbacks contains LRScheduler({policy!r}), but skorch has no policy of this name. Pass the class, as in "
             "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
         )

@@ -1,4 +1,4 @@
-"""Whether the state in a checkpoint is one that a training can go on from."""
+"""Validation of the state in a checkpoint."""
 
 import math
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ._state import SHAPED
 
-# What every history has is a number.
+# Entries of the history that must be numbers.
 _SCORES = {f"{part}_{score}" for part in ("train", "valid") for score in ("loss", "acc", "f1_macro")} | {"lr", "dur"}
 
-# What callbacks of skorch's and schedulers of PyTorch's know.
+# State of skorch's callbacks and PyTorch's schedulers.
 _COUNTS = ("misses_", "best_epoch_", "last_epoch", "_step_count")
 _NUMBERS = ("dynamic_threshold_",)
 _LISTS = ("base_lrs", "_last_lr")
@@ -21,18 +21,18 @@ _NO_DATA = {"optimizer", *(name for name in dir(LRScheduler) if callable(getattr
 
 
 def check_state(state: Any, start: dict[str, Any]) -> None:
-    """Raise ValueError, or what comes of another type or a missing key, if `state` is none of a training.
+    """Raise ValueError, TypeError, KeyError or AttributeError if `state` is not a valid state of training.
 
     Parameters
     ----------
     state : dict
-        What a checkpoint holds.
+        State read from a checkpoint.
     start : dict
-        That of the net that is to go on, as :func:`~sk_emotion._training._state.capture_network` returns it.
+        State of the net to be resumed, from :func:`~sk_emotion._training._state.capture_network`.
     """
     for name in ("weights", "optimizer", "precision"):
         _check_like(state[name], start[name], name)
-    # The device may be another one by now.
+    # The device may have changed.
     draws = {name: value for name, value in start["random"].items() if name != "device"}
     _check_like(state["random"], draws, "random", more=True)
     if state["training_weights"] is not None:
@@ -45,10 +45,10 @@ def check_state(state: Any, start: dict[str, Any]) -> None:
 
 
 def _check_like(value: Any, known: Any, name: str, *, more: bool = False) -> None:
-    """Check that a value has the layout of one that is known; `more` keys may be there."""
+    """Check that a value has the same structure as `known`; `more` allows additional keys."""
     if isinstance(known, dict):
         if not known.keys() <= value.keys() or (not more and len(value) > len(known)):
-            raise ValueError(f"{name} has other names than the network")
+            raise ValueError(f"the names in {name} are not those of the network")
         for key, part in known.items():
             _check_like(value[key], part, f"{name}[{key!r}]")
     elif isinstance(known, np.ndarray):
@@ -61,13 +61,13 @@ def _check_like(value: Any, known: Any, name: str, *, more: bool = False) -> Non
 def _check_finite(value: Any) -> None:
     for part in _walk(value):
         if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
-            raise ValueError("some of its weights are not finite")
+            raise ValueError("it has weights that are not finite")
 
 
 def _check_optimizer(states: Any, n_weights: int) -> None:
     for number, state in states.items():
         if type(number) is not int or not 0 <= number < n_weights:
-            raise ValueError(f"its optimizer knows a weight {str(number)[:50]}")
+            raise ValueError(f"its optimizer state has an unknown weight {str(number)[:50]}")
         for name in state.keys() & set(SHAPED):
             if not isinstance(state[name], np.ndarray | None):
                 raise ValueError(f"its {name} is a {type(state[name]).__name__}")
@@ -76,15 +76,15 @@ def _check_optimizer(states: Any, n_weights: int) -> None:
 def _check_history(history: Any) -> None:
     for number, epoch in enumerate(history):
         if epoch["epoch"] != number + 1 or "train_loss" not in epoch:
-            raise ValueError(f"its history is none in epoch {number + 1}")
+            raise ValueError(f"its history is invalid in epoch {number + 1}")
         for name in _SCORES & epoch.keys():
             _check_number(epoch[name], name)
 
 
 def _check_rates(rates: Any, known: list[dict[str, Any]]) -> None:
-    """Check what the optimizer knows of groups of weights; schedulers may have added to it."""
+    """Check the options of the optimizer's parameter groups, to which schedulers may have added some."""
     if len(rates) != len(known):
-        raise ValueError(f"it has rates of {len(rates)} groups of weights, expected {len(known)}")
+        raise ValueError(f"it has rates of {len(rates)} parameter groups, expected {len(known)}")
     for group, own in zip(rates, known, strict=True):
         if "params" in group or not own.keys() <= group.keys():
             raise ValueError("its rates are those of another optimizer")
@@ -101,12 +101,12 @@ def _check_rates(rates: Any, known: list[dict[str, Any]]) -> None:
 
 def _check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, dict):
-        raise ValueError(f"what callbacks know is a {type(callbacks).__name__}")
+        raise ValueError(f"the state of callbacks is a {type(callbacks).__name__}, expected a dict")
     for part in _walk(callbacks):
         if not isinstance(part, dict):
             continue
         if "last_epoch" in part and not part.keys().isdisjoint(_NO_DATA):
-            raise ValueError("the state of a scheduler is none")
+            raise ValueError("the state of a scheduler is invalid")
         for name in part.keys() & {*_COUNTS, *_NUMBERS, *_LISTS}:
             values = part[name] if name in _LISTS else [part[name]]
             for value in values:
@@ -119,7 +119,7 @@ def _check_number(value: Any, name: str, kind: Any = Real) -> None:
 
 
 def _walk(value: Any) -> Iterator[Any]:
-    """Give a value and all that is in it."""
+    """Yield a value and all values nested in it."""
     yield value
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     for part in parts:

@@ -1,4 +1,4 @@
-"""Checkpoints of one training: whole or not there, told apart by what is trained, and never unpickled."""
+"""Checkpoints of training: written atomically, bound to their training by a fingerprint, and never unpickled."""
 
 import hashlib
 import json
@@ -22,21 +22,22 @@ from ..utils._named_folders import warn_of_folder
 from ._checkpoint_state import check_state
 from ._run import Run
 
-TRAINS, STOPPED, FINISHED = "trains", "stopped", "finished"
-"""Stages of a training: epochs are to come; a callback asked for the end; everything is done."""
+TRAINING, STOPPED, FINISHED = "trains", "stopped", "finished"
+"""Stages of training: epochs remain; a callback stopped it; finished."""
 
-# Raised when a state gets another layout.
+# Increase when the layout of the state changes.
 _FORMAT = 2
 
-# The last one, and the one before it in case that the last is damaged.
-_N_KEPT = 2
+# The last checkpoint, and the one before in case the last is damaged.
+_N_CHECKPOINTS = 2
 
 _KEY = "sk_emotion"
 
-# The lock of a killed process is lifted at once; one that is at work is not waited for any longer.
-_PATIENCE = 5.0
+# Seconds to wait for the lock. The lock of a killed process is released at once.
+_LOCK_TIMEOUT = 5.0
 
-# Of what is no array: a part for the callbacks, and one for each epoch. Arrays are some copies of the weights.
+# Limits in bytes: of the JSON text, a constant for the callbacks and a part per epoch; of the arrays, a constant and
+# some copies of the weights.
 _MAX_TEXT, _MAX_EPOCH = 20_000_000, 10_000
 _MAX_ARRAYS, _MAX_COPIES = 1_000_000_000, 100
 
@@ -44,15 +45,15 @@ _NAME = re.compile(rf"(?:{FINISHED}|epoch-(\d+))\.[0-9a-f]{{16}}\.safetensors")
 
 
 class OtherTrainingError(Exception):
-    """A checkpoint is that of another training."""
+    """A checkpoint belongs to another training."""
 
 
 class Checkpoints:
     """The checkpoints in the subfolder of one training.
 
-    ``epoch-00007.4c1f8ce21a0b63d9.safetensors`` holds arrays, and all else as JSON in its header, among it the
-    fingerprint of the training. The name tells the epoch and the beginning of the file's SHA-256, so that one renaming
-    makes both known. Links, pipes, devices and folders are no checkpoints, and are never followed.
+    ``epoch-00007.4c1f8ce21a0b63d9.safetensors`` contains the arrays, and in its header, as JSON, everything else,
+    including the fingerprint of the training. The name has the epoch and the first digits of the file's SHA-256, so
+    that renaming the temporary file publishes both. Only regular files are read; links are not followed.
 
     Parameters
     ----------
@@ -67,12 +68,12 @@ class Checkpoints:
         self.run = run
 
     def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-        """Read the stage and the state of the last checkpoint that is whole.
+        """Read the stage and the state of the last undamaged checkpoint.
 
         Parameters
         ----------
         start : dict
-            The state of the net before this training, to which that of a checkpoint is compared.
+            The state of the net before this training, with which that of the checkpoint is compared.
 
         Returns
         -------
@@ -83,7 +84,7 @@ class Checkpoints:
         Raises
         ------
         CheckpointError
-            If there are checkpoints, but all are damaged, or one is of another training.
+            If all checkpoints are damaged, or one belongs to another training.
         """
         found = self._list()
         for path in found:
@@ -92,44 +93,45 @@ class Checkpoints:
             except OtherTrainingError as error:
                 raise CheckpointError(
                     f"checkpoint_dir: {path} is a checkpoint of another training, and does not fit the network, data "
-                    "and parameters of this one. Delete it, or this folder to train anew."
+                    "and parameters of this one. Delete it, or delete this folder to start over."
                 ) from error
-            # A file may be damaged, or forged, in any way.
+            # A damaged or forged file can raise anything.
             except Exception as error:
                 damage = f"{path} is damaged ({type(error).__name__}: {str(error)[:200]})"
-                warnings.warn(f"checkpoint_dir: {damage}. An older one is looked for.", CheckpointWarning, stacklevel=6)
+                warnings.warn(f"checkpoint_dir: {damage}. Trying an older one.", CheckpointWarning, stacklevel=6)
             else:
                 return kept["stage"], kept["state"]
         if found:
             raise CheckpointError(
-                f"checkpoint_dir: every checkpoint in {self.folder} is damaged. Delete this folder to train anew."
+                f"checkpoint_dir: every checkpoint in {self.folder} is damaged. Delete this folder to start over."
             )
-        return TRAINS, None
+        return TRAINING, None
 
     def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint, and delete all but the last two; when the training is finished, all but this one.
+        """Write a checkpoint and delete all but the last two, or all others when training is finished.
 
         Raises
         ------
         CheckpointError
-            If it cannot be written, since the disk is full, say. The former ones are still there.
+            If it cannot be written, for example because the disk is full. Earlier checkpoints are kept.
         """
         name = FINISHED if stage == FINISHED else f"epoch-{epoch:05d}"
         try:
             content = _format({"format": _FORMAT, "run": self.run.fingerprint, "stage": stage, "state": state})
             kept = [f"{name}.{_checksum(content)}.safetensors"]
             write_whole(self.folder / kept[0], content)
-            # No epoch after this one is of this training.
-            older = [path.name for path in self._list() if _number(path) < epoch]
+            # Files of later epochs do not belong to this training.
+            older = [path.name for path in self._list() if _epoch_number(path) < epoch]
             for old in self._list():
-                if old.name not in kept + older[: 0 if stage == FINISHED else _N_KEPT - 1]:
+                if old.name not in kept + older[: 0 if stage == FINISHED else _N_CHECKPOINTS - 1]:
                     _remove(old)
         except (OSError, TypeError) as error:
-            raise CheckpointError(_cannot_write(self.folder / name, error)) from error
+            raise CheckpointError(_write_error(self.folder / name, error)) from error
 
     def _list(self) -> list[Path]:
-        """List the checkpoints, the last one first."""
-        return sorted((path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)), key=_number, reverse=True)
+        """List the checkpoints, latest first."""
+        found = (path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
+        return sorted(found, key=_epoch_number, reverse=True)
 
     def _read(self, path: Path, start: dict[str, Any]) -> dict[str, Any]:
         most = _MAX_TEXT + _MAX_EPOCH * self.run.n_epochs
@@ -140,63 +142,63 @@ class Checkpoints:
         if kept["run"] != self.run.fingerprint:
             raise OtherTrainingError
         stage, state = kept["stage"], kept["state"]
-        if stage not in (TRAINS, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
-            raise ValueError("its stage is not that of its name")
+        if stage not in (TRAINING, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
+            raise ValueError("its stage does not match its name")
         check_state(state, start)
         n_epochs = len(state["history"])
-        if not self.run.n_before < n_epochs <= self.run.n_epochs or _number(path) not in (n_epochs, math.inf):
+        if not self.run.n_before < n_epochs <= self.run.n_epochs or _epoch_number(path) not in (n_epochs, math.inf):
             raise ValueError(f"it has {n_epochs} epochs")
         return kept
 
 
 @contextmanager
 def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tuple[Checkpoints | None, Any]]:
-    """Open the subfolder of one training, which no other process has then; one that does is waited for some seconds.
+    """Return a context manager yielding (checkpoints, random_state), with the subfolder of `run` locked.
 
-    Gives the checkpoints and the random state to train with: that of `run`, or, without one, that with which a training
-    was begun that did not finish. Without checkpoints, since another process is still at it, the training goes its own
-    way: neither does a search wait for hours for a worker that may hang, nor does it fail.
+    The random state is that of `run`, or, if it is None, the seed of an unfinished training that is resumed. If another
+    process still has the lock after some seconds, checkpoints is None and training runs without them, so that a search
+    neither waits for a worker that may hang nor fails.
 
     Raises
     ------
     CheckpointError
-        If the folder cannot be made or written to.
+        If the folder cannot be created or written to.
     """
     warn_of_folder(directory, "EmotionClassifier: checkpoint_dir", CheckpointWarning)
     folder = Path(directory) / run.fingerprint
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if folder.is_symlink():
-            raise OSError("it is a link")
+            raise OSError("it is a symbolic link")
         lock = open(open_regular(folder / "lock", os.O_RDWR | os.O_CREAT), "ab", buffering=0)  # noqa: SIM115 - below
     except (OSError, ValueError) as error:
-        raise CheckpointError(_cannot_write(folder, error)) from error
+        raise CheckpointError(_write_error(folder, error)) from error
     with lock:
         if not lock_file(lock, seconds=0):
             warnings.warn(
-                f"checkpoint_dir: another process trains the same in {folder}. It is waited for, but no longer than "
-                f"{_PATIENCE:g} seconds.",
+                f"checkpoint_dir: another process runs the same training in {folder}. Waiting for it for up to "
+                f"{_LOCK_TIMEOUT:g} seconds.",
                 CheckpointWarning,
                 stacklevel=5,
             )
-            if not lock_file(lock, seconds=_PATIENCE):
+            if not lock_file(lock, seconds=_LOCK_TIMEOUT):
                 warnings.warn(
-                    f"checkpoint_dir: another process still trains the same in {folder}. This training begins anew, "
-                    "and without checkpoints.",
+                    f"checkpoint_dir: another process still runs the same training in {folder}. This one starts over, "
+                    "without checkpoints.",
                     CheckpointWarning,
                     stacklevel=5,
                 )
                 yield None, run.random_state
                 return
         try:
-            random_state = _begin(folder, run)
+            random_state = _prepare_folder(folder, run)
         except OSError as error:
-            raise CheckpointError(_cannot_write(folder, error)) from error
+            raise CheckpointError(_write_error(folder, error)) from error
         yield Checkpoints(folder, run), random_state
 
 
-def _begin(folder: Path, run: Run) -> Any:
-    """Tidy up after a training that was killed, say for people what is trained here, and choose the random state."""
+def _prepare_folder(folder: Path, run: Run) -> Any:
+    """Remove temporary files of a killed process, describe the training in run.json, and return its random state."""
     for part in folder.glob(".*.tmp"):
         _remove(part)
     about = folder / "run.json"
@@ -205,7 +207,7 @@ def _begin(folder: Path, run: Run) -> Any:
             write_whole(about, run.describe(random_state=None))
         return run.random_state
     found = Checkpoints(folder, run)._list()
-    # Without a seed, every training is another one: only one that was broken off is gone on with.
+    # Without a seed, each training differs: only an unfinished one is resumed.
     if any(path.name.startswith(FINISHED) for path in found) or not os.path.lexists(about):
         for old in found:
             _remove(old)
@@ -217,13 +219,13 @@ def _begin(folder: Path, run: Run) -> Any:
     except Exception as error:
         raise CheckpointError(
             f"checkpoint_dir: {about} is damaged ({type(error).__name__}: {str(error)[:200]}). Delete its folder to "
-            "train anew."
+            "start over."
         ) from error
     return random_state
 
 
-def _number(path: Path) -> float:
-    """Give the epoch of a checkpoint; that of the end comes after every other."""
+def _epoch_number(path: Path) -> float:
+    """Return the epoch of a checkpoint; that of a finished training is infinite."""
     found = _NAME.fullmatch(path.name)
     return float(found[1]) if found and found[1] else math.inf
 
@@ -237,15 +239,15 @@ def _read_regular(path: Path, most: int) -> bytes:
 
 
 def _remove(path: Path) -> None:
-    """Delete a file, or a link; a folder stays."""
+    """Delete a file or link, but no folder."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         path.unlink()
 
 
-def _cannot_write(path: Path, error: Exception) -> str:
+def _write_error(path: Path, error: Exception) -> str:
     return (
-        f"checkpoint_dir: {path} cannot be written ({type(error).__name__}: {error}). Make room, or choose another "
-        "folder; a training that was begun goes on from its last checkpoint."
+        f"checkpoint_dir: {path} cannot be written ({type(error).__name__}: {error}). Free disk space or choose "
+        "another folder; training resumes from its last checkpoint."
     )
 
 
@@ -255,30 +257,30 @@ def _checksum(content: bytes) -> str:
 
 def _format(value: Any) -> bytes:
     arrays: dict[str, Any] = {}
-    tree = json.dumps(_take_apart(value, arrays))
+    tree = json.dumps(_to_tree(value, arrays))
     return save(arrays, metadata={_KEY: tree})
 
 
 def _parse(content: bytes, name: str, most: int) -> dict[str, Any]:
     if f".{_checksum(content)}." not in name:
-        raise ValueError("its checksum is another")
+        raise ValueError("its checksum does not match")
     size = int.from_bytes(content[:8], "little")
     if size > most:
         raise ValueError(f"its header has {size:,} bytes, expected at most {most:,}")
     header = json.loads(content[8 : 8 + size])
-    return _put_together(json.loads(header["__metadata__"][_KEY]), load(content))
+    return _from_tree(json.loads(header["__metadata__"][_KEY]), load(content))
 
 
-def _take_apart(value: Any, arrays: dict[str, Any]) -> Any:
-    """Make JSON of nested dictionaries and lists; the arrays in it are put into `arrays`, and named."""
+def _to_tree(value: Any, arrays: dict[str, Any]) -> Any:
+    """Convert nested dictionaries and lists to JSON types; arrays are moved to `arrays` and replaced by their name."""
     if isinstance(value, np.ndarray):
         name = str(len(arrays))
         arrays[name] = np.ascontiguousarray(value)
         return {"array": name, "shape": list(value.shape)}
     if isinstance(value, dict):
-        return {"dict": [[key, _take_apart(item, arrays)] for key, item in value.items()]}
+        return {"dict": [[key, _to_tree(item, arrays)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return {"list": [_take_apart(item, arrays) for item in value]}
+        return {"list": [_to_tree(item, arrays) for item in value]}
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -286,13 +288,13 @@ def _take_apart(value: Any, arrays: dict[str, Any]) -> Any:
     raise TypeError(f"a {type(value).__name__} is neither an array nor a plain value")
 
 
-def _put_together(tree: Any, arrays: dict[str, Any]) -> Any:
-    """Undo :func:`_take_apart`; tuples become lists."""
+def _from_tree(tree: Any, arrays: dict[str, Any]) -> Any:
+    """Undo :func:`_to_tree`; tuples become lists."""
     if not isinstance(tree, dict):
         return tree
     if "array" in tree:
-        # NumPy has no contiguous array without axes, so that safetensors may give it one.
+        # `np.ascontiguousarray` adds an axis to arrays of shape ().
         return arrays[tree["array"]].reshape(tree["shape"])
     if "dict" in tree:
-        return {key: _put_together(item, arrays) for key, item in tree["dict"]}
-    return [_put_together(item, arrays) for item in tree["list"]]
+        return {key: _from_tree(item, arrays) for key, item in tree["dict"]}
+    return [_from_tree(item, arrays) for item in tree["list"]]

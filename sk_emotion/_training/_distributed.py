@@ -1,9 +1,9 @@
-"""A net that trains in several processes, each of which has another part of every batch.
+"""A net that trains in several processes, each on its part of every batch.
 
-skorch's own ``AccelerateMixin`` shares out the batches of a DataLoader, and losses stay those of the process. Here
-batches are slices of images that are on the device, and losses and scores are those of all processes, since early
-stopping must come to the same end in each. So Accelerate places, joins and compares the processes, and PyTorch's
-DistributedDataParallel, which it wraps the module in, makes the gradients one.
+skorch's ``AccelerateMixin`` distributes the batches of a DataLoader, and each process has its own losses. Here batches
+are slices of images on the device, and losses and scores are those of all processes, since early stopping must reach
+the same decision in each. Accelerate assigns the devices and communicates between processes; PyTorch's
+DistributedDataParallel, in which it wraps the module, averages the gradients.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from ..exceptions import ParameterError, TrainingError
 from ._batches import FaceDataset
 from ._checkpoints import Checkpoints
 from ._net import FaceNet, StopTrainingError
-from ._processes import leave_processes
+from ._processes import disconnect_gloo
 
-# So many images are compared between the processes.
+# Number of images compared between the processes.
 _N_COMPARED = 256
 
 
 class DatasetPart(FaceDataset):
-    """A FaceDataset that gives, of the rows of a batch, those that are a process's own.
+    """A FaceDataset that returns one process's part of each batch.
 
-    Weights are lower in a part that is smaller than others, so that the mean over processes of the losses in their
-    parts is the loss of the batch.
+    Sample weights are scaled by the size of the part, so that the mean of the losses over processes is the loss of the
+    batch.
     """
 
     def __init__(self, whole: FaceDataset, number: int, n_parts: int):
@@ -46,15 +46,15 @@ class DatasetPart(FaceDataset):
 
 
 class DataParallelNet(FaceNet):
-    """A FaceNet that trains in several processes, and in each of them ends with the same weights and history.
+    """A FaceNet that trains in several processes, and ends with the same weights and history in each.
 
-    All go through the same batches in the same order, train on their parts of them, and draw augmentation and dropout
-    of their own. Validation images are shared out in the same way; their logits come together in every process, so
-    that callbacks see whole validation batches. Nothing that one process alone knows decides how the training goes on.
+    All processes iterate over the same batches in the same order, train on their part of each, and draw augmentation
+    and dropout independently. Validation batches are split in the same way; their logits are gathered in every process,
+    so that callbacks see whole validation batches. No decision depends on the state of a single process.
     """
 
     accelerator: Any = None
-    watches_batches = False  # a process that stops in the middle of an epoch would be waited for
+    watches_batches = False  # the others would wait for a process that stops within an epoch
     _replica: Callable[[torch.Tensor], torch.Tensor] | None = None
     _trainable: list[bool] | None = None
 
@@ -63,7 +63,7 @@ class DataParallelNet(FaceNet):
             self._compare_data(dataset)
             super().train_for(n_epochs, dataset, checkpoints)
         finally:
-            # Predicting takes one process, and so does what a user does next.
+            # After fit, the net is used in a single process.
             self.accelerator = self._replica = self._trainable = None
 
     def fit_loop(self, *args, **kwargs):
@@ -73,11 +73,11 @@ class DataParallelNet(FaceNet):
             # Raised in all processes.
             raise
         except BaseException as error:
-            # The others would wait for this one; they are told by the connection that ends.
-            leave_processes()
+            # The others would wait for this process; closing the connection raises an error in them.
+            disconnect_gloo()
             if "gloo" in str(error):
                 raise TrainingError(
-                    "data_parallel=True: another process left the training, and what it raised says why."
+                    "data_parallel=True: training failed in another process; see the error there."
                 ) from error
             raise
 
@@ -113,15 +113,15 @@ class DataParallelNet(FaceNet):
             return {"loss": self.get_loss(logits, codes, X=images), "y_pred": logits}
 
     def _replicate(self) -> None:
-        """Wrap the module, and wrap it anew when callbacks have frozen or unfrozen weights: gradients come or not."""
+        """Wrap the module for distributed training, again whenever callbacks freeze or unfreeze weights."""
         trainable = [weight.requires_grad for weight in self.module_.parameters()]
         if trainable == self._trainable or not any(trainable):
             return
         self._replica = None
         self.accelerator.free_memory()
-        # `module_` stays as it is, so that its weights keep their names. skorch lets no other module be set here.
+        # `module_` is not replaced, so that the names of its weights do not change and skorch accepts it.
         replica = self.accelerator.prepare_model(self.module_)
-        # Running statistics become one at the end of an epoch, which costs less than messages in each step.
+        # Running statistics are averaged once per epoch, which is cheaper than broadcasting them in each step.
         replica.broadcast_buffers = False
         self._replica, self._trainable = replica.__call__, trainable
 
@@ -129,7 +129,7 @@ class DataParallelNet(FaceNet):
         return self._replica(images) if self._replica and self.module_.training else super()._forward(images)
 
     def _join_epoch(self, losses, answers, training):
-        # The mean tells all of them of a loss that is not finite in one.
+        # With the mean, a loss that is not finite in one process is not finite in all.
         losses = self.accelerator.reduce(losses, "mean")
         if training:
             self._join_buffers()
@@ -139,38 +139,38 @@ class DataParallelNet(FaceNet):
         return losses, answers
 
     def _join_buffers(self) -> None:
-        """Let running statistics, each of which comes from a part of every batch, be the mean of all."""
+        """Average running statistics over the processes, each of which saw a part of every batch."""
         for state in (self.module_.state_dict(), self._averaged):
             for name, _ in self.module_.named_buffers():
                 if state is not None and name in state and state[name].is_floating_point():
                     state[name].copy_(self.accelerator.reduce(state[name], "mean"))
 
     def _agree_to_stop(self, stops):
-        """Stop all if one asks for it, and let the main process tell all how the epoch was, its duration too."""
+        """Return whether any process stops, and copy the epoch's history, including its duration, from the main one."""
         from accelerate.utils import gather_object
 
         row = {name: value for name, value in self.history[-1].items() if isinstance(value, Number | str)}
-        told = gather_object([(stops, row)])
-        self.history[-1].update(told[0][1])
-        return any(stops for stops, _ in told)
+        gathered = gather_object([(stops, row)])
+        self.history[-1].update(gathered[0][1])
+        return any(stops for stops, _ in gathered)
 
     def _seed_draws(self) -> None:
-        """Seed augmentation and dropout anew in each epoch: a checkpoint need not know where each process stood."""
+        """Seed augmentation and dropout in each epoch, so that checkpoints need no random state per process."""
         entropy = [self.generators()["order"].initial_seed(), len(self.history), self.accelerator.process_index]
         own = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         self.generators()["augmentation"].manual_seed(own)
         torch.manual_seed(own)
 
     def _compare_data(self, dataset: FaceDataset) -> None:
-        """Raise TrainingError unless all processes have the same images and labels, and an image in each step."""
+        """Raise TrainingError unless all processes have the same data, and an image in each step."""
         from accelerate.utils import gather_object
 
         n_processes = self.accelerator.num_processes
         digests = gather_object([_digest(dataset)])
         if len(set(digests)) > 1:
             raise TrainingError(
-                "data_parallel=True: the processes have other images or labels, or in another order. Give all of them "
-                "the same; seed what is drawn before the training, such as a split."
+                "data_parallel=True: the processes received different images or labels, or in a different order. Pass "
+                "the same data to all; set random_state in every step before fit, such as a split."
             )
         n_steps = -(-len(dataset) // self.iterator_train__batch_size)
         if len(dataset) // n_steps < n_processes:

@@ -1,4 +1,4 @@
-"""How many threads and images at once, and which precision, pay on the hardware."""
+"""Number of threads, batch size of predictions, and precision for the hardware."""
 
 import ctypes
 import math
@@ -17,34 +17,34 @@ from ..exceptions import ImageSizeError, ParameterError
 from ..utils._dask import in_dask_task
 from ..utils._locks import ForkSafeLock
 
-# Of all modules: who computes in doubles is quickly done. A module is copied only when nobody does.
+# Shared by all modules: conversion to float64 is brief, and a module must not be copied meanwhile.
 module_lock = ForkSafeLock()
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
-# Pixels to predict at once, and images, whatever their size. On a processor it is what predicts fastest, from 24x24 to
-# 96x96 pixels; at 224x224, where torchvision's networks soon make images small, 16 at once are twice as fast as two.
+# Pixels in a batch of predictions, and bounds on the number of images. On a CPU, this is fastest from 24x24 to 96x96
+# pixels; at 224x224, where torchvision's networks downsample early, batches of 16 are twice as fast as batches of 2.
 _N_PIXELS_ON_CPU = 64 * 48 * 48
 _N_PIXELS_ON_GPU = 1024 * 48 * 48
 _FEWEST, _MOST = 16, 1024
 
 
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
-    """Resolve ``"auto"`` to bf16 where the hardware computes in it and it is safe, else to fp32.
+    """Resolve ``"auto"`` to bf16 if the hardware supports it and it is safe, else to fp32.
 
-    The environment variable SK_EMOTION_PRECISION, ``fp32`` or ``bf16``, takes the place of what the hardware has: the
-    same training on processors of different kinds, or bf16 where it is emulated.
+    The environment variable SK_EMOTION_PRECISION, ``fp32`` or ``bf16``, overrides the detection of the hardware, to
+    train the same way on different processors, or in bf16 where it is emulated.
 
-    On CPU, bf16 convolutions on 1x1 maps give gradients that are not finite (measured, PyTorch 2.15).
+    On CPU, bf16 convolutions on 1x1 maps return gradients that are not finite (measured, PyTorch 2.15).
 
     Raises
     ------
     ParameterError
-        If SK_EMOTION_PRECISION holds anything else.
+        If SK_EMOTION_PRECISION has any other value.
     """
     if precision != "auto":
         return precision
@@ -59,7 +59,7 @@ def choose_precision(precision: str, device: str, image_size: tuple[int, int], s
 
 
 def native_precision(device: str = "cpu") -> str:
-    """Return ``"bf16"`` if the hardware computes in it, else ``"fp32"``."""
+    """Return ``"bf16"`` if the hardware supports it natively, else ``"fp32"``."""
     kind = torch.device(device).type
     if kind == "cuda":
         has_bf16 = torch.cuda.get_device_capability(device)[0] >= 8
@@ -69,12 +69,12 @@ def native_precision(device: str = "cpu") -> str:
 
 
 def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, int]) -> int:
-    """Give the number of images to predict at once, where `batch_size` are trained on at once.
+    """Return the batch size of predictions, where `batch_size` is that of training.
 
-    On a processor the results of a layer should fit its cache, and glibc's 32 MiB, beyond which memory comes fresh from
-    the system, a page fault for each 4 KiB: 256 faces of 48x48 take 1.2 to 1.4 times as long, in layers of 16 channels
-    or more (measured). A GPU is kept busy by many images, and has room for them: in training it keeps the results of
-    all layers.
+    On a CPU, the activations of a layer should fit the cache and stay below glibc's limit of 32 MiB, above which each
+    allocation comes from the system with a page fault per 4 KiB: batches of 256 faces of 48x48 take 1.2 to 1.4 times
+    as long, with 16 or more channels (measured). A GPU needs many images to be busy, and has memory for them, since
+    prediction does not keep the activations of all layers as training does.
     """
     on_cpu = torch.device(device).type == "cpu"
     n_images = (_N_PIXELS_ON_CPU if on_cpu else _N_PIXELS_ON_GPU) // math.prod(image_size)
@@ -83,15 +83,15 @@ def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, i
 
 
 def autocast(precision: str, device: str) -> Any:
-    """Give the context in which a forward pass runs."""
+    """Return the context manager for a forward pass in `precision`."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(torch.device(device).type, dtype=_PRECISIONS[precision])
 
 
 @contextmanager
-def in_doubles(module: nn.Module) -> Iterator[None]:
-    """Let a module compute in float64, one thread after the other, and in float32 again."""
+def double_precision(module: nn.Module) -> Iterator[None]:
+    """Convert a module to float64 inside the context, and back to float32; one thread at a time."""
     with module_lock:
         module.double()
         try:
@@ -101,13 +101,12 @@ def in_doubles(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def as_if_alone() -> Iterator[None]:
-    """Compute inside a worker of joblib's or Dask's about as fast as in a process that has its cores to itself.
+def limit_worker_threads() -> Iterator[None]:
+    """Limit PyTorch to one thread inside joblib or Dask workers.
 
-    A worker that would take all cores, as the others do too, gets one thread. Teams of threads that share cores wait
-    for one another: two times two threads on two cores are more than ten times as slow (measured). joblib gives its
-    default workers, processes of loky, their share of the cores by OMP_NUM_THREADS, and Dask those that a nanny
-    starts, but neither does so for threads.
+    Otherwise each worker would use all cores, and oversubscribed threads wait for one another: two workers with two
+    threads each on two cores are more than ten times slower (measured). joblib sets OMP_NUM_THREADS for loky
+    processes, and Dask for processes started by a nanny, but neither does for threads.
     """
     is_in_dask = in_dask_task()
     if is_in_dask:
@@ -126,15 +125,15 @@ def as_if_alone() -> Iterator[None]:
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MiB that are free, as it comes to do by itself, once in a process.
+    """Let glibc keep up to 64 MiB of freed memory, its own dynamic maximum; acts once per process.
 
-    Dask's nannies set MALLOC_TRIM_THRESHOLD_, by which glibc also ceases to learn which sizes are asked for again and
-    again: every activation comes fresh from the system, a page fault for each 4 KiB, and training takes 1.6 times as
-    long (measured). The figures are what glibc learns at most (``man mallopt``).
+    Dask's nannies set MALLOC_TRIM_THRESHOLD_, which also disables glibc's dynamic thresholds (``man mallopt``): each
+    activation is then allocated from the system, with a page fault per 4 KiB, and training takes 1.6 times as long
+    (measured).
     """
     if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         return
-    with suppress(OSError, AttributeError, TypeError):  # another system, another C library
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 64 << 20)
@@ -143,14 +142,14 @@ def _keep_freed_memory() -> None:
 def smallest_feature_map(
     module: nn.Module, in_channels: int, image_size: tuple[int, int], n_classes: int, *, name: str
 ) -> int:
-    """Run two blank images through `module`; return the smallest side of what its convolutions put out.
+    """Return the smallest side of the feature maps of `module`, found with a forward pass of two blank images.
 
-    `name` is what an error calls the module.
+    `name` is the name of the module in errors.
 
     Raises
     ------
     ImageSizeError
-        If the module cannot take images of this size or does not return ``(n, n_classes)``.
+        If the module cannot process images of this size or does not return ``(n, n_classes)``.
     """
     sides = [min(image_size)]
 
@@ -166,7 +165,7 @@ def smallest_feature_map(
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ImageSizeError(
-            f"{name} cannot take {image_size[0]}x{image_size[1]} images with {in_channels} "
+            f"{name} cannot process {image_size[0]}x{image_size[1]} images with {in_channels} "
             f"channel(s) ({reason}). Use larger images or another network."
         ) from error
     finally:
@@ -176,6 +175,6 @@ def smallest_feature_map(
     if tuple(getattr(output, "shape", ())) != (2, n_classes):
         raise ImageSizeError(
             f"{name} returned {tuple(getattr(output, 'shape', ()))} for 2 images, expected logits "
-            f"of shape (2, {n_classes}). Let its last layer have n_classes outputs."
+            f"of shape (2, {n_classes}). The last layer must have n_classes outputs."
         )
     return min(sides)

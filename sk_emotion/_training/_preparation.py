@@ -1,4 +1,4 @@
-"""From stored pixels to what the network sees."""
+"""Scaling, augmentation and standardization of images for the network."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ _LEVELS = np.arange(256.0)
 
 
 class Preparation:
-    """Scales pixels to [0, 1], augments them when training, and standardises each channel.
+    """Scale pixels to [0, 1], augment images in training, and standardize each channel.
 
     Parameters
     ----------
     pixel_range : tuple of (float, float)
-        Pixel values that become 0 and 1.
+        Pixel values mapped to 0 and 1.
     mean, std : ndarray of shape (n_channels,)
-        Of the training images on that scale.
+        Statistics of the scaled training images.
     augmentation : callable or None
         ``augmentation(images, generator)`` for images ``(n, C, H, W)`` in [0, 1].
     generator : torch.Generator or None
-        Source of the augmentation's draws.
+        Generator for the augmentation.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Preparation:
 
     def __call__(self, images: torch.Tensor, *, augment: bool = False) -> torch.Tensor:
         low, high = self.pixel_range
-        # Doubles stay doubles: tiny images are predicted in them.
+        # Tiny images are predicted in float64.
         scaled = images if images.dtype == torch.float64 else images.float()
         if low:
             scaled = scaled - low
@@ -60,10 +60,10 @@ class Preparation:
         return (scaled - mean) / std
 
     def _place_statistics(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """Give mean and standard deviation on the device of the images, to which a copy for each batch would wait."""
+        """Return mean and standard deviation, cached on the device: copying them in each batch would synchronize."""
         place = (dtype, device)
         if place not in self._placed:
-            # Gradients can go through what was made outside of inference mode alone.
+            # Tensors created in inference mode cannot be used in autograd later.
             with torch.inference_mode(False):
                 statistics = torch.as_tensor(np.stack([self.mean, self.std]), dtype=dtype, device=device)
                 self._placed[place] = statistics.reshape(2, 1, -1, 1, 1)
@@ -73,14 +73,14 @@ class Preparation:
 def learn_pixel_statistics(
     images: Any, pixel_range: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each channel, on the scale where `pixel_range` is [0, 1]."""
+    """Compute mean and standard deviation of each channel, with `pixel_range` scaled to [0, 1]."""
     low, high = pixel_range
     n_channels = images.shape[3] if images.ndim == 4 else 1
     total, squares, count = np.zeros(n_channels), np.zeros(n_channels), 0
     for block in iterate_blocks(images, most_rows=_CHUNK):
         chunk = block.reshape(-1, n_channels)
         if chunk.dtype == np.uint8:
-            # Counting 256 values is five times as fast as adding up doubles, and exact.
+            # Counting 256 values is exact, and five times as fast as summing in float64.
             counts = np.stack([np.bincount(channel, minlength=256) for channel in chunk.T], axis=1)
             total += _LEVELS @ counts
             squares += _LEVELS**2 @ counts
@@ -91,5 +91,5 @@ def learn_pixel_statistics(
         count += len(chunk)
     mean = (total / count - low) / (high - low)
     std = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0)) / (high - low)
-    # Constant images have no spread to divide by.
+    # Constant images have a standard deviation of 0.
     return mean.astype(np.float32), np.where(std > 1e-6, std, 1.0).astype(np.float32)

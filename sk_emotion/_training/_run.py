@@ -1,4 +1,4 @@
-"""What tells one training from another: its data, its parameters, and the versions that train it."""
+"""The identity of a training: its data, its parameters, and the versions of the libraries."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ from .. import __version__
 from .._images._stored import iterate_blocks
 from ..exceptions import CheckpointError
 
-# These leave the weights alone.
+# Parameters that do not change the weights.
 _IRRELEVANT = {"checkpoint_dir", "verbose", "tta", "device", "warm_start"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training: what it is called in a folder of checkpoints, its parameters for people, and its random state.
+    """A training: its fingerprint, readable parameters, and random state.
 
-    `n_before` is the number of epochs that the net had before, and `n_epochs` the number that it has in the end.
+    `n_before` is the number of epochs before this training, and `n_epochs` the number after it.
     """
 
     fingerprint: str
@@ -34,18 +34,18 @@ class Run:
     n_epochs: int
 
     def describe(self, *, random_state: int | None) -> bytes:
-        """Describe it as JSON for people, with the random state that was drawn for it, if it has none of its own."""
+        """Return a readable description as JSON, with the seed that was drawn if `random_state` of `clf` is None."""
         about = {"sk_emotion": __version__, "torch": torch.__version__, "random_state": random_state}
         return json.dumps({**about, "parameters": self.parameters}, indent=2).encode()
 
 
 def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
-    """Identify the training of `clf` on `images` and whatever else it depends on, such as labels and weights.
+    """Return the identity of the training of `clf` on `images` and other inputs, such as labels and weights.
 
     Raises
     ------
     CheckpointError
-        If a parameter has no name by which it could be told from another, as a lambda has none.
+        If a parameter cannot be hashed, such as a lambda.
     """
     params = {name: value for name, value in clf.get_params(deep=False).items() if name not in _IRRELEVANT}
     shown = {name: repr(value) for name, value in params.items()}
@@ -54,8 +54,8 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
         parts = [joblib.hash(part) for part in (params, *others)]
     except Exception as error:
         raise CheckpointError(
-            f"checkpoint_dir: the parameters cannot be told from others ({str(error)[:100]}...). Define your "
-            "functions and classes at the top level of a module."
+            f"checkpoint_dir: the parameters cannot be hashed ({str(error)[:100]}...). Define your functions and "
+            "classes at the top level of a module."
         ) from error
     text = json.dumps([__version__, torch.__version__, _hash_images(images), *parts])
     n_before = getattr(clf, "n_iter_", 0)
@@ -64,14 +64,14 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
 
 
 def _describe_callback(entry: Any) -> Any:
-    """Describe a callback by its parameters, which it has before and after a training: it knows more then."""
+    """Return the parameters of a callback, which do not change in training as its other attributes do."""
     if isinstance(entry, tuple | list):
         return [_describe_callback(part) for part in entry]
     if isinstance(entry, type) or not hasattr(entry, "get_params"):
         return entry
     params = entry.get_params()
     if isinstance(entry, ParamMapper):
-        # It puts other objects in the place of its parameters when it is initialized.
+        # `initialize` replaces its parameters by other objects.
         patterns, at, schedule = (params[name] for name in ("patterns", "at", "schedule"))
         if getattr(schedule, "__func__", None) is ParamMapper._default_schedule:
             params["schedule"] = None
@@ -82,7 +82,7 @@ def _describe_callback(entry: Any) -> Any:
 
 
 def _hash_images(images: Any) -> str:
-    """Hash images some at a time: a memory-map may be larger than memory."""
+    """Hash images in blocks, since a memory-map may be larger than memory."""
     digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
     for block in iterate_blocks(images):
         digest.update(np.ascontiguousarray(block).data)

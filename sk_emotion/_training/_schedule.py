@@ -1,4 +1,4 @@
-"""Learning-rate schedules as a factor of the learning rate against the step."""
+"""Learning-rate schedules, as functions from the step to a factor of the learning rate."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _WARM_UP = 0.25
 
 
 def one_cycle(n_steps: int) -> Callable[[int], float]:
-    """Rise in a quarter of the steps, then fall to zero along a cosine (Smith & Topin, 2019)."""
+    """Return the one-cycle schedule: linear warm-up, then cosine annealing to zero (Smith & Topin, 2019)."""
     n_warm_up = max(1, round(_WARM_UP * n_steps))
 
     def factor(step: int) -> float:
@@ -19,12 +19,12 @@ def one_cycle(n_steps: int) -> Callable[[int], float]:
 
 
 def cosine(n_steps: int) -> Callable[[int], float]:
-    """Fall to zero along a cosine (Loshchilov & Hutter, 2017)."""
+    """Return cosine annealing to zero (Loshchilov & Hutter, 2017)."""
     return lambda step: _cosine(step / n_steps)
 
 
 def _cosine(progress: float) -> float:
-    # The last step keeps a trace of a rate: a step of zero would be wasted.
+    # A rate of zero would waste the last step.
     return max(1e-3, 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 

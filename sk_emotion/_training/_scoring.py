@@ -1,4 +1,4 @@
-"""Scores of skorch's callbacks, in the labels that the user gave."""
+"""Scoring in skorch's callbacks with the user's labels instead of class codes."""
 
 import copy
 import inspect
@@ -11,12 +11,12 @@ from sklearn.metrics._scorer import _BaseScorer
 
 
 class LabelScorer:
-    """A scorer that shows another one the net as a classifier of labels, where the net itself knows their codes.
+    """Wrap a scorer so that it sees a classifier that predicts labels, where the net predicts their codes.
 
     Parameters
     ----------
     scoring : str, callable or None
-        As for skorch's EpochScoring; None is the accuracy.
+        As in skorch's EpochScoring; None means accuracy.
     classes : ndarray of shape (n_classes,)
         The label of each code.
     """
@@ -26,20 +26,20 @@ class LabelScorer:
         self.classes = classes
 
     def __call__(self, net: Any, X: Any, y: Any) -> Any:
-        labelled = _LabelledNet(net, self.classes)
-        scorer = self._name_positive(check_scoring(labelled, self.scoring))
+        label_net = _LabelNet(net, self.classes)
+        scorer = self._name_positive(check_scoring(label_net, self.scoring))
         codes = np.asarray(y)
-        # A target_extractor of the user's may have made something else of the codes.
-        return scorer(labelled, X, self.classes[codes] if codes.ndim == 1 and codes.dtype.kind in "iu" else y)
+        # A custom target_extractor may have replaced the codes.
+        return scorer(label_net, X, self.classes[codes] if codes.ndim == 1 and codes.dtype.kind in "iu" else y)
 
     def _name_positive(self, scorer: Any) -> Any:
-        """Let a metric whose positive class is 1 by default take the second of two classes, if none of them is 1."""
+        """Set `pos_label` to the second of two classes if the metric's default of 1 is not a class."""
         if not isinstance(scorer, _BaseScorer) or len(self.classes) != 2 or "pos_label" in scorer._kwargs:
             return scorer
         parameters = inspect.signature(scorer._score_func).parameters
         if "pos_label" not in parameters or parameters["pos_label"].default in self.classes.tolist():
             return scorer
-        # Metrics such as F1 have no positive class where they average over classes.
+        # Metrics such as F1 have no positive class if they average over classes.
         is_binary = "average" not in parameters or parameters["average"].default != "binary"
         is_binary = is_binary or scorer._kwargs.get("average", "binary") == "binary"
         scorer = copy.copy(scorer)
@@ -47,8 +47,8 @@ class LabelScorer:
         return scorer
 
 
-class _LabelledNet:
-    """A net that predicts labels; all else is the net's own."""
+class _LabelNet:
+    """A net that predicts labels; all other attributes are those of the wrapped net."""
 
     def __init__(self, net: Any, classes: NDArray[Any]):
         self._net = net

@@ -1,4 +1,4 @@
-"""Where a training stands between two epochs: all that the next epoch depends on."""
+"""The state of training between two epochs: everything that the next epoch depends on."""
 
 import json
 from collections import Counter
@@ -11,19 +11,19 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
-# What optimisers keep of a weight has its shape.
+# Optimizer state that has the shape of its weight.
 SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
-# What EarlyStopping knows of the epochs so far.
-_PATIENCE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+# The state of EarlyStopping.
+_EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
 
 
 def capture_state(net: Any) -> dict[str, Any]:
-    """Write down where `net` stands, as NumPy arrays and plain types.
+    """Return the state of `net` as NumPy arrays and plain types.
 
-    Weights, which of them are frozen, averaged weights, the optimiser and its rates, the position in the schedule, all
-    random states, the history (without its batches), and what callbacks know: those that have ``state_dict`` and
-    ``load_state_dict`` are asked, and of others the schedulers that they hold are kept.
+    The state has the weights, which of them are frozen, averaged weights, the optimizer and its rates, the position in
+    the schedule, all random states, the history (without batches), and the state of callbacks: that of ``state_dict``
+    where a callback implements ``state_dict`` and ``load_state_dict``, else that of the schedulers it holds.
     """
     return {
         **capture_network(net),
@@ -34,7 +34,7 @@ def capture_state(net: Any) -> dict[str, Any]:
 
 
 def capture_network(net: Any) -> dict[str, Any]:
-    """Write down the part of the state that is the network's own; callbacks may not know theirs before a training."""
+    """Return the part of the state that is available before training, which is all but history and callbacks."""
     return {
         **net.to_arrays(),
         "rates": to_arrays(list_rates(net.optimizer_)),
@@ -43,7 +43,7 @@ def capture_network(net: Any) -> dict[str, Any]:
 
 
 def restore_state(net: Any, state: dict[str, Any]) -> None:
-    """Put `net` back to where :func:`capture_state` saw it; its callbacks have been told that a training begins."""
+    """Restore the state returned by :func:`capture_state`, after ``on_train_begin`` of the callbacks."""
     net.load_arrays(state)
     restore_rates(net, state)
     if net.scaler is not None:
@@ -58,34 +58,34 @@ def restore_state(net: Any, state: dict[str, Any]) -> None:
 
 
 def restore_history(net: Any, state: dict[str, Any]) -> None:
-    """Give `net` the epochs so far, which callbacks look at when a training begins."""
+    """Restore the history of `net`, which callbacks read in ``on_train_begin``."""
     del net.history[:]
     net.history.extend({**epoch, "batches": []} for epoch in state["history"])
 
 
 def restore_rates(net: Any, state: dict[str, Any]) -> None:
-    """Give the optimizer of `net` its rates, which schedulers look at when a training begins."""
+    """Restore the rates of the optimizer, which schedulers read in ``on_train_begin``."""
     for group, rates in zip(net.optimizer_.param_groups, state["rates"], strict=True):
-        group.update(_put_as(rates, group))
+        group.update(_cast_like(rates, group))
 
 
 def list_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """List what an optimizer knows of each group of its weights, such as the learning rate."""
+    """List the options of each parameter group, such as the learning rate."""
     return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
 
 
-def write_rates(built: list[dict[str, Any]], optimizer: torch.optim.Optimizer, *, without: tuple[str, ...]) -> str:
-    """Write down the rates with which an optimizer was built, and those that it has now, as JSON."""
+def serialize_rates(built: list[dict[str, Any]], optimizer: torch.optim.Optimizer, *, without: tuple[str, ...]) -> str:
+    """Return as JSON the rates with which an optimizer was built, and its current ones."""
     groups = [[_list_numbers(group) for group in rates] for rates in (built, list_rates(optimizer))]
     return json.dumps(
         [[{name: value for name, value in group.items() if name not in without} for group in part] for part in groups]
     )
 
 
-def take_up_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple[str, ...]) -> None:
-    """Give an optimizer that was built anew what callbacks made of the rates of a former one, see :func:`write_rates`.
+def restore_changed_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple[str, ...]) -> None:
+    """Restore the rates that callbacks changed, in a newly built optimizer; see :func:`serialize_rates`.
 
-    As in skorch, whose optimizer stays. But a parameter that was set since then counts.
+    This is what skorch does, which keeps its optimizer. Parameters that the user set since then take precedence.
     """
     for group, built, now in zip(optimizer.param_groups, *json.loads(text), strict=True):
         given = _list_numbers(group)
@@ -93,14 +93,14 @@ def take_up_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple
         if "lr" in is_set:
             is_set.add("initial_lr")
         for name, value in now.items():
-            # What is no number, such as `fused`, is none of what callbacks set.
+            # Callbacks do not set options that are not numbers, such as `fused`.
             may_change = name in given or name not in group
             if value != built.get(name) and may_change and name not in is_set and name not in without:
-                group[name] = _put_as(value[0] if len(value) == 1 else value, group.get(name))
+                group[name] = _cast_like(value[0] if len(value) == 1 else value, group.get(name))
 
 
 def find_schedulers(callback: Any) -> Iterator[tuple[str, lr_scheduler.LRScheduler]]:
-    """Give the schedulers of PyTorch that a callback holds, and where."""
+    """Yield the PyTorch schedulers that a callback holds, with the name of their attribute."""
     for name, value in getattr(callback, "__dict__", {}).items():
         parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for place, part in [(name, value), *((f"{name}.{key}", part) for key, part in parts)]:
@@ -109,19 +109,19 @@ def find_schedulers(callback: Any) -> Iterator[tuple[str, lr_scheduler.LRSchedul
 
 
 def attach_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Let a scheduler, and those that it is made of, set the rates of another optimizer."""
+    """Attach a scheduler, and the schedulers it consists of, to another optimizer."""
     scheduler.optimizer = optimizer
     if getattr(scheduler, "_step_count", 0) == 1:
-        # Its first step would warn that this optimizer is not the one that it knows.
+        # Its first step would warn that the optimizer was replaced.
         scheduler._step_count = 2
     for part in getattr(scheduler, "_schedulers", ()):
         attach_scheduler(part, optimizer)
 
 
 def to_arrays(value: Any) -> Any:
-    """Make NumPy arrays of the tensors in nested dictionaries and lists."""
+    """Convert the tensors in nested dictionaries and lists to NumPy arrays."""
     if isinstance(value, torch.Tensor):
-        # A copy: what is written down must not change while the training goes on.
+        # A copy, which does not change when training continues.
         return value.detach().cpu().numpy().copy()
     if isinstance(value, dict):
         return {name: to_arrays(item) for name, item in value.items()}
@@ -137,10 +137,10 @@ def to_tensors(value: Any) -> Any:
     return [to_tensors(item) for item in value] if isinstance(value, list) else value
 
 
-def fill_momenta(optimizer: torch.optim.Optimizer) -> None:
-    """Let momenta begin at zero, which is what they are after no step at all.
+def init_momentum_buffers(optimizer: torch.optim.Optimizer) -> None:
+    """Initialize the momentum buffers of fused SGD with zeros.
 
-    The fused SGD makes them in the first step for all weights or none, and in half precision of an overflow.
+    It creates them in the first step for all weights or none, and with fp16 from overflowed gradients.
     """
     for group in optimizer.param_groups:
         if group.get("fused") and group.get("momentum"):
@@ -148,8 +148,8 @@ def fill_momenta(optimizer: torch.optim.Optimizer) -> None:
                 optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
-def lay_out_state(optimizer: torch.optim.Optimizer) -> None:
-    """Give what the optimiser keeps of a weight that weight's order in memory, in which fused kernels walk."""
+def match_memory_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Convert the optimizer state of each weight to the memory layout of the weight, as fused kernels expect."""
     fused = optimizer.defaults.get("fused")
     for weight, kept in optimizer.state.items():
         for name, value in kept.items():
@@ -158,8 +158,8 @@ def lay_out_state(optimizer: torch.optim.Optimizer) -> None:
             if value.shape == weight.shape:
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
             elif fused or name in SHAPED:
-                # A fused kernel would write beyond it.
-                raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight {tuple(weight.shape)}")
+                # A fused kernel would write out of bounds.
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight has {tuple(weight.shape)}")
 
 
 def _capture_random(net: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _capture_callback(callback: Any) -> Any:
     if isinstance(callback, LRScheduler):
         return None if callback.lr_scheduler_ is None else to_arrays(callback.lr_scheduler_.state_dict())
     if isinstance(callback, EarlyStopping):
-        return to_arrays({name: value for name, value in vars(callback).items() if name in _PATIENCE})
+        return to_arrays({name: value for name, value in vars(callback).items() if name in _EARLY_STOPPING_STATE})
     if _keeps_state(callback):
         return to_arrays(callback.state_dict())
     return {place: to_arrays(scheduler.state_dict()) for place, scheduler in find_schedulers(callback)} or None
@@ -196,7 +196,7 @@ def _restore_callback(callback: Any, state: Any) -> None:
 
 
 def _restore_scheduler(scheduler: Any, state: Any) -> None:
-    scheduler.load_state_dict(_put_as(state, scheduler.state_dict()))
+    scheduler.load_state_dict(_cast_like(state, scheduler.state_dict()))
 
 
 def _keeps_state(callback: Any) -> bool:
@@ -204,7 +204,7 @@ def _keeps_state(callback: Any) -> bool:
 
 
 def _list_numbers(group: dict[str, Any]) -> dict[str, list[float]]:
-    """Give the numbers among the rates of a group, each as a list, since the betas of Adam are two."""
+    """Return the numeric options of a parameter group, each as a list, since Adam has two betas."""
     found = {}
     for name, value in group.items():
         plain = value.tolist() if isinstance(value, torch.Tensor | np.ndarray) else value
@@ -214,14 +214,14 @@ def _list_numbers(group: dict[str, Any]) -> dict[str, list[float]]:
     return found
 
 
-def _put_as(value: Any, model: Any) -> Any:
-    """Give a value that was written down the type of the one in whose place it comes."""
+def _cast_like(value: Any, model: Any) -> Any:
+    """Convert a stored value to the type of the one that it replaces."""
     if isinstance(model, torch.Tensor):
         return torch.as_tensor(value, dtype=model.dtype, device=model.device)
     if isinstance(model, Counter):
         return Counter(value)
     if isinstance(model, dict) and isinstance(value, dict):
-        return {name: _put_as(part, model.get(name)) for name, part in value.items()}
+        return {name: _cast_like(part, model.get(name)) for name, part in value.items()}
     if isinstance(model, list | tuple) and isinstance(value, list | tuple) and len(model) == len(value):
-        return type(model)(_put_as(part, other) for part, other in zip(value, model, strict=True))
+        return type(model)(_cast_like(part, other) for part, other in zip(value, model, strict=True))
     return value

@@ -1,25 +1,25 @@
-"""Views of an image over which a prediction is averaged."""
+"""Views of an image for test-time augmentation."""
 
 import torch
 
 from ..augmentation import move
 
-# Shift to the left and upwards as a share of the side, angle in degrees, size. On PublicTest of FER2013, views that are
-# turned and enlarged too bring more than shifted ones.
+# Shift left and up as a fraction of the side, angle in degrees, scale. On PublicTest of FER2013, views that are also
+# rotated and enlarged improve accuracy more than shifts.
 _SHIFT = 1 / 24
-# Each has its mirror image among them, so that a face and its mirror image are told alike.
+# Poses come in mirrored pairs, so that a face and its mirror image get the same prediction.
 _POSES = ((_SHIFT, _SHIFT, -8, 1.1), (-_SHIFT, _SHIFT, 8, 1.1), (_SHIFT, -_SHIFT, 8, 1.0), (-_SHIFT, -_SHIFT, -8, 1.0))
 
 
 def make_views(images: torch.Tensor, tta: str | None) -> list[torch.Tensor]:
-    """Give images as they are, and other views of them.
+    """Return the images and other views of them.
 
     Parameters
     ----------
     images : torch.Tensor of shape (n, C, H, W)
     tta : {"mirror", "crops"} or None
-        Which views there are beside the image: none, its mirror image, or four moved ones too, each with its mirror
-        image.
+        Views in addition to the image: none (None), its mirror image, or its mirror image and four shifted ones, each
+        with its mirror image.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Face array to feature vector."""
+"""Feature extraction from images of faces."""
 
 import lazy_loader
 

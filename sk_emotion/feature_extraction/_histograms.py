@@ -1,8 +1,8 @@
-"""Histograms of oriented gradients of many images at once, by NumPy or, on a device, by PyTorch.
+"""Histograms of oriented gradients of many images at once, in NumPy or, on a device, in PyTorch.
 
-Both run the same code: ``xp`` is the one or the other. The images lie along the last axis, so that each pixel of a cell
-is a long run of memory. Results follow :func:`skimage.feature.hog` down to its rounding, since a gradient on the border
-of two bins moves more than a tolerance would hide.
+Both run the same code, in which ``xp`` is the module. Images are along the last axis, so that each pixel of a cell is
+contiguous in memory. Results reproduce the rounding of :func:`skimage.feature.hog`, since a gradient on the border of
+two bins would otherwise change them by more than a tolerance.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _EPSILON = 1e-5
 _MAX_BEFORE_SECOND_NORM = 0.2
 
-# Relative distance, some roundings of float32, below which nothing but the exact formula tells which of two is larger.
+# Relative difference, a few rounding errors of float32, below which values are compared with the exact formula.
 _CLOSE = 2e-6
 
 
@@ -30,25 +30,25 @@ def describe_images(
     transform_sqrt: bool,
     device: str | None = None,
 ) -> NDArray[np.float64]:
-    """Describe images ``(n, H, W)`` or ``(n, H, W, 3)`` by a row each; with a device, let PyTorch do it there."""
+    """Compute the HOG features of images ``(n, H, W)`` or ``(n, H, W, 3)``; with a device, in PyTorch."""
     pixels: Any = np.ascontiguousarray(images.reshape(*images.shape[:3], -1).transpose(3, 1, 2, 0))
     if images.dtype == np.uint8:
         pixels = pixels.astype(np.float64 if transform_sqrt else np.int32)
     if transform_sqrt:
-        # By NumPy, for PyTorch rounds float32 otherwise.
+        # In NumPy, because PyTorch rounds float32 differently.
         pixels = np.sqrt(pixels)
     if device is not None:
         import torch
 
         pixels = torch.tensor(pixels, device=device)
     cells = _sum_cells(*_find_gradients(pixels), orientations, pixels_per_cell)
-    features = _to_numpy(_normalise(_gather_blocks(cells, cells_per_block), block_norm)).reshape(len(images), -1)
+    features = _to_numpy(_normalize(_gather_blocks(cells, cells_per_block), block_norm)).reshape(len(images), -1)
     # scikit-image rounds the features of a float32 image to float32.
     return features.astype(np.float32).astype(np.float64) if images.dtype == np.float32 else features
 
 
 def _find_gradients(pixels: Any) -> tuple[Any, Any]:
-    """Take the differences of each pixel, down and across, in the channel where they are longest."""
+    """Compute the vertical and horizontal gradients of each pixel, in the channel where they are strongest."""
     xp = _namespace(pixels)
     longest = _subtract_neighbours(pixels[0])
     for channel in pixels[1:]:
@@ -67,7 +67,7 @@ def _subtract_neighbours(pixels: Any) -> tuple[Any, Any]:
 
 
 def _square(down: Any, across: Any) -> Any:
-    """Compute squared lengths: of whole numbers whole ones, of others float64, for those of float32 could overflow."""
+    """Compute squared lengths, as int32 for int32 and otherwise as float64, since float32 could overflow."""
     xp = _namespace(down)
     if down.dtype != xp.int32:
         down, across = xp.asarray(down, dtype=xp.float64), xp.asarray(across, dtype=xp.float64)
@@ -75,7 +75,7 @@ def _square(down: Any, across: Any) -> Any:
 
 
 def _is_longer(gradients: tuple[Any, Any], others: tuple[Any, Any]) -> Any:
-    """Compare lengths, equal ones as rounded by scikit-image."""
+    """Compare the lengths of gradients; nearly equal ones with the rounding of scikit-image."""
     xp = _namespace(gradients[0])
     squares = _square(*others)
     difference = _square(*gradients) - squares
@@ -91,47 +91,47 @@ def _is_longer(gradients: tuple[Any, Any], others: tuple[Any, Any]) -> Any:
 
 
 def _sum_cells(down: Any, across: Any, orientations: int, pixels_per_cell: tuple[int, int]) -> Any:
-    """Sum the lengths of the gradients in each cell by bin: (rows of cells, columns of cells, n, orientations)."""
+    """Sum the lengths of gradients by cell and bin; the shape is (rows of cells, columns of cells, n, orientations)."""
     xp = _namespace(down)
     height, width = pixels_per_cell
     n_rows, n_columns, n_images = down.shape[0] // height, down.shape[1] // width, down.shape[2]
 
-    def sort_by_place(pixels: Any) -> Any:
-        """Make a row of each place within a cell; pixels beyond the last whole cell are left out."""
+    def group_by_offset(pixels: Any) -> Any:
+        """Return a row per position within a cell, without pixels beyond the last complete cell."""
         inside = pixels[: n_rows * height, : n_columns * width].reshape(n_rows, height, n_columns, width, n_images)
         return xp.moveaxis(inside, (1, 3), (0, 1)).reshape(height * width, -1)
 
-    # One bin more takes what scikit-image drops: directions that are rounded up to 180 degrees.
+    # An additional bin collects directions rounded up to 180 degrees, which scikit-image drops.
     n_sums = n_rows * n_columns * n_images * (orientations + 1)
     sums = xp.zeros(n_sums, dtype=xp.float32, device=down.device)
     first_bins = xp.arange(0, n_sums, orientations + 1, device=down.device)
-    # One pixel after the other in float32, as scikit-image adds.
-    for bins, lengths in _find_votes(sort_by_place(down), sort_by_place(across), orientations):
+    # Sum pixel by pixel in float32, as scikit-image does.
+    for bins, lengths in _find_votes(group_by_offset(down), group_by_offset(across), orientations):
         sums[first_bins + bins] += lengths
     return sums.reshape(n_rows, n_columns, n_images, orientations + 1)[..., :-1] / (height * width)
 
 
 def _find_votes(down: Any, across: Any, orientations: int) -> Iterator[tuple[Any, Any]]:
-    """Find, row by row, the bins and the lengths of gradients."""
+    """Yield the bins and lengths of gradients, row by row."""
     xp = _namespace(down)
     if down.dtype != xp.int32:
         yield from zip(_find_bins(down, across, orientations), xp.sqrt(_square(down, across)), strict=True)
         return
     table = xp.asarray(_tabulate_bins(orientations), device=down.device)
-    # A row at a time stays in the cache until it is counted.
+    # One row at a time fits the cache.
     for places, squares in zip(down * 511 + across + 255 * 512, _square(down, across), strict=True):
         bins = xp.take(table, xp.asarray(places, dtype=xp.int64))
         yield bins, xp.sqrt(xp.asarray(squares, dtype=xp.float64))
 
 
 def _find_bins(down: Any, across: Any, orientations: int) -> Any:
-    """Find the bins of the directions of gradients; that of a gradient of zero does not matter."""
+    """Find the bins of the directions of gradients; the bin of a zero gradient is arbitrary."""
     xp = _namespace(down)
     turns = xp.arctan2(xp.asarray(down, dtype=xp.float32), xp.asarray(across, dtype=xp.float32))
     turns *= orientations / np.pi
     turns += (turns < 0) * orientations
     bins = xp.asarray(turns, dtype=xp.int64)
-    # Indices: masks take three times as long.
+    # Indices, since masks take three times as long.
     close = xp.where(xp.abs(turns - xp.round(turns)) < _CLOSE * orientations)
     exact = _find_bins_exactly(_to_numpy(down[close]), _to_numpy(across[close]), orientations)
     bins[close] = xp.asarray(exact, device=bins.device)
@@ -140,7 +140,7 @@ def _find_bins(down: Any, across: Any, orientations: int) -> Any:
 
 def _find_bins_exactly(down: NDArray[Any], across: NDArray[Any], orientations: int) -> NDArray[np.int64]:
     degrees = np.rad2deg(np.arctan2(down.astype(np.float64), across.astype(np.float64)))
-    # As degrees % 180 in scikit-image, but ten times as fast.
+    # Equivalent to degrees % 180 in scikit-image, but ten times as fast.
     degrees = np.where(degrees == 180, 0, degrees)
     degrees += 180.0 * (degrees < 0)
     return np.searchsorted(180.0 / orientations * np.arange(orientations + 1), degrees, side="right") - 1
@@ -148,13 +148,13 @@ def _find_bins_exactly(down: NDArray[Any], across: NDArray[Any], orientations: i
 
 @lru_cache(maxsize=8)
 def _tabulate_bins(orientations: int) -> NDArray[Any]:
-    """List the bins of all differences of uint8 pixels, in as few bytes as keep most of them in the cache."""
+    """Tabulate the bins of all differences of uint8 pixels, in a small dtype that fits the cache."""
     down, across = np.mgrid[-255:256, -255:256].reshape(2, -1)
     return _find_bins_exactly(down, across, orientations).astype(np.uint8 if orientations < 256 else np.int64)
 
 
 def _gather_blocks(cells: Any, cells_per_block: tuple[int, int]) -> Any:
-    """Bring the cells of each block together: (n, rows of blocks, columns of blocks, cells, orientations)."""
+    """Stack the cells of each block; the shape is (n, rows of blocks, columns of blocks, cells, orientations)."""
     xp = _namespace(cells)
     cells = xp.asarray(xp.moveaxis(cells, 2, 0), dtype=xp.float64)
     height, width = cells_per_block
@@ -163,21 +163,21 @@ def _gather_blocks(cells: Any, cells_per_block: tuple[int, int]) -> Any:
     return xp.stack([cells[:, row : row + n_rows, column : column + n_columns] for row, column in shifts], 3)
 
 
-def _normalise(blocks: Any, block_norm: str) -> Any:
-    """Normalise the blocks in place."""
+def _normalize(blocks: Any, block_norm: str) -> Any:
+    """Normalize the blocks in place."""
     xp = _namespace(blocks)
     if block_norm.startswith("L1"):
         blocks /= blocks.sum((-2, -1), keepdims=True) + _EPSILON
         return xp.sqrt(blocks) if block_norm == "L1-sqrt" else blocks
-    blocks /= _measure(blocks)
+    blocks /= _block_norms(blocks)
     if block_norm == "L2-Hys":
         xp.clip(blocks, None, _MAX_BEFORE_SECOND_NORM, out=blocks)
-        blocks /= _measure(blocks)
+        blocks /= _block_norms(blocks)
     return blocks
 
 
-def _measure(blocks: Any) -> Any:
-    """Give the length of each block as a vector."""
+def _block_norms(blocks: Any) -> Any:
+    """Compute the L2 norm of each block."""
     return _namespace(blocks).sqrt((blocks * blocks).sum((-2, -1), keepdims=True) + _EPSILON**2)
 
 

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients, an image a row."""
+"""Histograms of oriented gradients as a transformer."""
 
 import math
 from functools import partial
@@ -20,47 +20,48 @@ from ..utils._resources import bound_jobs, check_memory
 from ..utils._tensors import as_numpy
 from ._histograms import describe_images
 
-# Fastest on a CPU: about a megabyte an array, 113 images of 48x48 in int32. A GPU wants many more at once.
+# On a CPU, arrays of about 1 MB are fastest (113 images of 48x48 in int32). A GPU needs larger batches.
 _PIXELS_PER_BATCH = {"int32": 2**18, "float64": 2**17, "device": 2**23}
 
 
 class HOGTransformer(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients, as :func:`skimage.feature.hog` computes them, but of many images at once.
+    """Compute histograms of oriented gradients, as :func:`skimage.feature.hog` does, of many images at once.
 
-    They tell in which direction edges run in each part of the image, and how strong they are [1]_.
+    They describe the direction and strength of edges in each part of the image [1]_.
 
     Parameters
     ----------
     orientations : int, default=9
-        Number of bins of the direction of the gradient.
+        Number of orientation bins.
     pixels_per_cell : tuple of (int, int), default=(8, 8)
         Height and width of a cell in pixels. An image smaller than a cell is one cell.
     cells_per_block : tuple of (int, int), default=(3, 3)
-        Height and width in cells of a block, within which histograms are normalised. An image of fewer cells is one
+        Height and width in cells of a block, within which histograms are normalized. An image of fewer cells is one
         block.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        How a block is normalised.
+        Normalization of the blocks.
     transform_sqrt : bool, default=False
-        Whether to take the square root of the pixels first, against uneven light. Not for negative pixels.
+        Whether to take the square root of the pixels first, to reduce the effect of uneven lighting. Pixels must not be
+        negative.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
-        a grey square, and up to 256 other features are a strip of height 1.
+        a square grayscale image, and up to 256 other features are an image of height 1.
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. Not used with a device.
     device : str, default=None
-        ``"cuda"`` or any other PyTorch device that has float64; ``"auto"`` takes CUDA where it is there. By default,
-        NumPy computes on the CPU, where it is faster than PyTorch.
+        ``"cuda"`` or any other PyTorch device that supports float64; ``"auto"`` uses CUDA if available. By default,
+        features are computed in NumPy, which is faster than PyTorch on a CPU.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of values in an image.
+        Number of values per image.
     image_shape_ : tuple of int
         ``(height, width)`` or ``(height, width, 3)``.
     pixel_range_ : tuple of (float, float)
         Range of the pixels seen in `fit`.
     pixels_per_cell_, cells_per_block_ : tuple of (int, int)
-        The sizes in use: those asked for, clipped to the image.
+        The parameters, clipped to the size of the image.
 
     See Also
     --------
@@ -68,9 +69,9 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    In an RGB image, each pixel counts with the channel whose gradient is the strongest, as in [1]_.
+    In an RGB image, each pixel uses the channel with the strongest gradient, as in [1]_.
 
-    Features differ from those of scikit-image by less than 1e-6, also where a gradient lies on the border of two bins.
+    Features differ from those of scikit-image by less than 1e-6, even if a gradient is on the border of two bins.
 
     References
     ----------
@@ -126,7 +127,7 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
             Images: uint8, or floats.
         y : Ignored
-            For pipelines.
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -155,20 +156,20 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_blocks * cells_per_block * orientations), dtype=float64
-            A row per image, as by :func:`skimage.feature.hog`.
+            One row per image, equal to the output of :func:`skimage.feature.hog`.
 
         Raises
         ------
         ImageArrayError
-            If the images are not like those of `fit`, or if a square root is to be taken of negative pixels.
+            If the images do not match those of `fit`, or pixels are negative with ``transform_sqrt=True``.
         ValueError
-            If the device is not there, or has no float64.
+            If the device is not available or does not support float64.
         """
         check_is_fitted(self)
         images = clip_pixels(validate_images(self, X, reset=False), self.pixel_range_)
         if self.transform_sqrt and images.min() < 0:
             raise ImageArrayError(
-                "HOGTransformer: transform_sqrt=True, but X holds negative pixels. Pass pixels from 0 up, or "
+                "HOGTransformer: transform_sqrt=True, but X contains negative pixels. Pass non-negative pixels, or "
                 "transform_sqrt=False."
             )
         device = _choose_device(self.device)
@@ -184,12 +185,12 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         kind = "int32" if images.dtype == np.uint8 and not self.transform_sqrt else "float64"
         size = max(1, _PIXELS_PER_BATCH[kind if device is None else "device"] // math.prod(images.shape[1:3]))
         starts = range(0, len(images), size)
-        # Threads: to hand features from one process to another takes longer than to compute them.
+        # Threads, since passing features between processes takes longer than computing them.
         n_jobs = bound_jobs(self.n_jobs, len(starts), require="sharedmem") if device is None else 1
         parallel = Parallel(n_jobs, require="sharedmem", return_as="generator")
         parts = parallel(delayed(describe)(images[start : start + size]) for start in starts)
         check_memory(
-            8 * len(images) * self._n_features_out, f"HOGTransformer: {self._n_features_out} features an image"
+            8 * len(images) * self._n_features_out, f"HOGTransformer: {self._n_features_out} features per image"
         )
         features = np.empty((len(images), self._n_features_out))
         for start, part in zip(starts, parts, strict=True):
@@ -197,12 +198,12 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         return use_index(features, X, self)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the features: ``hog0``, ``hog1`` and so on.
+        """Return the names of the features: ``hog0``, ``hog1`` and so on.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns seen in `fit`, with which they are compared.
+            Only used to validate feature names with those seen in `fit`.
 
         Returns
         -------
@@ -216,13 +217,13 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        # float64 comes out, whatever goes in.
+        # The output is always float64.
         tags.transformer_tags.preserves_dtype = []
         return tags
 
 
 def _choose_device(device: str | None) -> str | None:
-    """Name a device of PyTorch, or None for NumPy."""
+    """Return the PyTorch device, or None for NumPy."""
     if device is None:
         return None
     from ..utils._device import choose_device
@@ -231,12 +232,12 @@ def _choose_device(device: str | None) -> str | None:
     if device == "auto":
         return chosen if chosen == "cuda" else None
     if chosen.startswith("mps"):
-        raise ValueError(f"HOGTransformer: device={device!r}, but Apple's GPUs have no float64. Pass device=None.")
+        raise ValueError(f"HOGTransformer: device={device!r}, but Apple GPUs do not support float64. Pass device=None.")
     return chosen
 
 
 def _clip(name: str, wanted: Any, available: Any) -> tuple[int, int]:
-    """Cut a pair of sizes down to what a small image has."""
+    """Clip a pair of sizes to the size of the image."""
     if len(wanted) != 2 or not all(isinstance(size, Integral) and int(size) > 0 for size in wanted):
         raise ValueError(f"HOGTransformer: {name}={wanted!r}, expected two positive integers, as in (8, 8).")
     return (min(int(wanted[0]), int(available[0])), min(int(wanted[1]), int(available[1])))

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from .._images._tensors import as_tensor
 from .._images._validation import validate_images
-from .._training._hardware import as_if_alone
+from .._training._hardware import limit_worker_threads
 from ..preprocessing._pipelines import find_last_step, transform_by_all_but_last
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 
@@ -152,7 +152,7 @@ def compute_maps(
     """Compute Grad-CAM maps of a module, which must be in evaluation mode."""
     seen: list[Any] = []
     raw = []
-    with torch.inference_mode(False), torch.enable_grad(), as_if_alone():
+    with torch.inference_mode(False), torch.enable_grad(), limit_worker_threads():
         chosen = _choose_layer(module, _prepare(clf, images[:1]), layer)
         handle = chosen.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
         try:

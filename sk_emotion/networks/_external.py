@@ -1,4 +1,4 @@
-"""Networks that others build: torchvision's, timm's, and the user's own."""
+"""Networks of torchvision and timm, and custom modules."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ from ._base import Network
 
 
 class TorchvisionNetwork(Network):
-    """A classification network of torchvision, with its input and output fitted to the faces.
+    """A classification network of torchvision, with input and output adapted to the images and classes.
 
     Parameters
     ----------
     name : str, default="resnet18"
         Name in :func:`torchvision.models.list_models`.
     weights : str or None, default=None
-        Pretrained weights by torchvision's name, such as ``"DEFAULT"``; they are downloaded by torchvision. The
-        classification layer is new all the same.
+        Name of pretrained weights in torchvision, such as ``"DEFAULT"``, which torchvision downloads. The
+        classification layer is always newly initialized.
 
     Notes
     -----
-    Grey images are repeated over the three channels that these networks expect.
+    Grayscale images are repeated over the three channels that these networks expect.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class TorchvisionNetwork(Network):
 
         if self.name not in models.list_models(module=models):
             raise ValueError(
-                f"TorchvisionNetwork: name={self.name!r} is no classification network of torchvision. "
+                f"TorchvisionNetwork: name={self.name!r} is not a classification network of torchvision. "
                 "torchvision.models.list_models(module=torchvision.models) lists them."
             )
         if self.weights is None:
@@ -53,12 +53,12 @@ class TorchvisionNetwork(Network):
             module = models.get_model(self.name, weights=self.weights)
             _replace_last_linear(module, n_classes, self.name)
         _drop_auxiliary_heads(module)
-        return _RepeatGrey(module) if in_channels == 1 else module
+        return _RepeatChannel(module) if in_channels == 1 else module
 
     def without_weights(self) -> Network:
         bare = TorchvisionNetwork(self.name)
         if self.weights is not None and self.name in ("googlenet", "inception_v3"):
-            # With weights, these two also scale images in another way.
+            # With weights, these two also transform their input.
             bare._options = {"transform_input": True, "init_weights": False}
         return bare
 
@@ -92,7 +92,7 @@ class TimmNetwork(Network):
                 'TimmNetwork needs timm, which is not installed: pip install "sk-emotion[timm]".'
             ) from error
         if not timm.is_model(self.name):
-            raise ValueError(f"TimmNetwork: timm knows no model {self.name!r}. timm.list_models() lists them.")
+            raise ValueError(f"TimmNetwork: timm has no model {self.name!r}. timm.list_models() lists them.")
         return timm.create_model(self.name, pretrained=self.pretrained, in_chans=in_channels, num_classes=n_classes)
 
     def without_weights(self) -> Network:
@@ -100,15 +100,15 @@ class TimmNetwork(Network):
 
 
 class TorchNetwork(Network):
-    """Your own module.
+    """A custom PyTorch module.
 
     Parameters
     ----------
     module : callable
-        A subclass of :class:`torch.nn.Module`, or a function that returns a module. It is called with whichever of
-        ``in_channels``, ``image_size`` and ``n_classes`` its signature names, and with `module_params`.
+        A subclass of :class:`torch.nn.Module`, or a function that returns a module. It is called with those of
+        ``in_channels``, ``image_size`` and ``n_classes`` that are in its signature, and with `module_params`.
     module_params : dict or None, default=None
-        More keyword arguments. (They are a dict, since ``**kwargs`` would be lost by ``clone``.)
+        Additional keyword arguments, as a dict because ``clone`` does not support ``**kwargs``.
 
     Examples
     --------
@@ -129,32 +129,32 @@ class TorchNetwork(Network):
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         if isinstance(self.module, nn.Module):
             raise TypeError(
-                f"TorchNetwork: module is a {type(self.module).__name__} that is built already, expected its class or "
-                "a function that builds it, since each fit trains new weights."
+                f"TorchNetwork: module is an instance of {type(self.module).__name__}, expected its class or a "
+                "function that builds it, since each fit trains new weights."
             )
         offered = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
         parameters = inspect.signature(self.module).parameters
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-        asked_for = {name: value for name, value in offered.items() if takes_all or name in parameters}
+        accepted = {name: value for name, value in offered.items() if takes_all or name in parameters}
         try:
-            module = self.module(**{**asked_for, **(self.module_params or {})})
+            module = self.module(**{**accepted, **(self.module_params or {})})
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             height, width = image_size
             raise OutOfMemoryError(
-                f"TorchNetwork: {self.module!r} needs more memory than there is for images of {height}x{width} pixels "
-                f"({error}). Choose smaller images, or a network whose layers do not grow with them."
+                f"TorchNetwork: {self.module!r} does not fit in memory for images of {height}x{width} pixels "
+                f"({error}). Use smaller images, or a network whose layers do not grow with them."
             ) from error
         if not isinstance(module, nn.Module):
             raise TypeError(
-                f"TorchNetwork: module={self.module!r} gave a {type(module).__name__}, expected a torch.nn.Module."
+                f"TorchNetwork: module={self.module!r} returned a {type(module).__name__}, expected a torch.nn.Module."
             )
         return module
 
 
-class _RepeatGrey(nn.Module):
-    """Repeats one channel three times before `module`."""
+class _RepeatChannel(nn.Module):
+    """Repeat one channel three times before `module`."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
@@ -165,14 +165,14 @@ class _RepeatGrey(nn.Module):
 
 
 def _drop_auxiliary_heads(module: nn.Module) -> None:
-    """Leave one output: Inception and GoogLeNet give more while training."""
+    """Remove the auxiliary outputs that Inception and GoogLeNet have in training."""
     for name, value in {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}.items():
         if hasattr(module, name):
             setattr(module, name, value)
 
 
 def _replace_last_linear(module: nn.Module, n_classes: int, model: str) -> None:
-    """Give a pretrained module a new classification layer."""
+    """Replace the classification layer of a pretrained module."""
     linear = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     if not linear:
         raise ValueError(

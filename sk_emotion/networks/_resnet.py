@@ -10,7 +10,7 @@ from torch.nn import functional
 from ..utils._weights import read_weights
 from ._base import Network, conv_bn, pooled_head
 
-# What is learned anew for other classes; all before it knows faces.
+# The classification head, which is not loaded from pretrained weights.
 _HEAD = "head"
 
 
@@ -18,32 +18,32 @@ class ResNet(Network):
     """Residual network with three stages, sized for faces of 32 to 96 pixels.
 
     Two convolutions with ``width / 2`` and `width` channels halve the image; the stages have ``2 * width``,
-    ``4 * width`` and ``8 * width`` channels, and the last two halve it again. (The ImageNet ResNets shrink an image
-    32 times, which would leave little of a face.)
+    ``4 * width`` and ``8 * width`` channels, and the last two halve it again. (ImageNet ResNets downsample 32 times,
+    which is too much for small faces.)
 
     Parameters
     ----------
     width : int, default=24
-        Channels after the first two convolutions. 24 gives 0.7 million weights, 32 gives 1.2 million.
+        Channels after the first two convolutions. 24 results in 0.7 million weights, 32 in 1.2 million.
     blocks_per_stage : int, default=1
         Residual blocks in each stage.
     dropout : float, default=0.1
-        Share of the pooled features set to zero while training.
+        Share of the pooled features set to zero in training.
     pretrained : str or None, default=None
-        Starts from the weights of a model of :func:`load_pretrained`, such as ``"fer2013"``, all but the last layer.
-        They fit grey and RGB images of any size; `width` and `blocks_per_stage` have to be those of the model.
+        Name of a model of :func:`load_pretrained`, such as ``"fer2013"``, whose weights are loaded, except for the last
+        layer. Images may be grayscale or RGB, of any size; `width` and `blocks_per_stage` must be those of the model.
     body_rate : float, default=0.3
         Learning rate of pretrained layers, as a share of that of the last layer.
     frozen_parts : int, default=0
-        How many of the four parts, counted from the image, stay as they are: the first two convolutions, and the three
-        stages.
+        Number of frozen parts, from the input: the first two convolutions are one, and each of the three stages is one.
 
     Notes
     -----
-    Pretrained features have seen the faces that their model's card names: a test on these faces, such as those of
-    FER2013's Training part, would flatter them.
+    Pretrained weights were trained on the faces listed in the model card: scores on these faces, such as the Training
+    part of FER2013, are too optimistic.
 
-    A shortcut past a stride averages 2x2 pixels, which loses less than taking every second one [2]_.
+    Shortcuts of blocks with a stride average 2x2 pixels, which loses less information than a 1x1 convolution with a
+    stride [2]_.
 
     References
     ----------
@@ -96,7 +96,7 @@ class ResNet(Network):
         if not 0 <= self.frozen_parts <= len(parts):
             raise ValueError(f"ResNet: frozen_parts={self.frozen_parts}, expected 0 to {len(parts)}.")
         if self.pretrained is not None:
-            self._take_up(parts, in_channels)
+            self._load_pretrained(parts, in_channels)
         for part in list(parts.values())[: self.frozen_parts]:
             part.freeze()
         return nn.Sequential(OrderedDict(**parts, **{_HEAD: pooled_head(channels, n_classes, self.dropout)}))
@@ -107,19 +107,21 @@ class ResNet(Network):
     def learning_rates(self) -> dict[str, float]:
         return {} if self.pretrained is None else {"stem.*": self.body_rate, "stage*": self.body_rate}
 
-    def _take_up(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
-        """Take up pretrained weights."""
+    def _load_pretrained(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
+        """Load pretrained weights."""
         weights, about = read_weights(self.pretrained)
         given = {name: getattr(self, name) for name in ("width", "blocks_per_stage")}
         needed = {name: about["network"].get(name, getattr(ResNet(), name)) for name in given}
         if given != needed:
-            told = ", ".join(f"{name}={value}" for name, value in needed.items())
-            raise ValueError(f"ResNet: pretrained={self.pretrained!r} has {told}, but {given} was given. Pass {told}.")
+            expected = ", ".join(f"{name}={value}" for name, value in needed.items())
+            raise ValueError(
+                f"ResNet: pretrained={self.pretrained!r} requires {expected}; got {given}. Pass {expected}."
+            )
         first = weights["stem.0.0.weight"]
-        # The sum over the channels of a grey picture in RGB is what the weights were trained on.
-        grey = first.sum(dim=1, keepdim=True)
+        # So that an RGB image with equal channels has the same features as its grayscale image.
+        gray = first.sum(dim=1, keepdim=True)
         weights["stem.0.0.weight"] = (
-            first if in_channels == first.shape[1] else (grey / in_channels).repeat(1, in_channels, 1, 1)
+            first if in_channels == first.shape[1] else (gray / in_channels).repeat(1, in_channels, 1, 1)
         )
         body = {name: value for name, value in weights.items() if not name.startswith(_HEAD)}
         nn.ModuleDict(parts).load_state_dict(body)
@@ -136,13 +138,13 @@ class _Part(nn.Sequential):
         self.eval()
 
     def train(self, mode: bool = True) -> "_Part":
-        # In training mode, batch normalisation would go on with its averages.
+        # In training mode, batch normalization would update its running statistics.
         super().train(mode and not self.frozen)
         return self
 
 
 class _ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int):
         super().__init__()
@@ -154,7 +156,7 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = torch.relu(self.first(images))
-        # A pool rather than a 1x1 convolution with a stride, whose backward pass on CPU writes beyond its memory for
-        # fewer than 16 channels (measured, PyTorch 2.15, oneDNN 3.13).
+        # Pooling instead of a 1x1 convolution with a stride, whose backward pass on CPU writes out of bounds with fewer
+        # than 16 channels (measured, PyTorch 2.15, oneDNN 3.13).
         kept = images if self.stride == 1 else functional.avg_pool2d(images, self.stride, ceil_mode=True)
         return torch.relu(self.second(features) + self.shortcut(kept))

@@ -7,17 +7,17 @@ from ._base import Network, conv_bn, pooled_head
 
 
 class VGG(Network):
-    """Plain convolutional network in the manner of VGG, with batch normalisation and global pooling.
+    """Plain convolutional network in the style of VGG, with batch normalization and global pooling.
 
-    Four stages of two 3x3 convolutions, each stage closed by 2x2 max pooling. Global average pooling stands in for
-    the original's large dense layers, so that any image of at least 16 x 16 pixels fits.
+    Four stages of two 3x3 convolutions, each followed by 2x2 max pooling. Global average pooling replaces the large
+    dense layers of the original, so that images of any size from 16x16 pixels can be used.
 
     Parameters
     ----------
     width : int, default=32
         Channels of the first stage; the next ones have 2, 4 and 8 times as many.
     dropout : float, default=0.1
-        Share of the pooled features set to zero while training.
+        Share of the pooled features set to zero in training.
 
     References
     ----------
@@ -36,7 +36,7 @@ class VGG(Network):
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         if min(image_size) < 16:
             raise ImageSizeError(
-                f"VGG halves the image four times and cannot take {image_size[0]}x{image_size[1]} pixels. "
+                f"VGG halves the image four times and cannot process {image_size[0]}x{image_size[1]} pixels. "
                 "Use images of at least 16x16, or networks.ResNet()."
             )
         layers: list[nn.Module] = []

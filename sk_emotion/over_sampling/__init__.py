@@ -1,4 +1,4 @@
-"""Classes made equal by augmentation."""
+"""Over-sampling of classes by augmentation."""
 
 import lazy_loader
 

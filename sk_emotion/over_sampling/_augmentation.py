@@ -1,4 +1,4 @@
-"""Classes made equal by augmentation."""
+"""Over-sampling of classes by augmentation."""
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -13,41 +13,41 @@ from ..utils._defaults import put_defaults
 from ..utils._labels import check_classes
 from ..utils._tensors import as_numpy
 
-# Images changed at once: few enough for any memory, many enough for speed.
+# Number of images augmented at once, to limit memory.
 _CHUNK = 1024
 
 
 class AugmentationOverSampler(BaseOverSampler):
-    """Over-sample the rarer classes with changed copies of their faces.
+    """Over-sample minority classes with augmented copies of their images.
 
-    In an :class:`imblearn.pipeline.Pipeline` it acts in `fit` alone, so that in a cross-validation no copy of a test
-    face is ever trained on, and no test face is changed.
+    In an :class:`imblearn.pipeline.Pipeline` it only acts in `fit`, so that in cross-validation no copy of a test image
+    is trained on, and test images are not changed.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        Which classes get how many faces, as for all samplers of imbalanced-learn: ``"auto"`` brings every class to the
-        size of the largest, a float is the wanted ratio of two classes, a dict names sizes, a callable makes such a
-        dict of y.
-    augmentation : FaceAugmentation, "default" or None, default="default"
-        How copies are changed: as by ``FaceAugmentation()``, as by your own, or not at all. Nested names such as
-        ``augmentation__rotation`` reach into the default too.
+        Number of samples per class after resampling, as in all samplers of imbalanced-learn: with ``"auto"``, every
+        class gets the size of the largest; a float is the desired ratio of two classes, a dict has the size of each
+        class, and a callable takes y and returns such a dict.
+    augmentation : FaceAugmentation, "default", callable or None, default="default"
+        How copies are augmented; ``"default"`` means ``FaceAugmentation()``, None leaves copies unchanged. Nested
+        parameters such as ``augmentation__rotation`` can also be set on the default.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
-        a grey square, and up to 256 other features are a strip of height 1.
+        a square grayscale image, and up to 256 other features are an image of height 1.
     random_state : int, RandomState instance or None, default=None
-        Seeds which faces are copied and how they change.
+        Seed of the choice of images and of their augmentation.
 
     Attributes
     ----------
     sampling_strategy_ : dict
         Number of copies for each class.
     class_counts_ : dict
-        Number of faces of each class before.
+        Number of samples of each class in `y`.
     sample_indices_ : ndarray of shape (n_new_samples,)
-        The row of X that each returned row is, or is a copy of: with it, groups and weights can follow their faces.
+        Row of X from which each returned row comes, for example to resample groups and weights.
     n_features_in_ : int
-        Number of values in an image.
+        Number of values per image.
     image_shape_ : tuple of int
         ``(height, width)`` or ``(height, width, 3)``.
     pixel_range_ : tuple of (float, float)
@@ -55,14 +55,14 @@ class AugmentationOverSampler(BaseOverSampler):
 
     See Also
     --------
-    EmotionClassifier : With ``balance_batches=True`` it makes classes equal without new rows, after its inner
-        validation split.
-    imblearn.over_sampling.RandomOverSampler : Copies rows without changing them.
+    EmotionClassifier : With ``balance_batches=True``, balances classes without new rows, after its inner validation
+        split.
+    imblearn.over_sampling.RandomOverSampler : Copy rows without changing them.
 
     Notes
     -----
-    Each face of a class is copied equally often, give or take once. Images under 16 pixels on a side are copied
-    unchanged, since a change would ruin them. Faces keep their type: uint8 stays uint8.
+    Within a class, the numbers of copies of any two images differ by at most one. Images under 16 pixels on a side are
+    too small to augment and are copied unchanged. The dtype is preserved: uint8 stays uint8.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class AugmentationOverSampler(BaseOverSampler):
         self.random_state = random_state
 
     def set_params(self, **params):
-        """Set parameters; ``augmentation__...`` reaches into the default too.
+        """Set parameters, including ``augmentation__...`` of the default.
 
         Parameters
         ----------
@@ -104,47 +104,47 @@ class AugmentationOverSampler(BaseOverSampler):
         return super().set_params(**put_defaults(self, params, {"augmentation": ("default", FaceAugmentation)}))
 
     def fit_resample(self, X, y):
-        """Make classes equal.
+        """Resample the dataset.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
             Images: uint8, or floats.
         y : array-like of shape (n_samples,)
-            Labels of two classes or more.
+            Labels of at least two classes.
 
         Returns
         -------
         X_resampled : array-like of shape (n_new_samples, ...)
-            The images given, as they are, then the copies, in the form of `X`.
+            The original images, followed by the augmented copies, with the axes of `X`.
         y_resampled : array-like of shape (n_new_samples,)
-            Their labels, in the form of `y`.
+            Their labels, in the format of `y`.
 
         Raises
         ------
         ImageArrayError
-            If X holds no images.
+            If X does not contain images.
         LabelError
-            If a label is missing or no label of a class, if there are not as many as images, or if all are of one
-            class.
+            If labels are missing or not those of a classification, if their number is not that of the images, or if y
+            contains a single class.
         """
         X, y = as_numpy(X, "AugmentationOverSampler"), as_numpy(y, "AugmentationOverSampler", "y")
-        # imbalanced-learn sorts labels before anything else, at which missing ones fail in ways of their own.
+        # imbalanced-learn first sorts labels, which raises other errors for missing ones.
         check_classes(y, "AugmentationOverSampler")
         return super().fit_resample(X, y)
 
     def _check_X_y(self, X, y):  # noqa: N802 - the name is imbalanced-learn's
         check_classes(y, "AugmentationOverSampler")
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        # imbalanced-learn's own check refuses images of more than two axes.
+        # imbalanced-learn's own check rejects arrays of more than two axes.
         images = validate_images(self, X, reset=True)
         check_one_label_each("AugmentationOverSampler", X, len(images), y)
         if len(np.unique(y)) < 2:
             raise LabelError(
-                f"AugmentationOverSampler needs at least two classes, but y holds one class: {y[0]!s}. Add images of "
-                "another class."
+                f"AugmentationOverSampler needs at least two classes; y contains a single class: {y[0]!s}. Add images "
+                "of another class."
             )
-        # Resampled faces come back in the form in which they were given: flat rows, or images.
+        # Resampled images have the axes of X: flattened rows or images.
         return images.reshape(np.shape(X)), y, binarize_y
 
     def _fit_resample(self, X, y):
@@ -154,15 +154,15 @@ class AugmentationOverSampler(BaseOverSampler):
         copied = [np.empty(0, dtype=np.int64)]
         for label, n_copies in self.sampling_strategy_.items():
             rows = np.flatnonzero(y == label)
-            # Whole rounds through the class, then a part of one: no face is copied much oftener than another.
+            # Whole permutations of the class, then part of one, so that all rows are copied about equally often.
             rounds = [random_state.permutation(rows) for _ in range(-(-n_copies // len(rows)))]
             copied.append(np.array(rounds, dtype=np.int64).ravel()[:n_copies])
         sources = np.concatenate(copied)
         self.sample_indices_ = np.concatenate([np.arange(len(X)), sources])
-        return np.concatenate([X, self._change(X, sources, random_state)]), _safe_indexing(y, self.sample_indices_)
+        return np.concatenate([X, self._augment(X, sources, random_state)]), _safe_indexing(y, self.sample_indices_)
 
-    def _change(self, X, sources, random_state):
-        """Copy the `sources` rows of X, and change the copies."""
+    def _augment(self, X, sources, random_state):
+        """Return augmented copies of the `sources` rows of X."""
         if self.augmentation is None or min(self.image_shape_[:2]) < MIN_AUGMENT_SIZE or not len(sources):
             return X[sources]
         import torch

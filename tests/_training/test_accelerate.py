@@ -1,4 +1,4 @@
-"""Several processes train one classifier: each has a part of every batch, and all end alike."""
+"""Training of one classifier in several processes, each on its part of every batch, with the same result in all."""
 
 import os
 import pickle
@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import train_together
-from train_together import ALIKE, X, Y, fit_alike, fit_in_parts, fit_normalised, make_classifier
+from train_together import SETTINGS, X, Y, fit_in_parts, fit_with, fit_with_batch_norm, make_classifier
 
 from sk_emotion import load_model
 from sk_emotion.exceptions import MissingDependencyError
 
 pytestmark = pytest.mark.training(quick=True)
 
-# With a --cpu, Accelerate starts one process alone, unless there is MPI.
+# With --cpu, Accelerate starts a single process unless MPI is installed.
 LAUNCH = ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
 LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
 
 
 def launch(*script, **variables):
-    """Run a script in two processes; give what they print."""
+    """Run a script in two processes and return their output."""
     command = [sys.executable, *LAUNCH, *script]
     environment = os.environ | variables
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
@@ -32,7 +32,7 @@ def launch(*script, **variables):
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
-    """What came of the trainings in each of two processes, and the folder and text that they wrote."""
+    """Results of training in each of two processes, and the folder and output that they wrote."""
     folder = tmp_path_factory.mktemp("processes")
     printed = launch(train_together.__file__, str(folder))
     return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(2)], folder, printed
@@ -43,7 +43,7 @@ def processes(launched):
     return launched[0]
 
 
-def assert_same_to_the_bit(one, other):
+def assert_identical(one, other):
     assert one["history"] == other["history"]
     assert one["n_iter"] == other["n_iter"]
     assert one["state"].keys() == other["state"].keys()
@@ -53,12 +53,12 @@ def assert_same_to_the_bit(one, other):
 
 
 def assert_close(described, clf):
-    """The same sums in another order: as close as the guide promises of each precision."""
+    """Check that results differ only by rounding, within the tolerance stated in the guide."""
     assert described["n_iter"] == clf.n_iter_
     bound = {"fp32": 1e-5, "bf16": 0.005}[clf.net_.precision]
     for ours, theirs in zip(described["history"], clf.history_, strict=True):
         assert ours.keys() == theirs.keys()
-        # A score of few images changes by a whole image, if at all.
+        # Scores of few images change in steps of a whole image.
         names = ours.keys() - {"dur"} if clf.net_.precision == "fp32" else {"train_loss", "valid_loss"} & ours.keys()
         for name in names:
             assert ours[name] == pytest.approx(theirs[name], abs=bound), name
@@ -67,24 +67,24 @@ def assert_close(described, clf):
     np.testing.assert_allclose(described["probabilities"], clf.predict_proba(X), atol=bound)
 
 
-@pytest.mark.parametrize("name", ALIKE)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_two_processes_train_as_one_with_twice_the_batch_size(processes, name):
-    assert_same_to_the_bit(processes[0][name], processes[1][name])
-    assert_close(processes[0][name], fit_alike(name))
+    assert_identical(processes[0][name], processes[1][name])
+    assert_close(processes[0][name], fit_with(name))
 
 
 def test_partial_fit_trains_as_one_process_with_twice_the_batch_size(processes):
-    assert_same_to_the_bit(processes[0]["in parts"], processes[1]["in parts"])
+    assert_identical(processes[0]["in parts"], processes[1]["in parts"])
     assert_close(processes[0]["in parts"], fit_in_parts())
 
 
 def test_early_stopping_comes_before_the_last_epoch(processes):
-    assert 2 < processes[0]["stopped early"]["n_iter"] < ALIKE["stopped early"]["max_epochs"]
+    assert 2 < processes[0]["stopped early"]["n_iter"] < SETTINGS["stopped early"]["max_epochs"]
 
 
 @pytest.mark.parametrize("name", ["saved", "half precision", "noisy"])
 def test_processes_end_with_the_same_weights_and_history(processes, name):
-    assert_same_to_the_bit(processes[0][name], processes[1][name])
+    assert_identical(processes[0][name], processes[1][name])
 
 
 def test_each_image_is_seen_by_one_process_once_in_an_epoch(processes):
@@ -94,21 +94,21 @@ def test_each_image_is_seen_by_one_process_once_in_an_epoch(processes):
         assert abs(len(one) - len(other)) <= len(X) // 16 + 1
 
 
-def test_processes_draw_other_augmentations(processes):
+def test_processes_draw_different_augmentations(processes):
     assert (processes[0]["saved"]["drawn"] != processes[1]["saved"]["drawn"]).any()
 
 
-def test_batch_normalisation_by_parts_learns_about_as_well(processes):
-    # Each process normalises its part by itself, so the weights go their own ways.
-    assert_same_to_the_bit(processes[0]["normalised"], processes[1]["normalised"])
+def test_batch_normalization_per_process_learns_about_as_well(processes):
+    # Each process normalizes its own part, so the weights differ from those of one process.
+    assert_identical(processes[0]["batch norm"], processes[1]["batch norm"])
     losses = [
         [epoch["train_loss"] for epoch in run]
-        for run in (processes[0]["normalised"]["history"], fit_normalised().history_)
+        for run in (processes[0]["batch norm"]["history"], fit_with_batch_norm().history_)
     ]
     np.testing.assert_allclose(*losses, atol=0.03)
 
 
-def test_model_is_saved_and_loaded_as_any_other(launched):
+def test_model_can_be_saved_and_loaded(launched):
     (one, _), folder, _ = launched
     for rank in range(2):
         np.testing.assert_allclose(
@@ -121,30 +121,30 @@ def test_search_has_the_same_result_in_all_processes(processes):
     assert np.isfinite(processes[0]["search"]["scores"]).all()
 
 
-def test_all_stop_if_a_callback_of_one_asks_for_it(processes):
+def test_all_stop_if_a_callback_of_one_process_stops(processes):
     assert processes[0]["stopped by one"]["n_iter"] == 1
-    assert_same_to_the_bit(processes[0]["stopped by one"], processes[1]["stopped by one"])
+    assert_identical(processes[0]["stopped by one"], processes[1]["stopped by one"])
 
 
-def test_loss_that_is_not_finite_in_one_process_is_an_error_in_all(processes):
+def test_non_finite_loss_in_one_process_is_an_error_in_all(processes):
     broken = [process["checkpoints"]["broken"] for process in processes]
     assert broken[0]["error"] == broken[1]["error"] == "TrainingError"
     assert broken[0]["text"] == broken[1]["text"]
     assert "train loss became nan in epoch 3, batch 2" in broken[0]["text"]
     assert broken[0]["n_iter"] == 2
-    assert_same_to_the_bit(*broken)
+    assert_identical(*broken)
 
 
-def test_all_go_on_from_a_checkpoint_to_the_same_end_to_the_bit(processes):
+def test_all_processes_resume_from_a_checkpoint_with_identical_results(processes):
     for process in processes:
         whole, resumed = process["checkpoints"]["whole"], process["checkpoints"]["resumed"]
         for described in (whole, resumed):
             described["history"] = [{**epoch, "dur": 0} for epoch in described["history"]]
-        assert_same_to_the_bit(resumed, whole)
-    assert_same_to_the_bit(*(process["checkpoints"]["resumed"] for process in processes))
+        assert_identical(resumed, whole)
+    assert_identical(*(process["checkpoints"]["resumed"] for process in processes))
 
 
-def test_main_process_alone_writes(launched):
+def test_only_the_main_process_writes(launched):
     (main, other), folder, printed = launched
     names = {Path(path).relative_to(folder).parts[0] for path in main["written"]}
     assert names == {"broken", "whole", "noisy", "skorch"}
@@ -156,45 +156,45 @@ def test_main_process_alone_writes(launched):
     ("name", "message"),
     [
         ("worker", "Pass n_jobs=1"),
-        ("other data", "the processes have other images or labels, or in another order"),
+        ("other data", "the processes received different images or labels, or in a different order"),
         ("too few", "5 images in 3 steps leave one of 2 processes without an image"),
     ],
 )
-def test_what_cannot_be_trained_together_is_an_error_in_all_processes(processes, name, message):
+def test_unsupported_training_is_an_error_in_all_processes(processes, name, message):
     for process in processes:
         assert process[name]["error"] == "TrainingError"
         assert message in process[name]["text"]
 
 
-def test_process_that_leaves_ends_the_training_of_the_others(processes):
-    main, other = (process["left by one"] for process in processes)
+def test_failure_in_one_process_ends_training_in_the_others(processes):
+    main, other = (process["failed in one"] for process in processes)
     assert other["error"] == "KeyboardInterrupt"
     assert main["error"] == "TrainingError"
-    assert "another process left the training" in main["text"]
-    # PyTorch waits half an hour for a process that is still there; on a busy machine, everything takes long.
+    assert "training failed in another process" in main["text"]
+    # PyTorch would wait half an hour for a process that is still running.
     assert main["seconds"] < 900
     assert main["n_iter"] == 1
-    assert_same_to_the_bit(main, other)
+    assert_identical(main, other)
 
 
-def test_processes_part_before_python_ends(tmp_path):
-    # What is registered first is called last.
+def test_processes_disconnect_before_python_exits(tmp_path):
+    # The first registered function is called last.
     script = tmp_path / "train.py"
     script.write_text(
         "import atexit, os, torch\n"
-        "atexit.register(lambda: os.write(1, b'joined\\n' if torch.distributed.is_initialized() else b'parted\\n'))\n"
+        "atexit.register(lambda: os.write(1, b'joined\\n' if torch.distributed.is_initialized() else b'closed\\n'))\n"
         "from train_together import X, Y, make_classifier\n"
         "make_classifier(max_epochs=1).fit(X, Y)\n"
     )
     paths = os.pathsep.join([str(Path(train_together.__file__).parent), os.environ.get("PYTHONPATH", "")])
-    assert launch(str(script), PYTHONPATH=paths).split() == ["parted", "parted"]
+    assert launch(str(script), PYTHONPATH=paths).split() == ["closed", "closed"]
 
 
 def test_default_does_not_load_accelerate(processes):
     assert processes[0]["loaded by default"] is False
 
 
-def test_one_process_trains_as_ever():
+def test_single_process_is_not_affected():
     settings = {"validation_fraction": 0.3, "augmentation": "default"}
     one = make_classifier(**settings).fit(X, Y)
     other = make_classifier(**settings, data_parallel=False).fit(X, Y)

@@ -31,13 +31,13 @@ def test_memory_map_trains_as_an_array_does(memory_map):
     np.testing.assert_array_equal(model.fit(memory_map, codes).predict_proba(memory_map), expected)
 
 
-def test_colour_comes_first_for_pytorch():
+def test_channels_come_first_for_pytorch():
     images = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3), dtype=np.uint8)
     np.testing.assert_array_equal(as_tensor(images)[1, 2], images[1, ..., 2])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 8, 23, 100])
-def test_epoch_shows_each_image_once_in_batches_of_nearly_one_size(batch_size):
+def test_epoch_has_each_image_once_in_batches_of_nearly_equal_size(batch_size):
     images, codes = make_faces_and_codes()
     dataset = FaceDataset(images, codes, np.arange(len(codes), dtype=np.float32))
     batches = FaceBatches(dataset, batch_size, shuffle=True, generator=torch.Generator().manual_seed(0))
@@ -48,7 +48,7 @@ def test_epoch_shows_each_image_once_in_batches_of_nearly_one_size(batch_size):
     assert max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
 
 
-def test_batch_holds_what_belongs_together():
+def test_batch_has_matching_images_codes_and_weights():
     images, codes = make_faces_and_codes()
     dataset = FaceDataset(images, codes, np.arange(len(codes), dtype=np.float32))
     for batch, batch_codes in FaceBatches(dataset, 5, shuffle=True):
@@ -57,7 +57,7 @@ def test_batch_holds_what_belongs_together():
         np.testing.assert_array_equal(batch_codes, codes[rows])
 
 
-def test_balanced_epoch_shows_each_class_equally_often():
+def test_balanced_epoch_has_each_class_equally_often():
     images, _ = make_faces_and_codes(24)
     dataset = FaceDataset(images, np.repeat([0, 1, 2], [16, 6, 2]))
     shown = torch.cat([codes for _, codes in FaceBatches(dataset, 7, shuffle=True, balance=True)])

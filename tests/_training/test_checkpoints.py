@@ -1,4 +1,4 @@
-"""A training that was broken off goes on from its last finished epoch, to the bit, and no other one is touched."""
+"""Interrupted training resumes from its last completed epoch with identical results."""
 
 import json
 import multiprocessing
@@ -32,8 +32,8 @@ SETTINGS = [
 ]
 
 
-class Diary(Callback):
-    """Writes a line to a file whenever an epoch begins: it outlives the process."""
+class LogEpochs(Callback):
+    """Write a line to a file at the beginning of each epoch, which remains if the process is killed."""
 
     def __init__(self, path=None):
         self.path = path
@@ -47,7 +47,7 @@ class Diary(Callback):
 
 
 class InterruptAt(Callback):
-    """Stands in for Ctrl-C in the middle of an epoch."""
+    """Raise KeyboardInterrupt in the middle of an epoch."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -61,7 +61,7 @@ class InterruptAt(Callback):
 
 
 class FillDisk(InterruptAt):
-    """Lets no file grow beyond a size that a checkpoint has."""
+    """Limit the size of files to less than that of a checkpoint."""
 
     def on_batch_end(self, net, **kwargs):
         if len(net.history) == self.epoch:
@@ -69,7 +69,7 @@ class FillDisk(InterruptAt):
 
 
 class Counter(Callback):
-    """Has a state of its own, which it gives and takes as modules do."""
+    """Implement `state_dict` and `load_state_dict`."""
 
     def initialize(self):
         self.batches = 0
@@ -110,42 +110,42 @@ def list_files(directory):
     return sorted(path.name.split(".")[0] for path in Path(directory).rglob("[!.]*.safetensors"))
 
 
-def train_with_diary(settings, directory, diary):
+def train_with_log(settings, directory, log):
     torch.set_num_threads(1)
-    clf = make_classifier(**settings, checkpoint_dir=directory, callbacks=[Diary(diary)]).fit(X, Y)
-    Path(diary).with_suffix(".hash").write_text(hash_weights(clf))
+    clf = make_classifier(**settings, checkpoint_dir=directory, callbacks=[LogEpochs(log)]).fit(X, Y)
+    Path(log).with_suffix(".hash").write_text(hash_weights(clf))
 
 
 @pytest.fixture(scope="module")
 def processes():
-    """New processes in which everything is imported already."""
+    """A multiprocessing context whose processes have imported everything already."""
     context = multiprocessing.get_context("forkserver")
-    # What this file and the first step of an optimiser import, which would otherwise take seconds in each of them.
+    # Imports of this file and of an optimizer's first step, which would take seconds in each process.
     context.set_forkserver_preload(["pytest", "torch._dynamo", "sk_emotion.classifier", "sk_emotion.model_selection"])
     return context
 
 
 def kill_at_random(processes, settings, folder, rng, expected):
-    """Kill a training some time after its second epoch, and train again: no epoch that was saved is run again."""
-    diary = folder / "diary"
-    arguments = (settings, folder / "checkpoints", diary)
-    process = processes.Process(target=train_with_diary, args=arguments)
+    """Kill training at a random time after its second epoch and train again; saved epochs must not be repeated."""
+    log = folder / "log"
+    arguments = (settings, folder / "checkpoints", log)
+    process = processes.Process(target=train_with_log, args=arguments)
     process.start()
-    while not diary.exists() or len(diary.read_text().split()) < 3:
-        assert process.is_alive(), "it ended before it could be killed"
+    while not log.exists() or len(log.read_text().split()) < 3:
+        assert process.is_alive(), "it ended before it was killed"
         process.join(0.001)
-    # An epoch takes some 0.05 s: this reaches from the third into the end.
+    # An epoch takes about 0.05 s, so this may be any epoch from the third to the last.
     process.join(rng.uniform(0, 0.25))
     process.kill()
     process.join()
     saved = [int(name[6:]) for name in list_files(folder) if name.startswith("epoch")]
-    begun = len(diary.read_text().split())
-    again = processes.Process(target=train_with_diary, args=arguments)
+    begun = len(log.read_text().split())
+    again = processes.Process(target=train_with_log, args=arguments)
     again.start()
     again.join()
     assert again.exitcode == 0
-    assert diary.with_suffix(".hash").read_text() == expected
-    resumed = [int(line) for line in diary.read_text().split()][begun:]
+    assert log.with_suffix(".hash").read_text() == expected
+    resumed = [int(line) for line in log.read_text().split()][begun:]
     assert not saved or not resumed or resumed[0] == max(saved) + 1
     assert saved or not resumed
 
@@ -155,8 +155,8 @@ def test_killed_training_ends_with_the_same_weights(processes, settings, tmp_pat
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        # The callback has no part in the weights, and is there so that both are the same training.
-        expected = hash_weights(make_classifier(**settings, callbacks=[Diary(tmp_path / "whole")]).fit(X, Y))
+        # The callback makes both the same training; it does not change the weights.
+        expected = hash_weights(make_classifier(**settings, callbacks=[LogEpochs(tmp_path / "whole")]).fit(X, Y))
     finally:
         torch.set_num_threads(before)
     rng = np.random.default_rng(len(settings))
@@ -167,11 +167,11 @@ def test_killed_training_ends_with_the_same_weights(processes, settings, tmp_pat
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(settings) or "default")
-def test_interrupted_training_goes_on_in_the_next_epoch(settings, tmp_path):
+def test_interrupted_training_resumes_in_the_next_epoch(settings, tmp_path):
     whole = make_classifier(**settings, callbacks=[InterruptAt(99)]).fit(X, Y)
     interrupt(tmp_path, 4, **settings)
     assert list_files(tmp_path) == ["epoch-00002", "epoch-00003"]
-    # Were an epoch run that had been saved, this would be in the diary.
+    # If a saved epoch were repeated, the callback would interrupt training.
     clf = make_classifier(**settings, checkpoint_dir=tmp_path, callbacks=[InterruptAt(3)]).fit(X, Y)
     assert hash_weights(clf) == hash_weights(whole)
     assert clf.n_iter_ == whole.n_iter_
@@ -184,18 +184,18 @@ def test_finished_training_is_not_run_again(tmp_path):
     second = make_classifier(checkpoint_dir=tmp_path, callbacks=[InterruptAt(1)]).fit(X, Y)
     np.testing.assert_array_equal(second.predict_proba(X), first.predict_proba(X))
     assert second.history_ == first.history_
-    # It trains on as if it had just been trained.
+    # Continued training is the same as after a new fit.
     assert hash_weights(second.partial_fit(X, Y)) == hash_weights(first.partial_fit(X, Y))
 
 
-def test_each_fold_and_candidate_has_a_folder_of_its_own(tmp_path):
+def test_each_fold_and_candidate_has_its_own_folder(tmp_path):
     grid = {"learning_rate": [0.01, 0.1]}
     plain = GridSearchCV(make_classifier(max_epochs=2), grid, cv=2).fit(X, Y)
-    # By forks, which have everything imported.
+    # Forks have imported everything already.
     with joblib.parallel_config("multiprocessing", n_jobs=2):
         kept = GridSearchCV(make_classifier(max_epochs=2, checkpoint_dir=tmp_path), grid, cv=2).fit(X, Y)
     np.testing.assert_array_equal(kept.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
-    # Four fits in the search, and one of the best on all images.
+    # Four fits in the search, and the refit of the best candidate.
     assert len(list(tmp_path.iterdir())) == 5
     result = compare_classifiers({"CNN": make_classifier(max_epochs=1, checkpoint_dir=tmp_path)}, X, Y, cv=2)
     assert len(list(tmp_path.iterdir())) == 7 and not result.failures_.size
@@ -222,13 +222,13 @@ def test_another_training_has_another_folder(tmp_path, change):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_what_leaves_the_weights_alone_leaves_the_folder_alone(tmp_path):
+def test_parameters_that_do_not_change_the_weights_use_the_same_folder(tmp_path):
     make_classifier(max_epochs=1, checkpoint_dir=tmp_path).fit(X, Y)
     make_classifier(max_epochs=1, checkpoint_dir=f"{tmp_path}/", tta="mirror", device="cpu").fit(X.tolist(), list(Y))
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_folder_says_what_was_trained(tmp_path):
+def test_folder_describes_the_training(tmp_path):
     make_classifier(max_epochs=1, checkpoint_dir=tmp_path).fit(X, Y)
     about = json.loads(next(tmp_path.glob("*/run.json")).read_text())
     assert about["parameters"]["network"] == "ResNet(width=4)"
@@ -237,30 +237,30 @@ def test_folder_says_what_was_trained(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 100, -1])
-def test_damaged_checkpoint_is_passed_over_for_the_older_one(tmp_path, length):
+def test_damaged_checkpoint_is_skipped_for_an_older_one(tmp_path, length):
     whole = make_classifier(callbacks=[InterruptAt(99)]).fit(X, Y)
     interrupt(tmp_path, 5)
     last = next(tmp_path.rglob("epoch-00004.*"))
     last.write_bytes(last.read_bytes()[:length])
-    with pytest.warns(CheckpointWarning, match=r"epoch-00004\.\w+\.safetensors is damaged .*An older one"):
+    with pytest.warns(CheckpointWarning, match=r"epoch-00004\.\w+\.safetensors is damaged .*Trying an older one"):
         clf = make_classifier(checkpoint_dir=tmp_path, callbacks=[InterruptAt(3)]).fit(X, Y)
     assert hash_weights(clf) == hash_weights(whole)
 
 
-def test_no_checkpoint_but_damaged_ones_is_an_error(tmp_path):
+def test_only_damaged_checkpoints_is_an_error(tmp_path):
     interrupt(tmp_path, 5)
     for path in tmp_path.rglob("*.safetensors"):
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
     with (
-        pytest.warns(CheckpointWarning, match="its checksum is another"),
-        pytest.raises(CheckpointError, match="Delete this folder to train anew"),
+        pytest.warns(CheckpointWarning, match="its checksum does not match"),
+        pytest.raises(CheckpointError, match="Delete this folder to start over"),
     ):
         make_classifier(checkpoint_dir=tmp_path, callbacks=[InterruptAt(99)]).fit(X, Y)
 
 
-def test_half_written_files_are_nothing_and_are_tidied_up(tmp_path):
+def test_partially_written_files_are_ignored_and_removed(tmp_path):
     interrupt(tmp_path, 4)
     folder = next(tmp_path.iterdir())
     (folder / ".epoch-00009.safetensors.0.tmp").write_bytes(b"half")
@@ -270,7 +270,7 @@ def test_half_written_files_are_nothing_and_are_tidied_up(tmp_path):
 
 
 def test_checkpoint_of_another_network_is_an_error(tmp_path):
-    """A module of the user's may have changed under the same name."""
+    """The code of a custom module may have changed."""
     interrupt(tmp_path / "small", 4)
     interrupt(tmp_path / "large", 4, network=networks.ResNet(8))
     small, large = next((tmp_path / "small").iterdir()), next((tmp_path / "large").iterdir())
@@ -287,7 +287,7 @@ def test_checkpoint_of_another_network_is_an_error(tmp_path):
 def test_full_disk_stops_the_training_and_leaves_the_older_checkpoint(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with pytest.raises(CheckpointError, match=r"cannot be written .*Make room"):
+        with pytest.raises(CheckpointError, match=r"cannot be written .*Free disk space"):
             make_classifier(checkpoint_dir=tmp_path, callbacks=[FillDisk(4)]).fit(X, Y)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -295,31 +295,31 @@ def test_full_disk_stops_the_training_and_leaves_the_older_checkpoint(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_folder_that_cannot_be_made_is_an_error(tmp_path):
+def test_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(CheckpointError, match=r"file.* cannot be written .*choose another folder"):
         make_classifier(checkpoint_dir=tmp_path / "file").fit(X, Y)
 
 
-def test_parameter_without_a_name_is_an_error(tmp_path):
+def test_parameter_that_cannot_be_hashed_is_an_error(tmp_path):
     clf = make_classifier(augmentation=lambda images, generator: images, checkpoint_dir=tmp_path)
     with pytest.raises(CheckpointError, match="at the top level of a module"):
         clf.fit(X, Y)
 
 
-def test_another_process_with_the_same_training_is_waited_for(tmp_path):
+def test_waits_for_another_process_with_the_same_training(tmp_path):
     first = make_classifier(max_epochs=1, checkpoint_dir=tmp_path).fit(X, Y)
     lock = open(next(tmp_path.rglob("lock")), "ab", buffering=0)  # noqa: SIM115 - closed by the timer
     assert lock_file(lock, seconds=0)
     timer = threading.Timer(0.3, lock.close)
     timer.start()
-    with pytest.warns(CheckpointWarning, match="another process trains the same"):
+    with pytest.warns(CheckpointWarning, match="another process runs the same training"):
         second = make_classifier(max_epochs=1, checkpoint_dir=tmp_path).fit(X, Y)
     assert not timer.is_alive() or lock.closed
     assert hash_weights(second) == hash_weights(first)
 
 
-def test_without_a_seed_a_broken_training_goes_on_and_a_finished_one_is_followed_by_another(tmp_path):
+def test_without_a_seed_unfinished_training_resumes_and_finished_training_starts_anew(tmp_path):
     settings = {"random_state": None, "max_epochs": 4, "validation_fraction": 0.25}
     broken = interrupt(tmp_path, 3, **settings)
     first = make_classifier(**settings, checkpoint_dir=tmp_path, callbacks=[InterruptAt(2)]).fit(X, Y)
@@ -329,13 +329,13 @@ def test_without_a_seed_a_broken_training_goes_on_and_a_finished_one_is_followed
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_random_state_object_is_told_by_what_it_draws_next(tmp_path):
+def test_random_state_object_is_identified_by_its_state(tmp_path):
     for seed in (0, 0, 1):
         make_classifier(random_state=np.random.RandomState(seed), max_epochs=1, checkpoint_dir=tmp_path).fit(X, Y)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_callback_that_keeps_a_state_gets_it_back(tmp_path):
+def test_state_of_callback_is_restored(tmp_path):
     counters = [Counter(), Counter(), Counter()]
     make_classifier(callbacks=[InterruptAt(99), counters[0]]).fit(X, Y)
     with pytest.raises(KeyboardInterrupt):
@@ -344,7 +344,7 @@ def test_callback_that_keeps_a_state_gets_it_back(tmp_path):
     assert counters[2].batches == counters[0].batches > counters[1].batches > 0
 
 
-def test_warm_start_goes_on_from_its_own_checkpoints(tmp_path):
+def test_warm_start_resumes_from_its_own_checkpoints(tmp_path):
     plain = make_classifier(warm_start=True, max_epochs=2, callbacks=[InterruptAt(99)]).fit(X, Y).fit(X, Y)
     clf = make_classifier(warm_start=True, max_epochs=2, checkpoint_dir=tmp_path, callbacks=[InterruptAt(4)]).fit(X, Y)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""What the documentation promises of two trainings with one seed."""
+"""Reproducibility of training with a fixed seed, as documented."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 
 pytestmark = pytest.mark.training(quick=True)
 
-# What two threads add up in another order is large enough in such images.
+# In such images, the order of sums in two threads makes a difference.
 SETTINGS = {"emotions": ["happiness", "pain"], "image_size": 24, "random_state": 0}
 
 _TRAIN_IN_A_NEW_PROCESS = f"""
@@ -35,7 +35,7 @@ def faces():
 
 @pytest.fixture
 def threads():
-    """Sets the number of PyTorch's threads, and sets it back after the test."""
+    """Function that sets the number of PyTorch threads, restored after the test."""
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
@@ -47,7 +47,7 @@ def train(X, y, **settings):
 
 
 class CountThreads(Callback):
-    """Notes how many threads PyTorch computes on while it trains."""
+    """Record the number of PyTorch threads during training."""
 
     def on_epoch_begin(self, net, **kwargs):
         net.history.record("threads", torch.get_num_threads())
@@ -59,7 +59,7 @@ def count_threads_and_hash(X, y):
     return model.history_[0]["threads"], joblib.hash(model.net_.to_arrays())
 
 
-def test_new_process_trains_the_same_weights_to_the_bit(faces, threads):
+def test_new_process_trains_identical_weights(faces, threads):
     here = []
     for number in (1, 2):
         threads(number)
@@ -70,7 +70,7 @@ def test_new_process_trains_the_same_weights_to_the_bit(faces, threads):
 
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
 def test_workers_share_the_cores_and_train_the_same_weights(faces, backend, monkeypatch):
-    # Who sets it has chosen.
+    # The variable takes precedence.
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with joblib.parallel_config(backend):
         found = joblib.Parallel(n_jobs=2)(joblib.delayed(count_threads_and_hash)(*faces) for _ in range(2))
@@ -78,13 +78,13 @@ def test_workers_share_the_cores_and_train_the_same_weights(faces, backend, monk
     assert len({weights for _, weights in found}) == 1
 
 
-def test_a_fit_of_its_own_takes_all_cores(faces, threads):
+def test_fit_outside_workers_uses_all_cores(faces, threads):
     threads(joblib.cpu_count())
     assert count_threads_and_hash(*faces)[0] == joblib.cpu_count() == torch.get_num_threads()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_number_of_threads_changes_little_in_an_epoch(faces, threads, precision):
+def test_number_of_threads_hardly_changes_an_epoch(faces, threads, precision):
     threads(1)
     one = train(*faces, precision=precision)
     threads(2)

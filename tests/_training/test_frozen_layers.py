@@ -1,4 +1,4 @@
-"""What callbacks or users have frozen stays frozen, to the bit, in every training that follows another."""
+"""Layers frozen by callbacks or users stay frozen in continued training."""
 
 import copy
 import functools
@@ -17,7 +17,7 @@ from sk_emotion.exceptions import TrainingError
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.filterwarnings("ignore:EmotionClassifier. callbacks are not kept"),
+    pytest.mark.filterwarnings("ignore:EmotionClassifier. callbacks are not saved"),
 ]
 
 X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=24, random_state=0)
@@ -43,7 +43,7 @@ class FreezeByHand(Callback):
 
 
 class FailAt(Callback):
-    """Stands in for a power cut at the beginning of an epoch."""
+    """Raise an error at the beginning of an epoch."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -101,7 +101,7 @@ DUPLICATES = {
 
 @pytest.mark.parametrize("duplicate", DUPLICATES)
 @pytest.mark.parametrize("change", CHANGES)
-def test_frozen_layers_stay_frozen_in_a_further_training(change, duplicate, tmp_path):
+def test_frozen_layers_stay_frozen_in_continued_training(change, duplicate, tmp_path):
     make, frozen = CHANGES[change]
     clf = DUPLICATES[duplicate](make_classifier(make()).fit(X, Y), tmp_path)
     before = copy_weights(clf, frozen)
@@ -116,14 +116,14 @@ def test_frozen_layers_stay_frozen_in_a_further_training(change, duplicate, tmp_
     "settings", [{}, {"ema": 0.9, "optimizer": "adamw", "learning_rate": 0.001}, {"precision": "fp16"}], ids=str
 )
 @pytest.mark.parametrize("change", CHANGES)
-def test_resumed_training_ends_with_the_same_weights_to_the_bit(change, settings, tmp_path):
+def test_resumed_training_ends_with_identical_weights(change, settings, tmp_path):
     make, frozen = CHANGES[change]
     whole = make_classifier(FailAt(0), make(), **settings).fit(X, Y)
     failing = FailAt(4)
     clf = make_classifier(failing, make(), checkpoint_dir=tmp_path, **settings)
     with pytest.raises(RuntimeError, match="power cut"):
         clf.fit(X, Y)
-    # In the same object, whose callbacks have been in a training; were an epoch run that had been saved, it would fail.
+    # In the same object, whose callbacks have been used; if a saved epoch were repeated, fit would fail.
     failing.epoch = 2
     assert hash_weights(clf.fit(X, Y)) == hash_weights(whole)
     assert list_frozen(clf) == frozen
@@ -131,7 +131,7 @@ def test_resumed_training_ends_with_the_same_weights_to_the_bit(change, settings
 
 
 @pytest.mark.parametrize("duplicate", DUPLICATES)
-def test_layers_that_the_network_freezes_stay_frozen_and_those_that_the_user_unfreezes_train(duplicate, tmp_path):
+def test_layers_frozen_by_the_network_stay_frozen_and_those_unfrozen_by_the_user_train(duplicate, tmp_path):
     fitted = make_classifier(module=half_frozen).fit(X, Y)
     assert list_frozen(DUPLICATES[duplicate](fitted, tmp_path)) == ["1.bias", "1.weight"]
     module = fitted.net_.module_
@@ -145,12 +145,12 @@ def test_layers_that_the_network_freezes_stay_frozen_and_those_that_the_user_unf
     assert torch.equal(after["3.weight"], before["3.weight"]) and not torch.equal(after["1.weight"], before["1.weight"])
 
 
-def test_new_training_begins_with_what_the_network_freezes():
+def test_new_training_starts_with_layers_frozen_by_the_network():
     clf = make_classifier(Freezer("*.bias")).fit(X, Y)
     assert list_frozen(clf.set_params(callbacks=None).fit(X, Y)) == []
 
 
-def test_net_without_any_weight_to_train_is_an_error():
+def test_net_without_trainable_weights_is_an_error():
     with pytest.raises(TrainingError, match="All weights of the network are frozen"):
         make_classifier(Freezer("*")).fit(X, Y)
     clf = make_classifier().fit(X, Y)
@@ -160,7 +160,7 @@ def test_net_without_any_weight_to_train_is_an_error():
 
 
 @pytest.mark.parametrize("duplicate", DUPLICATES)
-def test_best_scores_are_known_in_a_further_training(duplicate, tmp_path):
+def test_best_scores_are_kept_in_continued_training(duplicate, tmp_path):
     def score(net, *_):
         return 1 / len(net.history)
 
@@ -176,7 +176,7 @@ def test_best_scores_are_known_in_a_further_training(duplicate, tmp_path):
     assert not any(name.endswith("_best") for name in clf.history_[0])
 
 
-def test_callbacks_are_initialized_once_for_all_trainings_that_follow_one_another():
+def test_callbacks_are_initialized_once_in_continued_training():
     class Count(Callback):
         n_initialized_ = 0
 
@@ -197,7 +197,7 @@ def test_callbacks_are_initialized_once_for_all_trainings_that_follow_one_anothe
     assert (first.n_initialized_, first.n_epochs_) == (2, 4)
 
 
-def test_files_of_versions_that_did_not_note_what_is_frozen_load_as_they_did():
+def test_files_of_versions_without_frozen_layers_can_be_loaded():
     state = make_classifier(module=half_frozen).fit(X, Y).__getstate__()
     for name in ("frozen", "changed_rates", "bookkeeping"):
         del state["net_state"][name]

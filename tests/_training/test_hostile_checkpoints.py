@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged or forged are errors, or the one before is used; nothing is followed or waited for."""
+"""Damaged or forged checkpoints raise errors or are skipped for older ones; links and pipes are not read."""
 
 import json
 import os
@@ -25,7 +25,7 @@ X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=16, noise=2,
 
 
 class StopAt(Callback):
-    """Ends the process, as it were, in the middle of an epoch."""
+    """Raise an error in the middle of an epoch, like a killed process."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -49,7 +49,7 @@ def hash_weights(clf):
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """A folder with a training that was broken off in its fourth epoch."""
+    """A folder with a training interrupted in its fourth epoch."""
     folder = tmp_path_factory.mktemp("checkpoints")
     with pytest.raises(KeyboardInterrupt):
         make_classifier(folder, 4).fit(X, Y)
@@ -63,7 +63,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def folder(broken, tmp_path):
-    """The subfolder of the training, which a test may change."""
+    """A copy of the subfolder of the training."""
     shutil.copytree(broken, tmp_path / "kept")
     return next((tmp_path / "kept").iterdir())
 
@@ -73,7 +73,7 @@ def find(folder, epoch=3):
 
 
 def write(folder, content, epoch=3):
-    """Put content, with the right checksum in its name, in the place of a checkpoint."""
+    """Replace a checkpoint by `content`, with a matching checksum in its name."""
     find(folder, epoch).unlink()
     name = epoch if isinstance(epoch, str) else f"epoch-{epoch:05d}"
     (folder / f"{name}.{checkpoints._checksum(content)}.safetensors").write_bytes(content)
@@ -126,33 +126,33 @@ FORGED = {
     "weights of another shape": change_arrays("weights", grow),
     "weights of another type": change_arrays("weights", lambda value: value.astype("f8")),
     "a weight that is missing": lambda kept: kept["state"]["weights"].popitem() and None,
-    "a weight that is a text": change_arrays("weights", lambda value: "large"),
-    "weights that are no numbers": change_arrays("weights", lambda value: value * np.nan),
+    "a weight that is a string": change_arrays("weights", lambda value: "large"),
+    "weights that are NaN": change_arrays("weights", lambda value: value * np.nan),
     "random states of another length": change_arrays("random", grow),
     "random states of another type": change_arrays("random", lambda value: value.astype("f4")),
     "no random states": in_state(random={}),
     "rates of no groups": in_state(rates=[]),
     "rates that are a number": in_state(rates=3),
-    "a rate that is no number": in_rates(lr=float("nan")),
-    "an endless rate": in_rates(lr=float("inf")),
+    "a rate that is NaN": in_rates(lr=float("nan")),
+    "an infinite rate": in_rates(lr=float("inf")),
     "a negative rate": in_rates(lr=-1.0),
-    "a rate that is a text": in_rates(lr="high"),
-    "rates that bring weights": in_rates(params=[]),
+    "a rate that is a string": in_rates(lr="high"),
+    "rates with weights": in_rates(params=[]),
     "a history that is a number": in_state(history=7),
-    "a history of nothing": in_state(history=[]),
+    "an empty history": in_state(history=[]),
     "a history of numbers": in_state(history=[1, 2, 3]),
     "an epoch before the first": in_epoch(epoch=-1),
-    "more epochs than asked for": lambda kept: kept["state"]["history"].extend(
+    "more epochs than max_epochs": lambda kept: kept["state"]["history"].extend(
         dict(kept["state"]["history"][0], epoch=number) for number in range(4, 100)
     ),
     "fewer epochs than its name": lambda kept: kept["state"]["history"].pop() and None,
-    "a loss that is a text": in_epoch(train_loss="low"),
+    "a loss that is a string": in_epoch(train_loss="low"),
     "a loss that is missing": lambda kept: kept["state"]["history"][0].pop("train_loss") and None,
-    "a schedule without methods": in_schedule(step=3),
-    "a schedule in a text": in_schedule(last_epoch="three"),
+    "a schedule that overwrites a method": in_schedule(step=3),
+    "a schedule with a string": in_schedule(last_epoch="three"),
     "callbacks that are a list": in_state(callbacks=[]),
-    "momenta of texts": in_state(optimizer_state={0: {"momentum_buffer": "fast"}}),
-    "a momentum of no weight": in_state(optimizer_state={99: {"momentum_buffer": np.zeros(3, "f4")}}),
+    "a momentum that is a string": in_state(optimizer_state={0: {"momentum_buffer": "fast"}}),
+    "a momentum of an unknown weight": in_state(optimizer_state={99: {"momentum_buffer": np.zeros(3, "f4")}}),
 }
 
 
@@ -167,7 +167,7 @@ CONTENTS = {
     "a header of brackets": struct.pack("<Q", 100_000) + b"[" * 100_000,
     "a state of brackets": nest(100_000),
     "a state that is a number": safetensors.numpy.save({"a": np.ones(3)}, metadata={"sk_emotion": "3"}),
-    "arrays alone": safetensors.numpy.save({"a": np.ones(3)}),
+    "only arrays": safetensors.numpy.save({"a": np.ones(3)}),
     "an array that is not there": safetensors.numpy.save({}, metadata={"sk_emotion": '{"array": "0", "shape": [3]}'}),
     "a key that is a list": safetensors.numpy.save({}, metadata={"sk_emotion": '{"dict": [[[1], 2]]}'}),
     "a zip archive": b"PK\x03\x04" + bytes(100),
@@ -175,7 +175,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("what", {**FORGED, **CONTENTS})
-def test_older_checkpoint_is_used_in_the_place_of_a_forged_one(what, folder, whole):
+def test_older_checkpoint_replaces_a_forged_one(what, folder, whole):
     if what in FORGED:
         forge(folder, FORGED[what])
     else:
@@ -204,7 +204,7 @@ PLACES = {
     "a pipe": os.mkfifo,
     "a folder": Path.mkdir,
     "a link to a device": make_link,
-    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a broken link": lambda path: path.symlink_to("nothing"),
     "a link to itself": make_link_to_itself,
 }
 
@@ -215,13 +215,13 @@ def replace(path, what):
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_what_is_no_file_is_no_checkpoint(what, folder, whole):
+def test_only_regular_files_are_checkpoints(what, folder, whole):
     replace(find(folder), what)
     with pytest.warns(CheckpointWarning, match="is damaged"):
         assert hash_weights(make_classifier(folder.parent).fit(X, Y)) == whole
 
 
-def test_link_to_a_good_checkpoint_is_not_followed(folder, whole, tmp_path):
+def test_link_to_a_valid_checkpoint_is_not_followed(folder, whole, tmp_path):
     path = find(folder)
     path.rename(tmp_path / path.name)
     path.symlink_to(tmp_path / path.name)
@@ -232,8 +232,8 @@ def test_link_to_a_good_checkpoint_is_not_followed(folder, whole, tmp_path):
 
 @pytest.mark.parametrize("what", PLACES)
 @pytest.mark.parametrize("name", ["lock", "run.json"])
-def test_what_is_no_file_is_neither_a_lock_nor_a_description(name, what, folder):
-    # Without a seed, the description is read.
+def test_lock_and_description_must_be_regular_files(name, what, folder):
+    # The description is only read without a seed.
     seed = 0 if name == "lock" else None
     if seed is None:
         with pytest.raises(KeyboardInterrupt):
@@ -255,7 +255,7 @@ def test_description_with_another_random_state_is_an_error(random_state, tmp_pat
 
 
 @pytest.mark.parametrize("content", ["", "[" * 100_000, "{}", '{"random_state": 1', "\x00"])
-def test_description_that_is_none_is_an_error(content, tmp_path):
+def test_invalid_description_is_an_error(content, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         make_classifier(tmp_path, 3, random_state=None).fit(X, Y)
     next(tmp_path.glob("*/run.json")).write_text(content)
@@ -264,7 +264,7 @@ def test_description_that_is_none_is_an_error(content, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"max_epochs": 5}, {"random_state": 1}, {"learning_rate": 0.01}, {"ema": 0.9}])
-def test_checkpoint_of_another_training_is_not_taken(change, folder, tmp_path):
+def test_checkpoint_of_another_training_is_an_error(change, folder, tmp_path):
     other = tmp_path / "other"
     with pytest.raises(KeyboardInterrupt):
         make_classifier(other, 4, **change).fit(X, Y)
@@ -274,10 +274,10 @@ def test_checkpoint_of_another_training_is_not_taken(change, folder, tmp_path):
         make_classifier(other, **change).fit(X, Y)
 
 
-def test_folder_of_a_training_that_is_a_link_is_not_followed(folder, tmp_path):
+def test_folder_that_is_a_link_is_not_followed(folder, tmp_path):
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CheckpointError, match="it is a link"):
+    with pytest.raises(CheckpointError, match="it is a symbolic link"):
         make_classifier(folder.parent).fit(X, Y)
 
 
@@ -297,8 +297,8 @@ def test_other_files_do_not_crowd_out_checkpoints(name, make, tmp_path):
 
 
 @pytest.mark.parametrize("seed", [0, None])
-def test_training_that_another_process_is_at_goes_its_own_way(seed, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "_PATIENCE", 0.1)
+def test_training_that_another_process_runs_starts_over(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_LOCK_TIMEOUT", 0.1)
     first = make_classifier(tmp_path, random_state=seed).fit(X, Y)
     files = sorted(tmp_path.rglob("*"))
     with open(next(tmp_path.rglob("lock")), "ab", buffering=0) as lock:
@@ -311,22 +311,22 @@ def test_training_that_another_process_is_at_goes_its_own_way(seed, tmp_path, mo
     assert sorted(tmp_path.rglob("*")) == files
 
 
-def test_no_training_is_waited_for_longer_than_some_seconds():
-    assert checkpoints._PATIENCE <= 10
+def test_wait_for_another_process_is_limited_to_seconds():
+    assert checkpoints._LOCK_TIMEOUT <= 10
 
 
-def test_file_that_grows_without_end_is_not_read(folder, monkeypatch, whole):
+def test_huge_file_is_not_read(folder, monkeypatch, whole):
     monkeypatch.setattr(checkpoints, "_MAX_ARRAYS", 0)
     monkeypatch.setattr(checkpoints, "_MAX_TEXT", 0)
     path = find(folder)
     with path.open("r+b") as file:
-        # A hole, which takes no room on the disk.
+        # A sparse file, which takes no disk space.
         file.truncate(1 << 40)
     with pytest.warns(CheckpointWarning, match="expected at most"):
         assert hash_weights(make_classifier(folder.parent).fit(X, Y)) == whole
 
 
-def test_pipe_does_not_block_the_training(folder):
+def test_pipe_does_not_block_training(folder):
     os.mkfifo(folder / "epoch-00009.0123456789abcdef.safetensors")
     outcome = []
 
@@ -338,4 +338,4 @@ def test_pipe_does_not_block_the_training(folder):
     start = time.monotonic()
     thread.start()
     thread.join(60)
-    assert outcome, f"it waited for {time.monotonic() - start:.0f} s"
+    assert outcome, f"blocked for {time.monotonic() - start:.0f} s"

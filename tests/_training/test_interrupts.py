@@ -1,4 +1,4 @@
-"""Ctrl-C ends a training wherever it comes; a callback ends one quietly at the end of an epoch."""
+"""Ctrl-C ends training at any point; callbacks can stop it without an error at the end of an epoch."""
 
 import _thread
 import os
@@ -28,7 +28,7 @@ def perceptron(n_classes):
 
 def kill(*_):
     os.kill(os.getpid(), signal.SIGINT)
-    # Python calls handlers between two steps of its own.
+    # Python calls signal handlers between bytecode instructions.
     time.sleep(0.001)
 
 
@@ -41,7 +41,7 @@ def interrupt_main(*_):
     time.sleep(0.001)
 
 
-def raise_by_itself(*_):
+def raise_keyboard_interrupt(*_):
     raise KeyboardInterrupt
 
 
@@ -49,7 +49,7 @@ SIGNALS = [kill, raise_signal, interrupt_main]
 
 
 class Act(Callback):
-    """Does something at a place in an epoch."""
+    """Call a function at a point of an epoch."""
 
     def __init__(self, action, place="on_epoch_end", epoch=2):
         self.action, self.place, self.epoch = action, place, epoch
@@ -77,8 +77,8 @@ class Act(Callback):
         return {"action": self.action, "place": self.place, "epoch": self.epoch}
 
 
-class Unseen(Act):
-    """Changes nothing of what a checkpoint takes for the same training."""
+class HiddenAct(Act):
+    """An Act without parameters, which does not change the fingerprint of the training."""
 
     def get_params(self, deep=True):
         return {}
@@ -90,7 +90,7 @@ def make_classifier(*callbacks, **settings):
 
 
 @pytest.fixture(autouse=True)
-def _handlers_are_left_as_they_were():
+def _check_handlers_are_restored():
     before = {number: signal.getsignal(number) for number in signal.valid_signals()}
     yield
     assert {number: signal.getsignal(number) for number in before} == before
@@ -98,7 +98,7 @@ def _handlers_are_left_as_they_were():
 
 @pytest.fixture
 def set_handler():
-    """Sets the handler of a signal, and sets it back after the test."""
+    """Function that sets the handler of a signal, restored after the test."""
     before = {}
 
     def set_one(number, handler):
@@ -122,18 +122,18 @@ def set_handler():
         ("on_train_end", 4, 4),
     ],
 )
-def test_ctrl_c_ends_a_training_wherever_it_comes(press, place, epoch, n_finished):
+def test_ctrl_c_ends_training_at_any_point(press, place, epoch, n_finished):
     clf = make_classifier(Act(press, place, epoch))
     with pytest.raises(KeyboardInterrupt) as caught:
         clf.fit(X, Y)
-    assert f"fitted with what it had after {n_finished} epochs" in caught.value.__notes__[0]
+    assert f"fitted with its state after {n_finished} epochs" in caught.value.__notes__[0]
     assert clf.n_iter_ == n_finished
     if n_finished:
         expected = make_classifier(max_epochs=n_finished).fit(X, Y)
         np.testing.assert_array_equal(clf.predict_proba(X), expected.predict_proba(X))
 
 
-def press_in_third_epoch(net, *_):
+def interrupt_in_third_epoch(net, *_):
     if len(net.history) == 3:
         raise_signal()
     return 0.5
@@ -142,14 +142,14 @@ def press_in_third_epoch(net, *_):
 @pytest.mark.parametrize(
     "callback",
     [
-        lambda: EpochScoring(press_in_third_epoch, name="score", on_train=True),
-        lambda: EpochScoring(press_in_third_epoch, name="score", use_caching=False),
-        lambda: LRScheduler("ReduceLROnPlateau", monitor=press_in_third_epoch),
+        lambda: EpochScoring(interrupt_in_third_epoch, name="score", on_train=True),
+        lambda: EpochScoring(interrupt_in_third_epoch, name="score", use_caching=False),
+        lambda: LRScheduler("ReduceLROnPlateau", monitor=interrupt_in_third_epoch),
         lambda: Act(raise_signal, epoch=3),
     ],
 )
 @pytest.mark.parametrize("train", ["fit", "search", "cross_val_score", "compare"])
-def test_ctrl_c_in_a_callback_is_no_wish_of_the_callback(callback, train):
+def test_ctrl_c_in_a_callback_is_not_a_request_of_the_callback(callback, train):
     clf = make_classifier(callback(), validation_fraction=0.25)
     with pytest.raises(KeyboardInterrupt):
         if train == "fit":
@@ -162,7 +162,7 @@ def test_ctrl_c_in_a_callback_is_no_wish_of_the_callback(callback, train):
             compare_classifiers({"CNN": clf}, X, Y, cv=2)
 
 
-def test_ctrl_c_in_partial_fit_leaves_the_former_epochs():
+def test_ctrl_c_in_partial_fit_keeps_previous_epochs():
     clf = make_classifier(Act(raise_signal, epoch=5)).fit(X, Y)
     before = clf.predict_proba(X)
     with pytest.raises(KeyboardInterrupt):
@@ -171,8 +171,8 @@ def test_ctrl_c_in_partial_fit_leaves_the_former_epochs():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_ctrl_c_at_the_end_of_an_epoch_leaves_a_checkpoint_to_resume_from(tmp_path):
-    action = Unseen(raise_signal, epoch=3)
+def test_ctrl_c_at_the_end_of_an_epoch_keeps_its_checkpoint(tmp_path):
+    action = HiddenAct(raise_signal, epoch=3)
     whole = make_classifier(Act(raise_signal, epoch=0)).fit(X, Y)
     clf = make_classifier(action, checkpoint_dir=tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -189,22 +189,22 @@ def do_nothing(*_):
     pass
 
 
-def test_callback_that_raises_by_itself_at_the_end_of_an_epoch_ends_the_training_quietly():
-    assert make_classifier(Act(raise_by_itself, epoch=2)).fit(X, Y).n_iter_ == 2
+def test_callback_that_raises_at_the_end_of_an_epoch_stops_training_without_error():
+    assert make_classifier(Act(raise_keyboard_interrupt, epoch=2)).fit(X, Y).n_iter_ == 2
     stopping = EarlyStopping(patience=1, threshold=1, sink=do_nothing)
     assert make_classifier(stopping, validation_fraction=0.25).fit(X, Y).n_iter_ == 2
 
 
 @pytest.mark.parametrize("place", ["on_epoch_begin", "on_batch_end"])
-def test_callback_that_raises_by_itself_elsewhere_is_shown_the_place(place):
-    clf = make_classifier(Act(raise_by_itself, place))
-    with pytest.raises(KeyboardInterrupt, match=r"in epoch 2, not Ctrl-C.* raise it in on_epoch_end"):
+def test_error_of_a_callback_that_raises_elsewhere_names_on_epoch_end(place):
+    clf = make_classifier(Act(raise_keyboard_interrupt, place))
+    with pytest.raises(KeyboardInterrupt, match=r"in epoch 2; it was not Ctrl-C.* raise it in on_epoch_end"):
         clf.fit(X, Y)
     assert clf.n_iter_ == 1
 
 
-def test_callback_in_a_thread_ends_the_training_quietly():
-    clf = make_classifier(Act(raise_by_itself, epoch=3))
+def test_callback_in_a_thread_stops_training_without_error():
+    clf = make_classifier(Act(raise_keyboard_interrupt, epoch=3))
     thread = threading.Thread(target=clf.fit, args=(X, Y))
     thread.start()
     thread.join()
@@ -217,12 +217,12 @@ def test_ctrl_c_in_a_training_inside_a_callback_ends_both():
     with pytest.raises(KeyboardInterrupt):
         outer.fit(X, Y)
     assert (inner.n_iter_, outer.n_iter_) == (1, 1)
-    quiet = make_classifier(Act(raise_by_itself))
+    quiet = make_classifier(Act(raise_keyboard_interrupt))
     assert make_classifier(Act(lambda net: quiet.fit(X, Y))).fit(X, Y).n_iter_ == 4
     assert quiet.n_iter_ == 2
 
 
-def test_handler_of_the_user_decides_what_a_signal_is(set_handler):
+def test_custom_signal_handler_decides(set_handler):
     noted = []
 
     def stop_if_noted(net):
@@ -238,10 +238,10 @@ def test_handler_of_the_user_decides_what_a_signal_is(set_handler):
         make_classifier(Act(lambda net: signal.raise_signal(signal.SIGTERM))).fit(X, Y)
 
 
-def test_handler_that_a_callback_sets_is_one_of_the_user():
+def test_handler_set_by_a_callback_is_custom():
     class Handle(Act):
         def on_train_begin(self, net, **kwargs):
-            self.former_ = signal.signal(signal.SIGINT, raise_by_itself)
+            self.former_ = signal.signal(signal.SIGINT, raise_keyboard_interrupt)
 
         def on_train_end(self, net, **kwargs):
             signal.signal(signal.SIGINT, self.former_)
@@ -250,7 +250,7 @@ def test_handler_that_a_callback_sets_is_one_of_the_user():
         make_classifier(Handle(raise_signal)).fit(X, Y)
 
 
-def test_watching_notes_signals_whose_handlers_raise(set_handler):
+def test_watch_signals_records_signals_whose_handlers_raise(set_handler):
     with watch_signals() as noted:
         pass
     assert noted == []
@@ -258,7 +258,7 @@ def test_watching_notes_signals_whose_handlers_raise(set_handler):
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 raise_signal()
-    # The first one is enough.
+    # One signal is enough.
     assert noted == [signal.SIGINT]
     set_handler(signal.SIGINT, signal.SIG_IGN)
     with watch_signals() as noted:
@@ -275,7 +275,7 @@ def test_interrupted_command_exits_with_130(command, tmp_path, monkeypatch):
         path = tmp_path / "faces" / label / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
-    # Stands in for the user, who presses it while the end of an epoch is shown.
+    # Simulate Ctrl-C while the end of an epoch is printed.
     end_epoch = EpochScoring.on_epoch_end
 
     def press(self, net, *args, **kwargs):

@@ -1,4 +1,4 @@
-"""What users of skorch and PyTorch try first works, or is an error that says what to do."""
+"""Common usage known from skorch and PyTorch works, or raises an error that says what to do."""
 
 import functools
 import re
@@ -31,13 +31,13 @@ VALIDATION = {"X_val": X[:8], "y_val": Y[:8]}
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+def _change_to_tmp_path(tmp_path, monkeypatch):
     """skorch's Checkpoint writes into the working directory."""
     monkeypatch.chdir(tmp_path)
 
 
 def without_address(value):
-    """Names a case the same in each process that runs some of the tests."""
+    """Return a test id without memory addresses, which differ between processes of pytest-xdist."""
     return re.sub(r" at 0x\w+", "", str(value))
 
 
@@ -52,11 +52,11 @@ def make_classifier(callbacks=None, **settings):
 
 
 class Silent(Callback):
-    """Does nothing, and may do anything."""
+    """A custom callback that does nothing."""
 
 
-class Measure(Callback):
-    """Records a score of the user's own under a name that a validation set would give."""
+class RecordValidLoss(Callback):
+    """Record a custom score under the name of a validation score."""
 
     def on_epoch_end(self, net, **kwargs):
         net.history.record("valid_loss", 1.0 / len(net.history))
@@ -81,12 +81,12 @@ def read_validation_loss(net):
         (lambda: ("stop", EarlyStopping()), "valid_loss"),
     ],
 )
-def test_callback_that_monitors_a_validation_score_asks_for_a_validation_set(callback, name, others):
-    asks = rf"monitors '{name}', which needs a validation set. Pass validation_fraction=0.1, or X_val and y_val"
-    with pytest.raises(ParameterError, match=asks):
+def test_callback_that_monitors_a_validation_score_needs_a_validation_set(callback, name, others):
+    message = rf"monitors '{name}', which needs a validation set. Set validation_fraction=0.1, or pass X_val and y_val"
+    with pytest.raises(ParameterError, match=message):
         make_classifier([callback(), *others]).fit(X, Y)
     clf = make_classifier([*others, callback()]).fit(X, Y, **VALIDATION)
-    with pytest.raises(ParameterError, match=rf"{asks}, to fit; partial_fit validates nothing"):
+    with pytest.raises(ParameterError, match=rf"{message} to fit; partial_fit has no validation set"):
         clf.partial_fit(X, Y)
     assert clf.n_iter_ == 2
 
@@ -97,7 +97,7 @@ def test_callback_that_monitors_a_validation_score_asks_for_a_validation_set(cal
         lambda: EarlyStopping(monitor="train_loss"),
         lambda: LRScheduler("ReduceLROnPlateau"),
         lambda: LRScheduler("StepLR", step_size=1, monitor="valid_loss"),
-        # skorch's own scores skip what is not there.
+        # skorch's own scores skip missing data.
         lambda: EpochScoring("accuracy", name="own"),
         lambda: BatchScoring("accuracy", name="own"),
         lambda: Checkpoint(monitor=None, f_params=None, f_optimizer=None, f_criterion=None, f_history=None),
@@ -107,8 +107,8 @@ def test_callback_that_monitors_no_validation_score_needs_no_validation_set(call
     assert make_classifier([callback()]).fit(X, Y).partial_fit(X, Y).n_iter_ == 3
 
 
-def test_score_of_the_users_own_may_be_monitored():
-    assert make_classifier([Measure(), EarlyStopping()]).fit(X, Y).n_iter_ == 2
+def test_custom_score_can_be_monitored():
+    assert make_classifier([RecordValidLoss(), EarlyStopping()]).fit(X, Y).n_iter_ == 2
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_score_of_the_users_own_may_be_monitored():
         lambda: LRScheduler("ReduceLROnPlateau", monitor=read_validation_loss),
     ],
 )
-def test_function_that_reads_a_validation_score_asks_for_a_validation_set(callback):
+def test_function_that_reads_a_validation_score_needs_a_validation_set(callback):
     with pytest.raises(ParameterError, match="monitors 'valid_loss', which needs a validation set"):
         make_classifier([callback()]).fit(X, Y)
 
 
-def test_misspelled_score_is_named_beside_those_that_there_are():
-    with pytest.raises(ParameterError, match=r"EarlyStopping monitors 'loss', but the history has .*train_loss"):
+def test_misspelled_score_error_lists_the_available_ones():
+    with pytest.raises(ParameterError, match=r"EarlyStopping monitors 'loss', but the history contains .*train_loss"):
         make_classifier([EarlyStopping(monitor="loss")]).fit(X, Y)
 
 
-def test_error_of_a_callback_comes_through():
+def test_error_of_a_callback_is_raised():
     class Careless(Callback):
         def on_epoch_end(self, net, **kwargs):
             return net.history[-1, "nothing"]
@@ -140,22 +140,22 @@ def test_error_of_a_callback_comes_through():
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ([1], "callbacks holds 1, expected callbacks of skorch"),
-        ([None], "callbacks holds None"),
-        (["EarlyStopping"], "callbacks holds 'EarlyStopping'"),
-        ([print], "callbacks holds <built-in function print>"),
-        (("stop", EarlyStopping()), "callbacks holds 'stop', expected .* pairs"),
-        ([("stop", 3)], r"callbacks holds \('stop', 3\)"),
-        ([nn.ReLU()], r"callbacks holds ReLU\(\)"),
-        ([EpochScoring], r"callbacks holds the class EpochScoring \(.*'scoring'\)"),
+        ([1], "callbacks contains 1, expected skorch callbacks"),
+        ([None], "callbacks contains None"),
+        (["EarlyStopping"], "callbacks contains 'EarlyStopping'"),
+        ([print], "callbacks contains <built-in function print>"),
+        (("stop", EarlyStopping()), "callbacks contains 'stop', expected .* pairs"),
+        ([("stop", 3)], r"callbacks contains \('stop', 3\)"),
+        ([nn.ReLU()], r"callbacks contains ReLU\(\)"),
+        ([EpochScoring], r"callbacks contains the class EpochScoring \(.*'scoring'\)"),
         ([LRScheduler("OneCycleLR", max_lr=0.1)], r"LRScheduler\('OneCycleLR'\), .* Pass the class"),
-        ([("rate", LRScheduler("cosine"))], r"LRScheduler\('cosine'\), a name that skorch does not know"),
+        ([("rate", LRScheduler("cosine"))], r"LRScheduler\('cosine'\), but skorch has no policy of this name"),
         ([("a", Silent()), ("a", Silent())], "duplicate user-set callback name 'a'"),
         ([("valid_f1_macro", Silent())], "duplicate user-set callback name 'valid_f1_macro'. Use unique names"),
         ([("train_loss", Silent())], "duplicate user-set callback name 'train_loss'"),
     ],
 )
-def test_what_is_no_callback_is_named(callbacks, message):
+def test_invalid_callback_is_an_error(callbacks, message):
     with pytest.raises(ParameterError, match=message):
         make_classifier(callbacks).fit(X, Y)
     with pytest.raises(ParameterError, match=message):
@@ -163,7 +163,7 @@ def test_what_is_no_callback_is_named(callbacks, message):
 
 
 @pytest.mark.parametrize("callbacks", [EarlyStopping(), EarlyStopping, "disable", {"stop": EarlyStopping()}])
-def test_callbacks_are_a_list(callbacks):
+def test_callbacks_must_be_a_list(callbacks):
     with pytest.raises(InvalidParameterError, match="callbacks"):
         make_classifier(callbacks).fit(X, Y)
 
@@ -180,11 +180,11 @@ def test_callbacks_are_a_list(callbacks):
         [ProgressBar(), Silent],
     ],
 )
-def test_callbacks_are_given_as_in_skorch(callbacks, capsys):
+def test_callbacks_are_passed_as_in_skorch(callbacks, capsys):
     clf = make_classifier(callbacks, warm_start=True).fit(X, Y).fit(X, Y)
     assert clf.partial_fit(X, Y).n_iter_ == 5
     n_given = sum(entry != ("name", None) for entry in callbacks)
-    # Beside skorch's own five and the F1 score.
+    # In addition to skorch's own five and the F1 score.
     assert len(clf.net_.callbacks_) == 6 + n_given
 
 
@@ -192,14 +192,14 @@ def test_callbacks_are_given_as_in_skorch(callbacks, capsys):
     ("name", "value"),
     [("callbacks__stop__patience", 3), ("callbacks__patience", 3), ("network__module_params__bias", False)],
 )
-def test_part_of_a_list_or_dict_is_not_set_by_a_name(name, value):
+def test_element_of_a_list_or_dict_cannot_be_set_by_name(name, value):
     clf = make_classifier([("stop", EarlyStopping())], network=networks.TorchNetwork(perceptron, module_params={}))
-    with pytest.raises(ParameterError, match=f"{name} cannot be set one by one .*Pass the whole parameter"):
+    with pytest.raises(ParameterError, match=f"{name} cannot be set individually .*Pass the whole parameter"):
         clf.set_params(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["lr", "module", "criterion__weight", "iterator_train__num_workers", "train_split"])
-def test_parameters_of_skorch_are_no_parameters_of_ours(name):
+def test_parameters_of_skorch_are_not_accepted(name):
     with pytest.raises(ValueError, match="Invalid parameter"):
         EmotionClassifier().set_params(**{name: 1})
     with pytest.raises(TypeError, match="unexpected keyword"):
@@ -225,26 +225,26 @@ def no_optimizer(weights, lr):
         (no_optimizer, "optimizer=no_optimizer returned an object of type float, expected an optimizer"),
     ],
 )
-def test_what_cannot_optimize_is_named(optimizer, message):
+def test_invalid_optimizer_is_an_error(optimizer, message):
     with pytest.raises(ParameterError, match=message):
         make_classifier(optimizer=optimizer).fit(X, Y)
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD([torch.zeros(1)]), None, 1])
-def test_optimizer_is_a_class_or_function(optimizer):
+def test_optimizer_must_be_a_class_or_function(optimizer):
     with pytest.raises(InvalidParameterError, match="optimizer"):
         make_classifier(optimizer=optimizer).fit(X, Y)
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch has no Muon")
-def test_optimizer_that_takes_other_weights_is_named():
+def test_optimizer_that_does_not_support_the_weights_is_an_error():
     with pytest.raises(ParameterError, match=r"optimizer=Muon cannot be built for this network .*2D"):
         make_classifier(optimizer=torch.optim.Muon).fit(X, Y)
     without_bias = networks.TorchNetwork(perceptron, module_params={"bias": False})
     assert make_classifier(optimizer=torch.optim.Muon, network=without_bias).fit(X, Y).n_iter_ == 2
 
 
-def test_lbfgs_trains_as_by_hand():
+def test_lbfgs_trains():
     settings = {"augmentation": None, "label_smoothing": 0, "batch_size": 24, "precision": "fp32"}
     clf = make_classifier(optimizer=torch.optim.LBFGS, learning_rate=0.1, **settings).fit(X, Y)
     losses = [epoch["train_loss"] for epoch in clf.history_]
@@ -253,7 +253,7 @@ def test_lbfgs_trains_as_by_hand():
         make_classifier(optimizer=torch.optim.LBFGS, **settings | {"precision": "fp16"}).fit(X, Y)
 
 
-def test_arguments_that_an_optimizer_binds_count():
+def test_arguments_bound_by_a_partial_are_used():
     bound = make_classifier(optimizer=functools.partial(torch.optim.SGD, weight_decay=0.1, momentum=0.5)).fit(X, Y)
     group = bound.net_.optimizer_.param_groups[0]
     assert (group["lr"], group["weight_decay"], group["momentum"]) == (0.05, 0.1, 0.5)
@@ -263,7 +263,7 @@ def test_arguments_that_an_optimizer_binds_count():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("device", ["meta", "cuda:7", "xpu", "hpu", "xla", "privateuseone", "mtia:0", "vulkan"])
-def test_device_that_computes_nothing_is_named(device):
+def test_unavailable_device_is_an_error(device):
     with pytest.raises(ParameterError, match=rf"device='{device}', but PyTorch .*Pass device=\"auto\" or \"cpu\""):
         make_classifier(device=device).fit(X, Y)
     with pytest.raises(ParameterError, match=device):
@@ -271,12 +271,12 @@ def test_device_that_computes_nothing_is_named(device):
 
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "", "cuda:-1", "cpu:x"])
-def test_device_that_nobody_knows_is_named(device):
+def test_unknown_device_is_an_error(device):
     with pytest.raises(ParameterError, match=rf"device='{device}' is no device of PyTorch"):
         make_classifier(device=device).fit(X, Y)
 
 
-def test_saved_classifier_of_an_absent_device_predicts_on_the_processor():
+def test_saved_classifier_of_an_unavailable_device_predicts_on_cpu():
     clf = make_classifier().fit(X, Y)
     state = clf.__getstate__() | {"device_": "cuda:7" if not torch.cuda.is_available() else "meta"}
     other = make_classifier()
@@ -285,7 +285,7 @@ def test_saved_classifier_of_an_absent_device_predicts_on_the_processor():
     np.testing.assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
 
 
-def train_on(how, clf, images=X, labels=Y):
+def continue_training(how, clf, images=X, labels=Y):
     return (
         clf.set_params(warm_start=True).fit(images, labels) if how == "warm_start" else clf.partial_fit(images, labels)
     )
@@ -304,25 +304,25 @@ def train_on(how, clf, images=X, labels=Y):
     ],
     ids=without_address,
 )
-def test_fitted_network_does_not_become_another_one(how, change):
+def test_network_cannot_change_in_continued_training(how, change):
     clf = make_classifier(network=networks.ResNet(width=4)).fit(X, Y)
     before = clf.predict_proba(X)
-    with pytest.raises(ParameterError, match=r"but fitted is a ResNet\(width=4\).* set network back"):
-        train_on(how, clf.set_params(**change))
+    with pytest.raises(ParameterError, match=r"but it was fitted with ResNet\(width=4\).* set network back"):
+        continue_training(how, clf.set_params(**change))
     np.testing.assert_array_equal(clf.predict_proba(X), before)
-    assert train_on(how, clf.set_params(network=networks.ResNet(width=np.int64(4)))).n_iter_ > 2
+    assert continue_training(how, clf.set_params(network=networks.ResNet(width=np.int64(4)))).n_iter_ > 2
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
 @pytest.mark.parametrize("shape", [(12, 48), (48, 12), (576, 1), [1, 576], (8, 24, 3), (24, 23)])
 @pytest.mark.parametrize("images", [X, X.reshape(24, -1)], ids=["images", "rows"])
-def test_fitted_network_takes_no_other_shape_of_rows(how, shape, images):
+def test_image_shape_cannot_change_in_continued_training(how, shape, images):
     clf = make_classifier(image_shape=(24, 24)).fit(images, Y)
     with pytest.raises(
         ParameterError, match=r"image_shape=.*fitted on images of shape \(24, 24\).*set image_shape back"
     ):
-        train_on(how, clf.set_params(image_shape=shape), images=images)
-    assert train_on(how, clf.set_params(image_shape=[24, 24, 1]), images=images).n_iter_ > 2
+        continue_training(how, clf.set_params(image_shape=shape), images=images)
+    assert continue_training(how, clf.set_params(image_shape=[24, 24, 1]), images=images).n_iter_ > 2
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
@@ -342,22 +342,22 @@ def test_fitted_network_takes_no_other_shape_of_rows(how, shape, images):
     ],
     ids=["numbers", "shape", "tensor", "shape of a tensor", "kind", "NaN", "NaN in a tensor", "scalar", "set", "type"],
 )
-def test_values_tell_one_network_from_another(how, start, other):
+def test_networks_are_compared_by_their_parameter_values(how, start, other):
     clf = make_classifier(network=networks.TorchNetwork(offset, module_params={"start": start})).fit(X, Y)
-    assert train_on(how, clf).n_iter_ > 2
+    assert continue_training(how, clf).n_iter_ > 2
     with pytest.raises(ParameterError, match="set network back"):
-        train_on(how, clf.set_params(network=networks.TorchNetwork(offset, module_params={"start": other})))
+        continue_training(how, clf.set_params(network=networks.TorchNetwork(offset, module_params={"start": other})))
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
 @pytest.mark.parametrize("start", [torch.empty(2, device="meta"), torch.zeros(2).to_sparse()], ids=["empty", "sparse"])
-def test_tensors_that_cannot_be_compared_do_not_stop_a_training(how, start):
+def test_tensors_that_cannot_be_compared_are_no_error(how, start):
     clf = make_classifier(network=networks.TorchNetwork(offset, module_params={"start": start})).fit(X, Y)
-    assert train_on(how, clf).n_iter_ > 2
+    assert continue_training(how, clf).n_iter_ > 2
 
 
 def offset(in_channels, n_classes, start):
-    """A network that depends on `start` in name alone."""
+    """A network that does not use `start`."""
     return perceptron(in_channels, n_classes)
 
 
@@ -372,11 +372,11 @@ def offset(in_channels, n_classes, start):
         lambda: networks.TorchNetwork(wrap, module_params={"last": Scale(2)}),
     ],
 )
-def test_module_of_the_users_own_is_trained_further(how, network):
+def test_training_of_a_custom_module_continues(how, network):
     clf = make_classifier(network=network()).fit(X, Y)
-    assert train_on(how, clf).n_iter_ > 2
+    assert continue_training(how, clf).n_iter_ > 2
     with pytest.raises(ParameterError, match="set network back"):
-        train_on(how, clf.set_params(network__module=nn.Identity))
+        continue_training(how, clf.set_params(network__module=nn.Identity))
 
 
 def wrap(in_channels, n_classes, last):
@@ -384,7 +384,7 @@ def wrap(in_channels, n_classes, last):
 
 
 class Scale(nn.Module):
-    """Is equal to no copy of itself."""
+    """A module that is not equal to its copies."""
 
     def __init__(self, factor):
         super().__init__()
@@ -407,10 +407,10 @@ class Scale(nn.Module):
         ({"labels": np.where(np.arange(24) < 3, "fear", Y)}, LabelError),
     ],
 )
-def test_fitted_network_takes_no_other_images_or_classes(how, change, error):
+def test_images_and_classes_cannot_change_in_continued_training(how, change, error):
     clf = make_classifier().fit(X, Y)
     with pytest.raises(error):
-        train_on(how, clf, **change)
+        continue_training(how, clf, **change)
     assert clf.n_iter_ == 2
 
 
@@ -429,7 +429,7 @@ def test_fitted_network_takes_no_other_images_or_classes(how, change, error):
     ],
     ids=without_address,
 )
-def test_other_parameters_count_in_a_further_training(change):
+def test_other_parameters_apply_in_continued_training(change):
     clf = make_classifier(precision="fp32").fit(X, Y).set_params(**change).partial_fit(X, Y)
     net = clf.net_
     assert net.history[-1, "lr"] == clf.learning_rate

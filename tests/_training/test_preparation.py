@@ -8,7 +8,7 @@ from sk_emotion._training._preparation import Preparation, learn_pixel_statistic
 
 @pytest.mark.parametrize("shape", [(1500, 8, 8), (1500, 8, 8, 3)])
 @pytest.mark.parametrize("scale", [None, 1.0, 1 / 255])
-def test_statistics_are_those_of_numpy(shape, scale):
+def test_statistics_match_numpy(shape, scale):
     images = np.random.default_rng(0).integers(0, 200, shape, dtype=np.uint8)
     images = images if scale is None else (images * scale).astype(np.float32)
     low, high = learn_pixel_range(images)
@@ -19,7 +19,7 @@ def test_statistics_are_those_of_numpy(shape, scale):
     np.testing.assert_allclose(std, np.atleast_1d(expected.std(axis=axes)), rtol=1e-5)
 
 
-def test_standardised_floats_have_statistics_too():
+def test_statistics_of_standardized_floats():
     images = np.random.default_rng(0).normal(3, 2, (40, 8, 8))
     low, high = learn_pixel_range(images)
     mean, std = learn_pixel_statistics(images, (low, high))

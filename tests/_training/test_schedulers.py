@@ -1,4 +1,4 @@
-"""Schedulers among the callbacks set the rates that they set in skorch, in every training that follows another."""
+"""Schedulers in callbacks set the same rates as in skorch, also in continued training."""
 
 import copy
 import functools
@@ -33,18 +33,18 @@ def constant(*_):
     return 0.8
 
 
-def one_after_the_other(optimizer, last_epoch=-1):
+def sequential(optimizer, last_epoch=-1):
     parts = [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=2), lr_scheduler.ExponentialLR(optimizer, 0.9)]
     return lr_scheduler.SequentialLR(optimizer, parts, milestones=[3])
 
 
-def all_at_once(optimizer, last_epoch=-1):
+def chained(optimizer, last_epoch=-1):
     parts = [lr_scheduler.ConstantLR(optimizer, 0.1, 4), lr_scheduler.ExponentialLR(optimizer, 0.9)]
     return lr_scheduler.ChainedScheduler(parts, optimizer=optimizer)
 
 
-class BegunAnew(Callback):
-    """Makes a scheduler whenever a training begins."""
+class NewScheduler(Callback):
+    """Create a scheduler in on_train_begin."""
 
     def on_train_begin(self, net, **kwargs):
         self.scheduler_ = lr_scheduler.StepLR(net.optimizer_, 3, 0.5)
@@ -53,8 +53,8 @@ class BegunAnew(Callback):
         self.scheduler_.step()
 
 
-class MadeOnce(Callback):
-    """Makes schedulers in the first training, and uses them in all."""
+class PersistentScheduler(Callback):
+    """Create schedulers in the first fit and reuse them in later ones."""
 
     def initialize(self):
         self.schedulers_ = None
@@ -62,14 +62,14 @@ class MadeOnce(Callback):
 
     def on_train_begin(self, net, **kwargs):
         if self.schedulers_ is None:
-            self.schedulers_ = [one_after_the_other(net.optimizer_)]
+            self.schedulers_ = [sequential(net.optimizer_)]
 
     def on_epoch_end(self, net, **kwargs):
         self.schedulers_[0].step()
 
 
-class WithState(Callback):
-    """Gives and takes the state of its scheduler by itself."""
+class StatefulScheduler(Callback):
+    """Implement `state_dict` and `load_state_dict` for its scheduler."""
 
     def on_train_begin(self, net, **kwargs):
         self.scheduler_ = lr_scheduler.CosineAnnealingLR(net.optimizer_, 5)
@@ -85,8 +85,8 @@ class WithState(Callback):
         self.scheduler_.load_state_dict(state)
 
 
-class ByHand(Callback):
-    """Changes the rates without any scheduler."""
+class ManualRates(Callback):
+    """Change the rates without a scheduler."""
 
     def on_epoch_end(self, net, **kwargs):
         for group in net.optimizer_.param_groups:
@@ -109,17 +109,17 @@ POLICIES = {
     "WarmRestartLR": lambda: LRScheduler(max_lr=0.05, base_period=3),
     "CosineAnnealingWarmRestarts": lambda: LRScheduler(lr_scheduler.CosineAnnealingWarmRestarts, T_0=2),
     "PolynomialLR": lambda: LRScheduler(lr_scheduler.PolynomialLR, total_iters=6),
-    "SequentialLR": lambda: LRScheduler(one_after_the_other),
-    "ChainedScheduler": lambda: LRScheduler(all_at_once),
-    "begun anew": BegunAnew,
-    "made once": MadeOnce,
-    "with a state": WithState,
-    "by hand": ByHand,
+    "SequentialLR": lambda: LRScheduler(sequential),
+    "ChainedScheduler": lambda: LRScheduler(chained),
+    "new scheduler": NewScheduler,
+    "made once": PersistentScheduler,
+    "stateful": StatefulScheduler,
+    "by hand": ManualRates,
 }
 
 
 class Record(Callback):
-    """Notes the rates of each step."""
+    """Record the rates of each step."""
 
     def __init__(self):
         self.rates_ = []
@@ -131,7 +131,7 @@ class Record(Callback):
 
 
 class FailAt(Callback):
-    """Stands in for a power cut at the beginning of an epoch."""
+    """Raise an error at the beginning of an epoch."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -202,7 +202,7 @@ def test_training_resumed_from_a_checkpoint_ends_with_the_same_rates_and_weights
     settings = {"max_epochs": 6, "checkpoint_dir": tmp_path}
     with pytest.raises(RuntimeError, match="power cut"):
         make_classifier(FailAt(4), make(), **settings).fit(X, Y)
-    # Were an epoch run that had been saved, this would fail.
+    # If a saved epoch were repeated, this would fail.
     resumed = make_classifier(FailAt(2), make(), **settings).fit(X, Y)
     assert list_rates(resumed) == list_rates(whole)
     assert hash_weights(resumed) == hash_weights(whole)
@@ -223,7 +223,7 @@ def test_training_resumed_from_a_checkpoint_ends_with_the_same_rates_and_weights
         ("MultiStepLR", {"precision": "fp16"}),
     ],
 )
-def test_other_optimizers_resume_to_the_bit_too(policy, settings, tmp_path):
+def test_other_optimizers_resume_exactly(policy, settings, tmp_path):
     settings = {"max_epochs": 4, "learning_rate": 0.001} | settings
     whole = make_classifier(FailAt(0), POLICIES[policy](), **settings).fit(X, Y)
     settings["checkpoint_dir"] = tmp_path
@@ -234,8 +234,8 @@ def test_other_optimizers_resume_to_the_bit_too(policy, settings, tmp_path):
     assert hash_weights(resumed) == hash_weights(whole)
 
 
-@pytest.mark.filterwarnings("ignore:EmotionClassifier. callbacks are not kept")
-@pytest.mark.parametrize("policy", ["StepLR", "OneCycleLR", "CyclicLR", "SequentialLR", "begun anew", "by hand"])
+@pytest.mark.filterwarnings("ignore:EmotionClassifier. callbacks are not saved")
+@pytest.mark.parametrize("policy", ["StepLR", "OneCycleLR", "CyclicLR", "SequentialLR", "new scheduler", "by hand"])
 @pytest.mark.parametrize(
     "duplicate", [lambda clf, _: pickle.loads(pickle.dumps(clf)), lambda clf, _: copy.deepcopy(clf), duplicate_by_file]
 )
@@ -261,7 +261,7 @@ def test_warm_start_resumes_from_its_checkpoint_in_the_same_object(tmp_path):
     assert list_rates(clf) == list_rates(whole)
 
 
-def test_learning_rate_that_is_set_between_trainings_counts():
+def test_learning_rate_set_between_fits_is_used():
     clf = make_classifier(LRScheduler("LambdaLR", lr_lambda=inverse)).fit(X, Y)
     clf.set_params(learning_rate=0.5).partial_fit(X, Y)
     assert list_rates(clf) == pytest.approx([0.05, 0.025, 0.5 / 3])
@@ -269,7 +269,7 @@ def test_learning_rate_that_is_set_between_trainings_counts():
     assert list_rates(clf)[-1] == pytest.approx(0.5 / 4)
 
 
-def test_our_own_schedule_leaves_nothing_to_the_training_that_follows():
+def test_our_own_schedule_does_not_affect_later_fits():
     clf = make_classifier(schedule="onecycle").fit(X, Y).partial_fit(X, Y)
     assert list_rates(clf)[-1] == 0.05
     clf = make_classifier(LRScheduler("ExponentialLR", gamma=0.5)).fit(X, Y)
@@ -278,7 +278,7 @@ def test_our_own_schedule_leaves_nothing_to_the_training_that_follows():
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_scheduler_may_come_after_epochs_without_it(policy):
+def test_scheduler_can_be_added_after_some_epochs(policy):
     clf = make_classifier(schedule="onecycle").fit(X, Y)
     clf.set_params(schedule=None, callbacks=[POLICIES[policy]()])
     if policy == "OneCycleLR":
@@ -289,19 +289,19 @@ def test_scheduler_may_come_after_epochs_without_it(policy):
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "by hand"])
-def test_scheduler_beside_our_own_schedule_is_an_error_that_names_the_cure(policy):
+def test_scheduler_in_addition_to_our_own_schedule_is_an_error(policy):
     with pytest.raises(ParameterError, match=r"schedule='onecycle' and \w+ of the callback .* Pass schedule=None"):
         make_classifier(POLICIES[policy](), schedule="onecycle").fit(X, Y)
 
 
-def test_partial_fit_has_no_schedule_of_its_own_beside_which_a_scheduler_would_be():
+def test_scheduler_is_allowed_in_partial_fit_which_has_no_schedule():
     clf = make_classifier(LRScheduler("ExponentialLR", gamma=0.5), schedule="onecycle")
     assert list_rates(clf.partial_fit(X, Y)) == [0.05]
 
 
-def test_failed_training_leaves_rates_and_schedulers_as_they_were():
+def test_failed_training_does_not_change_rates_and_schedulers():
     failing = FailAt(0)
-    clf, plain = (make_classifier(failing, MadeOnce()).fit(X, Y) for _ in range(2))
+    clf, plain = (make_classifier(failing, PersistentScheduler()).fit(X, Y) for _ in range(2))
     failing.epoch = 3
     with pytest.raises(RuntimeError, match="power cut"):
         clf.partial_fit(X, Y)

@@ -1,4 +1,4 @@
-"""Scores of skorch's callbacks, in the user's own labels."""
+"""Scoring in skorch's callbacks with the user's labels."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def fit(images, labels, scoring, *, kind=EpochScoring, **parameters):
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("use_caching", [True, False])
 @pytest.mark.parametrize("positive", [0, 1])
-def test_positive_class_is_named_as_the_user_names_it(images, labels, use_caching, positive):
+def test_positive_class_is_named_by_the_users_label(images, labels, use_caching, positive):
     labels = LABELS[labels]
     for metric in (f1_score, recall_score):
         scorer = make_scorer(metric, pos_label=labels[positive], zero_division=0)
@@ -79,7 +79,7 @@ def test_positive_class_is_named_as_the_user_names_it(images, labels, use_cachin
     ],
 )
 @pytest.mark.parametrize("use_caching", [True, False])
-def test_score_is_that_of_the_classifier(images, scorer, use_caching):
+def test_score_equals_that_of_the_classifier(images, scorer, use_caching):
     clf, X, y = fit(images, LABELS["words"], scorer, use_caching=use_caching)
     clf.history = clf.net_.history
     scorer = clf_score if scorer is None or scorer is accuracy_score else scorer
@@ -94,7 +94,7 @@ def clf_score(clf, X, y):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 @pytest.mark.parametrize("name", ["f1", "precision", "recall", "jaccard", "average_precision", "neg_brier_score"])
 @pytest.mark.parametrize("labels", LABELS)
-def test_without_a_name_the_positive_class_is_the_one_called_1_or_the_second(images, name, labels):
+def test_default_positive_class_is_1_or_the_second(images, name, labels):
     labels = LABELS[labels]
     clf, X, y = fit(images, labels, name)
     positive = 1 if 1 in list(labels) else labels[1]
@@ -110,12 +110,12 @@ def test_without_a_name_the_positive_class_is_the_one_called_1_or_the_second(ima
     assert clf.history_[-1]["own"] == pytest.approx(expected(clf, X, y), rel=1e-4)
 
 
-def test_averages_over_two_classes_need_no_positive_one(images):
+def test_averages_over_two_classes_need_no_positive_class(images):
     clf, X, y = fit(images, LABELS["words"], make_scorer(f1_score, average="macro"))
     assert clf.history_[-1]["own"] == pytest.approx(f1_score(y, clf.predict(X), average="macro"))
 
 
-def test_training_images_are_scored_in_labels_too(images):
+def test_training_images_are_scored_with_labels(images):
     seen = []
 
     def note(net, X, y):
@@ -129,7 +129,7 @@ def test_training_images_are_scored_in_labels_too(images):
         assert set(predicted) | set(true) <= set(LABELS["words"])
 
 
-def test_batches_are_scored_in_labels(images):
+def test_batches_are_scored_with_labels(images):
     scorer = make_scorer(recall_score, pos_label="happiness", zero_division=0)
     clf, _, _ = fit(images, LABELS["words"], scorer, kind=BatchScoring)
     assert 0 <= clf.history_[-1]["own"] <= 1
@@ -150,7 +150,7 @@ def test_subclasses_and_extractors_of_targets_work(images):
     assert clf.history_[-1]["own"] == pytest.approx(scorer(clf, X, y))
 
 
-def test_three_classes_keep_their_names(images):
+def test_three_classes_are_scored_with_labels(images):
     X, _ = images
     y = np.tile(["anger", "happiness", "pain", "anger"], 20)
     scorer = make_scorer(recall_score, labels=["pain"], average="macro", zero_division=0)
@@ -160,7 +160,7 @@ def test_three_classes_keep_their_names(images):
     assert clf.history_[-1]["own"] == pytest.approx(scorer(clf, X[50:], y[50:]))
 
 
-def test_callback_is_used_again_and_stops_early(images):
+def test_callback_can_be_reused_and_stops_early(images):
     X, codes = images
     y = np.asarray(LABELS["words"])[codes]
     scorer = make_scorer(f1_score, pos_label="pain", zero_division=0)

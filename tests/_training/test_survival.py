@@ -1,4 +1,4 @@
-"""A training that fails or is interrupted says why and where, and keeps what it had after its last finished epoch."""
+"""Failed or interrupted training raises a clear error and keeps the state of the last completed epoch."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ X, Y, _ = make_faces(48, emotions=["happiness", "pain"], image_size=24, random_s
 
 
 class Disturb(Callback):
-    """Does something before a batch."""
+    """Call a function before a batch."""
 
     def __init__(self, epoch, batch, action):
         self.epoch, self.batch, self.action = epoch, batch, action
@@ -44,7 +44,7 @@ def make_classifier(*disturbances, **settings):
 
 
 def finish_two_epochs(**settings):
-    """Without a schedule, two epochs of four are two epochs."""
+    """Fit for two epochs; without a schedule, they equal the first two of four."""
     return make_classifier(**settings, max_epochs=2).fit(X, Y)
 
 
@@ -53,30 +53,30 @@ def finish_two_epochs(**settings):
     ("action", "batch", "message"),
     [
         (raise_rate, 1, r"The train loss became (nan|inf) in epoch 3, batch 2, at a learning rate of 1e\+300"),
-        (raise_rate, 3, r"Weights were no longer finite at the end of epoch 3"),
+        (raise_rate, 3, r"Weights were not finite at the end of epoch 3"),
         (spoil_weights, 2, r"The train loss became nan in epoch 3, batch 2, at a learning rate of 0\.05"),
     ],
 )
-def test_loss_that_is_not_finite_stops_at_once_and_leaves_the_last_good_weights(action, batch, message, ema):
+def test_non_finite_loss_stops_at_once_and_keeps_the_last_finite_weights(action, batch, message, ema):
     clf = make_classifier(Disturb(3, batch, action), precision="fp32", ema=ema)
     with pytest.raises(TrainingError, match=message) as caught:
         clf.fit(X, Y)
-    assert "fitted with what it had after 2 epochs" in caught.value.__notes__[0]
+    assert "fitted with its state after 2 epochs" in caught.value.__notes__[0]
     assert clf.n_iter_ == 2
     expected = finish_two_epochs(precision="fp32", ema=ema)
     np.testing.assert_array_equal(clf.predict_proba(X), expected.predict_proba(X))
-    # It trains on, too.
+    # Training can be continued.
     assert np.isfinite(clf.set_params(callbacks=None).partial_fit(X, Y).history_[-1]["train_loss"])
 
 
-def test_loss_that_is_not_finite_in_the_first_epoch_leaves_no_model():
+def test_non_finite_loss_in_the_first_epoch_leaves_no_model():
     clf = make_classifier(Disturb(1, 2, spoil_weights))
     with pytest.raises(TrainingError, match=r"epoch 1, batch 2.*Pass a smaller learning_rate"):
         clf.fit(X, Y)
     assert not hasattr(clf, "net_")
 
 
-def test_validation_loss_that_is_not_finite_stops_the_training():
+def test_non_finite_validation_loss_stops_training():
     class SpoilValidation(Disturb):
         def on_batch_begin(self, net, training, **kwargs):
             if not training and len(net.history) == self.epoch:
@@ -88,16 +88,16 @@ def test_validation_loss_that_is_not_finite_stops_the_training():
     assert clf.n_iter_ == 2
 
 
-def test_ctrl_c_leaves_the_classifier_as_it_was_after_the_last_epoch_and_says_so():
+def test_ctrl_c_restores_the_last_epoch_and_adds_a_note():
     clf = make_classifier(Disturb(3, 2, press_ctrl_c))
     with pytest.raises(KeyboardInterrupt) as caught:
         clf.fit(X, Y)
-    assert "fitted with what it had after 2 epochs" in caught.value.__notes__[0]
+    assert "fitted with its state after 2 epochs" in caught.value.__notes__[0]
     assert clf.n_iter_ == len(clf.history_) == 2
     np.testing.assert_array_equal(clf.predict_proba(X), finish_two_epochs().predict_proba(X))
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_a_model_too():
+def test_ctrl_c_in_the_first_epoch_keeps_a_model():
     clf = make_classifier(Disturb(1, 3, press_ctrl_c))
     with pytest.raises(KeyboardInterrupt):
         clf.fit(X, Y)
@@ -105,7 +105,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_a_model_too():
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
-def test_ctrl_c_with_early_stopping_leaves_the_best_epoch():
+def test_ctrl_c_with_early_stopping_restores_the_best_epoch():
     settings = {"early_stopping": True, "validation_fraction": 0.25, "max_epochs": 6}
     clf = make_classifier(Disturb(5, 2, press_ctrl_c), **settings)
     with pytest.raises(KeyboardInterrupt):
@@ -115,7 +115,7 @@ def test_ctrl_c_with_early_stopping_leaves_the_best_epoch():
     np.testing.assert_array_equal(clf.predict_proba(X), expected.predict_proba(X))
 
 
-def test_ctrl_c_in_a_further_epoch_leaves_the_former_ones():
+def test_ctrl_c_in_partial_fit_restores_the_previous_epoch():
     clf = finish_two_epochs()
     before = clf.predict_proba(X)
     clf.set_params(callbacks=[Disturb(3, 2, press_ctrl_c)])
@@ -125,8 +125,8 @@ def test_ctrl_c_in_a_further_epoch_leaves_the_former_ones():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-class Hungry(nn.Module):
-    """Asks for more memory than there is when it trains."""
+class OutOfMemory(nn.Module):
+    """Raise an out-of-memory error in training."""
 
     def __init__(self):
         super().__init__()
@@ -138,7 +138,7 @@ class Hungry(nn.Module):
         return self.layers(images)
 
 
-def test_memory_that_does_not_suffice_says_what_to_set():
-    clf = EmotionClassifier(networks.TorchNetwork(Hungry), batch_size=48, max_epochs=1)
-    with pytest.raises(TrainingError, match=r"Memory of cpu does not suffice for batch_size=48 .*Pass batch_size=24"):
+def test_out_of_memory_error_suggests_a_batch_size():
+    clf = EmotionClassifier(networks.TorchNetwork(OutOfMemory), batch_size=48, max_epochs=1)
+    with pytest.raises(TrainingError, match=r"cpu ran out of memory with batch_size=48 .*Pass batch_size=24"):
         clf.fit(X, Y)

@@ -21,14 +21,14 @@ def test_first_view_is_the_image_and_each_has_its_mirror_image(images, tta, numb
         torch.testing.assert_close(mirrored, view.flip(-1))
 
 
-def test_moved_views_keep_the_scale_of_their_pixels(images):
+def test_shifted_views_keep_the_pixel_range(images):
     moved = torch.stack(make_views(images, "crops")[2:])
     assert moved.min() < -1
     assert moved.max() > 1
     assert moved.abs().max() <= images.abs().max() + 1e-5
 
 
-def test_moved_views_show_the_same_a_little_aside():
+def test_shifted_views_show_the_same_image_slightly_shifted():
     dot = torch.zeros(1, 1, 48, 48)
     dot[..., 22:26, 22:26] = 1
     for view in make_views(dot, "crops")[2:]:
@@ -39,7 +39,7 @@ def test_moved_views_show_the_same_a_little_aside():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_strip_of_any_kind_of_number_has_views(dtype):
+def test_images_of_height_1_have_views_in_any_dtype(dtype):
     views = make_views(torch.ones(2, 3, 1, 9, dtype=dtype), "crops")
     assert {view.dtype for view in views} == {dtype}
     assert all(torch.allclose(view, torch.ones_like(view)) for view in views)

@@ -1,4 +1,4 @@
-"""Train in one of several processes: what came of each training.
+"""Train in one of several processes and save the results.
 
 ``accelerate launch ... train_together.py FOLDER`` pickles it to ``FOLDER/0`` and ``FOLDER/1``, one of each process.
 """
@@ -19,14 +19,14 @@ from torch import nn
 
 from sk_emotion import EmotionClassifier, make_faces, networks, save_model
 
-# Not a multiple of anything: batches and their parts differ in size.
+# Not a multiple of the batch size, so that batches and their parts differ in size.
 X, Y, _ = make_faces(75, emotions=["happiness", "pain"], image_size=24, noise=2, random_state=0)
 WEIGHT = np.linspace(0.5, 1.5, len(X))
 RANK = int(os.environ.get("RANK", "0"))
 
 
 class Plain(nn.Module):
-    """No batch normalisation and no dropout: what it learns from a batch does not depend on how that is cut."""
+    """A network without batch normalization and dropout, whose gradients do not depend on how a batch is split."""
 
     def __init__(self, in_channels, n_classes):
         super().__init__()
@@ -38,8 +38,8 @@ class Plain(nn.Module):
         return self.layers(images)
 
 
-class Listener(Callback):
-    """Notes the images that this process trains on, in each epoch."""
+class RecordImages(Callback):
+    """Record the images that this process trains on in each epoch."""
 
     def on_train_begin(self, net, **kwargs):
         self.epochs = []
@@ -53,7 +53,7 @@ class Listener(Callback):
 
 
 class Disturb(Callback):
-    """Does something in one process, before the second batch of an epoch or at its end."""
+    """Call a function in one process, before the second batch of an epoch or at its end."""
 
     def __init__(self, epoch, *, in_batch=None, at_end=None):
         self.epoch, self.in_batch, self.at_end = epoch, in_batch, at_end
@@ -68,7 +68,7 @@ class Disturb(Callback):
             self.at_end(net)
 
     def get_params(self, deep=True):
-        # So that a training with and one without the disturbance are the same to checkpoints.
+        # So that the callback does not change the fingerprint of the training.
         return {}
 
     def _is_due(self, net):
@@ -85,7 +85,7 @@ def press_ctrl_c(net):
 
 
 def make_classifier(network=None, **settings):
-    """Make a classifier that trains on batches of 16, in however many processes."""
+    """Make a classifier that trains on batches of 16, independent of the number of processes."""
     defaults = {
         "augmentation": None,
         "batch_size": 16 // int(os.environ.get("WORLD_SIZE", "1")),
@@ -98,8 +98,8 @@ def make_classifier(network=None, **settings):
     return EmotionClassifier(network or networks.TorchNetwork(Plain), **(defaults | settings))
 
 
-# Trainings that come to the same in one process: to rounding, which bf16 does after 8 bits.
-ALIKE = {
+# Settings with the same result as in one process, up to rounding errors, which are large in bf16.
+SETTINGS = {
     "weighted": {"validation_fraction": 0.3, "precision": "fp32"},
     "weighted in bf16": {"validation_fraction": 0.3, "precision": "bf16"},
     "averaged": {
@@ -122,8 +122,8 @@ ALIKE = {
 }
 
 
-def fit_alike(name):
-    return make_classifier(**ALIKE[name]).fit(X, Y, sample_weight=WEIGHT)
+def fit_with(name):
+    return make_classifier(**SETTINGS[name]).fit(X, Y, sample_weight=WEIGHT)
 
 
 def fit_in_parts():
@@ -131,12 +131,12 @@ def fit_in_parts():
     return clf.partial_fit(X[:40], Y[:40], classes=["happiness", "pain"]).partial_fit(X[40:], Y[40:])
 
 
-def fit_normalised():
+def fit_with_batch_norm():
     return make_classifier(networks.ResNet(4, dropout=0)).fit(X, Y)
 
 
 def describe(clf, **more):
-    """Give what a user sees of a fitted classifier."""
+    """Return what a user sees of a fitted classifier."""
     return {
         "history": clf.history_,
         "n_iter": clf.n_iter_,
@@ -146,32 +146,32 @@ def describe(clf, **more):
     }
 
 
-def attempt(clf, X, y):
-    """Fit and expect an error; tell it, how long it took, and what is left."""
+def fit_expecting_error(clf, X, y):
+    """Fit and expect an error; return the error, the time it took, and the fitted state."""
     start = time.monotonic()
     try:
         clf.fit(X, y)
     except BaseException as error:
         kept = describe(clf) if hasattr(clf, "net_") else {}
         return {"error": type(error).__name__, "text": str(error), "seconds": time.monotonic() - start, **kept}
-    raise AssertionError("nothing was raised")
+    raise AssertionError("no error was raised")
 
 
-def break_off_and_go_on(folder):
-    """Train with checkpoints; let the weights of one process be spoiled; train again, undisturbed."""
+def interrupt_and_resume(folder):
+    """Train with checkpoints and corrupt the weights of one process; then resume without that."""
     network = networks.ResNet(4, dropout=0.3)
     disturbance = Disturb(3, in_batch=spoil_weights)
     settings = {"max_epochs": 4, "augmentation": "default", "ema": 0.5, "callbacks": [disturbance]}
     clf = make_classifier(network, checkpoint_dir=folder / "broken", **settings)
-    broken = attempt(clf, X, Y)
+    broken = fit_expecting_error(clf, X, Y)
     disturbance.rank = None
     resumed = describe(clf.fit(X, Y))
     whole = describe(make_classifier(network, checkpoint_dir=folder / "whole", **settings).fit(X, Y))
     return {"broken": broken, "resumed": resumed, "whole": whole}
 
 
-def fit_noisily(folder):
-    """Train with all that writes."""
+def fit_with_all_output(folder):
+    """Train with everything that writes files or prints."""
     keeper = Checkpoint(dirname=folder / "skorch", monitor="valid_loss_best", load_best=True)
     clf = make_classifier(
         verbose=1, checkpoint_dir=folder / "noisy", callbacks=[keeper], validation_fraction=0.3, random_state=None
@@ -180,12 +180,12 @@ def fit_noisily(folder):
 
 
 def fit_and_save(folder):
-    """Train a network with batch normalisation; save and load it in each process, at different times."""
-    listener = Listener()
+    """Train a network with batch normalization; save and load it in each process, at different times."""
+    listener = RecordImages()
     clf = make_classifier(networks.ResNet(4), precision="bf16", augmentation="default", callbacks=[listener])
     clf.fit(X, Y)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="EmotionClassifier: callbacks are not kept")
+        warnings.filterwarnings("ignore", message="EmotionClassifier: callbacks are not saved")
         save_model(clf, folder / f"model-{RANK}.skops")
     drawn = clf.net_.preparation.generator.get_state().numpy()
     return describe(clf, seen=listener.epochs, drawn=drawn)
@@ -198,7 +198,7 @@ def search():
 
 def fit_in_a_worker():
     with joblib.parallel_config("threading"):
-        return joblib.Parallel(2)(joblib.delayed(attempt)(make_classifier(), X, Y) for _ in range(2))[0]
+        return joblib.Parallel(2)(joblib.delayed(fit_expecting_error)(make_classifier(), X, Y) for _ in range(2))[0]
 
 
 def main(folder):
@@ -209,22 +209,22 @@ def main(folder):
     warnings.simplefilter("error")
     make_classifier(data_parallel=False, max_epochs=1).fit(X, Y)
     outcome = {"loaded by default": "accelerate" in sys.modules}
-    outcome |= {name: describe(fit_alike(name)) for name in ALIKE}
+    outcome |= {name: describe(fit_with(name)) for name in SETTINGS}
     outcome["in parts"] = describe(fit_in_parts())
-    outcome["normalised"] = describe(fit_normalised())
+    outcome["batch norm"] = describe(fit_with_batch_norm())
     outcome["saved"] = fit_and_save(folder)
     outcome["half precision"] = describe(make_classifier(precision="fp16").fit(X, Y))
     outcome["search"] = search()
     outcome["stopped by one"] = describe(make_classifier(callbacks=[Disturb(1, at_end=press_ctrl_c)]).fit(X, Y))
     outcome["worker"] = fit_in_a_worker()
-    outcome["other data"] = attempt(make_classifier(), X, Y if RANK == 0 else Y[::-1])
-    outcome["too few"] = attempt(make_classifier(batch_size=1), X[:5], Y[:5])
+    outcome["other data"] = fit_expecting_error(make_classifier(), X, Y if RANK == 0 else Y[::-1])
+    outcome["too few"] = fit_expecting_error(make_classifier(batch_size=1), X[:5], Y[:5])
     written.clear()
-    outcome["checkpoints"] = break_off_and_go_on(folder)
-    outcome["noisy"] = fit_noisily(folder)
+    outcome["checkpoints"] = interrupt_and_resume(folder)
+    outcome["noisy"] = fit_with_all_output(folder)
     outcome["written"] = [str(details[0]) for details in written if str(folder) in str(details[0])]
-    # The last one, after which the processes are no longer together.
-    outcome["left by one"] = attempt(make_classifier(callbacks=[Disturb(2, in_batch=press_ctrl_c)]), X, Y)
+    # This must be last, since it disconnects the processes.
+    outcome["failed in one"] = fit_expecting_error(make_classifier(callbacks=[Disturb(2, in_batch=press_ctrl_c)]), X, Y)
     (folder / str(RANK)).write_bytes(pickle.dumps(outcome))
 
 

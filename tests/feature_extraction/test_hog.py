@@ -21,7 +21,7 @@ def describe_by_scikit_image(images, **settings):
 
 
 def draw_pixels(random, shape):
-    """Draw noise, or pixels whose gradients often lie on the border of two bins or are equally long in two channels."""
+    """Draw noise, or pixels whose gradients are often on the border of two bins or equally strong in two channels."""
     height, width = shape[1:3]
     rows, columns = (axis.reshape(height, width, *[1] * (len(shape) - 3)) for axis in np.indices(shape[1:3]))
     kind = random.choice(["noise", "few levels", "flat", "checkerboard", "ramp"])
@@ -35,7 +35,7 @@ def draw_pixels(random, shape):
 
 
 def draw_case(random):
-    """Draw images and settings that fit them."""
+    """Draw images and valid settings for them."""
     shape = (random.integers(1, 4), *random.integers(1, 36, 2), *[3][: random.integers(2)])
     cell = tuple(int(random.integers(1, min(side, 12) + 1)) for side in shape[1:3])
     n_cells = [side // size for side, size in zip(shape[1:3], cell, strict=True)]
@@ -66,7 +66,7 @@ def draw_case(random):
         {"pixels_per_cell": (6, 6), "block_norm": "L2"},
     ],
 )
-def test_histograms_are_those_of_scikit_image(shape, scale, settings):
+def test_histograms_match_scikit_image(shape, scale, settings):
     X = make_images(*shape) if scale is None else make_images(*shape) * scale
     features = HOGTransformer(**settings).fit_transform(X)
     np.testing.assert_allclose(features, describe_by_scikit_image(X, **settings), rtol=0, atol=1e-6)
@@ -74,11 +74,11 @@ def test_histograms_are_those_of_scikit_image(shape, scale, settings):
 
 @pytest.mark.parametrize("device", [None, "cpu"])
 @pytest.mark.parametrize("seed", range(8))
-def test_histograms_are_those_of_scikit_image_whatever_the_images(seed, device):
+def test_histograms_match_scikit_image_on_random_images(seed, device):
     random = np.random.default_rng(seed)
     for _ in range(25):
         images, settings = draw_case(random)
-        # A narrow image could be taken for the colours of one.
+        # The width of a narrow image could be mistaken for color channels.
         flat = images.reshape(len(images), -1)
         features = HOGTransformer(**settings, device=device, image_shape=images.shape[1:]).fit_transform(flat)
         expected = describe_by_scikit_image(images, **settings)
@@ -87,7 +87,7 @@ def test_histograms_are_those_of_scikit_image_whatever_the_images(seed, device):
 
 @pytest.mark.parametrize("device", [None, "cpu"])
 @pytest.mark.parametrize("orientations", [4, 8, 9, 180])
-def test_every_difference_of_bytes_falls_into_the_bin_of_scikit_image(orientations, device):
+def test_every_uint8_gradient_falls_into_the_bin_of_scikit_image(orientations, device):
     # The middle pixel of 3x3 has a gradient of any (down, across).
     down, across = np.random.default_rng(0).integers(-255, 256, (2, 400))
     down[:100] = across[:100] * np.repeat([1, -1, 0, 2], 25)
@@ -102,15 +102,15 @@ def test_every_difference_of_bytes_falls_into_the_bin_of_scikit_image(orientatio
     np.testing.assert_allclose(HOGTransformer(**settings).fit_transform(X * 1.0), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("colours", [(), (3,)])
+@pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("block_norm", ["L1", "L1-sqrt", "L2", "L2-Hys"])
-def test_flat_images_have_no_gradients(colours, block_norm):
-    X = np.full((2, 24, 24, *colours), 7)
+def test_constant_images_have_no_gradients(channels, block_norm):
+    X = np.full((2, 24, 24, *channels), 7)
     for images in (X.astype(np.uint8), X / 255):
         assert not HOGTransformer(block_norm=block_norm).fit_transform(images).any()
 
 
-def test_channel_with_the_strongest_gradient_counts():
+def test_channel_with_the_strongest_gradient_is_used():
     X = make_images(3, 24, 24, 3) // 4
     strongest = make_images(3, 24, 24)
     X[..., 1] = strongest
@@ -125,11 +125,11 @@ def test_channel_with_the_strongest_gradient_counts():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_features_are_doubles(dtype):
+def test_features_are_float64(dtype):
     assert HOGTransformer().fit_transform(make_images(2, 24, 24).astype(dtype)).dtype == np.float64
 
 
-def test_flat_rows_and_images_give_the_same_features():
+def test_rows_and_images_have_the_same_features():
     X = make_images(4, 24, 32)
     flat = HOGTransformer(image_shape=(24, 32)).fit(X.reshape(4, -1))
     np.testing.assert_array_equal(flat.transform(X), flat.transform(X.reshape(4, -1)))
@@ -147,7 +147,7 @@ def test_flat_rows_and_images_give_the_same_features():
         ((2, 16, 16), (8, 8), (2, 2)),
     ],
 )
-def test_cells_and_blocks_are_clipped_to_a_tiny_image(shape, cell, block):
+def test_cells_and_blocks_are_clipped_to_small_images(shape, cell, block):
     transformer = HOGTransformer()
     features = transformer.fit_transform(make_images(*shape))
     assert transformer.pixels_per_cell_ == cell and transformer.cells_per_block_ == block
@@ -155,8 +155,8 @@ def test_cells_and_blocks_are_clipped_to_a_tiny_image(shape, cell, block):
     assert np.isfinite(features).all()
 
 
-def test_batches_and_jobs_do_not_matter():
-    # More pixels than one batch takes.
+def test_features_do_not_depend_on_batches_and_jobs():
+    # More pixels than in one batch.
     X = make_images(520, 26, 26)
     expected = HOGTransformer().fit_transform(X)
     assert len(expected) == 520
@@ -170,7 +170,7 @@ def test_batches_and_jobs_do_not_matter():
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_images_may_be_a_read_only_memory_map(tmp_path, device):
+def test_images_can_be_a_read_only_memory_map(tmp_path, device):
     X = make_images(5, 24, 24)
     np.save(tmp_path / "images.npy", X)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
@@ -178,52 +178,52 @@ def test_images_may_be_a_read_only_memory_map(tmp_path, device):
     np.testing.assert_allclose(features, HOGTransformer().fit_transform(X), rtol=0, atol=1e-6)
 
 
-def test_images_may_be_any_view():
+def test_images_can_be_any_view():
     X = make_images(5, 24, 24)
     view = X[::-1, ::2, ::-1]
     np.testing.assert_array_equal(HOGTransformer().fit_transform(view), HOGTransformer().fit_transform(view.copy()))
 
 
-def test_automatic_device_gives_the_same_features():
+def test_automatic_device_has_the_same_features():
     X = make_images(5, 24, 24)
     features = HOGTransformer(device="auto").fit_transform(X)
     np.testing.assert_allclose(features, HOGTransformer().fit_transform(X), rtol=0, atol=1e-6)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
-def test_device_that_is_not_there_is_refused():
+def test_unavailable_device_is_an_error():
     with pytest.raises(ValueError, match="PyTorch sees no CUDA device"):
         HOGTransformer(device="cuda").fit_transform(make_images(2, 24, 24))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("seed", range(4))
-def test_histograms_on_a_gpu_are_those_of_numpy(seed):
+def test_histograms_on_a_gpu_match_numpy(seed):
     random = np.random.default_rng(seed)
     for _ in range(25):
         images, settings = draw_case(random)
-        # A narrow image could be taken for the colours of one.
+        # The width of a narrow image could be mistaken for color channels.
         flat = images.reshape(len(images), -1)
         features = HOGTransformer(**settings, device="cuda", image_shape=images.shape[1:]).fit_transform(flat)
         expected = HOGTransformer(**settings, image_shape=images.shape[1:]).fit_transform(flat)
         np.testing.assert_allclose(features, expected, rtol=0, atol=1e-6)
 
 
-def test_features_have_names():
+def test_feature_names_out():
     transformer = HOGTransformer(orientations=4, cells_per_block=(2, 2)).fit(make_images(2, 24, 32))
     names = transformer.get_feature_names_out()
     assert len(names) == transformer.transform(make_images(2, 24, 32)).shape[1] == 2 * 3 * 2 * 2 * 4
     assert names[0] == "hog0" and names[-1] == "hog95"
 
 
-def test_output_may_be_a_table():
+def test_output_can_be_a_dataframe():
     X = make_images(3, 24, 24)
     table = HOGTransformer().set_output(transform="pandas").fit_transform(X)
     assert isinstance(table, pd.DataFrame) and table.columns[0] == "hog0"
     np.testing.assert_array_equal(table, HOGTransformer().fit_transform(X))
 
 
-def test_images_of_fit_need_not_be_those_of_transform():
+def test_transform_accepts_new_images():
     X = make_images(6, 24, 24)
     transformer = HOGTransformer().fit(X[:1])
     np.testing.assert_array_equal(transformer.transform(X), HOGTransformer().fit_transform(X))
@@ -241,12 +241,12 @@ def test_images_of_fit_need_not_be_those_of_transform():
         ({"cells_per_block": (3, 1.5)}, ValueError, "expected two positive integers"),
     ],
 )
-def test_wrong_parameter_is_named(settings, error, message):
+def test_invalid_parameter_is_an_error(settings, error, message):
     with pytest.raises(error, match=message):
         HOGTransformer(**settings).fit(make_images(2, 24, 24))
 
 
-def test_other_images_than_those_of_fit_are_refused():
+def test_images_unlike_those_of_fit_are_an_error():
     X = make_images(2, 24, 24)
     with pytest.raises(NotFittedError):
         HOGTransformer().transform(X)
@@ -256,7 +256,7 @@ def test_other_images_than_those_of_fit_are_refused():
         HOGTransformer().fit(X / 255).transform(X)
 
 
-def test_square_root_of_negative_pixels_is_refused():
+def test_square_root_of_negative_pixels_is_an_error():
     X = make_images(2, 24, 24) / 64 - 2
     assert np.isfinite(HOGTransformer().fit_transform(X)).all()
     with pytest.raises(ImageArrayError, match="negative pixels"):

@@ -20,7 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_hog_svm, networks
-from sk_emotion._training._hardware import as_if_alone
+from sk_emotion._training._hardware import limit_worker_threads
 from sk_emotion.exceptions import TrainingError
 
 pytestmark = pytest.mark.training
@@ -213,7 +213,7 @@ def name_tasks(dask_scheduler):
 def test_threads_of_a_worker_share_the_cores(monkeypatch):
     def count_threads():
         torch.set_num_threads(2)
-        with as_if_alone():
+        with limit_worker_threads():
             return torch.get_num_threads()
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -34,7 +34,7 @@ SPECS = [
 
 
 def name_spec(spec):
-    """Name a specification without an address in memory, which would differ between parallel test runs."""
+    """Return a test id without memory addresses, which differ between processes of pytest-xdist."""
     return repr(spec).split(" at 0x")[0]
 
 
@@ -45,7 +45,7 @@ def count_weights(module):
 @pytest.mark.parametrize("spec", SPECS, ids=name_spec)
 @pytest.mark.parametrize("in_channels", [1, 3])
 @pytest.mark.parametrize("image_size", [(48, 48), (33, 20)])
-def test_network_gives_a_logit_per_class(spec, in_channels, image_size):
+def test_network_returns_a_logit_per_class(spec, in_channels, image_size):
     module = spec.build(in_channels=in_channels, image_size=image_size, n_classes=5)
     assert isinstance(module, nn.Module)
     logits = module(torch.rand(2, in_channels, *image_size))
@@ -55,7 +55,7 @@ def test_network_gives_a_logit_per_class(spec, in_channels, image_size):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=name_spec)
-def test_spec_is_a_light_object_that_clones_and_compares(spec):
+def test_spec_can_be_cloned_and_compared(spec):
     assert isinstance(spec, Network) and isinstance(spec, BaseEstimator)
     assert not hasattr(spec, "fit")
     copy = clone(spec)
@@ -65,7 +65,7 @@ def test_spec_is_a_light_object_that_clones_and_compares(spec):
     assert vars(spec) == before
 
 
-def test_spec_prints_what_differs_from_the_defaults():
+def test_spec_prints_changed_parameters():
     assert repr(ResNet(16, dropout=0.5)) == "ResNet(dropout=0.5, width=16)"
     assert repr(VGG()) == "VGG()"
     assert ResNet().set_params(width=8).width == 8
@@ -77,13 +77,13 @@ def test_each_build_draws_new_weights():
     assert not torch.equal(first, second)
 
 
-def test_network_itself_is_only_a_promise():
+def test_network_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         Network()
 
 
 @pytest.mark.parametrize(("width", "millions"), [(32, 1.2), (24, 0.7)])
-def test_resnet_has_as_many_weights_as_its_docstring_says(width, millions):
+def test_number_of_weights_of_resnet_matches_the_docstring(width, millions):
     assert count_weights(ResNet(width).build(1, (48, 48), 6)) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -99,38 +99,38 @@ def test_resnet_grows_with_blocks_and_width():
 
 
 @pytest.mark.parametrize("image_size", [(1, 1), (1, 2), (2, 1), (3, 5)])
-def test_resnet_takes_images_of_a_few_pixels(image_size):
+def test_resnet_accepts_tiny_images(image_size):
     module = ResNet(width=2).build(1, image_size, 3)
     assert module(torch.rand(4, 1, *image_size)).shape == (4, 3)
 
 
 @pytest.mark.parametrize("image_size", [(15, 16), (48, 8)])
-def test_vgg_refuses_images_that_it_cannot_halve(image_size):
+def test_image_too_small_for_vgg_is_an_error(image_size):
     with pytest.raises(ImageSizeError, match=f"{image_size[0]}x{image_size[1]} pixels. Use images of at least 16x16"):
         VGG(width=2).build(1, image_size, 2)
     assert VGG(width=2).build(1, (16, 16), 2)(torch.rand(2, 1, 16, 16)).shape == (2, 2)
 
 
-def test_torchvision_network_repeats_grey_images():
+def test_torchvision_network_repeats_grayscale_images():
     module = TorchvisionNetwork("squeezenet1_1").build(1, (48, 48), 4).eval()
-    grey = torch.rand(2, 1, 48, 48)
-    assert torch.equal(module(grey), module.module(grey.repeat(1, 3, 1, 1)))
+    gray = torch.rand(2, 1, 48, 48)
+    assert torch.equal(module(gray), module.module(gray.repeat(1, 3, 1, 1)))
 
 
 @pytest.mark.parametrize("name", ["resnet999", "ssd300_vgg16", "fcn_resnet50"])
-def test_torchvision_network_that_classifies_nothing_is_refused(name):
-    with pytest.raises(ValueError, match=f"name='{name}' is no classification network"):
+def test_torchvision_network_without_classification_is_an_error(name):
+    with pytest.raises(ValueError, match=f"name='{name}' is not a classification network"):
         TorchvisionNetwork(name).build(3, (64, 64), 2)
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
-def test_network_with_auxiliary_heads_has_one_output_while_training():
+def test_network_with_auxiliary_heads_has_one_output_in_training():
     module = TorchvisionNetwork("googlenet").build(3, (64, 64), 4).train()
     assert module(torch.rand(2, 3, 64, 64)).shape == (2, 4)
 
 
-def offer_untrained(monkeypatch, name):
-    """Let torchvision give `name` with weights without a download: they are random."""
+def patch_weights(monkeypatch, name):
+    """Patch torchvision to return `name` with random instead of downloaded weights."""
     from torchvision import models
 
     get_model = models.get_model
@@ -139,36 +139,36 @@ def offer_untrained(monkeypatch, name):
 
 
 def test_pretrained_network_gets_a_new_last_layer(monkeypatch):
-    module = offer_untrained(monkeypatch, "resnet18").build(3, (32, 32), 4)
+    module = patch_weights(monkeypatch, "resnet18").build(3, (32, 32), 4)
     assert module.fc.out_features == 4
     assert module(torch.rand(2, 3, 32, 32)).shape == (2, 4)
 
 
-def test_pretrained_network_without_a_linear_layer_is_refused(monkeypatch):
+def test_pretrained_network_without_a_linear_layer_is_an_error(monkeypatch):
     with pytest.raises(ValueError, match="'squeezenet1_1' has no linear classification layer"):
-        offer_untrained(monkeypatch, "squeezenet1_1").build(3, (32, 32), 4)
+        patch_weights(monkeypatch, "squeezenet1_1").build(3, (32, 32), 4)
 
 
 @pytest.mark.parametrize("in_channels", [1, 3])
-def test_timm_network_builds_for_grey_and_colour(in_channels):
+def test_timm_network_builds_for_grayscale_and_rgb(in_channels):
     pytest.importorskip("timm")
     module = TimmNetwork("mobilenetv3_small_050").build(in_channels, (48, 48), 4)
     assert module(torch.rand(2, in_channels, 48, 48)).shape == (2, 4)
 
 
-def test_unknown_timm_network_is_refused():
+def test_unknown_timm_network_is_an_error():
     pytest.importorskip("timm")
-    with pytest.raises(ValueError, match="timm knows no model 'resnet999'"):
+    with pytest.raises(ValueError, match="timm has no model 'resnet999'"):
         TimmNetwork("resnet999").build(1, (48, 48), 4)
 
 
-def test_absent_timm_is_named_with_its_extra(monkeypatch):
+def test_missing_timm_is_an_error_that_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "sk-emotion\[timm\]"'):
         TimmNetwork().build(1, (48, 48), 4)
 
 
-def test_own_module_is_given_what_its_signature_names():
+def test_custom_module_is_called_with_the_arguments_in_its_signature():
     def build_nothing():
         given.append({})
         return nn.Identity()
@@ -192,7 +192,7 @@ def test_own_module_is_given_what_its_signature_names():
     ]
 
 
-def test_module_params_have_the_last_word():
+def test_module_params_take_precedence():
     module = TorchNetwork(perceptron, module_params={"hidden": 7, "n_classes": 9}).build(1, (8, 8), 2)
     assert module[1].out_features == 7 and module[2].out_features == 9
     with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
@@ -203,25 +203,25 @@ def test_module_params_survive_a_clone():
     assert clone(TorchNetwork(perceptron, module_params={"hidden": 7})).module_params == {"hidden": 7}
 
 
-def test_function_that_builds_no_module_is_refused():
-    with pytest.raises(TypeError, match=r"gave a list, expected a torch.nn.Module"):
+def test_function_that_returns_no_module_is_an_error():
+    with pytest.raises(TypeError, match=r"returned a list, expected a torch.nn.Module"):
         TorchNetwork(lambda n_classes: [n_classes]).build(1, (8, 8), 2)
 
 
-def test_module_that_is_built_already_is_refused():
-    with pytest.raises(TypeError, match="Pooled that is built already, expected its class"):
+def test_module_instance_is_an_error():
+    with pytest.raises(TypeError, match="is an instance of Pooled, expected its class"):
         TorchNetwork(Pooled(2)).build(1, (8, 8), 2)
 
 
 @pytest.mark.parametrize("spec", [ResNet(), ResNet(width=8, blocks_per_stage=2), VGG()], ids=name_spec)
-def test_no_1x1_convolution_of_ours_has_a_stride(spec):
+def test_no_1x1_convolution_has_a_stride(spec):
     # On CPU with several threads, its backward pass corrupts the memory of the process (PyTorch 2.15).
     module = spec.build(1, (48, 48), 6)
     convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
     assert all(layer.stride == (1, 1) for layer in convolutions if layer.kernel_size == (1, 1))
 
 
-def test_shortcut_averages_what_the_stride_passes_over():
+def test_shortcut_averages_over_the_stride():
     block = ResNet(width=4).build(1, (48, 48), 6).stage2[0].eval()
     images = torch.rand(2, 8, 12, 12)
     means = images.reshape(2, 8, 6, 2, 6, 2).mean(dim=(3, 5))
@@ -230,7 +230,7 @@ def test_shortcut_averages_what_the_stride_passes_over():
 
 
 def test_specification_without_weights_builds_the_same_module_and_downloads_nothing(monkeypatch):
-    spec = offer_untrained(monkeypatch, "resnet18")
+    spec = patch_weights(monkeypatch, "resnet18")
     names = list(spec.build(1, (48, 48), 3).state_dict())
     monkeypatch.undo()
     assert list(spec.without_weights().build(1, (48, 48), 3).state_dict()) == names
@@ -239,6 +239,6 @@ def test_specification_without_weights_builds_the_same_module_and_downloads_noth
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_network_that_scales_images_with_its_weights_does_so_without_a_download(name):
+def test_network_without_weights_still_transforms_its_input(name):
     assert TorchvisionNetwork(name, weights="DEFAULT").without_weights().build(3, (96, 96), 2).transform_input
     assert not TorchvisionNetwork(name).without_weights()._options

@@ -50,7 +50,7 @@ def test_sampling_strategy_sets_the_size_of_classes(strategy, expected):
     assert Counter(sampler.sampling_strategy_) == Counter(expected) - Counter(Y.tolist())
 
 
-def test_classes_are_counted_as_they_were_before():
+def test_class_counts_are_those_before_resampling():
     _, labels, sampler = resample(X)
     assert sampler.class_counts_ == {"fear": 6, "happiness": 9, "pain": 3}
     after = {label: n + sampler.sampling_strategy_.get(label, 0) for label, n in sampler.class_counts_.items()}
@@ -74,14 +74,14 @@ def test_float_strategy_is_the_ratio_of_two_classes():
         (["pain"], InvalidParameterError, "sampling_strategy"),
     ],
 )
-def test_wrong_strategy_is_refused_as_imbalanced_learn_does(strategy, error, message):
+def test_invalid_strategy_raises_the_error_of_imbalanced_learn(strategy, error, message):
     with pytest.raises(error, match=message):
         resample(X, sampling_strategy=strategy)
 
 
 @pytest.mark.parametrize("shape", [(16, 20), (16, 20, 3), (16, 20, 1), (256,)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_originals_come_first_and_unchanged(shape, dtype):
+def test_originals_come_first_and_are_unchanged(shape, dtype):
     images = make_images(len(Y), *shape).astype(dtype)
     before = images.copy()
     X_new, y_new, sampler = resample(images)
@@ -93,13 +93,13 @@ def test_originals_come_first_and_unchanged(shape, dtype):
 
 
 @pytest.mark.parametrize("strategy", ["auto", {"pain": 3}])
-def test_result_shares_no_memory_with_the_images_given(strategy):
+def test_result_shares_no_memory_with_the_input(strategy):
     X_new, y_new, _ = resample(X, sampling_strategy=strategy)
     assert not np.shares_memory(X_new, X)
     assert not np.shares_memory(y_new, Y)
 
 
-def test_sample_indices_tell_whose_copy_a_row_is():
+def test_sample_indices_identify_the_original_of_each_row():
     _, y_new, sampler = resample(X)
     np.testing.assert_array_equal(y_new, Y[sampler.sample_indices_])
     X_new, _, sampler = resample(X, augmentation=MIRROR)
@@ -107,7 +107,7 @@ def test_sample_indices_tell_whose_copy_a_row_is():
     np.testing.assert_array_equal(X_new[n:], X[sampler.sample_indices_[n:]][:, :, ::-1])
 
 
-def test_each_face_of_a_class_is_copied_equally_often():
+def test_each_image_of_a_class_is_copied_equally_often():
     _, _, sampler = resample(X, sampling_strategy={"pain": 10, "fear": 20, "happiness": 9})
     copies = np.bincount(sampler.sample_indices_[len(Y) :], minlength=len(Y))
     assert sorted(copies[Y == "pain"]) == [2, 2, 3]
@@ -116,12 +116,12 @@ def test_each_face_of_a_class_is_copied_equally_often():
 
 
 @pytest.mark.parametrize("shape", [(16, 20), (16, 20, 3)])
-def test_copies_differ_from_their_face_and_from_each_other(shape):
+def test_copies_differ_from_their_original_and_from_each_other(shape):
     X_new, _, _ = resample(make_images(len(Y), *shape))
     assert len(np.unique(X_new.reshape(len(X_new), -1), axis=0)) == len(X_new)
 
 
-def test_flat_rows_and_images_get_the_same_copies():
+def test_rows_and_images_have_the_same_copies():
     faces = make_images(len(Y), 16, 16)
     X_new, _, _ = resample(faces)
     np.testing.assert_array_equal(resample(faces.reshape(len(Y), -1))[0], X_new.reshape(len(X_new), -1))
@@ -131,9 +131,9 @@ def test_flat_rows_and_images_get_the_same_copies():
     assert sampler.image_shape_ == (16, 20) and sampler.n_features_in_ == 320
 
 
-@pytest.mark.parametrize("scale", ["[0, 1]", "[0, 255]", "standardised"])
+@pytest.mark.parametrize("scale", ["[0, 1]", "[0, 255]", "standardized"])
 def test_floats_keep_their_range(scale):
-    factor, offset = {"[0, 1]": (1 / 255, 0), "[0, 255]": (1, 0), "standardised": (1 / 64, -2)}[scale]
+    factor, offset = {"[0, 1]": (1 / 255, 0), "[0, 255]": (1, 0), "standardized": (1 / 64, -2)}[scale]
     floats = X.astype(np.float32) * np.float32(factor) + np.float32(offset)
     X_new, _, sampler = resample(floats)
     low, high = sampler.pixel_range_
@@ -144,7 +144,7 @@ def test_floats_keep_their_range(scale):
     assert np.abs(as_bytes - resample(X)[0][len(Y) :]).max() < 3
 
 
-def test_copies_of_an_augmentation_of_ones_own_stay_bytes():
+def test_copies_by_a_custom_augmentation_are_uint8():
     too_bright, _, _ = resample(X, augmentation=lambda images, generator: images + 2)
     assert (too_bright[len(Y) :] == 255).all()
     black, _, _ = resample(X, augmentation=lambda images, generator: images - 2)
@@ -152,7 +152,7 @@ def test_copies_of_an_augmentation_of_ones_own_stay_bytes():
 
 
 @pytest.mark.parametrize("random_state", [0, np.random.RandomState])
-def test_same_seed_gives_the_same_copies(random_state):
+def test_same_seed_draws_the_same_copies(random_state):
     def draw(seed):
         return resample(X, random_state=seed if random_state == 0 else random_state(seed))[0]
 
@@ -160,7 +160,7 @@ def test_same_seed_gives_the_same_copies(random_state):
     assert not np.array_equal(draw(3), draw(4))
 
 
-def test_global_random_states_are_left_alone():
+def test_global_random_states_are_not_changed():
     state, numpy_state = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002 - NumPy's old state
     resample(X)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -174,13 +174,13 @@ def test_tiny_images_are_copied_unchanged(shape):
     np.testing.assert_array_equal(X_new, tiny[sampler.sample_indices_])
 
 
-def test_equal_classes_stay_as_they_are():
+def test_balanced_classes_are_unchanged():
     X_new, y_new, _ = resample(X, np.repeat(["fear", "happiness", "pain"], 6))
     np.testing.assert_array_equal(X_new, X)
     assert Counter(y_new.tolist()) == {"fear": 6, "happiness": 6, "pain": 6}
 
 
-def test_many_copies_are_made_in_parts():
+def test_many_copies_are_augmented_in_chunks():
     sizes = []
 
     def write_down(images, generator):
@@ -192,7 +192,7 @@ def test_many_copies_are_made_in_parts():
     assert sizes == [1024, 476]
 
 
-def test_labels_come_back_in_their_form():
+def test_labels_keep_their_type():
     series = pd.Series(Y, name="emotion", index=np.arange(100, 100 + len(Y)))
     _, y_new, _ = resample(X, series)
     assert isinstance(y_new, pd.Series) and y_new.name == "emotion"
@@ -205,7 +205,7 @@ def test_labels_come_back_in_their_form():
     assert y_new.dtype == np.int32
 
 
-def test_table_of_pixels_comes_back_as_a_table():
+def test_dataframe_of_pixels_stays_a_dataframe():
     table = pd.DataFrame(make_images(len(Y), 256)).add_prefix("pixel")
     X_new, _, _ = resample(table)
     assert X_new.columns.tolist() == table.columns.tolist()
@@ -213,7 +213,7 @@ def test_table_of_pixels_comes_back_as_a_table():
 
 
 @pytest.mark.parametrize("shape", [(16, 20), (256,)])
-def test_list_of_images_comes_back_as_a_list(shape):
+def test_list_of_images_stays_a_list(shape):
     images = make_images(len(Y), *shape)
     X_new, _, _ = resample(list(images))
     assert isinstance(X_new, list)
@@ -221,20 +221,20 @@ def test_list_of_images_comes_back_as_a_list(shape):
 
 
 @pytest.mark.parametrize("value", [np.nan, None, pd.NA])
-def test_missing_label_is_named_by_fit_too(value):
+def test_missing_label_is_an_error_in_fit_too(value):
     labels = [value, *Y[1:]]
     for method in (AugmentationOverSampler().fit, AugmentationOverSampler().fit_resample):
         with pytest.raises(LabelError, match=r"^AugmentationOverSampler: .*1 of 18 places, first in y\[0\]"):
             method(X, labels)
 
 
-def test_labels_of_no_class_are_named_by_fit_too():
+def test_continuous_labels_are_an_error_in_fit_too():
     for method in (AugmentationOverSampler().fit, AugmentationOverSampler().fit_resample):
         with pytest.raises(LabelError, match=r"^AugmentationOverSampler: y holds no class labels \(Unknown label type"):
             method(X, np.linspace(0, 1, 18))
 
 
-def test_tags_tell_what_is_taken_and_given():
+def test_tags_describe_input_and_output():
     tags = get_tags(AugmentationOverSampler())
     assert tags.input_tags.three_d_array is True
     assert tags.input_tags.sparse is False
@@ -242,12 +242,12 @@ def test_tags_tell_what_is_taken_and_given():
     assert tags.sampler_tags.sample_indices is True
 
 
-def test_what_cannot_be_resampled_is_named():
+def test_invalid_data_is_an_error():
     with pytest.raises(LabelError, match=r"18 images, but y has 17 labels\. Pass one label per image\.$"):
         resample(X, Y[:-1])
-    with pytest.raises(LabelError, match=r"y holds one class: pain\. Add images of another class\.$"):
+    with pytest.raises(LabelError, match=r"y contains a single class: pain\. Add images of another class\.$"):
         resample(X, np.full(len(Y), "pain"))
-    with pytest.raises(LabelError, match="y holds one class: pain"):
+    with pytest.raises(LabelError, match="y contains a single class: pain"):
         resample(X[:1], ["pain"])
     with pytest.raises(ImageArrayError, match=r"image_shape=\(62, 47\)"):
         resample(make_images(len(Y), 2914))
@@ -265,7 +265,7 @@ def test_what_cannot_be_resampled_is_named():
         ({"random_state": "a"}, "random"),
     ],
 )
-def test_wrong_parameter_is_named(settings, message):
+def test_invalid_parameter_is_an_error(settings, message):
     with pytest.raises(InvalidParameterError, match=message):
         resample(X, **settings)
 
@@ -277,8 +277,8 @@ def test_sampler_clones_with_its_augmentation():
     assert sampler.augmentation.rotation == 10
 
 
-class Witness(ClassifierMixin, BaseEstimator):
-    """Writes down what it is given, and answers at random."""
+class RecordingClassifier(ClassifierMixin, BaseEstimator):
+    """Record its input, and predict at random."""
 
     seen: list = []  # noqa: RUF012 - shared by all clones on purpose
 
@@ -296,31 +296,31 @@ class Witness(ClassifierMixin, BaseEstimator):
 
 
 def levels(images):
-    """The one grey level of each image."""
+    """Return the gray level of each constant image."""
     assert (images == images[:, :1, :1]).all()
     return set(images[:, 0, 0].tolist())
 
 
 @pytest.fixture
 def witness():
-    Witness.seen.clear()
-    yield Witness()
-    Witness.seen.clear()
+    RecordingClassifier.seen.clear()
+    yield RecordingClassifier()
+    RecordingClassifier.seen.clear()
 
 
-def test_no_test_face_and_no_copy_of_one_is_trained_on(witness):
-    # Each face is of one grey level, by which its copies are known however they are turned, shifted or erased.
+def test_no_test_image_nor_a_copy_of_it_is_trained_on(witness):
+    # Each image has a unique gray level, which identifies its copies in spite of rotation, shift and erasing.
     y = np.array(["happiness"] * 24 + ["pain"] * 6)
     X = np.repeat(np.arange(30, dtype=np.uint8) * 8, 256).reshape(30, 16, 16)
     search = GridSearchCV(
         make_pipeline(AugmentationOverSampler(augmentation=MOVES, random_state=0), witness),
-        {"witness__tag": [0, 1], "augmentationoversampler__sampling_strategy": ["auto", 0.75]},
+        {"recordingclassifier__tag": [0, 1], "augmentationoversampler__sampling_strategy": ["auto", 0.75]},
         scoring="accuracy",
         cv=StratifiedKFold(3),
     )
     search.fit(X, y)
 
-    *rounds, refit = Witness.seen
+    *rounds, refit = RecordingClassifier.seen
     assert [call for call, _, _ in rounds] == ["fit", "predict"] * 12
     for (_, trained, labels), (_, tested, _) in zip(rounds[::2], rounds[1::2], strict=True):
         assert levels(trained).isdisjoint(levels(tested))
@@ -330,20 +330,20 @@ def test_no_test_face_and_no_copy_of_one_is_trained_on(witness):
     assert refit[0] == "fit" and levels(refit[1]) == levels(X)
 
 
-def test_predict_sees_faces_as_they_are(witness):
+def test_predict_receives_unchanged_images(witness):
     pipeline = make_pipeline(AugmentationOverSampler(random_state=0), witness).fit(X, Y)
     pipeline.predict(X)
-    (_, trained, labels), (_, tested, _) = Witness.seen
+    (_, trained, labels), (_, tested, _) = RecordingClassifier.seen
     assert Counter(labels.tolist()) == {"fear": 9, "happiness": 9, "pain": 9}
     np.testing.assert_array_equal(trained[: len(Y)], X)
     np.testing.assert_array_equal(tested, X)
 
 
-def test_none_copies_without_a_change():
+def test_augmentation_none_copies_unchanged():
     X_new, _, sampler = resample(X, augmentation=None)
     np.testing.assert_array_equal(X_new, X[sampler.sample_indices_])
 
 
-def test_nested_name_reaches_into_the_default():
+def test_nested_parameters_of_the_default_can_be_set():
     sampler = AugmentationOverSampler().set_params(augmentation__rotation=45)
     assert sampler.augmentation.rotation == 45

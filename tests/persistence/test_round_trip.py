@@ -143,7 +143,7 @@ def test_callbacks_are_dropped_with_one_warning(few, path):
 
     X, y, _ = few
     clf = make_classifier(callbacks=[EpochTimer()]).fit(X, y)
-    with pytest.warns(UserWarning, match="callbacks are not kept") as caught:
+    with pytest.warns(UserWarning, match="callbacks are not saved") as caught:
         save_model(clf, path)
     assert len(caught) == 1
     assert load_model(path).callbacks is None

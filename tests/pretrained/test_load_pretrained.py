@@ -129,8 +129,10 @@ def test_frozen_parts_stay_frozen_after_loading(faces, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in after.items() if "tracked" not in name)
 
 
-def test_other_width_than_that_of_the_weights_is_an_error():
-    with pytest.raises(ValueError, match=r"pretrained='fer2013' has width=24, blocks_per_stage=1, but .*'width': 8"):
+def test_width_that_the_weights_do_not_have_is_an_error():
+    with pytest.raises(
+        ValueError, match=r"pretrained='fer2013' requires width=24, blocks_per_stage=1; got .*'width': 8"
+    ):
         networks.ResNet(width=8, pretrained="fer2013").build(1, (48, 48), 3)
 
 

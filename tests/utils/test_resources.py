@@ -140,7 +140,7 @@ def test_drawn_faces_and_features_are_not_made_larger_than_memory():
         make_faces(2, image_size=10**6)
     images = np.broadcast_to(np.uint8(7), (10**9, 32, 32))
     hog = HOGTransformer(pixels_per_cell=(2, 2)).fit(images[:2])
-    with pytest.raises(OutOfMemoryError, match="features an image"):
+    with pytest.raises(OutOfMemoryError, match="features per image"):
         hog.transform(images[: 10**8])
 
 
