@@ -2,7 +2,19 @@
 
 from ._charts import Lines, Scale, draw_bins, draw_lines
 from ._environment import describe_environment, describe_parameters, render_environment, render_parameters
-from ._shell import Html, Section, escape, escape_lines, figure, notes, panels, render_fragment, render_page, table
+from ._shell import (
+    Html,
+    Section,
+    escape,
+    escape_lines,
+    figure,
+    notes,
+    panels,
+    render_caveats,
+    render_fragment,
+    render_page,
+    table,
+)
 
 __all__ = [
     "Html",
@@ -18,6 +30,7 @@ __all__ = [
     "figure",
     "notes",
     "panels",
+    "render_caveats",
     "render_environment",
     "render_fragment",
     "render_page",

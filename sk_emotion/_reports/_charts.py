@@ -76,8 +76,8 @@ class Scale(NamedTuple):
 class Lines(NamedTuple):
     """A line of points, and the class of its style."""
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | NDArray[np.float64]
+    y: Sequence[float] | NDArray[np.float64]
     kind: str = "line"
 
 

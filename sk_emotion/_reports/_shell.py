@@ -104,6 +104,11 @@ def notes(*lines: str) -> Html:
     return Html("".join(f'<p class="note">{_text(line)}</p>' for line in lines if line))
 
 
+def render_caveats(caveats: Iterable[str]) -> str:
+    """Render each caveat as a highlighted paragraph."""
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
+
+
 def _cell(cell: str) -> str:
     return cell if isinstance(cell, Html) and cell.startswith("<td") else f"<td>{_text(cell)}</td>"
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._reports import escape
+from .._reports import render_caveats as render_caveats
 from ..exceptions import LabelError
 from ..leakage._overlap import find_shared, number_copies
 from ..utils._labels import check_labels
@@ -107,11 +107,6 @@ def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[s
         "there, macro F1 counts such a class as 0 where it is predicted, and the default ROC AUC leaves it out. A "
         "smaller cv has fewer such folds."
     ]
-
-
-def render_caveats(caveats: Sequence[str]) -> str:
-    """Set caveats apart on a page."""
-    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
 
 
 def _count_distinct(parts: Sequence[NDArray[Any]]) -> int:

@@ -11,6 +11,9 @@ from sklearn.utils import check_random_state
 
 from .._images._stored import as_indexable
 from .._reports import describe_environment, describe_parameters
+from .._reports._report_page import render_report, render_summary
+from .._reports._report_summary import Curve, ReportDetails, ReportSummary
+from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._overlap import resolve_groups
 from ..utils._files import write_output
@@ -30,9 +33,11 @@ from ._predictions import (
     find_codes,
     load_faces,
 )
+from ._report_curves import compute_calibration, compute_curves
 from ._report_faces import (
     check_image_names,
     check_images,
+    collect_faces,
     find_images,
     find_names,
     rank_doubtful,
@@ -41,8 +46,8 @@ from ._report_faces import (
 )
 from ._report_groups import check_metadata, score_groups
 from ._report_model import find_class_counts, find_history
+from ._report_plot import draw_report
 from ._report_scores import append_averages, tabulate_confusions, tabulate_scores
-from ._report_text import describe_report
 
 
 class EmotionReport:
@@ -396,9 +401,7 @@ class EmotionReport:
         -------
         self : EmotionReport
         """
-        from ._report_plot import draw_report
-
-        self.axes_ = draw_report(self, axes)
+        self.axes_ = draw_report(self._summarize(), self.y_true_, self.y_score_, axes)
         self.figure_ = self.axes_[0].figure
         return self
 
@@ -422,23 +425,64 @@ class EmotionReport:
         FileWriteError
             If the file cannot be written, because the disk is full, say. An earlier page is as it was.
         """
-        from ._report_html import render_report
-
-        page = render_report(self, title)
+        page = render_report(self._summarize(), self._collect_details(), title)
         if path is not None:
             write_output(path, page.encode())
         return page
 
     def __str__(self) -> str:
-        return describe_report(self)
+        return describe_report(self._summarize())
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from ._report_html import render_summary
+        return render_summary(self._summarize())
 
-        return render_summary(self)
+    def _summarize(self) -> ReportSummary:
+        return ReportSummary(
+            n_samples=self.n_samples_,
+            n_groups=self.n_groups_,
+            n_resamples=self.n_resamples_,
+            confidence_level=self.confidence_level_,
+            classes=self.classes_,
+            pos_label=self.pos_label_,
+            scores=self.scores_,
+            per_class=self.per_class_,
+            averages=self.to_frame(),
+            confusion_matrix=self.confusion_matrix_,
+            per_group=self.per_group_,
+            left_out=self.left_out_,
+            has_scores=self.y_score_ is not None,
+            caveats=self.caveats_,
+            equalized=None if self.equalized_ is None else self.equalized_._summarize(),
+        )
+
+    def _collect_details(self) -> ReportDetails:
+        roc: list[Curve] = []
+        precision_recall: list[Curve] = []
+        calibration = confidence = None
+        if self.y_score_ is not None:
+            roc, precision_recall = compute_curves(self.y_true_, self.y_score_, self.per_class_, self.pos_label_)
+            calibration = compute_calibration(self.y_true_, self.y_score_, self.classes_)
+            probabilities = as_probabilities(self.y_score_)
+            if probabilities is not None:
+                confidence = probabilities[np.arange(self.n_samples_), find_codes(self.y_pred_, self.classes_)]
+        mistakes, doubtful = (
+            collect_faces(rows, self._thumbnails, self._image_names, self.y_true_, self.y_pred_, confidence)
+            for rows in (self.mistakes_, self.doubtful_)
+        )
+        return ReportDetails(
+            roc=roc,
+            precision_recall=precision_recall,
+            calibration=calibration,
+            mistakes=mistakes,
+            doubtful=doubtful,
+            history=self.history_,
+            class_counts=self.class_counts_,
+            parameters=self.parameters_,
+            environment=self.environment_,
+        )
 
     def _compute(
         self, groups: NDArray[Any] | None, metadata: dict[str, pd.Series], random_state: np.random.RandomState

@@ -1,7 +1,5 @@
 """Which faces a report shows, and small pictures of them."""
 
-import base64
-import io
 import math
 import os
 from typing import Any
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._images._stored import as_indexable, is_stored
 from .._images._validation import learn_pixel_range
+from .._reports._report_summary import Face
 from ..exceptions import ImageArrayError, LabelError
 from ..preprocessing._sources import list_pictures
 
@@ -99,10 +98,24 @@ def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, 
     return small
 
 
-def embed(face: NDArray[np.uint8]) -> str:
-    """Write a face into the address of a picture."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(face).save(file, "JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def collect_faces(
+    rows: NDArray[np.int64],
+    thumbnails: dict[int, NDArray[np.uint8]],
+    names: dict[int, str],
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    confidence: NDArray[np.float64] | None,
+) -> list[Face]:
+    """Collect the faces of some rows for a gallery; return an empty list without thumbnails."""
+    return [
+        Face(
+            row=row,
+            true=str(y_true[row]),
+            predicted=str(y_pred[row]),
+            confidence=None if confidence is None else float(confidence[row]),
+            name=names.get(row, ""),
+            image=thumbnails[row],
+        )
+        for row in map(int, rows)
+        if thumbnails
+    ]

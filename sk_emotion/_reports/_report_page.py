@@ -1,103 +1,93 @@
 """A report as one self-contained page."""
 
+import base64
+import io
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from .._reports import (
-    Html,
-    Scale,
-    Section,
-    escape,
-    figure,
-    notes,
-    render_environment,
-    render_fragment,
-    render_page,
-    render_parameters,
-    table,
-)
 from ..utils._text import number
-from ._caveats import render_caveats
-from ._predictions import as_probabilities, find_codes
-from ._report_faces import embed
-from ._report_html_curves import render_calibration, render_precision_recall, render_roc, render_training
+from ._charts import Scale
+from ._environment import render_environment, render_parameters
+from ._report_curves import render_calibration, render_precision_recall, render_roc, render_training
+from ._report_summary import Face, ReportDetails, ReportSummary
 from ._report_text import describe_interval, describe_majority, describe_set, explain_difference, title_of
-
-if TYPE_CHECKING:
-    from ._report import EmotionReport
+from ._shell import Html, Section, escape, figure, notes, render_caveats, render_fragment, render_page, table
 
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 _SCALE = Scale()
 
 
-def render_report(report: "EmotionReport", title: str) -> str:
+def render_report(summary: ReportSummary, details: ReportDetails, title: str) -> str:
     """Give the whole page."""
+    scores = _render_scores(summary) + render_caveats(summary.caveats)
     sections = [
-        Section("Scores", _render_scores(report) + render_caveats(report.caveats_) + notes(describe_majority(report))),
-        Section("Equalised test set", _render_equalized(report)),
-        Section("Classes", _render_classes(report)),
-        Section("Confusions", _render_confusions(report)),
-        Section("ROC curves", render_roc(report)),
-        Section("Precision and recall", render_precision_recall(report)),
-        Section("Calibration", render_calibration(report)),
-        Section("Groups", _render_groups(report)),
-        Section("Confident mistakes", _render_mistakes(report)),
-        Section("Doubtful faces", _render_doubtful(report)),
-        Section("Training", render_training(report)),
-        Section("Class balance", _render_balance(report)),
-        Section("Parameters", _render_parameters(report)),
-        Section("Environment", render_environment(report.environment_)),
+        Section("Scores", scores + notes(describe_majority(summary))),
+        Section("Equalised test set", _render_equalized(summary)),
+        Section("Classes", _render_classes(summary)),
+        Section("Confusions", _render_confusions(summary)),
+        Section("ROC curves", render_roc(details.roc)),
+        Section("Precision and recall", render_precision_recall(details.precision_recall)),
+        Section("Calibration", render_calibration(details.calibration)),
+        Section("Groups", _render_groups(summary)),
+        Section("Confident mistakes", _render_mistakes(details.mistakes)),
+        Section("Doubtful faces", _render_doubtful(details.doubtful)),
+        Section("Training", render_training(details.history)),
+        Section("Class balance", _render_balance(details.class_counts)),
+        Section("Parameters", _render_parameters(details.parameters)),
+        Section("Environment", render_environment(details.environment)),
     ]
-    name = "" if report.parameters_ is None else report.parameters_.get("", "") + ": "
-    return render_page(title, name + describe_set(report), sections)
+    name = "" if details.parameters is None else details.parameters.get("", "") + ": "
+    return render_page(title, name + describe_set(summary), sections)
 
 
-def render_summary(report: "EmotionReport") -> str:
+def render_summary(summary: ReportSummary) -> str:
     """Give scores, classes and confusions, for a notebook."""
-    lead = f"<p>{escape(describe_set(report))}</p>"
-    parts = _render_scores(report), render_caveats(report.caveats_), _render_classes(report), _render_confusions(report)
-    return render_fragment(lead, *parts)
+    lead = f"<p>{escape(describe_set(summary))}</p>"
+    scores = _render_scores(summary) + render_caveats(summary.caveats)
+    return render_fragment(lead, scores, _render_classes(summary), _render_confusions(summary))
 
 
-def _render_scores(report: "EmotionReport") -> Html:
+def _render_scores(summary: ReportSummary) -> Html:
     rows = []
-    for name, row in report.scores_.iterrows():
+    for name, row in summary.scores.iterrows():
         value, low, high = row
         strip = _SCALE.strip(_SCALE.interval(low, high), _SCALE.dot(value), ticks=_TICKS)
-        rows.append([title_of(report, str(name)), strip, number(value), describe_interval(low, high)])
-    header = ["score", _SCALE.axis("score", (0, 0.5, 1)), "value", _head_of_interval(report)]
+        rows.append([title_of(summary, str(name)), strip, number(value), describe_interval(low, high)])
+    header = ["score", _SCALE.axis("score", (0, 0.5, 1)), "value", _head_of_interval(summary)]
     caption = "Each point is a score on this test set: 1 is best, and 0 is worst."
-    if report.n_resamples_:
+    if summary.n_resamples:
         caption += (
-            f" The line is its {report.confidence_level_:.0%} confidence interval: had other "
-            f"{'images' if report.n_groups_ is None else 'groups'} been drawn, the score would mostly lie in there. "
+            f" The line is its {summary.confidence_level:.0%} confidence interval: had other "
+            f"{'images' if summary.n_groups is None else 'groups'} been drawn, the score would mostly lie in there. "
             "Two models whose intervals overlap widely may be equally good."
         )
     return figure(table("Scores", header, rows), caption)
 
 
-def _render_equalized(report: "EmotionReport") -> str:
-    other = report.equalized_
+def _render_equalized(summary: ReportSummary) -> str:
+    other = summary.equalized
     if other is None:
         return ""
     rows = [
         [
-            title_of(report, str(name)),
+            title_of(summary, str(name)),
             *(f"{number(row['value'])} {describe_interval(row['low'], row['high'])}".strip() for row in (mine, theirs)),
         ]
-        for (name, mine), (_, theirs) in zip(report.scores_.iterrows(), other.scores_.iterrows(), strict=True)
+        for (name, mine), (_, theirs) in zip(summary.scores.iterrows(), other.scores.iterrows(), strict=True)
     ]
-    header = ["score", f"untouched ({report.n_samples_} images)", f"equalised ({other.n_samples_})"]
+    header = ["score", f"untouched ({summary.n_samples} images)", f"equalised ({other.n_samples})"]
     caption = "The same model on the test set as it is, and on one that shows each class equally often."
-    return figure(table("Scores on both test sets", header, rows), f"{caption} {explain_difference(report)}".strip())
+    return figure(table("Scores on both test sets", header, rows), f"{caption} {explain_difference(summary)}".strip())
 
 
-def _render_classes(report: "EmotionReport") -> Html:
-    ranked = report.y_score_ is not None
+def _render_classes(summary: ReportSummary) -> Html:
+    ranked = summary.has_scores
     rows = []
-    for name, row in report.to_frame().iterrows():
+    for name, row in summary.averages.iterrows():
         low, high = row["f1_low"], row["f1_high"]
         strip = _SCALE.strip(_SCALE.bar(row["f1"]), _SCALE.interval(low, high), ticks=_TICKS)
         cells = [strip, number(row["f1"]), describe_interval(low, high), f"{row['support']:.0f}"]
@@ -105,9 +95,9 @@ def _render_classes(report: "EmotionReport") -> Html:
         rows.append(
             [{"macro avg": "macro average", "weighted avg": "weighted average"}.get(str(name), str(name)), *cells]
         )
-    header = ["class", _SCALE.axis("F1", (0, 0.5, 1)), "F1", _head_of_interval(report), "images", "precision", "recall"]
-    header += ["ROC AUC"] if ranked else []
-    kinds = [""] * len(report.classes_) + ["reference"] * 2
+    header = ["class", _SCALE.axis("F1", (0, 0.5, 1)), "F1", _head_of_interval(summary), "images"]
+    header += ["precision", "recall", *(["ROC AUC"] if ranked else [])]
+    kinds = [""] * len(summary.classes) + ["reference"] * 2
     caption = (
         "Bars are F1, which is high only where both precision (how many of the faces called so are so) and recall "
         "(how many of the faces that are so are called so) are high. The macro average counts every class alike, the "
@@ -116,11 +106,11 @@ def _render_classes(report: "EmotionReport") -> Html:
     return figure(table("Scores of each class", header, rows, row_kinds=kinds), caption)
 
 
-def _render_confusions(report: "EmotionReport") -> Html:
-    counts = report.confusion_matrix_.to_numpy()
+def _render_confusions(summary: ReportSummary) -> Html:
+    counts = summary.confusion_matrix.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    names = [str(label) for label in report.classes_]
+    names = [str(label) for label in summary.classes]
     rows = [
         [name, *(_shade(count, share) for count, share in zip(*cells, strict=True))]
         for name, *cells in zip(names, counts, shares, strict=True)
@@ -138,9 +128,9 @@ def _shade(count: int, share: float) -> Html:
     return Html(f'<td style="--share: {share:.2f}"><b>{count}</b><span>{share:.0%}</span></td>')
 
 
-def _render_groups(report: "EmotionReport") -> str:
+def _render_groups(summary: ReportSummary) -> str:
     tables = []
-    for column, part in report.per_group_.groupby("column", sort=False):
+    for column, part in summary.per_group.groupby("column", sort=False):
         rows = []
         for row in part.to_dict("records"):
             strip = _SCALE.strip(
@@ -150,11 +140,11 @@ def _render_groups(report: "EmotionReport") -> str:
             for score in ("accuracy", "f1_macro"):
                 cells += [number(row[score]), describe_interval(row[f"{score}_low"], row[f"{score}_high"])]
             rows.append([str(row["value"]), strip, *cells])
-        level = _head_of_interval(report)
+        level = _head_of_interval(summary)
         axis = _SCALE.axis("accuracy", (0, 0.5, 1))
         header = [str(column), axis, "images", "accuracy", level, "macro F1", level]
         tables.append(f"<h3>By {escape(str(column))}</h3>\n" + table(f"Scores by {column}", header, rows))
-        n_left_out = report.left_out_.get(str(column), 0)
+        n_left_out = summary.left_out.get(str(column), 0)
         tables.append(notes(f"{n_left_out} more with fewer images are left out." if n_left_out else ""))
     caption = (
         "Points are the accuracy of each part of the test set. A part that lies below the others, with intervals that "
@@ -164,43 +154,46 @@ def _render_groups(report: "EmotionReport") -> str:
     return figure("".join(tables), caption)
 
 
-def _render_mistakes(report: "EmotionReport") -> Html:
+def _render_mistakes(faces: Sequence[Face]) -> Html:
     caption = (
         "Told wrongly, and with the highest confidence; the worst comes first. Look for faces whose label is wrong, "
         "for pictures that are no face, and for two classes that people confuse too."
     )
-    return figure(_render_faces(report, report.mistakes_), caption)
+    return figure(_render_faces(faces), caption)
 
 
-def _render_doubtful(report: "EmotionReport") -> Html:
+def _render_doubtful(faces: Sequence[Face]) -> Html:
     caption = (
         "Here the two likeliest classes are nearest to each other, the nearest first, so that least would turn the "
         "answer, right or wrong. New training images like these teach the model most."
     )
-    return figure(_render_faces(report, report.doubtful_), caption)
+    return figure(_render_faces(faces), caption)
 
 
-def _render_faces(report: "EmotionReport", rows: Any) -> str:
-    if not report._thumbnails or not len(rows):
-        return ""
-    probabilities = as_probabilities(report.y_score_) if report.y_score_ is not None else None
+def _render_faces(faces: Sequence[Face]) -> str:
     items = []
-    for row in map(int, rows):
-        true, predicted = str(report.y_true_[row]), str(report.y_pred_[row])
-        sure = ""
-        if probabilities is not None:
-            code = find_codes(report.y_pred_[[row]], report.classes_)[0]
-            sure = f" {probabilities[row, code]:.0%}"
-        name = report._image_names.get(row, "")
-        said = escape(f"Face {row}: true {true}, predicted {predicted}{sure}{name and f', {name}'}")
-        told = f"<b>{escape(predicted)}</b>{sure}<br>" + ("right" if true == predicted else f"true: {escape(true)}")
-        told += f'<span title="{escape(name)}">{escape(os.path.basename(name))}</span>' if name else ""
-        items.append(f'<li><img alt="{said}" src="{embed(report._thumbnails[row])}">{told}</li>')
-    return f'<ol class="gallery">{"".join(items)}</ol>'
+    for face in faces:
+        confidence = "" if face.confidence is None else f" {face.confidence:.0%}"
+        name = f", {face.name}" if face.name else ""
+        alt = escape(f"Face {face.row}: true {face.true}, predicted {face.predicted}{confidence}{name}")
+        label = "right" if face.true == face.predicted else f"true: {escape(face.true)}"
+        text = f"<b>{escape(face.predicted)}</b>{confidence}<br>{label}"
+        if face.name:
+            text += f'<span title="{escape(face.name)}">{escape(os.path.basename(face.name))}</span>'
+        items.append(f'<li><img alt="{alt}" src="{_embed(face.image)}">{text}</li>')
+    return f'<ol class="gallery">{"".join(items)}</ol>' if items else ""
 
 
-def _render_balance(report: "EmotionReport") -> Html:
-    counts = report.class_counts_
+def _embed(image: NDArray[np.uint8]) -> str:
+    """Encode an image as a data URI."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _render_balance(counts: pd.DataFrame | None) -> Html:
     if counts is None:
         return Html()
     most = float(counts.to_numpy().max())
@@ -217,12 +210,12 @@ def _render_balance(report: "EmotionReport") -> Html:
     return figure(table("Training images of each class", header, rows), caption)
 
 
-def _render_parameters(report: "EmotionReport") -> Html:
-    if report.parameters_ is None:
+def _render_parameters(parameters: dict[str, str] | None) -> Html:
+    if parameters is None:
         return Html()
     caption = "Every parameter of the model, as Python writes it."
-    return figure(render_parameters(report.parameters_), caption)
+    return figure(render_parameters(parameters), caption)
 
 
-def _head_of_interval(report: "EmotionReport") -> str:
-    return f"{report.confidence_level_:.0%} interval" if report.n_resamples_ else ""
+def _head_of_interval(summary: ReportSummary) -> str:
+    return f"{summary.confidence_level:.0%} interval" if summary.n_resamples else ""

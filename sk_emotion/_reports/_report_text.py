@@ -1,14 +1,12 @@
 """A report as text for a terminal."""
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from ..utils._text import align, number, printable
-
-if TYPE_CHECKING:
-    from ._report import EmotionReport
+from ._report_summary import ReportSummary
 
 _WIDTH = 100
 
@@ -34,32 +32,32 @@ _TITLES = {
 }
 
 
-def describe_report(report: "EmotionReport") -> str:
+def describe_report(summary: ReportSummary) -> str:
     """Write all of a report."""
-    parts = [describe_set(report), "", *_table_of_scores(report)]
-    parts += ["", describe_majority(report)]
-    for caveat in report.caveats_:
+    parts = [describe_set(summary), "", *_table_of_scores(summary)]
+    parts += ["", describe_majority(summary)]
+    for caveat in summary.caveats:
         parts += ["", *textwrap.wrap(printable(caveat), _WIDTH)]
-    why = explain_difference(report)
+    why = explain_difference(summary)
     if why:
         parts += ["", *textwrap.wrap(printable(why), _WIDTH), "", "The untouched test set, class by class:"]
-    parts += ["", *_table_of_classes(report), "", *_table_of_confusions(report), *_describe_groups(report)]
+    parts += ["", *_table_of_classes(summary), "", *_table_of_confusions(summary), *_describe_groups(summary)]
     return "\n".join(map(printable, parts))
 
 
-def explain_difference(report: "EmotionReport") -> str:
+def explain_difference(summary: ReportSummary) -> str:
     """Say why the scores on the equalised set differ from those on the untouched one; nothing without one."""
-    equalized = report.equalized_
+    equalized = summary.equalized
     if equalized is None:
         return ""
-    label: Any = report.pos_label_
+    label: Any = summary.pos_label
     if label is None:
-        support = report.per_class_["support"]
+        support = summary.per_class["support"]
         label = support[support > 0].idxmin()
-    n_copies = equalized.n_samples_ - report.n_samples_
+    n_copies = equalized.n_samples - summary.n_samples
     if not n_copies:
         return "Both are the same: the classes of this test set are equal as they are."
-    shares = [part.per_class_["support"][label] / part.n_samples_ for part in (report, equalized)]
+    shares = [part.per_class["support"][label] / part.n_samples for part in (summary, equalized)]
     if shares[0] == shares[1]:
         return ""
     copies = (
@@ -74,27 +72,27 @@ def explain_difference(report: "EmotionReport") -> str:
     )
 
 
-def describe_set(report: "EmotionReport") -> str:
+def describe_set(summary: ReportSummary) -> str:
     """Say in a line what was judged, and how the intervals came about."""
-    groups = "" if report.n_groups_ is None else f" in {report.n_groups_} groups"
-    if report.n_groups_ == 1:
-        return f"{report.n_samples_} images of one group, which gives no intervals, {len(report.classes_)} classes"
-    size = f"{report.n_samples_} images{groups}, {len(report.classes_)} classes"
-    if not report.n_resamples_:
+    groups = "" if summary.n_groups is None else f" in {summary.n_groups} groups"
+    if summary.n_groups == 1:
+        return f"{summary.n_samples} images of one group, which gives no intervals, {len(summary.classes)} classes"
+    size = f"{summary.n_samples} images{groups}, {len(summary.classes)} classes"
+    if not summary.n_resamples:
         return size
-    unit = "images" if report.n_groups_ is None else "groups"
-    n_units = report.n_samples_ if report.n_groups_ is None else report.n_groups_
+    unit = "images" if summary.n_groups is None else "groups"
+    n_units = summary.n_samples if summary.n_groups is None else summary.n_groups
     rough = f"; of {n_units} {unit}, they are rough" if n_units < _FEW else ""
     return (
-        f"{size}; {report.confidence_level_:.0%} confidence intervals by bootstrap of {unit} "
-        f"({report.n_resamples_} resamples){rough}"
+        f"{size}; {summary.confidence_level:.0%} confidence intervals by bootstrap of {unit} "
+        f"({summary.n_resamples} resamples){rough}"
     )
 
 
-def describe_majority(report: "EmotionReport") -> str:
+def describe_majority(summary: ReportSummary) -> str:
     """Say what is reached without looking at the images."""
-    support = report.per_class_["support"]
-    share = support.max() / report.n_samples_
+    support = summary.per_class["support"]
+    share = support.max() / summary.n_samples
     n_classes = (support > 0).sum()
     return (
         f"Always answering {support.idxmax()!s} would give accuracy {share:.3f}, balanced accuracy {1 / n_classes:.3f} "
@@ -102,30 +100,30 @@ def describe_majority(report: "EmotionReport") -> str:
     )
 
 
-def _table_of_scores(report: "EmotionReport") -> list[str]:
-    parts = [report] if report.equalized_ is None else [report, report.equalized_]
+def _table_of_scores(summary: ReportSummary) -> list[str]:
+    parts = [summary] if summary.equalized is None else [summary, summary.equalized]
     rows = [["", "untouched test set", "equalised test set"]] if len(parts) == 2 else []
     rows += [
-        [title_of(report, str(name)), *(_cell(part, *part.scores_.loc[name]) for part in parts)]
-        for name in report.scores_.index
+        [title_of(summary, str(name)), *(_cell(part, *part.scores.loc[name]) for part in parts)]
+        for name in summary.scores.index
     ]
     return align(rows)
 
 
-def _table_of_classes(report: "EmotionReport") -> list[str]:
-    ranked = ["roc_auc"] if report.y_score_ is not None else []
+def _table_of_classes(summary: ReportSummary) -> list[str]:
+    ranked = ["roc_auc"] if summary.has_scores else []
     rows = [["", "precision", "recall", "F1", *(_TITLES[name] for name in ranked), "images"]]
-    for name, row in report.to_frame().iterrows():
-        f1 = _cell(report, row["f1"], row["f1_low"], row["f1_high"])
+    for name, row in summary.averages.iterrows():
+        f1 = _cell(summary, row["f1"], row["f1_low"], row["f1_high"])
         cells = [number(row["precision"]), number(row["recall"]), f1, *(number(row[score]) for score in ranked)]
         rows.append([_name_row(name), *cells, f"{row['support']:.0f}"])
     lines = align(rows)
     return [*lines[:-2], "─" * max(map(len, lines)), *lines[-2:]]
 
 
-def title_of(report: "EmotionReport", score: str) -> str:
+def title_of(summary: ReportSummary, score: str) -> str:
     """Name a score for people."""
-    return _TITLES[score] + (f" ({report.pos_label_})" if score in ("f1", "precision") else "")
+    return _TITLES[score] + (f" ({summary.pos_label})" if score in ("f1", "precision") else "")
 
 
 def describe_interval(low: float, high: float) -> str:
@@ -133,16 +131,16 @@ def describe_interval(low: float, high: float) -> str:
     return "" if low != low or high != high else f"[{number(low)}, {number(high)}]"
 
 
-def _cell(report: "EmotionReport", value: float, low: float, high: float) -> str:
+def _cell(summary: ReportSummary, value: float, low: float, high: float) -> str:
     """Write a score with its interval."""
-    return number(value) + (f" [{number(low)}, {number(high)}]" if report.n_resamples_ else "")
+    return number(value) + (f" [{number(low)}, {number(high)}]" if summary.n_resamples else "")
 
 
-def _describe_groups(report: "EmotionReport") -> list[str]:
+def _describe_groups(summary: ReportSummary) -> list[str]:
     """Give the accuracy of the parts of the test set: each value of a column, and the ends alone of many."""
     lines = []
-    for column, part in report.per_group_.groupby("column", sort=False):
-        n_more = report.left_out_.get(str(column), 0)
+    for column, part in summary.per_group.groupby("column", sort=False):
+        n_more = summary.left_out.get(str(column), 0)
         if len(part) > _MOST_ROWS:
             part = part.sort_values("accuracy", kind="stable")
             n_more += len(part) - _MOST_ROWS
@@ -150,7 +148,7 @@ def _describe_groups(report: "EmotionReport") -> list[str]:
         rows = [[str(column), "accuracy", "macro F1", "images"]]
         for row in part.to_dict("records"):
             scores = [
-                _cell(report, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in ("accuracy", "f1_macro")
+                _cell(summary, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in ("accuracy", "f1_macro")
             ]
             rows.append([str(row["value"]), *scores, str(row["images"])])
         lines += ["", *align(rows), *([f"and {n_more} more"] if n_more else [])]
@@ -161,8 +159,8 @@ def _name_row(name: Any) -> str:
     return {"macro avg": "macro average", "weighted avg": "weighted average"}.get(str(name), str(name))
 
 
-def _table_of_confusions(report: "EmotionReport") -> list[str]:
-    table = report.confusion_matrix_
+def _table_of_confusions(summary: ReportSummary) -> list[str]:
+    table = summary.confusion_matrix
     header = ["true \\ predicted", *(str(label) for label in table.columns)]
     return align(
         [header, *([str(label), *map(str, row)] for label, row in zip(table.index, table.to_numpy(), strict=True))]

@@ -1,18 +1,15 @@
 """The curves of a report's page."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_curve
 
-from .._reports import Html, Lines, draw_bins, draw_lines, figure, panels, table
 from ..utils._text import number
-from ._calibration import bin_confidences
-from ._predictions import as_probabilities, find_codes
-
-if TYPE_CHECKING:
-    from ._report import EmotionReport
+from ._charts import Lines, draw_bins, draw_lines
+from ._report_summary import Calibration, Curve
+from ._shell import Html, figure, panels, table
 
 # Of fewer faces, the accuracy of a bin says little.
 _FEW = 10
@@ -21,19 +18,17 @@ _FEW = 10
 _TRAINING = {"Loss": "loss", "Accuracy": "acc", "Macro F1": "f1_macro"}
 
 
-def render_roc(report: "EmotionReport") -> Html:
+def render_roc(curves: Sequence[Curve]) -> Html:
     """Draw the ROC curve of each class against the rest."""
     drawings = []
-    for label, right, score in _ask_each(report):
-        false_alarms, found, _ = roc_curve(right, score)
-        area = report.per_class_["roc_auc"].to_dict()[label]
+    for curve in curves:
         drawing = draw_lines(
-            [Lines([0, 1], [0, 1], "chance"), Lines(false_alarms, found)],
-            said=f"ROC curve of {label}, area {number(area)}",
+            [Lines([0, 1], [0, 1], "chance"), Lines(curve.x, curve.y)],
+            said=f"ROC curve of {curve.label}, area {number(curve.score)}",
             x_label="false alarms",
             y_label="found",
         )
-        drawings.append((f"{label}: {number(area)}", drawing))
+        drawings.append((f"{curve.label}: {number(curve.score)}", drawing))
     caption = (
         "Each class against all others. Lowering the threshold finds more of its faces (upwards), at the price of "
         "false alarms among the others (to the right). The nearer the line comes to the upper left corner, the "
@@ -43,20 +38,17 @@ def render_roc(report: "EmotionReport") -> Html:
     return figure(panels(drawings), caption)
 
 
-def render_precision_recall(report: "EmotionReport") -> Html:
+def render_precision_recall(curves: Sequence[Curve]) -> Html:
     """Draw the precision-recall curve of each class against the rest."""
     drawings = []
-    for label, right, score in _ask_each(report):
-        precision, recall, _ = precision_recall_curve(right, score)
-        average = report.per_class_["average_precision"].to_dict()[label]
-        share = float(np.mean(right))
+    for curve in curves:
         drawing = draw_lines(
-            [Lines([0, 1], [share, share], "chance"), Lines(recall[::-1], precision[::-1])],
-            said=f"Precision-recall curve of {label}, average precision {number(average)}",
+            [Lines([0, 1], [curve.share, curve.share], "chance"), Lines(curve.x, curve.y)],
+            said=f"Precision-recall curve of {curve.label}, average precision {number(curve.score)}",
             x_label="recall",
             y_label="precision",
         )
-        drawings.append((f"{label}: {number(average)}", drawing))
+        drawings.append((f"{curve.label}: {number(curve.score)}", drawing))
     caption = (
         "Each class against all others, with its average precision above. Finding more of its faces (recall) costs "
         "precision: more of the faces that are called so are not. The nearer the line comes to the upper right "
@@ -66,21 +58,17 @@ def render_precision_recall(report: "EmotionReport") -> Html:
     return figure(panels(drawings), caption)
 
 
-def render_calibration(report: "EmotionReport") -> Html:
-    """Draw accuracy against confidence; nothing for scores that are no probabilities."""
-    probabilities = None if report.y_score_ is None else as_probabilities(report.y_score_)
-    if probabilities is None:
+def render_calibration(bins: Calibration | None) -> Html:
+    """Draw accuracy against confidence; return nothing if the scores are not probabilities."""
+    if bins is None:
         return Html()
-    right = probabilities.argmax(axis=1) == find_codes(report.y_true_, report.classes_)
-    bins = bin_confidences(probabilities.max(axis=1), right)
     edges = np.linspace(0, 1, len(bins.counts) + 1)
-    error = bins.mean_gap()
     drawing = draw_bins(
         edges,
         bins.accuracy,
         bins.confidence,
         bins.counts < _FEW,
-        said=f"Accuracy against confidence, expected calibration error {error:.3f}",
+        said=f"Accuracy against confidence, expected calibration error {bins.error:.3f}",
         x_label="confidence",
         y_label="accuracy",
     )
@@ -95,33 +83,32 @@ def render_calibration(report: "EmotionReport") -> Html:
         for place in filled
     ]
     numbers = table("Accuracy against confidence", ["confidence", "images", "mean confidence", "accuracy"], rows)
-    surplus = float(np.mean(probabilities.max(axis=1)) - np.mean(right))
-    tendency = "promises more than it keeps" if surplus > 0 else "is better than it promises"
+    tendency = "promises more than it keeps" if bins.surplus > 0 else "is better than it promises"
     caption = (
-        f"Expected calibration error: {error:.3f}. Faces are sorted by the probability of the predicted class; a bar "
-        "is the share of them that was told rightly (outlined: of fewer than ten), and the level mark is what the "
+        f"Expected calibration error: {bins.error:.3f}. Faces are sorted by the probability of the predicted class; a "
+        "bar is the share of them that was told rightly (outlined: of fewer than ten), and the level mark is what the "
         "probabilities promised, with the gap between. Of a model whose probabilities mean what they say, bars end at "
         f"the dashed line. The error is the mean gap over all faces, and on the whole this model {tendency}, by "
-        f"{abs(surplus):.3f}."
+        f"{abs(bins.surplus):.3f}."
     )
     return figure(f"{drawing}<details><summary>The numbers</summary>{numbers}</details>", caption)
 
 
-def render_training(report: "EmotionReport") -> Html:
+def render_training(epochs: list[dict[str, Any]] | None) -> Html:
     """Draw loss, scores and learning rate against epoch."""
-    if not report.history_:
+    if not epochs:
         return Html()
-    history = pd.DataFrame(report.history_)
-    epochs = list(range(1, len(history) + 1))
+    history = pd.DataFrame(epochs)
+    numbers = list(range(1, len(history) + 1))
     drawings = []
     for title, ending in [*_TRAINING.items(), ("Learning rate", "")]:
         names = [("lr", "line")] if not ending else [(f"train_{ending}", "line"), (f"valid_{ending}", "line second")]
-        lines = [Lines(epochs, history[name].astype(float).tolist(), kind) for name, kind in names if name in history]
+        lines = [Lines(numbers, history[name].astype(float).tolist(), kind) for name, kind in names if name in history]
         if not lines:
             continue
         said = f"{title} against epoch, at last " + ", ".join(f"{line.y[-1]:.3g}" for line in lines)
         top = 1.0 if ending in ("acc", "f1_macro") else _round_up(max(np.nanmax(line.y) for line in lines))
-        x_ticks = (1, (1 + len(epochs)) // 2, len(epochs)) if len(epochs) > 2 else (1, 2)
+        x_ticks = (1, (1 + len(numbers)) // 2, len(numbers)) if len(numbers) > 2 else (1, 2)
         drawing = draw_lines(
             lines, said=said, x_label="epoch", x_ticks=x_ticks, y_ticks=(0, top / 2, top), size=(300, 190)
         )
@@ -135,18 +122,6 @@ def render_training(report: "EmotionReport") -> Html:
         else " Without validation images, these lines cannot show whether the net learns its training images by heart."
     )
     return figure(panels(drawings, "16rem"), caption)
-
-
-def _ask_each(report: "EmotionReport") -> list[tuple[Any, Any, Any]]:
-    """Give each class, or the positive one of two, with who is of it and its scores; none without two sides."""
-    if report.y_score_ is None:
-        return []
-    asked = [
-        (label, report.y_true_ == label, report.y_score_[:, code])
-        for code, label in enumerate(report.classes_)
-        if report.pos_label_ is None or label == report.pos_label_
-    ]
-    return [each for each in asked if each[1].any() and not each[1].all()]
 
 
 def _round_up(value: float) -> float:
