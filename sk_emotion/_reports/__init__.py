@@ -1,4 +1,4 @@
-"""Self-contained pages: tables and drawings of numbers, as HTML that needs no network, no script and no other file."""
+"""Self-contained HTML pages of tables and SVG charts, without scripts or external files."""
 
 from ._charts import Lines, Scale, draw_bins, draw_lines
 from ._environment import describe_environment, describe_parameters, render_environment, render_parameters

@@ -1,4 +1,4 @@
-"""A report as one self-contained page."""
+"""A report as a self-contained HTML page."""
 
 import base64
 import io
@@ -22,11 +22,11 @@ _SCALE = Scale()
 
 
 def render_report(summary: ReportSummary, details: ReportDetails, title: str) -> str:
-    """Give the whole page."""
+    """Render the page."""
     scores = _render_scores(summary) + render_caveats(summary.caveats)
     sections = [
         Section("Scores", scores + notes(describe_majority(summary))),
-        Section("Equalised test set", _render_equalized(summary)),
+        Section("Equalized test set", _render_equalized(summary)),
         Section("Classes", _render_classes(summary)),
         Section("Confusions", _render_confusions(summary)),
         Section("ROC curves", render_roc(details.roc)),
@@ -45,7 +45,7 @@ def render_report(summary: ReportSummary, details: ReportDetails, title: str) ->
 
 
 def render_summary(summary: ReportSummary) -> str:
-    """Give scores, classes and confusions, for a notebook."""
+    """Render scores, classes and confusion matrix for a notebook."""
     lead = f"<p>{escape(describe_set(summary))}</p>"
     scores = _render_scores(summary) + render_caveats(summary.caveats)
     return render_fragment(lead, scores, _render_classes(summary), _render_confusions(summary))
@@ -58,12 +58,12 @@ def _render_scores(summary: ReportSummary) -> Html:
         strip = _SCALE.strip(_SCALE.interval(low, high), _SCALE.dot(value), ticks=_TICKS)
         rows.append([title_of(summary, str(name)), strip, number(value), describe_interval(low, high)])
     header = ["score", _SCALE.axis("score", (0, 0.5, 1)), "value", _head_of_interval(summary)]
-    caption = "Each point is a score on this test set: 1 is best, and 0 is worst."
+    caption = "Each point is a score on this test set, from 0 (worst) to 1 (best)."
     if summary.n_resamples:
+        unit = "images" if summary.n_groups is None else "groups"
         caption += (
-            f" The line is its {summary.confidence_level:.0%} confidence interval: had other "
-            f"{'images' if summary.n_groups is None else 'groups'} been drawn, the score would mostly lie in there. "
-            "Two models whose intervals overlap widely may be equally good."
+            f" The line is its {summary.confidence_level:.0%} confidence interval by bootstrap of {unit}. Two models "
+            "whose intervals overlap widely may be equally good."
         )
     return figure(table("Scores", header, rows), caption)
 
@@ -79,8 +79,8 @@ def _render_equalized(summary: ReportSummary) -> str:
         ]
         for (name, mine), (_, theirs) in zip(summary.scores.iterrows(), other.scores.iterrows(), strict=True)
     ]
-    header = ["score", f"untouched ({summary.n_samples} images)", f"equalised ({other.n_samples})"]
-    caption = "The same model on the test set as it is, and on one that shows each class equally often."
+    header = ["score", f"original ({summary.n_samples} images)", f"equalized ({other.n_samples})"]
+    caption = "The same model on the original test set, and on one with the same number of images per class."
     return figure(table("Scores on both test sets", header, rows), f"{caption} {explain_difference(summary)}".strip())
 
 
@@ -99,9 +99,9 @@ def _render_classes(summary: ReportSummary) -> Html:
     header += ["precision", "recall", *(["ROC AUC"] if ranked else [])]
     kinds = [""] * len(summary.classes) + ["reference"] * 2
     caption = (
-        "Bars are F1, which is high only where both precision (how many of the faces called so are so) and recall "
-        "(how many of the faces that are so are called so) are high. The macro average counts every class alike, the "
-        "weighted one every image."
+        "Bars are F1, which is high only if both precision (share of predictions of this class that are correct) and "
+        "recall (share of faces of this class that are found) are high. The macro average weights all classes equally, "
+        "the weighted average all images."
     )
     return figure(table("Scores of each class", header, rows, row_kinds=kinds), caption)
 
@@ -117,9 +117,9 @@ def _render_confusions(summary: ReportSummary) -> Html:
     ]
     kind = "full confusion many" if len(names) > 3 else "full confusion"
     caption = (
-        "Rows are the true classes, columns the predicted ones. Each cell counts images, and below gives their share "
-        "of the row, which also shades it. Right answers lie on the diagonal; the strongest cell off it is the "
-        "commonest confusion."
+        "Rows are true classes, columns predicted classes. Cells show the number of images and their share of the row, "
+        "which also sets the shade. Correct predictions lie on the diagonal; the darkest cell off it is the most "
+        "common confusion."
     )
     return figure(table("Confusion matrix", ["true \\ predicted", *names], rows, kind=kind), caption)
 
@@ -145,27 +145,27 @@ def _render_groups(summary: ReportSummary) -> str:
         header = [str(column), axis, "images", "accuracy", level, "macro F1", level]
         tables.append(f"<h3>By {escape(str(column))}</h3>\n" + table(f"Scores by {column}", header, rows))
         n_left_out = summary.left_out.get(str(column), 0)
-        tables.append(notes(f"{n_left_out} more with fewer images are left out." if n_left_out else ""))
+        tables.append(notes(f"{n_left_out} more with fewer images are not shown." if n_left_out else ""))
     caption = (
-        "Points are the accuracy of each part of the test set. A part that lies below the others, with intervals that "
-        "do not meet, is served worse by this model. Macro F1 is that of the classes which the part shows, so that "
-        "parts with other classes cannot be compared by it."
+        "Points are the accuracy in each subset of the test set. If a subset scores lower than the others and the "
+        "intervals do not overlap, the model performs worse on it. Macro F1 covers only the classes present in a "
+        "subset: do not use it to compare subsets with different classes."
     )
     return figure("".join(tables), caption)
 
 
 def _render_mistakes(faces: Sequence[Face]) -> Html:
     caption = (
-        "Told wrongly, and with the highest confidence; the worst comes first. Look for faces whose label is wrong, "
-        "for pictures that are no face, and for two classes that people confuse too."
+        "Misclassified faces, in descending order of confidence. Look for wrong labels, for images without a face, and "
+        "for classes that people confuse as well."
     )
     return figure(_render_faces(faces), caption)
 
 
 def _render_doubtful(faces: Sequence[Face]) -> Html:
     caption = (
-        "Here the two likeliest classes are nearest to each other, the nearest first, so that least would turn the "
-        "answer, right or wrong. New training images like these teach the model most."
+        "Faces with the smallest margin between the two most likely classes, smallest first, whether the prediction is "
+        "correct or not. New training images like these are the most informative."
     )
     return figure(_render_faces(faces), caption)
 
@@ -176,7 +176,7 @@ def _render_faces(faces: Sequence[Face]) -> str:
         confidence = "" if face.confidence is None else f" {face.confidence:.0%}"
         name = f", {face.name}" if face.name else ""
         alt = escape(f"Face {face.row}: true {face.true}, predicted {face.predicted}{confidence}{name}")
-        label = "right" if face.true == face.predicted else f"true: {escape(face.true)}"
+        label = "correct" if face.true == face.predicted else f"true: {escape(face.true)}"
         text = f"<b>{escape(face.predicted)}</b>{confidence}<br>{label}"
         if face.name:
             text += f'<span title="{escape(face.name)}">{escape(os.path.basename(face.name))}</span>'
@@ -204,8 +204,8 @@ def _render_balance(counts: pd.DataFrame | None) -> Html:
         rows.append([str(name), strip, f"{row['before']}", f"{row['after']}"])
     header = ["class", scale.axis("images", (0, most), ".0f"), "before", "after"]
     caption = (
-        "Training images of each class before over-sampling (filled) and after it (outlined). What lies between is "
-        "changed copies, which are no new people."
+        "Training images per class before (filled) and after over-sampling (outlined). The difference is augmented "
+        "copies, which do not add new people."
     )
     return figure(table("Training images of each class", header, rows), caption)
 
@@ -213,7 +213,7 @@ def _render_balance(counts: pd.DataFrame | None) -> Html:
 def _render_parameters(parameters: dict[str, str] | None) -> Html:
     if parameters is None:
         return Html()
-    caption = "Every parameter of the model, as Python writes it."
+    caption = "All parameters of the model, as Python prints them."
     return figure(render_parameters(parameters), caption)
 
 

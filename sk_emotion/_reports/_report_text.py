@@ -10,10 +10,10 @@ from ._report_summary import ReportSummary
 
 _WIDTH = 100
 
-# With fewer, the bootstrap finds intervals that are too narrow.
+# With fewer units, bootstrap intervals are too narrow.
 _FEW = 10
 
-# Of a column with more values, the worst and the best are shown.
+# Columns with more values show only the lowest and highest accuracies.
 _MOST_ROWS = 8
 
 _TITLES = {
@@ -33,20 +33,20 @@ _TITLES = {
 
 
 def describe_report(summary: ReportSummary) -> str:
-    """Write all of a report."""
+    """Return the full text of a report."""
     parts = [describe_set(summary), "", *_table_of_scores(summary)]
     parts += ["", describe_majority(summary)]
     for caveat in summary.caveats:
         parts += ["", *textwrap.wrap(printable(caveat), _WIDTH)]
     why = explain_difference(summary)
     if why:
-        parts += ["", *textwrap.wrap(printable(why), _WIDTH), "", "The untouched test set, class by class:"]
+        parts += ["", *textwrap.wrap(printable(why), _WIDTH), "", "The original test set, by class:"]
     parts += ["", *_table_of_classes(summary), "", *_table_of_confusions(summary), *_describe_groups(summary)]
     return "\n".join(map(printable, parts))
 
 
 def explain_difference(summary: ReportSummary) -> str:
-    """Say why the scores on the equalised set differ from those on the untouched one; nothing without one."""
+    """Explain why scores on the equalized and the original test set differ; return nothing without the former."""
     equalized = summary.equalized
     if equalized is None:
         return ""
@@ -56,33 +56,33 @@ def explain_difference(summary: ReportSummary) -> str:
         label = support[support > 0].idxmin()
     n_copies = equalized.n_samples - summary.n_samples
     if not n_copies:
-        return "Both are the same: the classes of this test set are equal as they are."
+        return "Both test sets are the same: the classes are already balanced."
     shares = [part.per_class["support"][label] / part.n_samples for part in (summary, equalized)]
     if shares[0] == shares[1]:
         return ""
     copies = (
-        f"what differs there comes from the {n_copies} copies. They are no new people, and a model that was trained on "
-        "augmented copies of one class may know the class by the traces of the change."
+        f"differences in them come from the {n_copies} copies. Copies do not add new people, and a model trained on "
+        "augmented copies of a class may recognize the class by traces of the augmentation."
         if n_copies > 0
-        else "what differs there comes from the images that were left out."
+        else "differences in them come from the images that were removed."
     )
     return (
-        f"Why they differ: {label} is {shares[0]:.0%} of the untouched images and {shares[1]:.0%} of the equalised "
+        f"Why they differ: {label} is {shares[0]:.0%} of the original images and {shares[1]:.0%} of the equalized "
         "ones, and accuracy, precision and F1 depend on that share. Balanced accuracy and ROC AUC do not: " + copies
     )
 
 
 def describe_set(summary: ReportSummary) -> str:
-    """Say in a line what was judged, and how the intervals came about."""
+    """Describe the test set and the bootstrap in one line."""
     groups = "" if summary.n_groups is None else f" in {summary.n_groups} groups"
     if summary.n_groups == 1:
-        return f"{summary.n_samples} images of one group, which gives no intervals, {len(summary.classes)} classes"
+        return f"{summary.n_samples} images of one group (no confidence intervals), {len(summary.classes)} classes"
     size = f"{summary.n_samples} images{groups}, {len(summary.classes)} classes"
     if not summary.n_resamples:
         return size
     unit = "images" if summary.n_groups is None else "groups"
     n_units = summary.n_samples if summary.n_groups is None else summary.n_groups
-    rough = f"; of {n_units} {unit}, they are rough" if n_units < _FEW else ""
+    rough = f"; approximate, with only {n_units} {unit}" if n_units < _FEW else ""
     return (
         f"{size}; {summary.confidence_level:.0%} confidence intervals by bootstrap of {unit} "
         f"({summary.n_resamples} resamples){rough}"
@@ -90,19 +90,19 @@ def describe_set(summary: ReportSummary) -> str:
 
 
 def describe_majority(summary: ReportSummary) -> str:
-    """Say what is reached without looking at the images."""
+    """Describe the scores of always predicting the most frequent class."""
     support = summary.per_class["support"]
     share = support.max() / summary.n_samples
     n_classes = (support > 0).sum()
     return (
-        f"Always answering {support.idxmax()!s} would give accuracy {share:.3f}, balanced accuracy {1 / n_classes:.3f} "
-        f"and macro F1 {2 * share / (1 + share) / n_classes:.3f}."
+        f"A model that always predicts {support.idxmax()!s} scores accuracy {share:.3f}, balanced accuracy "
+        f"{1 / n_classes:.3f} and macro F1 {2 * share / (1 + share) / n_classes:.3f}."
     )
 
 
 def _table_of_scores(summary: ReportSummary) -> list[str]:
     parts = [summary] if summary.equalized is None else [summary, summary.equalized]
-    rows = [["", "untouched test set", "equalised test set"]] if len(parts) == 2 else []
+    rows = [["", "original test set", "equalized test set"]] if len(parts) == 2 else []
     rows += [
         [title_of(summary, str(name)), *(_cell(part, *part.scores.loc[name]) for part in parts)]
         for name in summary.scores.index
@@ -122,22 +122,22 @@ def _table_of_classes(summary: ReportSummary) -> list[str]:
 
 
 def title_of(summary: ReportSummary, score: str) -> str:
-    """Name a score for people."""
+    """Return the display name of a score."""
     return _TITLES[score] + (f" ({summary.pos_label})" if score in ("f1", "precision") else "")
 
 
 def describe_interval(low: float, high: float) -> str:
-    """Write an interval; nothing if it is unknown."""
+    """Format an interval; return nothing for NaN."""
     return "" if low != low or high != high else f"[{number(low)}, {number(high)}]"
 
 
 def _cell(summary: ReportSummary, value: float, low: float, high: float) -> str:
-    """Write a score with its interval."""
+    """Format a score with its interval."""
     return number(value) + (f" [{number(low)}, {number(high)}]" if summary.n_resamples else "")
 
 
 def _describe_groups(summary: ReportSummary) -> list[str]:
-    """Give the accuracy of the parts of the test set: each value of a column, and the ends alone of many."""
+    """Tabulate the scores of subsets of the test set."""
     lines = []
     for column, part in summary.per_group.groupby("column", sort=False):
         n_more = summary.left_out.get(str(column), 0)

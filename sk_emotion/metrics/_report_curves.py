@@ -1,4 +1,4 @@
-"""The curves and the calibration that a report hands to its page."""
+"""Curves and calibration of a report."""
 
 from typing import Any
 

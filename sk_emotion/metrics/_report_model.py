@@ -1,4 +1,4 @@
-"""What a report keeps of the classifier that it judges."""
+"""Training history and class counts of the evaluated classifier."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from ..preprocessing._pipelines import find_last_step
 
 
 def find_history(estimator: Any) -> list[dict[str, Any]] | None:
-    """Give the epochs of its training; None if it keeps none."""
+    """Return the training history; None if the estimator has none."""
     return getattr(find_last_step(estimator), "history_", None) or None
 
 
 def find_class_counts(estimator: Any) -> pd.DataFrame | None:
-    """Count the classes of its training before and after its sampler; None if it has none that knows."""
+    """Count training images per class before and after over-sampling; None without a sampler that records them."""
     pipeline = getattr(estimator, "best_estimator_", estimator)
     for _, step in getattr(pipeline, "steps", []):
         counts, copies = (getattr(step, name, None) for name in ("class_counts_", "sampling_strategy_"))

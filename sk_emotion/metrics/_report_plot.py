@@ -1,4 +1,4 @@
-"""A report as one picture."""
+"""A report as one figure."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
 
 
 def draw_report(summary: ReportSummary, y_true: NDArray[Any], y_score: NDArray[np.float64] | None, axes: Any) -> Any:
-    """Draw the confusion matrix, F1 of each class and, with scores, both curves; give the axes."""
+    """Plot the confusion matrix, F1 of each class and, with scores, both curves; return the axes."""
     ranked = y_score is not None
     n_panels = 4 if ranked else 2
     if axes is None:
@@ -23,26 +23,26 @@ def draw_report(summary: ReportSummary, y_true: NDArray[Any], y_score: NDArray[n
         _, axes = plt.subplots(rows, 2, figsize=(12, 5 * rows), layout="constrained")
     axes = np.ravel(axes)
     if len(axes) != n_panels:
-        raise ValueError(f"EmotionReport.plot: {len(axes)} axes, expected {n_panels}.")
+        raise ValueError(f"EmotionReport.plot: got {len(axes)} axes, expected {n_panels}.")
     _draw_confusions(summary, axes[0])
     _draw_f1(summary, axes[1])
     if ranked and summary.per_class["roc_auc"].isna().all():
         for ax in axes[2:]:
-            ax.text(0.5, 0.5, "One class alone has no curve.", ha="center", va="center")
+            ax.text(0.5, 0.5, "The curves need at least two classes.", ha="center", va="center")
             ax.set_axis_off()
     elif ranked:
         options = {"classes": summary.classes, "pos_label": summary.pos_label}
         for display, ax in ((MulticlassRocCurveDisplay, axes[2]), (MulticlassPrecisionRecallDisplay, axes[3])):
             display.from_predictions(y_true, y_score, ax=ax, **options)
-        question = "each class against the rest" if summary.pos_label is None else literal(summary.pos_label, 40)
-        axes[2].set_title(f"ROC: {question}")
-        axes[3].set_title(f"Precision and recall: {question}")
+        subject = "each class against the rest" if summary.pos_label is None else literal(summary.pos_label, 40)
+        axes[2].set_title(f"ROC: {subject}")
+        axes[3].set_title(f"Precision and recall: {subject}")
     return axes
 
 
 def _draw_confusions(summary: ReportSummary, ax: Any) -> None:
     display = ConfusionMatrixDisplay(summary.confusion_matrix.to_numpy(), display_labels=summary.classes)
-    # As wide as the panel, beside others.
+    # Fill the panel.
     display.plot(ax=ax, im_kw={"aspect": "auto"})
 
 
@@ -52,7 +52,7 @@ def _draw_f1(summary: ReportSummary, ax: Any) -> None:
     f1 = table["f1"].to_numpy()
     ax.barh(positions, f1, color=COLORS[0], alpha=0.75, height=0.6)
     if summary.n_resamples:
-        # A percentile interval need not hold the score itself.
+        # A percentile interval need not contain the score.
         lengths = np.clip([f1 - table["f1_low"], table["f1_high"] - f1], 0, None)
         ax.errorbar(f1, positions, xerr=lengths, fmt="none", ecolor="0.25", capsize=3)
     macro = summary.scores["value"].to_dict()["f1_macro"]

@@ -1,4 +1,4 @@
-"""The tables of a report: all classes together, each of them, and what is confused with what."""
+"""The tables of a report: overall scores, scores of each class, and the confusion matrix."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def tabulate_scores(
     confidence_level: float,
     random_state: np.random.RandomState,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the scores of all classes together and of each, with intervals of resamples of `units` of images."""
+    """Compute overall and per-class scores with bootstrap intervals; `units` are resampled as a whole."""
     rankings = None if y_score is None else rank_images(true, y_score)
 
     def score(weight: NDArray[np.float64]) -> tuple[Scores, Scores]:
@@ -44,7 +44,7 @@ def tabulate_scores(
 
 
 def tabulate_confusions(true: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> pd.DataFrame:
-    """Count true classes, in rows, against predicted ones."""
+    """Compute the confusion matrix, with true classes in rows."""
     counts = count_confusions(np.ones((1, len(true))), true, predicted, len(classes))[0]
     return pd.DataFrame(
         counts.astype(int), index=pd.Index(classes, name="true"), columns=pd.Index(classes, name="predicted")
@@ -52,13 +52,13 @@ def tabulate_confusions(true: NDArray[Any], predicted: NDArray[Any], classes: ND
 
 
 def append_averages(per_class: pd.DataFrame, scores: pd.DataFrame, n_samples: int) -> pd.DataFrame:
-    """Put the averages over the classes below their table."""
+    """Append the averages over the classes to their table."""
     known = per_class.dropna(subset=["f1"])
     macro = known.mean()
     weighted = pd.Series({name: _average(column, known["support"]) for name, column in known.items()})
     averages = pd.DataFrame({"macro avg": macro, "weighted avg": weighted}).T
     averages["support"] = n_samples
-    # An average of ends of intervals is no end of an interval.
+    # The mean of interval bounds is not the bound of an interval.
     averages[["f1_low", "f1_high"]] = np.nan
     for row, score in (("macro avg", "f1_macro"), ("weighted avg", "f1_weighted")):
         averages.loc[row, ["f1_low", "f1_high"]] = scores.loc[score, ["low", "high"]].to_numpy()
@@ -66,6 +66,6 @@ def append_averages(per_class: pd.DataFrame, scores: pd.DataFrame, n_samples: in
 
 
 def _average(scores: pd.Series, support: pd.Series) -> float:
-    """Average over the classes whose score is known, by their numbers of images; nan if none is."""
+    """Average over the classes with a score, weighted by support; NaN without any."""
     known = scores.notna() & (support > 0)
     return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")
