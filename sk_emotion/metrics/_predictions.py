@@ -4,12 +4,13 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
-from ..preprocessing._pipelines import split_loader, transform_by_all_but_last
+from ..preprocessing._pipelines import find_last_step, split_loader, transform_by_all_but_last
 from ..utils._labels import check_labels, describe_spelling
 from ..utils._tensors import as_numpy
 
@@ -89,8 +90,8 @@ def check_truth(y: Any, owner: str, *others: Any, classes: Any = None) -> tuple[
     unknown = np.setdiff1d(labels, known)
     if len(unknown):
         raise LabelError(
-            f"{owner}: y_true contains {unknown.tolist()}, which are not among the classes {known.tolist()}. Use the "
-            f"spelling, and consolidated labels, of the training set.{describe_spelling(unknown.tolist(), known)}"
+            f"{owner}: y_true contains {unknown.tolist()}, which are not among the classes {known.tolist()}. Labels "
+            f"must be spelled and consolidated as in training.{describe_spelling(unknown.tolist(), known)}"
         )
     if len(known) < 2:
         raise LabelError(f"{owner}: y_true contains a single class, {known[0]!s}. Pass classes=clf.classes_.")
@@ -174,3 +175,20 @@ def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
             "image."
         )
     return persons
+
+
+def find_history(estimator: Any) -> list[dict[str, Any]] | None:
+    """Return the training history; None if the estimator has none."""
+    return getattr(find_last_step(estimator), "history_", None) or None
+
+
+def find_class_counts(estimator: Any) -> pd.DataFrame | None:
+    """Count training images per class before and after over-sampling; None without a sampler that records them."""
+    pipeline = getattr(estimator, "best_estimator_", estimator)
+    for _, step in getattr(pipeline, "steps", []):
+        counts, copies = (getattr(step, name, None) for name in ("class_counts_", "sampling_strategy_"))
+        if counts and copies is not None:
+            before = pd.Series(counts)
+            added = pd.Series({label: copies.get(label, 0) for label in before.index})
+            return pd.DataFrame({"before": before, "after": before + added}).rename_axis("class")
+    return None
