@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 # `make demo` runs the demo.
 SHOWN = {
     "custom_network.py": ["separable", "VGG", "Loaded: "],
-    "final_project_binary.py": ["F1 (pain)", "Why they differ", "equalised test set", "new_photo.png"],
+    "final_project_binary.py": ["F1 (pain)", "Why they differ", "equalized test set", "new_photo.png"],
     "final_project_multiclass.py": ["macro F1", "ROC AUC", "HOG+SVM, for comparison", "new_photo.png"],
     "grid_search.py": ["CNN: 4 candidates", "HOG+SVM: 8 candidates", "On the test set: macro F1"],
     "subject_wise_evaluation.py": ["people known", "people new", "95% interval by people"],

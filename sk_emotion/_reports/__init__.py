@@ -1,8 +1,20 @@
-"""Self-contained pages: tables and drawings of numbers, as HTML that needs no network, no script and no other file."""
+"""Self-contained HTML pages of tables and SVG charts, without scripts or external files."""
 
 from ._charts import Lines, Scale, draw_bins, draw_lines
 from ._environment import describe_environment, describe_parameters, render_environment, render_parameters
-from ._shell import Html, Section, escape, escape_lines, figure, notes, panels, render_fragment, render_page, table
+from ._shell import (
+    Html,
+    Section,
+    escape,
+    escape_lines,
+    figure,
+    notes,
+    panels,
+    render_caveats,
+    render_fragment,
+    render_page,
+    table,
+)
 
 __all__ = [
     "Html",
@@ -18,6 +30,7 @@ __all__ = [
     "figure",
     "notes",
     "panels",
+    "render_caveats",
     "render_environment",
     "render_fragment",
     "render_page",

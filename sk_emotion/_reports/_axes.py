@@ -1,29 +1,29 @@
-"""How the axes of every curve look, and the names in every plot."""
+"""Axes and labels shared by all plots."""
 
 from typing import Any
 
 from ..utils._text import printable
 
-# In characters; longer names would leave no room for what is drawn.
+# In characters; longer names would leave no room for the plot.
 _LONGEST, _TAIL = 24, 8
 
 
 def literal(name: Any, longest: int = _LONGEST) -> str:
-    """Write a name such that Matplotlib shows it on one line, letter by letter, and a legend does not leave it out."""
+    """Escape a name so that Matplotlib shows it verbatim on one line, and legends include it."""
     text = printable(name)
     if not text.strip():
-        # Nothing would be seen of it.
+        # Blank names would be invisible.
         text = repr(text)
     if len(text) > longest:
         text = f"{text[: longest - _TAIL - 1]}\N{HORIZONTAL ELLIPSIS}{text[-_TAIL:]}"
-    # A pair of dollar signs would be set as mathematics.
+    # A pair of dollar signs delimits math text.
     text = text.replace("$", r"\$")
-    # What begins with an underscore is left out of legends.
+    # Legends omit labels that start with an underscore.
     return f" {text}" if text.startswith("_") else text
 
 
 def finish_axes(ax: Any, **legend: Any) -> None:
-    """Give a drawn curve a faint grid, two spines and a legend; `legend` says where it stands."""
+    """Add a grid and a legend, and hide two spines; `legend` is passed to ``Axes.legend``."""
     ax.grid(color="0.93")
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Drawings as inline SVG, in the colours of the text around them."""
+"""Inline SVG charts in the colors of the surrounding text."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -8,48 +8,48 @@ from numpy.typing import NDArray
 
 from ._shell import Html, escape
 
-# In units of the drawing: the edges that hold ticks and labels.
+# Margins for ticks and labels, in units of the drawing.
 _LEFT, _BOTTOM, _TOP, _RIGHT = 34, 32, 6, 8
 
 
 class Scale(NamedTuple):
-    """What a strip in the cell of a table shows, from its left to its right end.
+    """The range of values of a strip chart in a table cell.
 
-    A strip is as wide as its cell and keeps the size of its marks, so that it is read on a phone too. It says nothing
-    that the numbers beside it do not say, and is hidden from screen readers.
+    A strip fills the width of its cell with marks of fixed size, which stay legible on a phone. It repeats the numbers
+    beside it and is therefore hidden from screen readers.
     """
 
     low: float = 0.0
     high: float = 1.0
 
     def at(self, value: float) -> float:
-        """Give a position, in per cent of the width."""
+        """Return the position of a value in percent of the width."""
         return 100 * (value - self.low) / (self.high - self.low)
 
     def axis(self, name: str, ticks: Sequence[float], form: str = "g") -> Html:
-        """Write the ticks, for the head of the column."""
+        """Draw the tick labels for the column header."""
         texts = []
         for tick in ticks:
             place = self.at(tick)
             anchor = "start" if place < 1 else "end" if place > 99 else "middle"
             texts.append(f'<text x="{place:.1f}%" y="11" text-anchor="{anchor}">{tick:{form if tick else "g"}}</text>')
-        said = escape(f"{name}, from {self.low:{form}} to {self.high:{form}}")
-        return Html(f'<svg class="strip" height="14" role="img" aria-label="{said}">{"".join(texts)}</svg>')
+        label = escape(f"{name}, from {self.low:{form}} to {self.high:{form}}")
+        return Html(f'<svg class="strip" height="14" role="img" aria-label="{label}">{"".join(texts)}</svg>')
 
     def strip(self, *marks: str, ticks: Sequence[float] = (), height: int = 22) -> Html:
-        """Draw marks over faint lines at the ticks."""
+        """Draw marks over grid lines at the ticks."""
         lines = "".join(self.rule(tick, "grid", height=height) for tick in ticks)
         return Html(f'<svg class="strip" height="{height}" aria-hidden="true">{lines}{"".join(marks)}</svg>')
 
     def rule(self, value: float, kind: str, *, inset: int = 0, height: int = 22) -> str:
-        """Draw an upright line; nothing at nan."""
+        """Draw a vertical line; nothing for NaN."""
         if value != value:
             return ""
         x = f"{self.at(value):.2f}%"
         return f'<line class="{kind}" x1="{x}" x2="{x}" y1="{inset}" y2="{height - inset}"/>'
 
     def bar(self, value: float, kind: str = "bar", *, top: int = 6, height: int = 10) -> str:
-        """Draw a bar from 0, or from the left end."""
+        """Draw a bar from 0, or from the left end; nothing for NaN."""
         if value != value:
             return ""
         start = self.at(max(self.low, 0.0))
@@ -59,7 +59,7 @@ class Scale(NamedTuple):
         )
 
     def interval(self, low: float, high: float) -> str:
-        """Draw a line with ends; nothing at nan."""
+        """Draw an error bar; nothing for NaN."""
         if low != low or high != high:
             return ""
         left, right = f"{self.at(low):.2f}%", f"{self.at(high):.2f}%"
@@ -67,43 +67,43 @@ class Scale(NamedTuple):
         return f'<line class="whisker" x1="{left}" x2="{right}" y1="11" y2="11"/>{ends}'
 
     def dot(self, value: float, *, y: float = 11, radius: float = 3.5, kind: str = "dot") -> str:
-        """Draw a point; nothing at nan."""
+        """Draw a point; nothing for NaN."""
         return (
             "" if value != value else f'<circle class="{kind}" cx="{self.at(value):.2f}%" cy="{y:.1f}" r="{radius}"/>'
         )
 
 
 class Lines(NamedTuple):
-    """A line of points, and the class of its style."""
+    """The points of a line, and its CSS class."""
 
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | NDArray[np.float64]
+    y: Sequence[float] | NDArray[np.float64]
     kind: str = "line"
 
 
 def draw_lines(
     lines: Iterable[Lines],
     *,
-    said: str,
+    label: str,
     x_label: str,
     y_label: str = "",
     x_ticks: Sequence[float] = (0, 0.5, 1),
     y_ticks: Sequence[float] = (0, 0.5, 1),
     size: tuple[int, int] = (180, 168),
 ) -> Html:
-    """Draw lines between axes that go from the first to the last tick.
+    """Draw lines on axes that range from the first to the last tick.
 
     Parameters
     ----------
     lines : iterable of Lines
-    said : str
-        What is seen, for those who do not see it.
+    label : str
+        Label for screen readers.
     x_label, y_label : str
-        Names of the axes.
+        Labels of the axes.
     x_ticks, y_ticks : sequence of float
-        Where the axes are labelled.
+        Positions of the tick labels.
     size : tuple of (int, int), default=(180, 168)
-        Width and height, in units of about a pixel.
+        Width and height, approximately in pixels.
     """
     frame = _Frame(size, x_ticks, y_ticks)
     marks = [frame.draw(x_label, y_label)]
@@ -111,30 +111,30 @@ def draw_lines(
         points = _thin([(frame.x(x), frame.y(y)) for x, y in zip(line.x, line.y, strict=True) if x == x and y == y])
         marks.append(f'<polyline class="{line.kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>')
         if len(points) < 12 and not line.kind.startswith("chance"):
-            # A line through one point alone would not be seen.
+            # A line through a single point is invisible.
             dot = line.kind.replace("line", "dot")
             marks += [f'<circle class="{dot}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>' for x, y in points]
-    return frame.wrap("".join(marks), said)
+    return frame.wrap("".join(marks), label)
 
 
 def draw_bins(
     edges: NDArray[np.float64],
     heights: NDArray[np.float64],
-    wanted: NDArray[np.float64],
+    targets: NDArray[np.float64],
     rough: NDArray[np.bool_],
     *,
-    said: str,
+    label: str,
     x_label: str,
     y_label: str,
 ) -> Html:
-    """Draw a bar in each bin, outlined where it is rough, and the gap to the height that it should have.
+    """Draw a bar in each bin, outlined if `rough`, and the gap to its target height.
 
-    A bin with nan is empty.
+    Empty bins have a height of NaN.
     """
     ticks = (0, 0.25, 0.5, 0.75, 1)
     frame = _Frame((360, 300), ticks, ticks)
     marks = [frame.draw(x_label, y_label)]
-    for left, right, height, target, is_rough in zip(edges[:-1], edges[1:], heights, wanted, rough, strict=True):
+    for left, right, height, target, is_rough in zip(edges[:-1], edges[1:], heights, targets, rough, strict=True):
         if height != height:
             continue
         start, end, top, aim = frame.x(left) + 1, frame.x(right) - 1, frame.y(height), frame.y(target)
@@ -144,28 +144,28 @@ def draw_bins(
         marks.append(f'<rect class="{kind}" x="{start:.1f}" y="{top:.1f}" {size}/><path class="gap" d="{gap}"/>')
     diagonal = f"{frame.x(0):.1f},{frame.y(0):.1f} {frame.x(1):.1f},{frame.y(1):.1f}"
     marks.append(f'<polyline class="chance" points="{diagonal}"/>')
-    return frame.wrap("".join(marks), said)
+    return frame.wrap("".join(marks), label)
 
 
 class _Frame:
-    """Where numbers lie in a drawing with axes."""
+    """The coordinate system of a chart with axes."""
 
     def __init__(self, size: tuple[int, int], x_ticks: Sequence[float], y_ticks: Sequence[float]):
         self.width, self.height = size
         self.x_ticks, self.y_ticks = x_ticks, y_ticks
 
     def x(self, value: float) -> float:
-        """Give the position of a value from the left."""
+        """Return the horizontal position of a value."""
         low, high = self.x_ticks[0], self.x_ticks[-1]
         return _LEFT + (self.width - _LEFT - _RIGHT) * (value - low) / (high - low or 1)
 
     def y(self, value: float) -> float:
-        """Give the position of a value from the top."""
+        """Return the vertical position of a value."""
         low, high = self.y_ticks[0], self.y_ticks[-1]
         return self.height - _BOTTOM - (self.height - _BOTTOM - _TOP) * (value - low) / (high - low or 1)
 
     def draw(self, x_label: str, y_label: str) -> str:
-        """Draw grid, ticks and names of the axes."""
+        """Draw the grid, the ticks and the axis labels."""
         left, right, top, bottom = _LEFT, self.width - _RIGHT, _TOP, self.height - _BOTTOM
         marks = []
         for tick in self.y_ticks:
@@ -185,16 +185,16 @@ class _Frame:
             )
         return "".join(marks)
 
-    def wrap(self, marks: str, said: str) -> Html:
-        """Make a drawing of marks."""
+    def wrap(self, marks: str, label: str) -> Html:
+        """Wrap marks in an SVG element."""
         return Html(
-            f'<svg class="drawing" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(said)}">'
+            f'<svg class="drawing" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(label)}">'
             f"{marks}</svg>"
         )
 
 
 def _thin(points: list[tuple[float, float]], least: float = 1.0) -> list[tuple[float, float]]:
-    """Leave out points that lie closer to the last one kept than an eye can see."""
+    """Drop points that are imperceptibly close to the last point kept."""
     kept: list[Any] = []
     for point in points:
         if not kept or abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) >= least:

@@ -1,4 +1,4 @@
-"""In what surroundings numbers came about, and with which parameters."""
+"""The environment and the parameters that produced a result."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy")
 
 
 def describe_environment() -> dict[str, str]:
-    """Name time, machine and versions."""
+    """Return time, platform and package versions."""
     from sk_emotion import __version__
 
     versions = {"sk_emotion": __version__}
@@ -34,22 +34,22 @@ def describe_environment() -> dict[str, str]:
 
 
 def describe_parameters(estimator: Any) -> dict[str, str]:
-    """Write every parameter of an estimator and of its parts as Python would; its class is that of ``""``."""
+    """Return the repr of each parameter of an estimator and its nested estimators; its class is under ``""``."""
     params = _collect_parameters(estimator)
-    made_of = {name for name, value in params.items() if hasattr(value, "get_params")}
-    # The steps are listed by name, each with its parameters.
-    shown = {name: value for name, value in params.items() if not _lists_steps(value)}
-    told = {"": _name(estimator)}
+    nested = {name for name, value in params.items() if hasattr(value, "get_params")}
+    # Steps have entries of their own.
+    kept = {name: value for name, value in params.items() if not _lists_steps(value)}
+    described = {"": _name(estimator)}
     with sklearn.config_context(print_changed_only=False):
-        for name in sorted(shown):
-            told[name] = type(shown[name]).__name__ if name in made_of else repr(shown[name])
+        for name in sorted(kept):
+            described[name] = type(kept[name]).__name__ if name in nested else repr(kept[name])
     if hasattr(estimator, "best_params_"):
-        told["chosen by the search"] = repr(estimator.best_params_)
-    return told
+        described["chosen by the search"] = repr(estimator.best_params_)
+    return described
 
 
 def _collect_parameters(estimator: Any) -> dict[str, Any]:
-    """Give all parameters; those of a frozen estimator too, which gives none of what it holds."""
+    """Return all parameters, including those of frozen estimators, which hide them."""
     params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
     frozen = {name: value.estimator for name, value in params.items() if isinstance(value, FrozenEstimator)}
     for name, value in frozen.items():
@@ -59,21 +59,21 @@ def _collect_parameters(estimator: Any) -> dict[str, Any]:
 
 
 def render_environment(environment: Mapping[str, str]) -> Html:
-    """Make a table of :func:`describe_environment`."""
+    """Render the table of :func:`describe_environment`."""
     rows = [[name, value] for name, value in environment.items()]
-    caption = "What computed these numbers. Another version or machine may give slightly other ones."
-    return figure(table("Environment", ["what", "value"], rows, kind="text"), caption)
+    caption = "Where these numbers were computed. Other versions or machines may give slightly different results."
+    return figure(table("Environment", ["name", "value"], rows, kind="text"), caption)
 
 
 def render_parameters(parameters: Mapping[str, str], name: str = "") -> Html:
-    """Make a table of :func:`describe_parameters`."""
+    """Render the table of :func:`describe_parameters`."""
     label = f"Parameters of {name}" if name else "Parameters"
     rows = [[parameter or "(class)", escape_lines(value)] for parameter, value in parameters.items()]
     return table(label, ["parameter", "value"], rows, kind="text")
 
 
 def _name(estimator: Any) -> str:
-    """Name the class of an estimator, and of what it holds."""
+    """Return the class name of an estimator, with those of its steps or inner estimator."""
     name = type(estimator).__name__
     if hasattr(estimator, "steps"):
         return f"{name} of {', '.join(type(step).__name__ for _, step in estimator.steps)}"

@@ -1,4 +1,4 @@
-"""What every page is made of: sections, figures with captions, and tables."""
+"""Building blocks of pages: sections, figures with captions, and tables."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,30 +10,30 @@ from ._style import FRAGMENT_STYLE, PAGE_STYLE
 
 
 class Html(str):
-    """Text that is HTML already; any other text is escaped where it is put into a page."""
+    """Text that is already HTML; other text is escaped when it is added to a page."""
 
     __slots__ = ()
 
 
 def escape(text: Any) -> str:
-    """Write text for a page on one line, so that nothing in it is a tag or a sign that is obeyed and not seen."""
+    """Escape markup and control characters, and put text on one line."""
     return escape_markup(printable(text))
 
 
 def escape_lines(text: str) -> Html:
-    """Write text of several lines for a page that keeps them."""
+    """Escape each line of a text, keeping the line breaks."""
     return Html("\n".join(map(escape, text.splitlines())))
 
 
 class Section(NamedTuple):
-    """A part of a page that its table of contents leads to; it is left out if its body is empty."""
+    """A section of a page, linked from its table of contents; omitted if its body is empty."""
 
     title: str
     body: str
 
 
 def render_page(heading: str, lead: str, sections: Iterable[Section]) -> str:
-    """Give the whole page: heading, opening line, table of contents, and the sections that say anything."""
+    """Render a page with heading, lead, table of contents and all nonempty sections."""
     shown = [(re.sub(r"\W+", "-", section.title.lower()), section) for section in sections if section.body]
     links = "".join(f'<li><a href="#{anchor}">{escape(section.title)}</a></li>\n' for anchor, section in shown)
     body = "".join(
@@ -42,7 +42,7 @@ def render_page(heading: str, lead: str, sections: Iterable[Section]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Without an icon of its own, a browser would ask a server for one.
+        # Without an icon, a browser would request one from a server.
         f'<link rel="icon" href="data:,"><title>{escape(heading)}</title>'
         f"<style>{PAGE_STYLE}{FRAGMENT_STYLE}</style></head>\n<body>"
         f"<header><h1>{escape(heading)}</h1><p>{escape(lead)}</p></header>\n"
@@ -52,32 +52,32 @@ def render_page(heading: str, lead: str, sections: Iterable[Section]) -> str:
 
 
 def render_fragment(*parts: str) -> str:
-    """Give what a notebook shows."""
+    """Render the HTML shown in a notebook."""
     return f'<div class="ske"><style>{FRAGMENT_STYLE}</style>{"".join(parts)}</div>\n'
 
 
 def figure(content: str, caption: str) -> Html:
-    """Put a caption under what is shown, which says how to read it; nothing under nothing."""
+    """Add a caption below some content; return nothing without content."""
     return Html(f"<figure>{content}<figcaption>{_text(caption)}</figcaption></figure>\n" if content else "")
 
 
 def table(
     label: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "", row_kinds: Sequence[str] = ()
 ) -> Html:
-    """Make a table whose rows begin with their name; too wide for the screen, it is scrolled by itself.
+    """Render a table whose rows start with their name; tables wider than the screen scroll.
 
     Parameters
     ----------
     label : str
-        What the table is, for those who do not see it.
+        Label for screen readers.
     header : sequence of str
         Names of the columns.
     rows : iterable of sequence of str
-        Cells; text is escaped, :class:`Html` is not, and may bring a ``<td>`` of its own.
+        Cells; text is escaped, :class:`Html` is not and may contain its own ``<td>``.
     kind : str, default=""
-        Class of the style: ``"text"`` for words in place of numbers, ``"confusion"``, ...
+        CSS class of the table: ``"text"`` for text instead of numbers, ``"confusion"``, ...
     row_kinds : sequence of str, default=()
-        Class of each row.
+        CSS class of each row.
     """
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in header)
     body = []
@@ -87,21 +87,26 @@ def table(
         body.append(f'{opening}<th scope="row">{_text(name)}</th>{"".join(map(_cell, cells))}</tr>')
     rows_text = "\n".join(body)
     return Html(
-        # A region that is scrolled must be reached by keys too.
+        # Scrollable regions must be reachable by keyboard.
         f'<div class="wide {kind}" role="region" tabindex="0" aria-label="{escape(label)}">'
         f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows_text}</tbody></table></div>\n"
     )
 
 
 def panels(drawings: Iterable[tuple[str, str]], least: str = "10rem") -> Html:
-    """Set small drawings side by side, each below its title, none narrower than `least`."""
+    """Lay out small charts in a grid, each with a title and at least as wide as `least`."""
     items = "".join(f"<div><p>{_text(title)}</p>{drawing}</div>" for title, drawing in drawings)
     return Html(f'<div class="panels" style="--least: {least}">{items}</div>' if items else "")
 
 
 def notes(*lines: str) -> Html:
-    """Give each line a paragraph."""
+    """Render each line as a paragraph."""
     return Html("".join(f'<p class="note">{_text(line)}</p>' for line in lines if line))
+
+
+def render_caveats(caveats: Iterable[str]) -> str:
+    """Render each caveat as a highlighted paragraph."""
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
 
 
 def _cell(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""How pages look, in light and in dark."""
+"""Style sheets of pages, in light and dark mode."""
 
 from ._palette import COLORS
 

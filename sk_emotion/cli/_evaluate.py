@@ -61,7 +61,7 @@ def evaluate(
     from .. import EmotionReport
     from .._reports import describe_parameters
     from ..exceptions import DatasetWarning
-    from ..metrics._report_model import find_history
+    from ..metrics._predictions import find_history
     from ..prediction._predict_faces import read_faces
     from ._question import BinaryAnswer
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .._reports._axes import literal
 from .._reports._palette import COLORS
 from ..exceptions import LabelError
-from ..metrics._predictions import as_probabilities, ask_both, check_scores, find_codes
+from ..metrics._predictions import as_probabilities, check_scores, find_codes, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
 from ..utils._labels import check_labels
@@ -117,7 +117,7 @@ class FaceGridDisplay:
         owner = cls.__name__
         _check_choice(owner, n_faces, order, y)
         classifier, faces, images = read_images(estimator, X, image_shape)
-        predicted, scores = ask_both(classifier, faces)
+        predicted, scores = predict_with_scores(classifier, faces)
         chosen, labels = cls._choose(y, predicted, scores, classifier.classes_, n_faces, order)
         if not hasattr(classifier, "predict_proba"):
             # Decision values can be mistaken for probabilities.

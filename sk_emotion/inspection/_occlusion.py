@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._predictions import ask_both, check_scores, score_images
+from ..metrics._predictions import check_scores, predict_with_scores, score_images
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 from ._faces import read_images
 
@@ -124,7 +124,7 @@ class OcclusionDisplay(AttributionDisplay):
             if not isinstance(share, Real) or not 0 < float(share) < 1:
                 raise ValueError(f"{owner}: {name}={share!r}, expected a fraction of the face between 0 and 1.")
         classifier, faces, images = read_images(estimator, X, image_shape)
-        predicted, scores = ask_both(classifier, faces)
+        predicted, scores = predict_with_scores(classifier, faces)
         if scores is None:
             raise TypeError(
                 f"{owner}: {type(estimator).__name__} has neither predict_proba nor decision_function. Use a "

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says."""
+"""Expected calibration error."""
 
 from typing import Any, NamedTuple
 
@@ -8,10 +8,10 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 
 def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None, n_bins: int = 15) -> float:
-    """Tell how far confidence and accuracy lie apart.
+    """Compute the expected calibration error of predicted probabilities.
 
-    Faces are sorted into bins by the probability of the predicted class; in each bin, the mean probability is compared
-    with the share of faces that were told rightly [1]_.
+    Samples are binned by the probability of the predicted class; in each bin, the mean probability is compared with the
+    accuracy [1]_.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None
     Returns
     -------
     float
-        Mean difference over the faces, from 0 (best) to 1.
+        Mean absolute difference between confidence and accuracy, weighted by bin size, from 0 (best) to 1.
 
     Raises
     ------
     ValueError
-        If rows do not match, or the columns do not match the classes.
+        If `y_true` and `y_proba` have different lengths, or the columns do not match the classes.
 
     References
     ----------
@@ -52,19 +52,19 @@ def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None
             f"expected_calibration_error: y_proba has {probabilities.shape[1]} columns for {len(classes)} classes: "
             f"{classes.tolist()}. Pass classes=model.classes_."
         )
-    right = classes[probabilities.argmax(axis=1)] == labels
-    return bin_confidences(probabilities.max(axis=1), right, n_bins).mean_gap()
+    correct = classes[probabilities.argmax(axis=1)] == labels
+    return bin_confidences(probabilities.max(axis=1), correct, n_bins).mean_gap()
 
 
 class ConfidenceBins(NamedTuple):
-    """Bins of equal width, from 0 to 1.
+    """Confidence and accuracy in bins of equal width from 0 to 1.
 
     Attributes
     ----------
     counts : ndarray of int of shape (n_bins,)
-        Numbers of faces.
+        Number of samples in each bin.
     confidence, accuracy : ndarray of shape (n_bins,)
-        Mean probability of what was predicted, and share of right predictions; nan in an empty bin.
+        Mean probability of the predicted class, and share of correct predictions; NaN in an empty bin.
     """
 
     counts: NDArray[np.int64]
@@ -72,14 +72,14 @@ class ConfidenceBins(NamedTuple):
     accuracy: NDArray[np.float64]
 
     def mean_gap(self) -> float:
-        """Give the mean distance of confidence and accuracy over the faces: the expected calibration error."""
+        """Compute the expected calibration error."""
         return float(np.nansum(self.counts * np.abs(self.confidence - self.accuracy)) / self.counts.sum())
 
 
-def bin_confidences(confidence: NDArray[np.float64], right: NDArray[np.bool_], n_bins: int = 15) -> ConfidenceBins:
-    """Sort faces into bins by the probability of what was predicted, and compare it with what was right."""
+def bin_confidences(confidence: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 15) -> ConfidenceBins:
+    """Bin samples by confidence and compute the accuracy of each bin."""
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
-        means = [np.bincount(bins, weights=values, minlength=n_bins) / counts for values in (confidence, right)]
+        means = [np.bincount(bins, weights=values, minlength=n_bins) / counts for values in (confidence, correct)]
     return ConfidenceBins(counts, *means)

@@ -1,4 +1,4 @@
-"""Reliability diagrams of any number of classes; scikit-learn's are binary only."""
+"""Reliability diagrams for any number of classes; scikit-learn's are binary only."""
 
 from numbers import Integral
 from typing import Any
@@ -14,26 +14,25 @@ from ._predictions import as_probabilities, check_scores, check_truth, choose_po
 
 
 class MulticlassCalibrationDisplay:
-    """Whether probabilities mean what they say: accuracy against confidence.
+    """Reliability diagram: accuracy against confidence.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions`. Faces are sorted into bins by their confidence, which is
-    the probability of the predicted label [1]_. Below the dashed line, a classifier is surer than it is right. Of two
-    classes, the bins are those of the positive one's probability, as in
-    :class:`sklearn.calibration.CalibrationDisplay`.
+    Use :meth:`from_estimator` or :meth:`from_predictions`. Samples are binned by confidence, the probability of the
+    predicted label [1]_. Points below the dashed line mean that the classifier is overconfident. With two classes, the
+    bins are those of the probability of the positive class, as in :class:`sklearn.calibration.CalibrationDisplay`.
 
     Parameters
     ----------
     prob_pred : ndarray of shape (n_bins,)
-        Mean confidence in each bin; NaN where it holds no face.
+        Mean confidence in each bin; NaN in empty bins.
     prob_true : ndarray of shape (n_bins,)
-        Share of the faces in each bin that were told rightly, or that are of the positive class.
+        Accuracy in each bin or, with two classes, share of the positive class; NaN in empty bins.
     counts : ndarray of int of shape (n_bins,)
-        Number of faces in each bin.
+        Number of samples in each bin.
     expected_calibration_error : float
-        As :func:`sk_emotion.metrics.expected_calibration_error` gives it for as many bins. Of two classes too, it is
-        that of the predicted label.
+        Result of :func:`sk_emotion.metrics.expected_calibration_error` for the same number of bins. It refers to the
+        predicted label, also with two classes.
     pos_label : label, default=None
-        The positive one of two classes; None for more.
+        The positive class; None with more than two classes.
 
     Attributes
     ----------
@@ -42,11 +41,11 @@ class MulticlassCalibrationDisplay:
     line_ : matplotlib line
         Accuracy against confidence.
     bars_ : matplotlib BarContainer
-        Share of the faces in each bin.
+        Share of the samples in each bin.
 
     See Also
     --------
-    sk_emotion.metrics.expected_calibration_error : The distance as one number.
+    sk_emotion.metrics.expected_calibration_error : The calibration error as one number.
     sklearn.calibration.CalibrationDisplay : For two classes.
 
     References
@@ -83,22 +82,22 @@ class MulticlassCalibrationDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any, *, n_bins: int = 15, pos_label: Any = None, ax: Any = None
     ) -> "MulticlassCalibrationDisplay":
-        """Draw the diagram of a classifier.
+        """Plot the reliability diagram of a classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba``.
+            Fitted classifier with ``predict_proba``.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator expects them.
         y : array-like of shape (n_samples,)
             True labels.
         n_bins : int, default=15
             Number of bins of equal width.
         pos_label : label, default=None
-            Of two classes, the one whose probability is judged; by default the last of ``estimator.classes_``.
+            The positive class of a binary problem; by default the last of ``estimator.classes_``.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -107,15 +106,15 @@ class MulticlassCalibrationDisplay:
         Raises
         ------
         LabelError
-            If the labels are not those of the estimator.
+            If `y` contains labels that the estimator does not know.
         TypeError
-            If the estimator gives no probabilities.
+            If the estimator has no ``predict_proba``.
         """
         classifier, faces = load_faces(estimator, X)
         if not hasattr(classifier, "predict_proba"):
             raise TypeError(
-                f"{cls.__name__}: {type(estimator).__name__} has no predict_proba, and only probabilities can be "
-                "calibrated. Use a classifier that has, such as make_hog_svm(probability=True)."
+                f"{cls.__name__}: {type(estimator).__name__} has no predict_proba. Use a classifier with "
+                "predict_proba, such as make_hog_svm(probability=True)."
             )
         return cls.from_predictions(
             y,
@@ -130,22 +129,22 @@ class MulticlassCalibrationDisplay:
     def from_predictions(
         cls, y_true: Any, y_proba: Any, *, classes: Any = None, n_bins: int = 15, pos_label: Any = None, ax: Any = None
     ) -> "MulticlassCalibrationDisplay":
-        """Draw the diagram of probabilities.
+        """Plot the reliability diagram of predicted probabilities.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
             True labels.
         y_proba : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Probabilities; one column alone is that of the positive class.
+            Predicted probabilities; a single column is that of the positive class.
         classes : array-like of shape (n_classes,), default=None
-            Labels of the columns; by default those that occur in `y_true`, sorted.
+            Labels of the columns; by default the sorted labels of `y_true`.
         n_bins : int, default=15
             Number of bins of equal width.
         pos_label : label, default=None
-            Of two classes, the one whose probability is judged; by default the last one.
+            The positive class of a binary problem; by default the last one.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -154,29 +153,29 @@ class MulticlassCalibrationDisplay:
         Raises
         ------
         LabelError
-            If labels, classes and probabilities do not match, or `y_proba` holds no probabilities.
+            If labels, classes and probabilities do not match, or `y_proba` does not contain probabilities.
         ValueError
-            If `n_bins` is no number of bins.
+            If `n_bins` is not a positive integer.
         """
         owner = cls.__name__
         if not isinstance(n_bins, Integral) or isinstance(n_bins, bool) or n_bins < 1:
-            raise ValueError(f"{owner}: n_bins={n_bins!r}, expected a whole number of at least 1.")
+            raise ValueError(f"{owner}: n_bins={n_bins!r}, expected an integer of at least 1.")
         labels, known = check_truth(y_true, owner, classes=classes)
         positive = choose_positive(known, pos_label, owner) if len(known) == 2 else None
         scores = check_scores(y_proba, known, len(labels), owner, positive)
         probabilities = as_probabilities(scores)
         if probabilities is None:
             raise LabelError(
-                f"{owner}: y_proba holds values from {scores.min():g} to {scores.max():g}, whose rows do not all sum "
-                "to 1, expected probabilities. Give what predict_proba returns, not decision values."
+                f"{owner}: y_proba has values from {scores.min():g} to {scores.max():g} and rows that do not sum to 1; "
+                "expected probabilities. Pass the output of predict_proba, not decision values."
             )
         if positive is None:
             confidence = probabilities.max(axis=1)
-            right = known[probabilities.argmax(axis=1)] == labels
+            correct = known[probabilities.argmax(axis=1)] == labels
         else:
             confidence = probabilities[:, np.flatnonzero(known == positive)[0]]
-            right = labels == positive
-        bins = bin_confidences(confidence, right, int(n_bins))
+            correct = labels == positive
+        bins = bin_confidences(confidence, correct, int(n_bins))
         return cls(
             prob_pred=bins.confidence,
             prob_true=bins.accuracy,
@@ -186,12 +185,12 @@ class MulticlassCalibrationDisplay:
         ).plot(ax)
 
     def plot(self, ax: Any = None) -> "MulticlassCalibrationDisplay":
-        """Draw the diagram.
+        """Plot the diagram.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -204,18 +203,18 @@ class MulticlassCalibrationDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         filled = self.counts > 0
         confidence, accuracy = self.prob_pred[filled], self.prob_true[filled]
-        centres = (np.arange(len(self.counts)) + 0.5) / len(self.counts)
-        # Shares of the faces fit on the axis of accuracy: both run from 0 to 1.
+        centers = (np.arange(len(self.counts)) + 0.5) / len(self.counts)
+        # Both the shares and the accuracy range from 0 to 1.
         self.bars_ = ax.bar(
-            centres,
+            centers,
             self.counts / self.counts.sum(),
             width=0.9 / len(self.counts),
             color="0.85",
-            label="share of the faces",
+            label="share of samples",
         )
         ax.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="perfectly calibrated")
         ax.vlines(confidence, accuracy, confidence, color=COLORS[1], linewidth=1.5, label="gap")
-        # A bin of few faces has a small point: it tells little.
+        # Points scale with the size of their bin: few samples say little.
         ax.scatter(
             confidence, accuracy, s=12 + 150 * self.counts[filled] / self.counts.max(), color=COLORS[0], zorder=3
         )

@@ -1,4 +1,4 @@
-"""What makes scores worth less than they seem: leaks, absent classes, and classes of few faces."""
+"""Caveats of scores: leakage, missing classes and small classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._reports import escape
+from .._reports import render_caveats as render_caveats
 from ..exceptions import LabelError
 from ..leakage._overlap import find_shared, number_copies
 from ..utils._labels import check_labels
@@ -15,39 +15,41 @@ from ..utils._text import abridge
 
 # A recall of 0.8 on 20 faces has a standard error of 0.09.
 _FEW = 20
+
+# Classes named in a caveat.
 _NAMED = 5
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 
 
 def find_leaks(X: Any, X_train: Any, groups: Any, groups_train: Any) -> list[str]:
-    """Say what of a test set was trained on already, as far as the training set is told."""
+    """Describe which test images or groups are also in the training set."""
     caveats = []
     if groups_train is not None:
         if groups is None or isinstance(groups, str):
             raise LabelError(
-                f"EmotionReport: groups_train is given, but groups={groups!r}. Give the groups of the test images too."
+                f"EmotionReport: groups_train was passed, but groups={groups!r}. Pass the groups of the test images."
             )
         parts = [check_labels(part, "EmotionReport", "groups") for part in (groups_train, groups)]
         remedy = "Split by groups, as train_val_test_split(X, y, groups=...) does."
-        caveats += describe_groups(np.concatenate(parts), [_follow(*map(len, parts))], remedy)
+        caveats += describe_groups(np.concatenate(parts), [_number_rows(*map(len, parts))], remedy)
     copies = None if X_train is None else number_copies(X_train, X)
     if copies is not None:
         n_train = _num_samples(X_train)
         remedy = "Split by groups='duplicates', as in train_val_test_split."
-        caveats += describe_copies(copies, [_follow(n_train, len(copies) - n_train)], remedy, first_test=n_train)
+        caveats += describe_copies(copies, [_number_rows(n_train, len(copies) - n_train)], remedy, first_test=n_train)
     return caveats
 
 
-def _follow(n_train: int, n_test: int) -> Split:
-    """Give the rows of a training set, and of a test set behind it."""
+def _number_rows(n_train: int, n_test: int) -> Split:
+    """Return the row numbers of a training set followed by a test set."""
     return np.arange(n_train), np.arange(n_train, n_train + n_test)
 
 
 def describe_copies(copies: NDArray[Any], splits: Sequence[Split], remedy: str, *, first_test: int = 0) -> list[str]:
-    """Say how many images are tested by a model that was trained on a copy of them.
+    """Describe how many test images have a copy in the training set.
 
-    Test images are counted from row `first_test`.
+    Test images are numbered from row `first_test`.
     """
     shared = [find_shared(copies, train, test) for train, test in splits]
     n_shared = _count_distinct(shared)
@@ -63,7 +65,7 @@ def describe_copies(copies: NDArray[Any], splits: Sequence[Split], remedy: str, 
 
 
 def describe_groups(groups: NDArray[Any], splits: Sequence[Split], remedy: str) -> list[str]:
-    """Say how many groups are in training and test set at once."""
+    """Describe how many groups are in both the training and the test set."""
     shared = np.unique(np.concatenate([groups[find_shared(groups, train, test)] for train, test in splits]))
     if not len(shared):
         return []
@@ -75,28 +77,28 @@ def describe_groups(groups: NDArray[Any], splits: Sequence[Split], remedy: str) 
 
 
 def describe_few(labels: NDArray[Any], classes: NDArray[Any]) -> list[str]:
-    """Say which classes have so few faces that their scores are mostly chance."""
+    """Describe which classes have too few faces for reliable scores."""
     counts = [int(np.sum(labels == name)) for name in classes]
     few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if 0 < count < _FEW]
     if not few:
         return []
-    told = abridge(few, _NAMED)
-    return [f"Fewer than {_FEW} test faces: {told}. Scores that rest on so few may be far off by chance."]
+    names = abridge(few, _NAMED)
+    return [f"Fewer than {_FEW} test faces: {names}. Scores that rest on so few may be far off by chance."]
 
 
 def describe_absent(absent: NDArray[Any]) -> list[str]:
-    """Say which classes a test set lacks, and what the scores make of it."""
+    """Describe which classes the test set lacks, and how scores treat them."""
     if not len(absent):
         return []
-    told = abridge([str(name) for name in absent], _NAMED)
+    names = abridge([str(name) for name in absent], _NAMED)
     return [
-        f"No test face of {told}: macro F1 counts such a class as 0 where it is "
+        f"No test face of {names}: macro F1 counts such a class as 0 where it is "
         "predicted, and the other means over classes leave it out."
     ]
 
 
 def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[str]:
-    """Say how many folds test without a class, and what the scores make of it."""
+    """Describe how many folds lack a class in their test set, and how scores treat it."""
     absent = [np.setdiff1d(y, y[test]) for _, test in splits]
     lacking = [fold for fold, names in enumerate(absent) if len(names)]
     if not lacking:
@@ -107,11 +109,6 @@ def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[s
         "there, macro F1 counts such a class as 0 where it is predicted, and the default ROC AUC leaves it out. A "
         "smaller cv has fewer such folds."
     ]
-
-
-def render_caveats(caveats: Sequence[str]) -> str:
-    """Set caveats apart on a page."""
-    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
 
 
 def _count_distinct(parts: Sequence[NDArray[Any]]) -> int:

@@ -1,4 +1,4 @@
-"""A confusion matrix that tells counts and shares at once."""
+"""A confusion matrix that shows counts and row shares."""
 
 from typing import Any
 
@@ -8,28 +8,27 @@ from sklearn import metrics
 
 from .._reports._axes import literal
 
-# More or longer names than this would run into one another below the matrix.
-_MAX_LEVEL_NAMES, _MAX_LEVEL_LETTERS = 3, 14
+# More or longer names than this would overlap below the matrix.
+_MAX_HORIZONTAL_NAMES, _MAX_HORIZONTAL_LETTERS = 3, 14
 _INCHES_PER_LETTER = 0.12
-_SLOPE = 35
+_ROTATION = 35
 
 _NORMALIZED = {"true": "Share of the true class", "pred": "Share of the predicted class", "all": "Share of all images"}
 
 
 class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
-    """Confusion matrix whose cells show how many images they hold, and which share of their true class.
+    """Confusion matrix that shows counts and shares of the true class.
 
-    It takes the place of scikit-learn's, with the same parameters and attributes. A cell is coloured by its share, so
-    that a rare class is as visible as a frequent one: with classes of unequal size, as those of emotions are, colours
-    of counts would show little but the frequent ones.
+    Same parameters and attributes as scikit-learn's. Cells are colored by share, so that rare classes are as visible as
+    frequent ones.
 
     Use :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     confusion_matrix : ndarray of shape (n_classes, n_classes)
-        Counts, or sums of weights: a row for each true class, a column for each predicted one. A matrix of shares,
-        which is what `normalize` makes of it, is shown as it is.
+        Counts or sums of weights: true classes in rows, predicted classes in columns. A normalized matrix is shown
+        unchanged.
     display_labels : array-like of shape (n_classes,), default=None
         Names of the classes; by default their numbers.
 
@@ -43,8 +42,8 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : Coloured by count.
-    EmotionReport : Draws it beside the scores of each class.
+    sklearn.metrics.ConfusionMatrixDisplay : Colored by count.
+    EmotionReport : Plots it beside the scores of each class.
 
     Examples
     --------
@@ -66,24 +65,24 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         im_kw: dict[str, Any] | None = None,
         text_kw: dict[str, Any] | None = None,
     ) -> "ConfusionMatrixDisplay":
-        """Draw the matrix.
+        """Plot the matrix.
 
         Parameters
         ----------
         include_values : bool, default=True
-            Whether cells show their values.
+            Whether to show the values of the cells.
         cmap : str or matplotlib Colormap, default="Blues"
-            Colours of shares from 0 to 1.
+            Color map of shares from 0 to 1.
         xticks_rotation : {"auto", "vertical", "horizontal"} or float, default="auto"
-            Slope of the names below the matrix; ``"auto"`` slopes more than three.
+            Rotation of the names below the matrix; ``"auto"`` rotates more than three names, or long ones.
         values_format : str, default=None
-            Format of the counts; by default ``"d"``, or ``".4g"`` for weights. A matrix of shares has ``".0%"``.
+            Format of the values; by default ``"d"`` for counts, ``".4g"`` for weights and ``".0%"`` for shares.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
         colorbar : bool, default=False
-            Whether to add a scale of colours. The cells tell their shares without one.
+            Whether to add a color bar.
         im_kw, text_kw : dict, default=None
-            For ``Axes.imshow`` and ``Axes.text``.
+            Keyword arguments for ``Axes.imshow`` and ``Axes.text``.
 
         Returns
         -------
@@ -97,30 +96,30 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         if ax is None:
             import matplotlib.pyplot as plt
 
-            side = max(4.0, 1.5 + 0.7 * len(matrix)) + _INCHES_PER_LETTER * max(longest - _MAX_LEVEL_LETTERS, 0)
+            side = max(4.0, 1.5 + 0.7 * len(matrix)) + _INCHES_PER_LETTER * max(longest - _MAX_HORIZONTAL_LETTERS, 0)
             _, ax = plt.subplots(figsize=(side, side), layout="constrained")
-        crowded = len(matrix) > _MAX_LEVEL_NAMES or longest > _MAX_LEVEL_LETTERS
-        sloped = xticks_rotation == "auto" and crowded
-        level = "horizontal" if xticks_rotation == "auto" else xticks_rotation
+        crowded = len(matrix) > _MAX_HORIZONTAL_NAMES or longest > _MAX_HORIZONTAL_LETTERS
+        rotated = xticks_rotation == "auto" and crowded
+        rotation = "horizontal" if xticks_rotation == "auto" else xticks_rotation
         super().plot(
             include_values=False,
             cmap=cmap,
-            xticks_rotation=_SLOPE if sloped else level,
+            xticks_rotation=_ROTATION if rotated else rotation,
             ax=ax,
             colorbar=False,
             im_kw={"vmin": 0, "vmax": 1, **(im_kw or {})},
         )
         ax.set(xticklabels=labels, yticklabels=labels)
-        if sloped:
+        if rotated:
             for name in ax.get_xticklabels():
                 name.set(ha="right", rotation_mode="anchor")
-        # scikit-learn gave the counts their colours.
+        # scikit-learn colors by count: color by share instead.
         shares = matrix if _holds_shares(matrix) else _share_rows(matrix)
         self.im_.set_data(shares)
         if include_values:
             self._write_values(matrix, shares, values_format, text_kw or {})
         if colorbar:
-            # As tall as a square matrix.
+            # Same height as a square matrix.
             self.figure_.colorbar(self.im_, ax=ax, fraction=0.046, pad=0.04)
         ax.set(xlabel="predicted", ylabel="true")
         if include_values and shares is not matrix:
@@ -147,14 +146,14 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         im_kw: dict[str, Any] | None = None,
         text_kw: dict[str, Any] | None = None,
     ) -> "ConfusionMatrixDisplay":
-        """Draw the confusions of a classifier.
+        """Plot the confusion matrix of a classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted.
+            Fitted classifier.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator expects them.
         y : array-like of shape (n_samples,)
             True labels.
         labels, sample_weight, normalize, display_labels
@@ -203,18 +202,18 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         im_kw: dict[str, Any] | None = None,
         text_kw: dict[str, Any] | None = None,
     ) -> "ConfusionMatrixDisplay":
-        """Draw the confusions of predictions.
+        """Plot the confusion matrix of predictions.
 
         Parameters
         ----------
         y_true, y_pred : array-like of shape (n_samples,)
             True and predicted labels.
         labels : array-like of shape (n_classes,), default=None
-            The classes to show, in this order; by default those that occur, sorted.
+            The classes to show, in this order; by default the sorted labels of `y_true` and `y_pred`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images.
+            Sample weights.
         normalize : {"true", "pred", "all"}, default=None
-            Shows and colours shares of the true class, of the predicted class, or of all images, instead of counts.
+            Show shares of the true class, of the predicted class or of all images instead of counts.
         display_labels : array-like of shape (n_classes,), default=None
             Names of the classes; by default `labels`.
         include_values, xticks_rotation, values_format, cmap, ax, colorbar, im_kw, text_kw
@@ -257,9 +256,9 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
             self.text_[row, column] = self.ax_.text(column, row, text, **style)
 
     def _contrast(self, share: float) -> str:
-        """Choose black or white, whichever is read on the colour of a share."""
+        """Choose black or white text for legibility on the color of a share."""
         red, green, blue, _ = self.im_.cmap(self.im_.norm(share))
-        # Luma of Rec. 601: the eye takes green for brighter than blue.
+        # Rec. 601 luma: green appears brighter than blue.
         return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
 
 
@@ -268,6 +267,6 @@ def _holds_shares(matrix: NDArray[Any]) -> bool:
 
 
 def _share_rows(matrix: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide each row by its sum; a class without images has no share anywhere."""
+    """Divide each row by its sum; rows that sum to 0 stay 0."""
     totals = matrix.sum(axis=1, keepdims=True)
     return np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)

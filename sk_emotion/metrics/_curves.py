@@ -14,42 +14,42 @@ from ._predictions import check_scores, check_truth, choose_positive, load_faces
 
 _GRID = 1001
 
-# Letters of a name that fit in a legend beside the curves.
-_BESIDE = 20
+# Longest class name, in characters, that fits in a legend beside the plot.
+_LONGEST_NAME = 20
 
 
 class _OneVsRestDisplay(ABC):
-    """What both displays share: who is against whom, and how the axes look."""
+    """One-vs-rest curves: what the ROC and precision-recall displays share."""
 
     _labels: ClassVar[tuple[str, str]]
     classes: list[Any]
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, y: Any, *, pos_label: Any = None, ax: Any = None) -> Any:
-        """Draw the curves of a classifier.
+        """Plot the curves of a classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, with ``predict_proba`` or ``decision_function``.
+            Fitted classifier with ``predict_proba`` or ``decision_function``.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator expects them.
         y : array-like of shape (n_samples,)
             True labels.
         pos_label : label, default=None
-            Of two classes, the one whose curve is drawn; by default the last of ``estimator.classes_``.
+            The positive class of a binary problem; by default the last of ``estimator.classes_``.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
         display
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         LabelError
-            If the labels are not those of the estimator, or each class and its rest do not occur.
+            If `y` contains labels that the estimator does not know, or only one class.
         """
         classifier, faces = load_faces(estimator, X)
         return cls.from_predictions(
@@ -60,43 +60,45 @@ class _OneVsRestDisplay(ABC):
     def from_predictions(
         cls, y_true: Any, y_score: Any, *, classes: Any = None, pos_label: Any = None, ax: Any = None
     ) -> Any:
-        """Draw the curves of scores.
+        """Plot the curves of predicted scores.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
             True labels.
         y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Probabilities or decision values; one column alone is that of the positive class.
+            Probabilities or decision values; a single column is that of the positive class.
         classes : array-like of shape (n_classes,), default=None
-            Labels of the columns; by default those that occur in `y_true`, sorted.
+            Labels of the columns; by default the sorted labels of `y_true`.
         pos_label : label, default=None
-            Of two classes, the one whose curve is drawn; by default the last one.
+            The positive class of a binary problem; by default the last one.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
         display
-            Drawn.
+            The display, plotted.
 
         Raises
         ------
         LabelError
-            If labels, classes and scores do not match, or no class occurs beside another.
+            If labels, classes and scores do not match, or `y_true` contains only one class.
         """
         labels, known = check_truth(y_true, cls.__name__, classes=classes)
         scores = check_scores(y_score, known, len(labels), cls.__name__, pos_label)
         drawn = list(known) if len(known) > 2 else [choose_positive(known, pos_label, cls.__name__)]
         columns = {label: scores[:, column] for column, label in enumerate(known.tolist())}
-        # A class that does not occur has no curve.
+        # Classes without positive or negative samples have no curve.
         curves = {
             label: (labels == label, columns[label])
             for label in np.asarray(drawn).tolist()
             if 0 < (labels == label).sum() < len(labels)
         }
         if not curves:
-            raise LabelError(f"{cls.__name__}: y_true holds one class alone: {labels[0]!s}. A curve needs two.")
+            raise LabelError(
+                f"{cls.__name__}: y_true contains a single class, {labels[0]!s}; the curves need at least two."
+            )
         return cls._from_curves(curves).plot(ax)
 
     @classmethod
@@ -106,19 +108,19 @@ class _OneVsRestDisplay(ABC):
 
     @abstractmethod
     def _draw(self, ax: Any) -> None:
-        """Draw lines with labels."""
+        """Plot the labeled lines."""
 
     @abstractmethod
     def _place_legend(self) -> dict[str, Any]:
-        """Say where the legend covers no curve."""
+        """Return the position of the legend as keyword arguments."""
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -139,7 +141,8 @@ class _OneVsRestDisplay(ABC):
 class MulticlassRocCurveDisplay(_OneVsRestDisplay):
     """ROC curves of each class against the rest, and their macro average.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions`. Of two classes, it draws the curve of the positive one.
+    Use :meth:`from_estimator` or :meth:`from_predictions`. With two classes, only the curve of the positive class
+    is shown.
 
     Parameters
     ----------
@@ -151,17 +154,17 @@ class MulticlassRocCurveDisplay(_OneVsRestDisplay):
     Attributes
     ----------
     classes : list
-        The classes that have a curve.
+        Classes with a curve; a class without positive or negative samples has none.
     macro_roc_auc : float
-        Mean of the areas, as ``roc_auc_score(..., multi_class="ovr")``.
+        Mean area under the curves, as ``roc_auc_score(..., multi_class="ovr")``.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib lines
-        One for each class.
+        One line per class.
 
     See Also
     --------
-    MulticlassPrecisionRecallDisplay : What matters more for rare classes.
+    MulticlassPrecisionRecallDisplay : More informative for rare classes.
     sklearn.metrics.RocCurveDisplay : For two classes.
 
     Notes
@@ -217,33 +220,34 @@ class MulticlassRocCurveDisplay(_OneVsRestDisplay):
 
 
 class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
-    """Precision against recall of each class against the rest.
+    """Precision-recall curves of each class against the rest.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions`. Of two classes, it draws the curve of the positive one.
+    Use :meth:`from_estimator` or :meth:`from_predictions`. With two classes, only the curve of the positive class
+    is shown.
 
     Parameters
     ----------
     precision, recall : dict of ndarray
-        Of each class.
+        Points of the curve of each class.
     average_precision : dict of float
-        Of each class.
+        Average precision of each class.
     prevalence : dict of float
-        Share of each class in the labels: the precision of guessing.
+        Share of each class in the labels, which is the precision of random guessing.
 
     Attributes
     ----------
     classes : list
-        The classes that have a curve.
+        Classes with a curve; a class without positive or negative samples has none.
     macro_average_precision : float
-        Mean over the classes.
+        Mean average precision over the classes.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib lines
-        One for each class.
+        One line per class.
 
     See Also
     --------
-    MulticlassRocCurveDisplay : What does not depend on how frequent a class is.
+    MulticlassRocCurveDisplay : Does not depend on class frequencies.
     sklearn.metrics.PrecisionRecallDisplay : For two classes.
 
     Examples
@@ -286,7 +290,7 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
 
     def _draw(self, ax: Any) -> None:
         for position, label in enumerate(self.classes):
-            name = f"{literal(label, _BESIDE)} (AP {self.average_precision[label]:.3f})"
+            name = f"{literal(label, _LONGEST_NAME)} (AP {self.average_precision[label]:.3f})"
             self.lines_ += ax.plot(
                 self.recall[label],
                 self.precision[label],
@@ -294,7 +298,7 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
                 drawstyle="steps-post",
                 label=name,
             )
-            # What guessing would reach, in the colour of its class.
+            # Precision of random guessing, in the color of the class.
             ax.axhline(self.prevalence[label], color=pick_color(position), linewidth=0.8, linestyle=":")
         ax.plot([], [], color="0.4", linewidth=0.8, linestyle=":", label="guessing")
 

@@ -1,4 +1,4 @@
-"""The choice of a threshold: as sensitive as a wanted specificity allows, or the other way round."""
+"""Choice of a decision threshold by sensitivity or specificity."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -13,16 +13,16 @@ from ._predictions import check_scores, choose_positive
 
 
 class OperatingPoint(NamedTuple):
-    """A threshold and what it brings, as :func:`find_operating_point` returns it.
+    """Decision threshold with its sensitivity and specificity, as returned by :func:`find_operating_point`.
 
     Attributes
     ----------
     threshold : float
-        An image is positive if its score is at least this.
+        A sample is positive if its score is at least the threshold.
     sensitivity : float
-        Share of the positive images that are found (recall, true positive rate).
+        Share of positive samples classified as positive (recall, true positive rate).
     specificity : float
-        Share of the negative images that are left alone (true negative rate).
+        Share of negative samples classified as negative (true negative rate).
 
     Examples
     --------
@@ -44,39 +44,39 @@ def find_operating_point(
     sensitivity: float | None = None,
     pos_label: Any = None,
 ) -> OperatingPoint:
-    """Find the threshold with the highest sensitivity at a wanted specificity, or the other way round.
+    """Find the threshold with the highest sensitivity at a minimum specificity, or vice versa.
 
-    Choose it on a validation set, and judge it on a test set: on the images that it was chosen on, it looks better than
-    it is.
+    Choose the threshold on a validation set and evaluate it on a test set: scores on the data used to choose it are
+    optimistic.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Labels of two classes.
+        Binary labels.
     y_score : array-like of shape (n_samples,)
         Scores of the positive class: ``clf.predict_proba(X)[:, 1]``, or decision values.
     specificity : float, default=None
-        The least specificity that is wanted, from 0 to 1.
+        Minimum specificity, from 0 to 1.
     sensitivity : float, default=None
-        The least sensitivity that is wanted, from 0 to 1. Give exactly one of the two.
+        Minimum sensitivity, from 0 to 1. Pass exactly one of `specificity` and `sensitivity`.
     pos_label : label, default=None
-        The positive class; by default the last of both, sorted.
+        The positive class; by default the last of the sorted labels.
 
     Returns
     -------
     OperatingPoint
-        ``(threshold, sensitivity, specificity)``. The threshold lies half-way between two scores.
+        ``(threshold, sensitivity, specificity)``. The threshold lies midway between two scores.
 
     Raises
     ------
     LabelError
-        If the labels are not of two classes, or do not match the scores.
+        If `y_true` does not contain exactly two classes, or does not match the scores.
     ValueError
-        If not exactly one wish is given, or it is out of range.
+        If not exactly one of `specificity` and `sensitivity` is passed, or it is out of range.
 
     See Also
     --------
-    make_sensitivity_scorer : The same wish for :class:`sklearn.model_selection.TunedThresholdClassifierCV`.
+    make_sensitivity_scorer : The same criterion for :class:`sklearn.model_selection.TunedThresholdClassifierCV`.
     sklearn.model_selection.FixedThresholdClassifier : A classifier with this threshold.
 
     Examples
@@ -87,70 +87,72 @@ def find_operating_point(
     (1.0, 0.75, 0.45)
     """
     owner = "find_operating_point"
-    wishes = {"specificity": specificity, "sensitivity": sensitivity}
-    given = {name: wish for name, wish in wishes.items() if wish is not None}
-    if len(given) != 1:
-        raise ValueError(f"{owner}: {len(given)} wishes, expected one: specificity=0.9, say, or sensitivity=0.9.")
-    for name, wish in given.items():
-        _check_share(owner, name, wish)
+    options = {"specificity": specificity, "sensitivity": sensitivity}
+    targets = {name: value for name, value in options.items() if value is not None}
+    if len(targets) != 1:
+        raise ValueError(f"{owner}: pass exactly one of specificity and sensitivity; got {len(targets)}.")
+    for name, value in targets.items():
+        _check_share(owner, name, value)
     labels = check_labels(y_true, owner, "y_true")
     classes = np.unique(labels)
     if len(classes) != 2:
         raise LabelError(
-            f"{owner}: y_true holds {len(classes)} class(es), expected two, with images of both. Of more, make two: "
+            f"{owner}: y_true contains {len(classes)} class(es), expected two. Merge more than two classes with "
             'consolidate_emotions(y, positive="pain").'
         )
     if np.ndim(y_score) != 1:
         raise LabelError(
-            f"{owner}: y_score has shape {np.shape(y_score)}, expected one score a sample: that of the positive class, "
-            "as in clf.predict_proba(X)[:, 1]."
+            f"{owner}: y_score has shape {np.shape(y_score)}, expected one score per sample, that of the positive "
+            "class, as in clf.predict_proba(X)[:, 1]."
         )
     score = check_scores(y_score, classes, len(labels), owner)[:, 1]
     positive = labels == choose_positive(classes, pos_label, owner)
     false_positive_rate, true_positive_rate, thresholds = roc_curve(positive, score, drop_intermediate=False)
-    # Rounded, since 1 - 0.9 is a hair below 0.1 in floating point.
+    # Rounded, since 1 - 0.9 is slightly less than 0.1 in floating point.
     points = list(zip(true_positive_rate, (1 - false_positive_rate).round(12), strict=True))
-    # Of equally good points the one that is better in the other rate.
+    # Break ties by the other rate.
     ranks = [
         (spec >= specificity, sens, spec) if sensitivity is None else (sens >= sensitivity, spec, sens)
         for sens, spec in points
     ]
     best = max(range(len(points)), key=ranks.__getitem__)
     return OperatingPoint(
-        threshold=_between(thresholds, best), sensitivity=float(points[best][0]), specificity=float(points[best][1])
+        threshold=_find_midpoint(thresholds, best),
+        sensitivity=float(points[best][0]),
+        specificity=float(points[best][1]),
     )
 
 
-def _between(thresholds: Any, position: int) -> float:
-    """Lie half-way to the next lower score; the first threshold, infinity, lies just above the highest."""
+def _find_midpoint(thresholds: Any, position: int) -> float:
+    """Return the midpoint to the next lower score; for the infinite first threshold, the float above that score."""
     lower = thresholds[position + 1] if position + 1 < len(thresholds) else thresholds[position]
     if np.isinf(thresholds[position]):
         return float(np.nextafter(lower, np.inf))
     middle = float((thresholds[position] + lower) / 2)
-    # Neighbouring floats have nothing between them.
+    # Adjacent floats have no midpoint.
     return middle if lower < middle else float(thresholds[position])
 
 
 def make_sensitivity_scorer(specificity: float = 0.9, *, pos_label: Any = 1) -> Any:
-    """Make a scorer: the sensitivity, if the specificity is as wanted.
+    """Make a scorer that returns the sensitivity at a minimum specificity.
 
     Parameters
     ----------
     specificity : float, default=0.9
-        The least specificity that is wanted, from 0 to 1.
+        Minimum specificity, from 0 to 1.
     pos_label : label, default=1
         The positive class.
 
     Returns
     -------
     scorer
-        ``scorer(estimator, X, y)`` gives the sensitivity of its predictions; with less specificity than wanted, how
-        much is missing, as a number below -1. With it, ``TunedThresholdClassifierCV(model, scoring=scorer)`` finds the
-        most sensitive of the thresholds that are specific enough in its folds, as an average over them.
+        ``scorer(estimator, X, y)`` returns the sensitivity of the predictions or, if their specificity is too low, the
+        shortfall as a number below -1. ``TunedThresholdClassifierCV(model, scoring=scorer)`` thus finds the most
+        sensitive threshold that is specific enough, averaged over its folds.
 
     See Also
     --------
-    find_operating_point : The same wish on a validation set.
+    find_operating_point : The same criterion on a validation set.
 
     Examples
     --------
@@ -168,15 +170,15 @@ def make_sensitivity_scorer(specificity: float = 0.9, *, pos_label: Any = 1) -> 
 
 
 def score_sensitivity(y_true: Any, y_pred: Any, *, specificity: float, pos_label: Any) -> float:
-    """Give the sensitivity of predictions, or how much of the wanted specificity is missing, below -1."""
+    """Return the sensitivity, or the shortfall in specificity as a number below -1."""
     actual, predicted = np.asarray(y_true) == pos_label, np.asarray(y_pred) == pos_label
     reached = recall_score(~actual, ~predicted, zero_division=1.0)
     if reached < specificity:
-        # So far below, that in a mean over folds no sensitivity makes good for it.
+        # Low enough that no sensitivity of another fold can compensate for it in a mean.
         return float(reached - specificity - 1)
     return float(recall_score(actual, predicted, zero_division=0.0))
 
 
-def _check_share(owner: str, name: str, wish: Any) -> None:
-    if not isinstance(wish, Real) or isinstance(wish, bool) or not 0 <= float(wish) <= 1:
-        raise ValueError(f"{owner}: {name}={wish!r}, expected a share from 0 to 1.")
+def _check_share(owner: str, name: str, value: Any) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) <= 1:
+        raise ValueError(f"{owner}: {name}={value!r}, expected a number from 0 to 1.")

@@ -1,4 +1,4 @@
-"""Everything that is said of a classifier on a test set."""
+"""Report of a classifier's performance on a test set."""
 
 import warnings
 from pathlib import Path
@@ -6,141 +6,131 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
 
 from .._images._stored import as_indexable
-from .._reports import describe_environment, describe_parameters
+from .._reports import describe_parameters
+from .._reports._report_page import render_report, render_summary
+from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._overlap import resolve_groups
 from ..utils._files import write_output
 from ..utils._labels import check_labels
 from ..utils._tensors import as_numpy
-from ._caveats import describe_absent, describe_few, find_leaks
+from ._caveats import find_leaks
 from ._predictions import (
-    as_probabilities,
-    ask_both,
-    check_groups,
-    check_predictions,
-    check_resampling,
     check_scores,
     check_truth,
-    choose_positive,
     equalize_images,
-    find_codes,
+    find_class_counts,
+    find_history,
     load_faces,
+    predict_with_scores,
 )
+from ._report_base import BaseReport
 from ._report_faces import (
-    check_image_names,
-    check_images,
     find_images,
     find_names,
-    rank_doubtful,
-    rank_mistakes,
-    take_thumbnails,
 )
-from ._report_groups import check_metadata, score_groups
-from ._report_model import find_class_counts, find_history
-from ._report_scores import append_averages, tabulate_confusions, tabulate_scores
-from ._report_text import describe_report
+from ._report_plot import draw_report
 
 
-class EmotionReport:
+class EmotionReport(BaseReport):
     """Scores of a classifier on a test set, with confidence intervals.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions`; then ``print`` it, :meth:`plot` it, write it as a page by
-    :meth:`to_html`, or take its numbers from ``scores_``, ``per_class_``, ``per_group_``, ``confusion_matrix_`` or
-    :meth:`to_frame`.
+    Use :meth:`from_estimator` or :meth:`from_predictions`. Then ``print`` the report, :meth:`plot` it, write an HTML
+    page with :meth:`to_html`, or access the numbers in ``scores_``, ``per_class_``, ``per_group_``,
+    ``confusion_matrix_`` or :meth:`to_frame`.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_samples,)
         True and predicted labels.
     y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
-        Probabilities or decision values; one column alone is that of the positive class. Without them, there is no ROC
-        AUC.
+        Probabilities or decision values; a single column is that of the positive class. Without them, ROC AUC and
+        average precision are not computed.
     classes : array-like of shape (n_classes,), default=None
-        Labels of the columns of `y_score`; by default those that occur in `y_true` and `y_pred`, sorted.
+        Labels of the columns of `y_score`; by default the sorted labels of `y_true` and `y_pred`.
     pos_label : label, default=None
-        Of two classes, the one that is asked for; by default the last one.
+        The positive class of a binary problem; by default the last one.
     groups : array-like of shape (n_samples,), default=None
-        Persons, say. The bootstrap then draws whole groups.
+        Groups, such as persons, that the bootstrap draws as a whole.
     metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
-        What else is known of each image, such as ages or cameras: each value of each column is scored on its own.
-        Numbers of more than ten values are cut into quarters.
+        Attributes of the images, such as ages or cameras: each value of each column is scored separately. Numeric
+        columns with more than ten values are cut into quarters.
     images : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
-        The faces, of which the page shows those that were told worst. They are not kept, but for small copies of these.
+        The faces. The page shows the most confident mistakes and the least certain predictions; the report keeps only
+        thumbnails of these.
     image_names : array-like of str of shape (n_samples,), default=None
-        What the page calls these faces: the paths of their files, say.
+        Names of the faces on the page, such as the paths of their files.
     n_resamples : int, default=1000
-        Resamples of the bootstrap; 0 gives no intervals.
+        Number of bootstrap resamples; 0 for no intervals.
     confidence_level : float, default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     random_state : int, RandomState instance or None, default=0
-        Seeds the bootstrap.
+        Controls the bootstrap.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The class labels.
     pos_label_ : label or None
-        Of two classes, the positive one.
+        The positive class of a binary problem, otherwise None.
     scores_ : DataFrame
         One row per score, named as scikit-learn's scorers: ``accuracy``, ``balanced_accuracy``, ``f1_macro``,
-        ``f1_weighted``; with `y_score`, ``roc_auc_ovr`` and ``average_precision_macro``. Of two classes also ``f1``,
-        ``precision``, ``sensitivity`` and ``specificity``, and ``roc_auc`` and ``average_precision`` in place of the
-        macro ones. Columns are ``value``, ``low`` and ``high``.
+        ``f1_weighted``; with `y_score`, ``roc_auc_ovr`` and ``average_precision_macro``. Binary problems add ``f1``,
+        ``precision``, ``sensitivity`` and ``specificity``, and have ``roc_auc`` and ``average_precision`` instead of
+        the macro averages. Columns are ``value``, ``low`` and ``high``.
     per_class_ : DataFrame
         One row per class: ``precision``, ``recall``, ``f1``, ``f1_low``, ``f1_high``, ``support`` and, with `y_score`,
         ``roc_auc`` and ``average_precision`` of the class against the rest.
     per_group_ : DataFrame
         One row per ``value`` of each ``column`` of `metadata`, and of the groups (in column ``"group"``): ``images``,
-        ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``f1_macro`` (over the classes that it shows),
-        ``f1_macro_low`` and ``f1_macro_high``. Of each column, the 20 values with most images, and no value with fewer
-        than 5. Intervals draw whole groups where there are any; those of one group draw its images.
+        ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``f1_macro`` (over the classes present), ``f1_macro_low``
+        and ``f1_macro_high``. Each column is limited to the 20 values with most images, and values with fewer than 5
+        images are omitted. The bootstrap draws whole groups, if given, and images within a single group.
     left_out_ : dict of str to int
-        For each column, how many of its values have no row in ``per_group_``, if any.
+        Number of values without a row in ``per_group_``, for each column with such values.
     confusion_matrix_ : DataFrame of shape (n_classes, n_classes)
-        Numbers of images; true classes in rows, predicted ones in columns.
+        Number of images; true classes in rows, predicted classes in columns.
     equalized_ : EmotionReport or None
-        The report on the equalised test set, if that was asked for.
+        The report on the equalized test set, if requested.
     n_samples_, n_groups_ : int
-        Numbers of images, and of groups (None without).
+        Number of images, and of groups (None without groups).
     y_true_, y_pred_, y_score_ : ndarray
-        What the scores were computed from; `y_score_` is None without scores.
+        True labels, predicted labels, and scores (None if not passed).
     mistakes_, doubtful_ : ndarray of int
-        Rows of the most confident mistakes, the worst first, and of the faces whose two highest scores lie closest
-        together; at most 24 of each, none without `y_score`.
+        Rows of the most confident mistakes, in descending order of confidence, and of the predictions with the smallest
+        margin between the two highest scores; at most 24 of each, empty without `y_score`.
     parameters_ : dict of str to str, or None
-        Every parameter of the estimator as text, its class as that of ``""``; None of predictions alone.
+        Parameters of the estimator as text, with its class under ``""``; None for :meth:`from_predictions`.
     history_ : list of dict, or None
-        The training of the estimator, one entry per epoch, if it keeps it.
+        Training history of the estimator, one entry per epoch, if available.
     class_counts_ : DataFrame or None
-        One row per class of the training set: images ``before`` and ``after`` the sampler of the estimator, if it has
-        one that knows (:class:`AugmentationOverSampler` does).
+        One row per class of the training set: number of images ``before`` and ``after`` over-sampling, if the sampler
+        of the estimator records it as :class:`AugmentationOverSampler` does.
     caveats_ : list of str
-        Sentences that say what makes the scores worth less than they seem, if anything does: images or groups that were
-        trained on, classes without a test image, and classes with fewer than 20. Text and page show them, and
-        :meth:`from_estimator` and :meth:`from_predictions` warn of them.
+        Sentences about what limits the validity of the scores: test images or groups that are also in the training set,
+        classes without test images, and classes with fewer than 20. Text and page show them, and
+        :meth:`from_estimator` and :meth:`from_predictions` issue them as a warning.
     environment_ : dict of str to str
-        Time, machine and versions.
+        Time, platform and package versions.
     figure_, axes_ : matplotlib Figure, ndarray of Axes
         After :meth:`plot`.
 
     See Also
     --------
-    compare_classifiers : Several classifiers, cross-validated.
-    find_operating_point : A threshold with a wanted specificity.
+    compare_classifiers : Cross-validate several classifiers.
+    find_operating_point : Find a threshold for a minimum specificity.
 
     Notes
     -----
-    Scores are those of scikit-learn's functions, with ``zero_division=0``. Intervals are percentiles of the bootstrap
-    [1]_ over images, or over whole groups [2]_, since images of one person resemble each other. They tell how far the
-    score depends on the draw of this test set; not how far it depends on that of the training set, nor on the seed of
-    the training.
+    Scores equal those of scikit-learn's functions with ``zero_division=0``. Intervals are bootstrap percentiles [1]_
+    over images, or over whole groups [2]_, since images of one person are not independent. They reflect the sampling
+    of the test set, but not that of the training set, nor the random seed of the training.
 
-    An equalised test set (`equalize` of :meth:`from_estimator`) shows each class equally often, by changed copies of
-    the test images. Its own intervals draw an image together with its copies.
+    In an equalized test set (`equalize` of :meth:`from_estimator`), all classes have the same number of images thanks
+    to augmented copies. Its bootstrap draws an image together with its copies.
 
     References
     ----------
@@ -158,54 +148,6 @@ class EmotionReport:
     >>> report.per_class_["recall"].to_dict()
     {'fear': 1.0, 'pain': 0.5}
     """
-
-    def __init__(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        y_score: ArrayLike | None = None,
-        *,
-        classes: ArrayLike | None = None,
-        pos_label: Any = None,
-        groups: ArrayLike | None = None,
-        metadata: Any = None,
-        images: Any = None,
-        image_names: ArrayLike | None = None,
-        n_resamples: int = 1000,
-        confidence_level: float = 0.95,
-        random_state: Any = 0,
-    ):
-        check_resampling(n_resamples, confidence_level)
-        predicted = check_labels(y_pred, "EmotionReport", "y_pred")
-        self.y_true_, self.classes_ = check_truth(y_true, "EmotionReport", predicted, classes=classes)
-        self.y_pred_ = predicted
-        self.n_samples_ = len(self.y_true_)
-        check_predictions(self.y_true_, predicted, self.classes_)
-        self.y_score_ = None
-        if y_score is not None:
-            self.y_score_ = check_scores(y_score, self.classes_, self.n_samples_, "EmotionReport", pos_label)
-        self.pos_label_ = (
-            choose_positive(self.classes_, pos_label, "EmotionReport") if len(self.classes_) == 2 else None
-        )
-        persons = check_groups(groups, self.n_samples_)
-        self.n_groups_ = None if persons is None else len(np.unique(persons))
-        self.n_resamples_ = int(n_resamples)
-        self.confidence_level_ = float(confidence_level)
-        self.equalized_: EmotionReport | None = None
-        self.parameters_: dict[str, str] | None = None
-        self.history_: list[dict[str, Any]] | None = None
-        self.class_counts_: pd.DataFrame | None = None
-        self.caveats_ = describe_absent(np.setdiff1d(self.classes_, self.y_true_)) + describe_few(
-            self.y_true_, self.classes_
-        )
-        self.environment_ = describe_environment()
-        self._compute(persons, check_metadata(metadata, self.n_samples_), check_random_state(random_state))
-        self._thumbnails: dict[int, NDArray[np.uint8]] = {}
-        if images is not None:
-            faces = check_images(images, self.n_samples_)
-            self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes_, self.doubtful_))
-        names = check_image_names(image_names, self.n_samples_)
-        self._image_names: dict[int, str] = {row: names[row] for row in self._thumbnails} if names else {}
 
     @classmethod
     def from_estimator(
@@ -225,33 +167,34 @@ class EmotionReport:
         confidence_level: float = 0.95,
         random_state: Any = 0,
     ) -> "EmotionReport":
-        """Judge a fitted classifier.
+        """Evaluate a fitted classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted. Without ``predict_proba`` and ``decision_function``, there is no ROC AUC.
+            Fitted classifier. ROC AUC needs ``predict_proba`` or ``decision_function``.
         X : array, list or DataFrame of length n_samples
-            Test images or paths, whatever the estimator takes. A FaceLoader at its beginning reads them once.
+            Test images or paths, as the estimator expects them. If its first step is a FaceLoader, they are loaded
+            once.
         y : array-like of shape (n_samples,)
             True labels.
         groups : array-like of shape (n_samples,), "duplicates" or None, default=None
-            Persons, say. The bootstrap then draws whole groups. ``"duplicates"`` makes groups of near copies, by
+            Groups, such as persons, that the bootstrap draws as a whole. ``"duplicates"`` groups near copies with
             :func:`find_duplicates`.
         metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
             As for the class.
         equalize : AugmentationOverSampler, other sampler, or bool, default=None
-            Makes the classes of the test set equal, for the second report ``equalized_``; True is
-            ``AugmentationOverSampler(random_state=0)``. The first report is always that of the images as they are.
+            Sampler that equalizes the classes of the test set for the additional report ``equalized_``; True for
+            ``AugmentationOverSampler(random_state=0)``. The main report always uses the original images.
         pos_label : label, default=None
-            Of two classes, the one that is asked for; by default the last of ``estimator.classes_``.
+            The positive class of a binary problem; by default the last of ``estimator.classes_``.
         X_train : array, list or DataFrame of length n_train, default=None
-            What the estimator was trained on, to be told whether test images are copies or near copies of it. Near
-            copies are looked for among up to 40,000 pictures, and equal ones among more.
+            Training images or paths, to detect test images that are copies or near copies of them. Near copies are
+            searched for among up to 40,000 images; beyond that, only exact copies are.
         groups_train : array-like of shape (n_train,), default=None
-            Groups of the training, to be told whether they are tested again.
+            Groups of the training images, to detect groups that are also in the test set.
         image_names : array-like of str of shape (n_samples,), default=None
-            What the page calls the faces that it shows; by default their paths, if X holds paths.
+            Names of the faces on the page; by default their paths, if `X` contains paths.
         n_resamples, confidence_level, random_state
             As for the class.
 
@@ -262,13 +205,13 @@ class EmotionReport:
         Raises
         ------
         LabelError
-            If X, y and groups differ in length, y holds labels that the estimator does not know, or `groups_train` is
-            given without groups of persons.
+            If `X`, `y` and `groups` have different lengths, `y` contains labels that the estimator does not know, or
+            `groups_train` is passed without an array of `groups`.
 
         Warns
         -----
         DatasetWarning
-            Of what ``caveats_`` says.
+            If ``caveats_`` is not empty.
         """
         X = as_indexable(as_numpy(X, "EmotionReport"))
         leaks = find_leaks(X, X_train, groups, groups_train)
@@ -277,7 +220,7 @@ class EmotionReport:
         labels = check_labels(y, "EmotionReport", "y")
         if len(labels) != len(faces):
             raise LabelError(
-                f"EmotionReport: X has {len(faces)} images, but y has {len(labels)} labels. Give one label an image."
+                f"EmotionReport: X has {len(faces)} images, but y has {len(labels)} labels. Pass one label per image."
             )
         options = {
             "classes": classifier.classes_,
@@ -286,7 +229,7 @@ class EmotionReport:
             "confidence_level": confidence_level,
             "random_state": random_state,
         }
-        answers = ask_both(classifier, faces)
+        answers = predict_with_scores(classifier, faces)
         images = find_images(classifier, faces)
         names = find_names(X) if image_names is None else image_names
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
@@ -297,9 +240,9 @@ class EmotionReport:
         report.class_counts_ = find_class_counts(classifier)
         if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
-            # An image is drawn with its copies: they are no images of their own.
+            # The bootstrap draws an image together with its copies, which are not independent.
             units = sources if groups is None else np.asarray(groups)[sources]
-            report.equalized_ = cls(copied_labels, *ask_both(classifier, copies), groups=units, **options)
+            report.equalized_ = cls(copied_labels, *predict_with_scores(classifier, copies), groups=units, **options)
         return report
 
     @classmethod
@@ -319,18 +262,18 @@ class EmotionReport:
         confidence_level: float = 0.95,
         random_state: Any = 0,
     ) -> "EmotionReport":
-        """Judge predictions.
+        """Evaluate predictions.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
             True labels.
         y_pred : array-like of shape (n_samples,), default=None
-            Predicted labels; by default those with the highest score in each row of `y_score`.
+            Predicted labels; by default those of the highest score in each row of `y_score`.
         y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
-            Probabilities or decision values. Without them, there is no ROC AUC.
+            Probabilities or decision values. Without them, ROC AUC and average precision are not computed.
         classes : array-like of shape (n_classes,), default=None
-            Labels of the columns of `y_score`; by default those that occur in `y_true` and `y_pred`, sorted.
+            Labels of the columns of `y_score`; by default the sorted labels of `y_true` and `y_pred`.
         pos_label, groups, metadata, images, image_names, n_resamples, confidence_level, random_state
             As for the class.
 
@@ -341,18 +284,18 @@ class EmotionReport:
         Raises
         ------
         LabelError
-            If labels, scores, classes and groups do not match.
+            If labels, scores, classes or groups do not match.
 
         Warns
         -----
         DatasetWarning
-            Of what ``caveats_`` says.
+            If ``caveats_`` is not empty.
         """
         if y_pred is None:
             if y_score is None or np.ndim(y_score) != 2:
                 raise ValueError(
-                    "EmotionReport.from_predictions: give y_pred, or y_score with a column for each class: the highest "
-                    "score then says what is predicted."
+                    "EmotionReport.from_predictions: pass y_pred, or y_score with a column for each class, whose "
+                    "highest score is then predicted."
                 )
             labels, known = check_truth(y_true, "EmotionReport", classes=classes)
             y_pred = known[check_scores(y_score, known, len(labels), "EmotionReport").argmax(axis=1)]
@@ -375,90 +318,67 @@ class EmotionReport:
         return report
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the table of classes, with the averages below it, as scikit-learn's ``classification_report`` does.
+        """Return the scores of each class and their averages, like scikit-learn's ``classification_report``.
 
         Returns
         -------
         DataFrame
             The rows of ``per_class_``, then ``"macro avg"`` and ``"weighted avg"``.
         """
-        return append_averages(self.per_class_, self.scores_, self.n_samples_)
+        return self._summarize().averages
 
     def plot(self, axes: Any = None) -> "EmotionReport":
-        """Draw the confusion matrix, F1 of each class, and with scores the ROC and precision-recall curves.
+        """Plot the confusion matrix, F1 of each class and, with scores, the ROC and precision-recall curves.
 
         Parameters
         ----------
         axes : sequence of matplotlib Axes, default=None
-            Where to draw: 4 with scores, 2 without. By default on a new figure.
+            Axes to plot on: 4 with scores, 2 without; by default those of a new figure.
 
         Returns
         -------
         self : EmotionReport
         """
-        from ._report_plot import draw_report
-
-        self.axes_ = draw_report(self, axes)
+        self.axes_ = draw_report(self._summarize(), self.y_true_, self.y_score_, axes)
         self.figure_ = self.axes_[0].figure
         return self
 
     def to_html(self, path: str | Path | None = None, *, title: str = "Emotion report") -> str:
-        """Write a page with all of the report, which needs no network to be read.
+        """Render the report as a self-contained HTML page.
 
         Parameters
         ----------
         path : str or Path, default=None
-            File to write, in UTF-8, as a whole or not at all.
+            File to write, encoded as UTF-8. The write is atomic.
         title : str, default="Emotion report"
-            Heading of the page: which model was judged on what, say.
+            Heading of the page.
 
         Returns
         -------
         str
-            The page.
+            The HTML of the page.
 
         Raises
         ------
         FileWriteError
-            If the file cannot be written, because the disk is full, say. An earlier page is as it was.
+            If the file cannot be written, for example because the disk is full. An existing file stays unchanged.
         """
-        from ._report_html import render_report
-
-        page = render_report(self, title)
+        page = render_report(self._summarize(), self._collect_details(), title)
         if path is not None:
             write_output(path, page.encode())
         return page
 
     def __str__(self) -> str:
-        return describe_report(self)
+        return describe_report(self._summarize())
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from ._report_html import render_summary
-
-        return render_summary(self)
-
-    def _compute(
-        self, groups: NDArray[Any] | None, metadata: dict[str, pd.Series], random_state: np.random.RandomState
-    ) -> None:
-        true, predicted = (find_codes(labels, self.classes_) for labels in (self.y_true_, self.y_pred_))
-        positive = None if self.pos_label_ is None else int(np.flatnonzero(self.classes_ == self.pos_label_)[0])
-        draws = (self.n_resamples_, self.confidence_level_, random_state)
-        self.scores_, self.per_class_ = tabulate_scores(
-            true, predicted, self.y_score_, self.classes_, positive, groups, *draws
-        )
-        self.confusion_matrix_ = tabulate_confusions(true, predicted, self.classes_)
-        self.per_group_, self.left_out_ = score_groups(metadata, groups, true, predicted, len(self.classes_), *draws)
-        self.mistakes_ = self.doubtful_ = np.empty(0, dtype=np.int64)
-        if self.y_score_ is not None:
-            probabilities = as_probabilities(self.y_score_)
-            scores = self.y_score_ if probabilities is None else probabilities
-            self.mistakes_, self.doubtful_ = rank_mistakes(scores, true, predicted), rank_doubtful(scores)
+        return render_summary(self._summarize())
 
 
 def _warn(report: EmotionReport) -> None:
-    """Warn of all caveats at once, where a report was asked for."""
+    """Issue all caveats as a single warning at the caller's line."""
     if report.caveats_:
         warnings.warn(f"EmotionReport: {' '.join(report.caveats_)}", DatasetWarning, stacklevel=3)

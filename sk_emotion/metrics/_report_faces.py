@@ -1,7 +1,5 @@
-"""Which faces a report shows, and small pictures of them."""
+"""The faces that a report shows, and their thumbnails."""
 
-import base64
-import io
 import math
 import os
 from typing import Any
@@ -11,59 +9,60 @@ from numpy.typing import NDArray
 
 from .._images._stored import as_indexable, is_stored
 from .._images._validation import learn_pixel_range
+from .._reports._report_summary import Face
 from ..exceptions import ImageArrayError, LabelError
 from ..preprocessing._sources import list_pictures
 
-# Faces of each kind that are shown, and their longer side in pixels.
+# Number of faces per gallery, and their longer side in pixels.
 _MOST_FACES, _SIDE = 24, 96
 
 
 def rank_mistakes(scores: NDArray[np.float64], true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
-    """Give the rows that were told wrongly with the highest score, the highest first."""
+    """Return the misclassified rows with the highest scores, in descending order."""
     confidence = scores[np.arange(len(true)), predicted]
     wrong = np.flatnonzero(true != predicted)
     return wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_FACES]
 
 
 def rank_doubtful(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give the rows whose two highest scores lie closest together, the closest first."""
+    """Return the rows with the smallest margin between the two highest scores, in ascending order."""
     highest = np.sort(scores, axis=1)[:, -2:]
     return np.argsort(highest[:, 1] - highest[:, 0], kind="stable")[:_MOST_FACES]
 
 
 def check_images(images: Any, n_samples: int) -> NDArray[Any]:
-    """Check that there is a face for each label."""
+    """Check that there is one image per label."""
     images = as_indexable(images)
     if isinstance(images, np.ndarray) or not is_stored(images):
         images = np.asarray(images)
     shape = images.shape
     if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
         raise ImageArrayError(
-            f"EmotionReport: images has shape {shape}, expected faces as (n, H, W) or (n, H, W, 3). Reshape rows, as "
-            "in images.reshape(-1, 48, 48)."
+            f"EmotionReport: images has shape {shape}, expected (n, H, W) or (n, H, W, 3). Reshape flattened images, "
+            "as in images.reshape(-1, 48, 48)."
         )
     if shape[0] != n_samples:
         raise ImageArrayError(
-            f"EmotionReport: there are {n_samples} labels, but images has {shape[0]} faces. Give one a label."
+            f"EmotionReport: y_true has {n_samples} labels, but images has {shape[0]} faces. Pass one image per label."
         )
     return images
 
 
 def check_image_names(names: Any, n_samples: int) -> list[str]:
-    """Check that there is a name for each face; give none if there are none."""
+    """Check that there is one name per image; return an empty list without names."""
     if names is None:
         return []
-    told = [os.fsdecode(name) if isinstance(name, os.PathLike | bytes) else str(name) for name in names]
-    if len(told) != n_samples:
+    texts = [os.fsdecode(name) if isinstance(name, os.PathLike | bytes) else str(name) for name in names]
+    if len(texts) != n_samples:
         raise LabelError(
-            f"EmotionReport: there are {n_samples} labels, but image_names has {len(told)} names. Give one an image."
+            f"EmotionReport: y_true has {n_samples} labels, but image_names has {len(texts)} names. Pass one per image."
         )
-    return told
+    return texts
 
 
 def find_names(X: Any) -> list[str] | None:
-    """Name pictures by their paths; None if these are no paths."""
-    # Numbers may be more than memory holds: they are not looked at.
+    """Return the paths of images as their names; None if `X` does not contain paths."""
+    # Numeric arrays may be larger than memory: do not touch them.
     are_numbers = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
     pictures = None if are_numbers else list_pictures(X)
     if pictures is None or not all(isinstance(picture, str | os.PathLike) for picture in pictures):
@@ -72,7 +71,7 @@ def find_names(X: Any) -> list[str] | None:
 
 
 def find_images(estimator: Any, faces: Any) -> Any:
-    """Give what an estimator was shown as an array of images; None if it holds none, but features, say."""
+    """Return the input of an estimator as an array of images; None if it is not images but, say, features."""
     if not (isinstance(faces, np.ndarray) or is_stored(faces)) or faces.dtype.kind not in "uif":
         return None
     if faces.ndim > 2:
@@ -86,7 +85,7 @@ def find_images(estimator: Any, faces: Any) -> Any:
 
 
 def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
-    """Make small uint8 faces of some rows."""
+    """Make uint8 thumbnails of some rows."""
     from PIL import Image
 
     low, high = learn_pixel_range(images)
@@ -99,10 +98,24 @@ def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, 
     return small
 
 
-def embed(face: NDArray[np.uint8]) -> str:
-    """Write a face into the address of a picture."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(face).save(file, "JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def collect_faces(
+    rows: NDArray[np.int64],
+    thumbnails: dict[int, NDArray[np.uint8]],
+    names: dict[int, str],
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    confidence: NDArray[np.float64] | None,
+) -> list[Face]:
+    """Collect the faces of some rows for a gallery; return an empty list without thumbnails."""
+    return [
+        Face(
+            row=row,
+            true=str(y_true[row]),
+            predicted=str(y_pred[row]),
+            confidence=None if confidence is None else float(confidence[row]),
+            name=names.get(row, ""),
+            image=thumbnails[row],
+        )
+        for row in map(int, rows)
+        if thumbnails
+    ]

@@ -1,4 +1,4 @@
-"""Scores of parts of a test set: of each person, or of each value of a column that is known of the images."""
+"""Scores of subsets of a test set: each group, and each value of a metadata column."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from ..exceptions import LabelError
 from ._resampling import find_interval
 from ._scoring import mean_known, score_classes
 
-# A numeric column with more values is cut into quarters.
+# Numeric columns with more distinct values are cut into quarters.
 _MOST_NUMBERS = 10
 
-# Values of a column that are shown, and images that one must have: of fewer, a score says nothing.
+# Maximum number of values shown per column, and minimum number of images of each.
 _MOST_VALUES, _LEAST_IMAGES = 20, 5
 
 GROUPS = "group"
-"""Name of the column of persons."""
+"""Column name of the groups."""
 
 _MISSING = "missing"
 
@@ -29,7 +29,7 @@ _COLUMNS = [
 
 
 def check_metadata(metadata: Any, n_samples: int) -> dict[str, pd.Series]:
-    """Give the columns by name, each as long as the images are many."""
+    """Return metadata columns by name; check that each has one entry per image."""
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping | pd.DataFrame):
@@ -41,15 +41,15 @@ def check_metadata(metadata: Any, n_samples: int) -> dict[str, pd.Series]:
     for name, values in columns.items():
         if len(values) != n_samples:
             raise LabelError(
-                f"EmotionReport: there are {n_samples} labels, but column {name!r} of metadata has {len(values)} "
-                "entries. Give one an image."
+                f"EmotionReport: y_true has {n_samples} labels, but column {name!r} of metadata has {len(values)} "
+                "entries. Pass one entry per image."
             )
     return columns
 
 
 def score_groups(
     metadata: Mapping[str, pd.Series],
-    persons: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
     true: NDArray[Any],
     predicted: NDArray[Any],
     n_classes: int,
@@ -57,38 +57,38 @@ def score_groups(
     confidence_level: float,
     random_state: np.random.RandomState,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Score each value of each column, and each person.
+    """Score each value of each column, and each group.
 
     Returns
     -------
     per_group : DataFrame
     left_out : dict of str to int
-        For each column, how many of its values have no row.
+        Number of values without a row, for each column.
     """
     cells = true * n_classes + predicted
     rows, left_out = [], {}
-    columns = metadata if persons is None else {**metadata, GROUPS: pd.Series(persons)}
+    columns = metadata if groups is None else {**metadata, GROUPS: pd.Series(groups)}
     for column, values in columns.items():
-        # A column of metadata that has their name is taken for the persons themselves.
-        of_persons = persons is not None and column == GROUPS
-        named = _name_values(values, binned=not of_persons)
+        # A metadata column of the same name is overridden by the groups.
+        is_group = groups is not None and column == GROUPS
+        named = _name_values(values, binned=not is_group)
         counts = named.value_counts()
-        # A stable sort, for values with as many images.
+        # A stable sort keeps the order of values with the same number of images.
         most = counts[counts >= _LEAST_IMAGES].sort_values(ascending=False, kind="stable")[:_MOST_VALUES]
         left_out[column] = int((counts > 0).sum()) - len(most)
-        # Persons have no order of their own.
-        shown = list(most.index) if of_persons else [value for value in counts.index if value in most.index]
+        # Groups have no natural order.
+        shown = list(most.index) if is_group else [value for value in counts.index if value in most.index]
         for value in shown:
             inside = np.asarray(named) == value
-            # Of one person alone, nothing but images can be drawn.
-            units = None if persons is None or of_persons else persons[inside]
+            # Within a single group, only images can be resampled.
+            units = None if groups is None or is_group else groups[inside]
             drawn = _draw_confusions(cells[inside], units, n_classes, n_resamples, random_state)
             rows.append([column, value, int(inside.sum()), *_score(cells[inside], drawn, n_classes, confidence_level)])
     return pd.DataFrame(rows, columns=_COLUMNS), {column: n for column, n in left_out.items() if n}
 
 
 def _name_values(values: pd.Series, binned: bool) -> "pd.Categorical[Any]":
-    """Name the value of each image, as categories in their order; numbers may be cut into quarters."""
+    """Convert values to ordered categories; numbers may be cut into quarters."""
     known = values.dropna()
     numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
     if binned and numeric and known.nunique() > _MOST_NUMBERS:
@@ -101,7 +101,7 @@ def _name_values(values: pd.Series, binned: bool) -> "pd.Categorical[Any]":
         try:
             order = [str(value) for value in sorted(known.unique())]
         except TypeError:
-            # Values of several types have no order of their own.
+            # Values of mixed types have no natural order.
             order = sorted(names.unique())
     names = names.reindex(values.index, fill_value=_MISSING)
     return pd.Categorical(names, list(dict.fromkeys([*order, _MISSING])))
@@ -114,7 +114,7 @@ def _draw_confusions(
     n_resamples: int,
     random_state: np.random.RandomState,
 ) -> NDArray[np.float64]:
-    """Give the confusion matrices of resamples: to draw images is to draw cells of the matrix."""
+    """Draw bootstrap confusion matrices: resampling images is resampling cells of the matrix."""
     n_cells = n_classes**2
     if units is None:
         counts = np.bincount(cells, minlength=n_cells)
@@ -123,7 +123,7 @@ def _draw_confusions(
     codes = np.unique(units, return_inverse=True)[1]
     n_units = int(codes.max()) + 1
     if n_units < 2:
-        # One person says nothing of how much people differ.
+        # A single group shows no variation between groups.
         return np.empty((0, n_cells))
     each = np.bincount(codes * n_cells + cells, minlength=n_units * n_cells).reshape(n_units, n_cells)
     drawn = random_state.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_resamples)
@@ -131,14 +131,14 @@ def _draw_confusions(
 
 
 def _score(cells: NDArray[Any], drawn: NDArray[np.float64], n_classes: int, confidence_level: float) -> list[float]:
-    """Give accuracy with both ends of its interval, then macro F1 over the classes that are there."""
+    """Return accuracy and macro F1 over the classes present, each with the bounds of its interval."""
     counts = np.bincount(cells, minlength=n_classes**2)
     confusions = np.vstack([counts, drawn]).reshape(-1, n_classes, n_classes)
     accuracy = np.trace(confusions, axis1=1, axis2=2) / confusions.sum(axis=(1, 2))
     scores = score_classes(confusions)
     f1 = mean_known(np.where(scores["support"] > 0, scores["f1"], np.nan))
-    told = []
+    result = []
     for values in (accuracy, f1):
         ends = find_interval(values[1:], confidence_level) if len(drawn) else [np.nan, np.nan]
-        told += [float(values[0]), *map(float, ends)]
-    return told
+        result += [float(values[0]), *map(float, ends)]
+    return result

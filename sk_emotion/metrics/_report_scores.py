@@ -1,11 +1,15 @@
-"""The tables of a report: all classes together, each of them, and what is confused with what."""
+"""The numbers of a report: scores, confusion matrix, curves and calibration."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve, roc_curve
 
+from .._reports._report_summary import Calibration, Curve
+from ._calibration import bin_confidences
+from ._predictions import as_probabilities, find_codes
 from ._resampling import draw_resamples, find_interval
 from ._scoring import Scores, count_confusions, rank_images, score_predictions
 
@@ -21,7 +25,7 @@ def tabulate_scores(
     confidence_level: float,
     random_state: np.random.RandomState,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the scores of all classes together and of each, with intervals of resamples of `units` of images."""
+    """Compute overall and per-class scores with bootstrap intervals; `units` are resampled as a whole."""
     rankings = None if y_score is None else rank_images(true, y_score)
 
     def score(weight: NDArray[np.float64]) -> tuple[Scores, Scores]:
@@ -44,7 +48,7 @@ def tabulate_scores(
 
 
 def tabulate_confusions(true: NDArray[Any], predicted: NDArray[Any], classes: NDArray[Any]) -> pd.DataFrame:
-    """Count true classes, in rows, against predicted ones."""
+    """Compute the confusion matrix, with true classes in rows."""
     counts = count_confusions(np.ones((1, len(true))), true, predicted, len(classes))[0]
     return pd.DataFrame(
         counts.astype(int), index=pd.Index(classes, name="true"), columns=pd.Index(classes, name="predicted")
@@ -52,13 +56,13 @@ def tabulate_confusions(true: NDArray[Any], predicted: NDArray[Any], classes: ND
 
 
 def append_averages(per_class: pd.DataFrame, scores: pd.DataFrame, n_samples: int) -> pd.DataFrame:
-    """Put the averages over the classes below their table."""
+    """Append the averages over the classes to their table."""
     known = per_class.dropna(subset=["f1"])
     macro = known.mean()
     weighted = pd.Series({name: _average(column, known["support"]) for name, column in known.items()})
     averages = pd.DataFrame({"macro avg": macro, "weighted avg": weighted}).T
     averages["support"] = n_samples
-    # An average of ends of intervals is no end of an interval.
+    # The mean of interval bounds is not the bound of an interval.
     averages[["f1_low", "f1_high"]] = np.nan
     for row, score in (("macro avg", "f1_macro"), ("weighted avg", "f1_weighted")):
         averages.loc[row, ["f1_low", "f1_high"]] = scores.loc[score, ["low", "high"]].to_numpy()
@@ -66,6 +70,40 @@ def append_averages(per_class: pd.DataFrame, scores: pd.DataFrame, n_samples: in
 
 
 def _average(scores: pd.Series, support: pd.Series) -> float:
-    """Average over the classes whose score is known, by their numbers of images; nan if none is."""
+    """Average over the classes with a score, weighted by support; NaN without any."""
     known = scores.notna() & (support > 0)
     return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")
+
+
+def compute_curves(
+    y_true: NDArray[Any], y_score: NDArray[np.float64], per_class: pd.DataFrame, pos_label: Any
+) -> tuple[list[Curve], list[Curve]]:
+    """Compute the ROC and precision-recall curves of each class, or of the positive class of a binary problem.
+
+    Classes without positive or without negative samples are skipped.
+    """
+    areas, averages = (per_class[name].to_dict() for name in ("roc_auc", "average_precision"))
+    roc, precision_recall = [], []
+    for label, score in zip(per_class.index, y_score.T, strict=True):
+        positive = y_true == label
+        share = float(np.mean(positive))
+        if (pos_label is not None and label != pos_label) or not 0 < share < 1:
+            continue
+        false_positive_rate, true_positive_rate, _ = roc_curve(positive, score)
+        precision, recall, _ = precision_recall_curve(positive, score)
+        roc.append(Curve(label, false_positive_rate, true_positive_rate, areas[label], share))
+        precision_recall.append(Curve(label, recall[::-1], precision[::-1], averages[label], share))
+    return roc, precision_recall
+
+
+def compute_calibration(
+    y_true: NDArray[Any], y_score: NDArray[np.float64], classes: NDArray[Any]
+) -> Calibration | None:
+    """Compare accuracy with confidence; return None if the scores are not probabilities."""
+    probabilities = as_probabilities(y_score)
+    if probabilities is None:
+        return None
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == find_codes(y_true, classes)
+    bins = bin_confidences(confidence, correct)
+    return Calibration(*bins, error=bins.mean_gap(), surplus=float(np.mean(confidence) - np.mean(correct)))

@@ -1,4 +1,4 @@
-"""The bootstrap: resamples of images or of whole groups, as rows of weights, and intervals of what they gave."""
+"""Bootstrap: resamples of images or whole groups as rows of weights, and percentile intervals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Weights held at once, resamples times images: few enough for the cache of the processor.
+# Weights per chunk (resamples times images): few enough to fit in the processor's cache.
 _CHUNK = 60_000
 
 
 def draw_resamples(
     n_samples: int, groups: NDArray[Any] | None, n_resamples: int, random_state: np.random.RandomState
 ) -> Iterator[NDArray[np.float64]]:
-    """Draw images with replacement, or whole groups of them, as often as there are.
+    """Draw images, or whole groups of them, with replacement.
 
     Yields
     ------
     ndarray of shape (n, n_samples)
-        How often each image was drawn, in chunks that sum to `n_resamples` rows.
+        How often each image was drawn, in chunks with `n_resamples` rows in total.
     """
     units = np.arange(n_samples) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_units = int(units.max()) + 1
     if n_units < 2:
-        # One person says nothing of how much people differ.
+        # A single group shows no variation between groups.
         return
     rows = max(1, _CHUNK // n_samples)
     for start in range(0, n_resamples, rows):
@@ -35,18 +35,18 @@ def draw_resamples(
 
 
 def find_interval(values: NDArray[np.float64], confidence_level: float) -> NDArray[np.float64]:
-    """Give both ends of the percentile interval.
+    """Compute the percentile interval.
 
     Parameters
     ----------
     values : ndarray of shape (n_resamples, ...)
-        A resample without a class says nothing of it: nan.
+        NaN where a resample lacks a class.
     confidence_level : float
 
     Returns
     -------
     ndarray of shape (2, ...)
-        nan where no resample says anything.
+        NaN where all resamples are NaN.
     """
     ends = np.full((2, *values.shape[1:]), np.nan)
     known = ~np.isnan(values).all(axis=0)

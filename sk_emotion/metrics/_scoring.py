@@ -1,7 +1,7 @@
 """Scores of weighted predictions, for many sets of weights at once.
 
-With weights of one, they are the scores of scikit-learn's functions of the same names; with weights that say how often
-each image was drawn, those of a resample.
+With unit weights, they equal scikit-learn's functions of the same names; with the counts of a bootstrap resample, they
+are the scores of that resample.
 """
 
 from typing import Any, NamedTuple
@@ -15,18 +15,18 @@ Scores = dict[str, NDArray[np.float64]]
 class Ranking(NamedTuple):
     """Images sorted by the score of a class, the highest first.
 
-    A threshold passes images of equal score together, so that the images of the class need to know where theirs begin
-    and end: among all sorted images, and among those of the class.
+    Tied images pass a threshold together, so each image of the class stores where its ties begin and end, among all
+    images and among those of the class.
 
     Attributes
     ----------
     order : ndarray of int of shape (n_samples,)
     positive : ndarray of int of shape (n_positive,)
-        Which of the sorted images are of the class.
+        Positions of the images of the class in the sorted order.
     starts, ends : ndarray of int of shape (n_positive,)
-        How many images have a higher score than each of the class, and how many at least its score.
+        Number of images with a higher score than each image of the class, and with at least its score.
     hit_starts, hit_ends : ndarray of int of shape (n_positive,)
-        How many of those are of the class.
+        Number of those that belong to the class.
     """
 
     order: NDArray[np.int64]
@@ -45,7 +45,7 @@ def score_predictions(
     n_classes: int,
     positive: int | None,
 ) -> tuple[Scores, Scores]:
-    """Score all classes together, and each.
+    """Compute overall and per-class scores.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def score_predictions(
     true, predicted : ndarray of int of shape (n_samples,)
         Codes of the classes.
     rankings : list of Ranking or None
-        One for each class, by its score; None without scores.
+        One per class; None without scores.
     n_classes : int
     positive : int or None
-        Code of the positive one of two classes.
+        Code of the positive class in a binary problem.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def score_predictions(
 def count_confusions(
     weight: NDArray[np.float64], true: NDArray[Any], predicted: NDArray[Any], n_classes: int
 ) -> NDArray[np.float64]:
-    """Count true against predicted classes.
+    """Compute the confusion matrices.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def count_confusions(
 
 
 def score_classes(confusions: NDArray[np.float64]) -> Scores:
-    """Score each class; each value has shape (n_resamples, n_classes), nan for a class that is not there at all."""
+    """Score each class; values have shape (n_resamples, n_classes), NaN for a class neither true nor predicted."""
     hits = np.diagonal(confusions, axis1=1, axis2=2)
     support, predicted = confusions.sum(axis=2), confusions.sum(axis=1)
     absent = (support == 0) & (predicted == 0)
@@ -116,7 +116,7 @@ def score_classes(confusions: NDArray[np.float64]) -> Scores:
 
 
 def average_classes(confusions: NDArray[np.float64], scores: Scores) -> Scores:
-    """Average the scores of the classes; each value has shape (n_resamples,)."""
+    """Average the scores over the classes; values have shape (n_resamples,)."""
     support = scores["support"]
     total = support.sum(axis=1)
     hits = np.trace(confusions, axis1=1, axis2=2)
@@ -136,7 +136,7 @@ def rank_images(true: NDArray[Any], score: NDArray[np.float64]) -> list[Ranking]
     true : ndarray of int of shape (n_samples,)
         Codes of the classes.
     score : ndarray of shape (n_samples, n_classes)
-        Higher for images that are more likely of a class.
+        Higher for images that more likely belong to the class.
     """
     rankings = []
     for code, column in enumerate(score.T):
@@ -150,18 +150,19 @@ def rank_images(true: NDArray[Any], score: NDArray[np.float64]) -> list[Ranking]
 
 
 def score_rankings(weight: NDArray[np.float64], rankings: list[Ranking]) -> Scores:
-    """Give the area under the ROC curve and the average precision of each class against the rest.
+    """Compute ROC AUC and average precision of each class against the rest.
 
     Parameters
     ----------
     weight : ndarray of shape (n_resamples, n_samples)
     rankings : list of Ranking
-        One for each class.
+        One per class.
 
     Returns
     -------
     dict of ndarray of shape (n_resamples, n_classes)
-        ``"roc_auc"`` and ``"average_precision"``; nan where a class, or the rest, is not there.
+        ``"roc_auc"`` and ``"average_precision"``; NaN where the class or the rest is
+        missing.
     """
     areas, precisions = zip(*(_score_ranking(weight, ranking) for ranking in rankings), strict=True)
     return {"roc_auc": np.stack(areas, axis=1), "average_precision": np.stack(precisions, axis=1)}
@@ -170,7 +171,7 @@ def score_rankings(weight: NDArray[np.float64], rankings: list[Ranking]) -> Scor
 def _score_ranking(weight: Any, ranking: Ranking) -> tuple[Any, Any]:
     sorted_weight = weight[:, ranking.order]
     passed = _sum_up(sorted_weight)
-    # Both areas are sums over the images of the class alone, which are few of all.
+    # Both areas are sums over the images of the class only, a small part of all.
     positive = sorted_weight[:, ranking.positive]
     hits = _sum_up(positive)
     n_positive = hits[:, -1]
@@ -178,7 +179,7 @@ def _score_ranking(weight: Any, ranking: Ranking) -> tuple[Any, Any]:
     passed_at_end, hits_at_end = passed[:, ranking.ends], hits[:, ranking.hit_ends]
     higher = passed[:, ranking.starts] - hits[:, ranking.hit_starts]
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Pairs of a positive and a negative image in the right order; equal scores count half.
+        # Correctly ordered pairs of a positive and a negative image; ties count half.
         below = n_negative[:, np.newaxis] - (higher + passed_at_end - hits_at_end) / 2
         area = np.einsum("ij,ij->i", positive, below) / (n_positive * n_negative)
         precision = _divide(hits_at_end, passed_at_end)
@@ -187,19 +188,19 @@ def _score_ranking(weight: Any, ranking: Ranking) -> tuple[Any, Any]:
 
 
 def _sum_up(weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the running sums of each row, from 0."""
+    """Compute the cumulative sums of each row, starting at 0."""
     sums = np.zeros((len(weight), weight.shape[1] + 1))
     np.cumsum(weight, axis=1, out=sums[:, 1:])
     return sums
 
 
 def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average each row over what is not nan; nan if nothing is."""
+    """Average each row, ignoring NaN; NaN if all values are."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)
 
 
 def _divide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide; nothing of nothing is 0, as with ``zero_division=0`` in scikit-learn."""
+    """Divide with 0 / 0 = 0, as with ``zero_division=0`` in scikit-learn."""
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)

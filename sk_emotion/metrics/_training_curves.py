@@ -1,4 +1,4 @@
-"""Loss and scores against epoch."""
+"""Learning curves over epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 from .._reports._palette import COLORS
 from ..preprocessing._pipelines import find_last_step
 
-# What is drawn together: the title, and the end of the names of its columns.
+# Panel titles, and the suffixes of the columns that each shows.
 _PANELS = {"loss": "loss", "accuracy": "acc", "macro F1": "f1_macro"}
 _PARTS = {"train": ("training", COLORS[0], "-"), "valid": ("validation", COLORS[1], "--")}
 
 
 class TrainingCurves:
-    """Loss, accuracy, macro-F1 and learning rate of a network against epoch.
+    """Loss, accuracy, macro F1 and learning rate of a network over epochs.
 
     Use :meth:`from_estimator` or :meth:`from_history`.
 
@@ -31,7 +31,7 @@ class TrainingCurves:
     best_epoch : int or None
         Epoch of the lowest validation loss; None without a validation set.
     axes_ : ndarray of matplotlib Axes of shape (4,)
-        After :meth:`plot`: loss, accuracy, macro-F1, learning rate.
+        After :meth:`plot`: loss, accuracy, macro F1, learning rate.
     figure_ : matplotlib Figure
         After :meth:`plot`.
 
@@ -41,9 +41,9 @@ class TrainingCurves:
 
     Notes
     -----
-    Training scores are those of augmented images, with dropout, while the weights still change in the epoch; the
-    training loss has label smoothing in it. So the validation curve may well be the better one: it is its turning
-    point, not the distance between the two, that shows over-fitting.
+    Training scores are computed on augmented images, with dropout, while the weights change during the epoch, and the
+    training loss includes label smoothing. The validation curve may therefore be the better one: its turning point,
+    not the distance between the curves, indicates overfitting.
 
     Examples
     --------
@@ -57,21 +57,21 @@ class TrainingCurves:
 
     def __init__(self, history: Sequence[dict[str, Any]]):
         if not len(history):
-            raise ValueError("TrainingCurves: history is empty. Give clf.history_ of a classifier that was trained.")
+            raise ValueError("TrainingCurves: history is empty. Pass clf.history_ of a fitted classifier.")
         self.history = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1))
         losses = self.history.get("valid_loss")
         self.best_epoch = None if losses is None else int(self.history["epoch"][losses.argmin()])
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, axes: Any = None) -> "TrainingCurves":
-        """Draw the training of a classifier.
+        """Plot the training history of a classifier.
 
         Parameters
         ----------
         estimator : EmotionClassifier, Pipeline or search
-            Fitted; its last step is an EmotionClassifier.
+            Fitted estimator whose last step is an EmotionClassifier.
         axes : sequence of 4 matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -80,27 +80,27 @@ class TrainingCurves:
         Raises
         ------
         TypeError
-            If the classifier keeps no history.
+            If the classifier has no ``history_``.
         """
         classifier = find_last_step(estimator)
         check_is_fitted(classifier)
         if not hasattr(classifier, "history_"):
             raise TypeError(
-                f"TrainingCurves: {type(classifier).__name__} keeps no history_ of its training, expected an "
-                "EmotionClassifier, or a pipeline or search that ends in one."
+                f"TrainingCurves: {type(classifier).__name__} has no history_, expected an EmotionClassifier, or a "
+                "pipeline or search that ends in one."
             )
         return cls(classifier.history_).plot(axes)
 
     @classmethod
     def from_history(cls, history: Sequence[dict[str, Any]], *, axes: Any = None) -> "TrainingCurves":
-        """Draw the history of a training.
+        """Plot a training history.
 
         Parameters
         ----------
         history : sequence of dict
             One entry per epoch, as in ``EmotionClassifier.history_``.
         axes : sequence of 4 matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -109,12 +109,12 @@ class TrainingCurves:
         return cls(history).plot(axes)
 
     def plot(self, axes: Any = None) -> "TrainingCurves":
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         axes : sequence of 4 matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default those of a new figure.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class TrainingCurves:
             _, axes = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
         self.axes_ = np.ravel(axes)
         if len(self.axes_) != 4:
-            raise ValueError(f"TrainingCurves.plot: {len(self.axes_)} axes, expected 4.")
+            raise ValueError(f"TrainingCurves.plot: got {len(self.axes_)} axes, expected 4.")
         self.figure_ = self.axes_[0].figure
         for ax, (title, ending) in zip(self.axes_, _PANELS.items(), strict=False):
             self._draw_scores(ax, title, ending)
@@ -166,5 +166,5 @@ class TrainingCurves:
             ax.legend(frameon=False, fontsize="small")
 
     def _markers(self) -> dict[str, Any]:
-        """A line through one epoch alone would not be seen."""
+        """Mark the epochs of short histories: a line through a single point is invisible."""
         return {"marker": "o", "markersize": 3} if len(self.history) < 12 else {}

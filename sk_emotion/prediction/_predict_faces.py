@@ -15,7 +15,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._images._validation import find_shape, refuse_one_image
 from ..exceptions import DatasetWarning, ImageArrayError
-from ..metrics._predictions import ask_both
+from ..metrics._predictions import predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._pipelines import find_last_step, look_inside, split_loader
 from ..preprocessing._sources import list_once, list_pictures, show_path
@@ -219,7 +219,7 @@ def name_source(source: Any, index: int) -> str:
 
 
 def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    labels, scores = ask_both(classifier, faces)
+    labels, scores = predict_with_scores(classifier, faces)
     if hasattr(classifier, "predict_proba"):
         return labels, np.array(scores, dtype=np.float64)
     return labels, np.full((len(labels), len(classifier.classes_)), np.nan)

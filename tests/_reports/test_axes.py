@@ -35,7 +35,7 @@ CLASSES = {
 
 
 def draw_all(classes):
-    """Draw every display that shows names of classes; give the figures."""
+    """Plot every display that shows class names; return the figures."""
     known = np.unique(classes)
     rng = np.random.default_rng(0)
     y = np.repeat(known, 8)
@@ -64,13 +64,13 @@ def _close_figures():
 
 
 @pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
-def test_any_name_of_a_class_is_drawn(classes):
+def test_any_class_name_can_be_plotted(classes):
     for figure in draw_all(classes):
         write_svg(figure)
 
 
 @pytest.mark.parametrize("name", ["$a_1$", r"$\frac{1}$", r"back\slash $x$ $y$", "_hidden", "$", "a$b", r"\$x\$"])
-def test_name_is_shown_letter_by_letter_in_legend_ticks_and_titles(name):
+def test_name_is_shown_verbatim_in_legend_ticks_and_titles(name):
     _, ax = plt.subplots()
     ax.plot([0, 1], label=f"{literal(name)} (AUC 1)")
     ax.set(title=literal(name), xlabel=literal(name), yticks=[0], yticklabels=[literal(name)])
@@ -80,7 +80,7 @@ def test_name_is_shown_letter_by_letter_in_legend_ticks_and_titles(name):
     assert drawn.count(f"{name} (AUC 1)<") == 1
 
 
-def test_every_class_stands_in_the_legend():
+def test_every_class_is_in_the_legend():
     y = np.repeat(["_a", "__b", "$c$"], 5)
     scores = np.random.default_rng(0).dirichlet(np.ones(3), size=15)
     for display in (MulticlassRocCurveDisplay, MulticlassPrecisionRecallDisplay):
@@ -91,9 +91,9 @@ def test_every_class_stands_in_the_legend():
 @pytest.mark.parametrize(
     ("name", "shown"), [("", "''"), ("  ", "'  '"), ("a\nb", r"a\nb"), (b"x\xff", r"x\xff"), (1.5, "1.5")]
 )
-def test_name_is_one_visible_line(name, shown):
+def test_name_is_a_single_visible_line(name, shown):
     assert literal(name) == shown
 
 
-def test_long_names_keep_both_ends():
+def test_long_names_are_abbreviated_in_the_middle():
     assert literal("a" * 50 + "b" * 50) == "a" * 15 + "…" + "b" * 8

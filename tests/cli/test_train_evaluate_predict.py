@@ -136,7 +136,7 @@ def test_evaluate_with_equalize_and_plot(photos, tmp_path, run, capsys):
     run("train", photos, "--out", file, "--model", "hog-svm", "--binary", "pain", *QUICK, "--quiet")
     capsys.readouterr()
     assert run("evaluate", file, photos, "--equalize", "--plot", tmp_path / "report.png") == 0
-    assert "Why they differ: pain is 33% of the untouched images and 50%" in " ".join(capsys.readouterr().out.split())
+    assert "Why they differ: pain is 33% of the original images and 50%" in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "report.png").stat().st_size > 10_000
 
 

@@ -35,14 +35,14 @@ def test_bins_hold_confidence_and_accuracy_of_the_predicted_label(data, model):
     X, y = data
     display = MulticlassCalibrationDisplay.from_estimator(model, X, y, n_bins=5)
     probabilities = model.predict_proba(X)
-    confidence, right = probabilities.max(axis=1), model.predict(X) == y
+    confidence, correct = probabilities.max(axis=1), model.predict(X) == y
     inside = (confidence >= 0.6) & (confidence < 0.8)
     assert display.counts[3] == inside.sum()
     assert display.prob_pred[3] == pytest.approx(confidence[inside].mean())
-    assert display.prob_true[3] == pytest.approx(right[inside].mean())
+    assert display.prob_true[3] == pytest.approx(correct[inside].mean())
 
 
-def test_error_is_that_of_the_function_and_is_told(data, model):
+def test_error_matches_the_function_and_is_in_the_legend(data, model):
     X, y = data
     display = MulticlassCalibrationDisplay.from_estimator(model, X, y)
     error = expected_calibration_error(y, model.predict_proba(X))
@@ -52,7 +52,7 @@ def test_error_is_that_of_the_function_and_is_told(data, model):
     assert f"ECE {error:.3f}" in display.line_.get_label()
 
 
-def test_probabilities_drawn_from_themselves_are_calibrated():
+def test_labels_drawn_from_the_probabilities_are_calibrated():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet([0.5, 0.5, 0.5], size=20_000)
     y = NAMES[(probabilities.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)]
@@ -63,7 +63,7 @@ def test_probabilities_drawn_from_themselves_are_calibrated():
 
 
 @pytest.mark.parametrize("pos_label", [None, "fear"])
-def test_two_classes_are_those_of_scikit_learn(data, pos_label):
+def test_binary_curve_matches_scikit_learn(data, pos_label):
     X, y = data
     two = y != "anger"
     model = GaussianNB().fit(X[two], y[two])
@@ -81,7 +81,7 @@ def test_two_classes_are_those_of_scikit_learn(data, pos_label):
     assert alone.expected_calibration_error == pytest.approx(display.expected_calibration_error)
 
 
-def test_a_display_draws_where_it_is_told_and_gives_itself(data, model):
+def test_plot_uses_the_given_axes_and_returns_self(data, model):
     _, ax = plt.subplots()
     display = MulticlassCalibrationDisplay.from_estimator(model, *data, n_bins=5, ax=ax)
     assert display.ax_ is ax
@@ -96,22 +96,22 @@ def test_a_display_draws_where_it_is_told_and_gives_itself(data, model):
     ("y_proba", "options", "message"),
     [
         (np.full((3, 2), 0.5), {}, "y_proba|y_score has shape \\(3, 2\\), expected \\(3, 3\\)"),
-        (np.eye(3) * 2 - 1, {}, "values from -1 to 1, whose rows do not all sum to 1"),
+        (np.eye(3) * 2 - 1, {}, "values from -1 to 1 and rows that do not sum to 1"),
         (np.full((3, 3), 0.5), {}, "expected probabilities"),
-        (np.eye(3), {"classes": ["fear", "pain", "calm"]}, "y_true holds \\['anger'\\]"),
+        (np.eye(3), {"classes": ["fear", "pain", "calm"]}, "y_true contains \\['anger'\\]"),
     ],
 )
-def test_what_is_no_probability_is_refused(y_proba, options, message):
+def test_invalid_probabilities_raise(y_proba, options, message):
     with pytest.raises(LabelError, match=message):
         MulticlassCalibrationDisplay.from_predictions(NAMES, y_proba, **options)
 
 
 @pytest.mark.parametrize("n_bins", [0, 2.5, True])
-def test_number_of_bins_is_checked(n_bins):
-    with pytest.raises(ValueError, match=f"n_bins={n_bins!r}, expected a whole number"):
+def test_invalid_number_of_bins_raises(n_bins):
+    with pytest.raises(ValueError, match=f"n_bins={n_bins!r}, expected an integer"):
         MulticlassCalibrationDisplay.from_predictions(NAMES, np.eye(3), n_bins=n_bins)
 
 
-def test_classifier_without_probabilities_is_refused(data):
+def test_classifier_without_probabilities_raises(data):
     with pytest.raises(TypeError, match="LinearSVC has no predict_proba"):
         MulticlassCalibrationDisplay.from_estimator(LinearSVC(random_state=0).fit(*data), *data)

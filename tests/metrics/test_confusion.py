@@ -30,14 +30,14 @@ def test_cells_show_count_and_share_of_the_true_class():
     assert display.ax_.get_title() == "Images, and share of the true class"
 
 
-def test_cells_are_coloured_by_share():
+def test_cells_are_colored_by_share():
     display = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED)
     shares = metrics.confusion_matrix(TRUE, PREDICTED, normalize="true")
     np.testing.assert_allclose(display.im_.get_array(), shares)
     assert display.im_.get_clim() == (0, 1)
 
 
-def test_matrix_is_that_of_scikit_learn():
+def test_matrix_matches_scikit_learn():
     ours = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED)
     theirs = metrics.ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED)
     np.testing.assert_array_equal(ours.confusion_matrix, theirs.confusion_matrix)
@@ -45,7 +45,7 @@ def test_matrix_is_that_of_scikit_learn():
     assert list(ours.display_labels) == list(theirs.display_labels)
 
 
-def test_estimator_is_asked():
+def test_from_estimator_uses_predictions():
     X = np.arange(20.0)[:, np.newaxis]
     model = GaussianNB().fit(X, TRUE)
     display = ConfusionMatrixDisplay.from_estimator(model, X, TRUE, labels=["pain", "anger", "fear"])
@@ -54,7 +54,7 @@ def test_estimator_is_asked():
     )
 
 
-def test_text_is_read_on_its_colour():
+def test_text_contrasts_with_the_cell():
     display = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED)
     assert display.text_[2, 2].get_color() == "white"
     assert display.text_[2, 0].get_color() == "black"
@@ -66,7 +66,7 @@ def test_text_is_read_on_its_colour():
 @pytest.mark.parametrize(
     ("normalize", "title"), [("true", "the true class"), ("pred", "the predicted class"), ("all", "all images")]
 )
-def test_normalized_matrix_is_shown_as_it_is(normalize, title):
+def test_normalized_matrix_is_shown_unchanged(normalize, title):
     display = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED, normalize=normalize)
     shares = metrics.confusion_matrix(TRUE, PREDICTED, normalize=normalize)
     np.testing.assert_allclose(display.im_.get_array(), shares)
@@ -80,12 +80,12 @@ def test_weights_are_summed():
     assert texts(display.plot(values_format=".2f"))[0][0] == "9.00\n75%"
 
 
-def test_class_without_images_has_no_share():
+def test_class_without_images_has_zero_shares():
     display = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED, labels=["anger", "fear", "pain", "surprise"])
     assert texts(display)[3] == ["0\n0%"] * 4
 
 
-def test_many_names_are_sloped():
+def test_many_names_are_rotated():
     few, many = (
         ConfusionMatrixDisplay(np.eye(n, dtype=int), display_labels=list("abcdefg"[:n])).plot() for n in (3, 7)
     )
@@ -95,7 +95,7 @@ def test_many_names_are_sloped():
     assert upright.ax_.get_xticklabels()[0].get_rotation() == 90
 
 
-def test_values_and_scale_of_colours_are_a_choice():
+def test_values_and_colorbar_are_optional():
     display = ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED, include_values=False, colorbar=True)
     assert display.text_ is None
     assert len(display.figure_.axes) == 2
@@ -106,14 +106,14 @@ def test_values_and_scale_of_colours_are_a_choice():
     assert display.text_[0, 0].get_fontsize() == 12
 
 
-def test_report_draws_this_display():
-    # With 20 images of each class, there is nothing to warn of.
+def test_report_uses_this_display():
+    # At least 20 images of each class avoid a warning.
     true, predicted = np.tile(TRUE, 10), np.tile(PREDICTED, 10)
     report = EmotionReport.from_predictions(true, predicted, n_resamples=0).plot()
     drawn = [text.get_text() for text in report.axes_[0].texts]
     assert drawn == [text for row in texts(ConfusionMatrixDisplay.from_predictions(true, predicted)) for text in row]
 
 
-def test_labels_that_do_not_match_are_refused():
+def test_inconsistent_lengths_raise():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ConfusionMatrixDisplay.from_predictions(TRUE, PREDICTED[:-1])

@@ -31,7 +31,7 @@ def model(data):
     return GaussianNB().fit(*data)
 
 
-def test_areas_are_those_of_scikit_learn(data, model):
+def test_areas_match_scikit_learn(data, model):
     X, y = data
     scores = model.predict_proba(X)
     display = MulticlassRocCurveDisplay.from_estimator(model, X, y)
@@ -42,14 +42,14 @@ def test_areas_are_those_of_scikit_learn(data, model):
     assert display.macro_roc_auc == pytest.approx(roc_auc_score(y, scores, multi_class="ovr"))
 
 
-def test_drawn_macro_average_has_the_area_that_is_told(data, model):
+def test_macro_average_curve_has_the_area_in_its_label(data, model):
     display = MulticlassRocCurveDisplay.from_estimator(model, *data)
     line = next(line for line in display.ax_.lines if "macro" in str(line.get_label()))
     assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(display.macro_roc_auc, abs=2e-3)
     assert f"{display.macro_roc_auc:.3f}" in line.get_label()
 
 
-def test_average_precisions_are_those_of_scikit_learn(data, model):
+def test_average_precisions_match_scikit_learn(data, model):
     X, y = data
     display = MulticlassPrecisionRecallDisplay.from_estimator(model, X, y)
     scores = model.predict_proba(X)
@@ -60,7 +60,7 @@ def test_average_precisions_are_those_of_scikit_learn(data, model):
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_a_display_draws_where_it_is_told_and_gives_itself(display, data, model):
+def test_plot_uses_the_given_axes_and_returns_self(display, data, model):
     _, ax = plt.subplots()
     drawn = display.from_estimator(model, *data, ax=ax)
     assert drawn.ax_ is ax
@@ -71,7 +71,7 @@ def test_a_display_draws_where_it_is_told_and_gives_itself(display, data, model)
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_decision_function_stands_in_for_probabilities(display, data):
+def test_decision_function_replaces_probabilities(display, data):
     X, y = data
     assert len(display.from_estimator(LinearSVC(random_state=0).fit(X, y), X, y).classes) == 3
 
@@ -87,7 +87,7 @@ def test_two_classes_have_one_curve(display, data):
     assert display.from_predictions(y[two], column).classes == ["pain"]
 
 
-def test_positive_label_turns_the_scores_with_it(data):
+def test_pos_label_flips_the_scores(data):
     X, y = data
     two = y != "anger"
     model = LogisticRegression().fit(X[two], y[two])
@@ -100,7 +100,7 @@ def test_positive_label_turns_the_scores_with_it(data):
 
 
 @pytest.mark.parametrize("display", DISPLAYS)
-def test_class_that_does_not_occur_has_no_curve(display, data, model):
+def test_absent_class_has_no_curve(display, data, model):
     X, y = data
     known = y != "anger"
     assert display.from_estimator(model, X[known], y[known]).classes == ["fear", "pain"]
@@ -110,17 +110,17 @@ def test_class_that_does_not_occur_has_no_curve(display, data, model):
 @pytest.mark.parametrize(
     ("y_true", "options", "message"),
     [
-        (["fear"] * 3, {"classes": ["anger", "fear", "pain"]}, "holds one class alone: fear"),
-        (["fear", "pain", "calm"], {"classes": ["anger", "fear", "pain"]}, "y_true holds \\['calm'\\]"),
+        (["fear"] * 3, {"classes": ["anger", "fear", "pain"]}, "contains a single class, fear"),
+        (["fear", "pain", "calm"], {"classes": ["anger", "fear", "pain"]}, "y_true contains \\['calm'\\]"),
         (["fear", "pain", "fear"], {}, "y_score has shape \\(3, 3\\), expected \\(3, 2\\)"),
     ],
 )
-def test_what_does_not_match_is_named(display, y_true, options, message):
+def test_mismatched_input_raises(display, y_true, options, message):
     with pytest.raises(LabelError, match=message):
         display.from_predictions(y_true, np.full((3, 3), 1 / 3), **options)
 
 
-def test_classifier_without_scores_is_refused(data):
+def test_classifier_without_scores_raises(data):
     class Silent(GaussianNB):
         predict_proba = property()
 

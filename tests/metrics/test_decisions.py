@@ -1,4 +1,4 @@
-"""Classifiers that give decisions for the second class alone, asked for the first."""
+"""Binary decision values with either class as the positive one."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sk_emotion import EmotionReport, MulticlassRocCurveDisplay, make_hog_svm
 
 @pytest.mark.filterwarnings("ignore::sk_emotion.exceptions.DatasetWarning")
 @pytest.mark.parametrize("pos_label", ["happiness", "pain"])
-def test_area_is_that_of_scikit_learn_whichever_class_is_asked_for(faces, pos_label):
+def test_area_matches_scikit_learn_for_either_pos_label(faces, pos_label):
     X, y, _ = faces
     rows = X.reshape(len(X), -1)
     svm = SVC().fit(rows[:30], y[:30])
@@ -23,7 +23,7 @@ def test_area_is_that_of_scikit_learn_whichever_class_is_asked_for(faces, pos_la
 
 
 @pytest.mark.filterwarnings("ignore::sk_emotion.exceptions.DatasetWarning")
-def test_sampler_of_rows_equalises_images(faces):
+def test_sampler_of_flattened_images_equalizes_the_test_set(faces):
     X, y, _ = faces
     svm = make_hog_svm(image_size=24).fit(X, y)
     rows = np.flatnonzero((y == "pain") | (np.arange(len(y)) < 20))

@@ -41,36 +41,36 @@ def rates(y, score, threshold):
     return positive[y == 1].mean(), (~positive[y == 0]).mean()
 
 
-@pytest.mark.parametrize("wish", [0.0, 0.5, 0.8, 0.9, 0.95, 1.0])
-def test_point_is_the_most_sensitive_that_is_specific_enough(scored, wish):
+@pytest.mark.parametrize("minimum", [0.0, 0.5, 0.8, 0.9, 0.95, 1.0])
+def test_point_maximizes_sensitivity_at_a_minimum_specificity(scored, minimum):
     y, score = scored
-    point = find_operating_point(y, score, specificity=wish)
+    point = find_operating_point(y, score, specificity=minimum)
     np.testing.assert_allclose(point[1:], rates(y, score, point.threshold))
-    assert point.specificity >= wish
-    # No threshold of all that there are does better.
+    assert point.specificity >= minimum
+    # No other threshold does better.
     possible = [rates(y, score, threshold) for threshold in np.append(score, np.inf)]
-    assert point.sensitivity == max(sensitivity for sensitivity, specificity in possible if specificity >= wish)
+    assert point.sensitivity == max(sensitivity for sensitivity, specificity in possible if specificity >= minimum)
 
 
-@pytest.mark.parametrize("wish", [0.0, 0.6, 0.9, 1.0])
-def test_point_is_the_most_specific_that_is_sensitive_enough(scored, wish):
+@pytest.mark.parametrize("minimum", [0.0, 0.6, 0.9, 1.0])
+def test_point_maximizes_specificity_at_a_minimum_sensitivity(scored, minimum):
     y, score = scored
-    point = find_operating_point(y, score, sensitivity=wish)
+    point = find_operating_point(y, score, sensitivity=minimum)
     np.testing.assert_allclose(point[1:], rates(y, score, point.threshold))
     possible = [rates(y, score, threshold) for threshold in np.append(score, np.inf)]
-    assert point.sensitivity >= wish
-    best = max(specificity for sensitivity, specificity in possible if sensitivity >= wish)
+    assert point.sensitivity >= minimum
+    best = max(specificity for sensitivity, specificity in possible if sensitivity >= minimum)
     assert point.specificity == pytest.approx(best)
 
 
-def test_wish_that_rounding_would_miss_is_met():
+def test_specificity_is_met_despite_rounding():
     # 1 - 0.9 is less than 0.1 in floating point.
     y = np.repeat([0, 1], [10, 2])
     score = np.r_[np.arange(10.0), 0.5, 9.5]
     assert find_operating_point(y, score, specificity=0.1).specificity == pytest.approx(0.1)
 
 
-def test_threshold_lies_between_scores():
+def test_threshold_lies_midway_between_scores():
     assert find_operating_point([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9], specificity=1.0).threshold == pytest.approx(0.4)
 
 
@@ -84,23 +84,23 @@ def test_positive_class_can_be_named(scored):
 @pytest.mark.parametrize(
     ("y", "score", "options", "message"),
     [
-        ([0, 1], [0.1, 0.9], {}, "0 wishes"),
-        ([0, 1], [0.1, 0.9], {"specificity": 0.9, "sensitivity": 0.9}, "2 wishes"),
+        ([0, 1], [0.1, 0.9], {}, "pass exactly one of specificity and sensitivity; got 0"),
+        ([0, 1], [0.1, 0.9], {"specificity": 0.9, "sensitivity": 0.9}, "got 2"),
         ([0, 1], [0.1, 0.9], {"specificity": 90}, "specificity=90"),
-        ([0, 1, 2], [0.1, 0.9, 0.5], {"specificity": 0.9}, r"holds 3 class\(es\)"),
-        ([0, 1], [[0.9, 0.1], [0.1, 0.9]], {"specificity": 0.9}, "one score a sample"),
+        ([0, 1, 2], [0.1, 0.9, 0.5], {"specificity": 0.9}, r"contains 3 class\(es\)"),
+        ([0, 1], [[0.9, 0.1], [0.1, 0.9]], {"specificity": 0.9}, "one score per sample"),
         ([0, 1], [0.1], {"specificity": 0.9}, "y_score has shape"),
-        ([0, 0], [0.1, 0.2], {"specificity": 0.9}, r"holds 1 class\(es\)"),
+        ([0, 0], [0.1, 0.2], {"specificity": 0.9}, r"contains 1 class\(es\)"),
     ],
 )
-def test_what_is_wrong_is_named(y, score, options, message):
+def test_invalid_input_raises(y, score, options, message):
     with pytest.raises(ValueError, match=message):
         find_operating_point(y, score, **options)
 
 
-def test_scorer_gives_sensitivity_or_what_is_missing():
-    class Says(ClassifierMixin, BaseEstimator):
-        """A classifier that answers what it is shown."""
+def test_scorer_returns_sensitivity_or_shortfall():
+    class Echo(ClassifierMixin, BaseEstimator):
+        """A classifier that predicts its input."""
 
         classes_ = np.array([0, 1])
 
@@ -109,8 +109,8 @@ def test_scorer_gives_sensitivity_or_what_is_missing():
 
     y = np.array([0, 0, 0, 0, 1, 1])
     scorer = make_sensitivity_scorer(specificity=0.75)
-    assert scorer(Says(), [0, 0, 0, 1, 1, 0], y) == 0.5
-    assert scorer(Says(), [0, 0, 1, 1, 1, 1], y) == -1.25
+    assert scorer(Echo(), [0, 0, 0, 1, 1, 0], y) == 0.5
+    assert scorer(Echo(), [0, 0, 1, 1, 1, 1], y) == -1.25
     with pytest.raises(ValueError, match=r"specificity=1\.5"):
         make_sensitivity_scorer(1.5)
 
@@ -127,7 +127,7 @@ def test_threshold_of_a_pipeline_is_tuned_to_a_specificity(faces):
     assert 0 < tuned.best_score_ <= 1
 
 
-def test_threshold_of_a_network_behind_a_sampler_is_tuned(faces):
+def test_threshold_of_a_network_after_a_sampler_is_tuned(faces):
     from imblearn.pipeline import make_pipeline
 
     X, y, _ = faces
@@ -152,7 +152,7 @@ def test_probabilities_of_pipelines_are_calibrated(faces, ensemble):
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
 
 
-def test_fitted_model_is_calibrated_and_gets_its_threshold_on_a_validation_set(faces):
+def test_fitted_model_is_calibrated_and_thresholded_on_a_validation_set(faces):
     X, y, groups = faces
     validation = np.isin(groups, np.unique(groups)[:4])
     model = make_hog_svm(image_size=24).fit(X[~validation], y[~validation])
@@ -161,12 +161,12 @@ def test_fitted_model_is_calibrated_and_gets_its_threshold_on_a_validation_set(f
     fixed = FixedThresholdClassifier(
         FrozenEstimator(calibrated), threshold=point.threshold, response_method="predict_proba"
     ).fit(X[validation], y[validation])
-    answers = fixed.predict(X[validation])
-    assert recall_score(y[validation], answers) == pytest.approx(point.sensitivity)
-    assert recall_score(1 - y[validation], 1 - answers) == pytest.approx(point.specificity)
+    predicted = fixed.predict(X[validation])
+    assert recall_score(y[validation], predicted) == pytest.approx(point.sensitivity)
+    assert recall_score(1 - y[validation], 1 - predicted) == pytest.approx(point.specificity)
 
 
-def test_labels_of_text_are_tuned_too(faces):
+def test_threshold_of_string_labels_is_tuned(faces):
     X, y, _ = faces
     names = np.array(["no pain", "pain"])[y]
     tuned = TunedThresholdClassifierCV(

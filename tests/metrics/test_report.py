@@ -46,13 +46,13 @@ def fitted():
     X, y, groups = make_faces(
         240, emotions=["happiness", "neutral", "pain"], weights=[2, 2, 1], image_size=24, noise=2, random_state=0
     )
-    # Enough people for 20 test faces of pain, the rarest.
+    # Enough people for 20 test faces of pain, the rarest class.
     test = np.isin(groups, np.unique(groups)[: len(np.unique(groups)) // 2])
     model = make_hog_svm(image_size=24).fit(X[~test], y[~test])
     return model, X[test], y[test], groups[test]
 
 
-def test_numbers_are_those_of_scikit_learn(predictions):
+def test_scores_match_scikit_learn(predictions):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_pred, y_score)
     value = report.scores_["value"]
@@ -66,7 +66,7 @@ def test_numbers_are_those_of_scikit_learn(predictions):
     np.testing.assert_array_equal(report.confusion_matrix_, metrics.confusion_matrix(y_true, y_pred))
 
 
-def test_frame_is_the_classification_report_of_scikit_learn(predictions):
+def test_frame_matches_classification_report(predictions):
     y_true, y_pred, y_score = predictions
     frame = EmotionReport.from_predictions(y_true, y_pred, y_score).to_frame()
     expected = pd.DataFrame(classification_report(y_true, y_pred, output_dict=True)).T.drop(index="accuracy")
@@ -75,7 +75,7 @@ def test_frame_is_the_classification_report_of_scikit_learn(predictions):
         np.testing.assert_allclose(frame[ours], expected[theirs])
 
 
-def test_binary_numbers_are_those_of_scikit_learn(predictions):
+def test_binary_scores_match_scikit_learn(predictions):
     y_true, _, y_score = predictions
     truth = consolidate_emotions(y_true, positive="pain")
     guess = (y_score[:, 2] > 0.5).astype(int)
@@ -89,9 +89,9 @@ def test_binary_numbers_are_those_of_scikit_learn(predictions):
     assert "roc_auc_ovr" not in value
 
 
-def test_positive_class_can_be_named(predictions):
+def test_pos_label_selects_the_positive_class(predictions):
     y_true, _, y_score = predictions
-    # Sorted, "not anger" comes last, though "anger" is what was asked for.
+    # "not anger" is the last of the sorted labels.
     truth = consolidate_emotions(y_true, positive="anger", names=("not anger", "anger"))
     guess = np.where(y_score[:, 0] > 0.5, "anger", "not anger")
     both = np.column_stack([y_score[:, 0], 1 - y_score[:, 0]])
@@ -102,23 +102,23 @@ def test_positive_class_can_be_named(predictions):
         EmotionReport.from_predictions(truth, guess, pos_label="pain")
 
 
-def test_highest_score_is_predicted_where_no_prediction_is_given(predictions):
+def test_highest_score_is_predicted_without_y_pred(predictions):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_score=y_score)
     np.testing.assert_array_equal(report.y_pred_, y_pred)
-    with pytest.raises(ValueError, match="give y_pred, or y_score"):
+    with pytest.raises(ValueError, match="pass y_pred, or y_score"):
         EmotionReport.from_predictions(y_true)
 
 
 def test_classes_may_be_in_any_order(predictions):
     y_true, y_pred, y_score = predictions
     sorted_first = EmotionReport.from_predictions(y_true, y_pred, y_score)
-    turned = EmotionReport.from_predictions(y_true, y_pred, y_score[:, ::-1], classes=["pain", "fear", "anger"])
-    pd.testing.assert_frame_equal(turned.scores_, sorted_first.scores_)
-    pd.testing.assert_frame_equal(turned.per_class_.sort_index(), sorted_first.per_class_)
+    reversed_ = EmotionReport.from_predictions(y_true, y_pred, y_score[:, ::-1], classes=["pain", "fear", "anger"])
+    pd.testing.assert_frame_equal(reversed_.scores_, sorted_first.scores_)
+    pd.testing.assert_frame_equal(reversed_.per_class_.sort_index(), sorted_first.per_class_)
 
 
-def test_intervals_hold_the_score_and_are_repeatable(predictions):
+def test_intervals_contain_the_score_and_are_reproducible(predictions):
     report = EmotionReport.from_predictions(*predictions, random_state=3)
     assert (report.scores_["low"] <= report.scores_["value"]).all()
     assert (report.scores_["value"] <= report.scores_["high"]).all()
@@ -126,7 +126,7 @@ def test_intervals_hold_the_score_and_are_repeatable(predictions):
     pd.testing.assert_frame_equal(report.scores_, EmotionReport.from_predictions(*predictions, random_state=3).scores_)
 
 
-def test_interval_has_about_the_width_of_theory():
+def test_interval_has_about_the_theoretical_width():
     rng = np.random.default_rng(0)
     y_true = np.repeat(["fear", "pain"], 200)
     y_pred = np.where(rng.random(400) < 0.8, y_true, y_true[::-1])
@@ -135,7 +135,7 @@ def test_interval_has_about_the_width_of_theory():
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400), rel=0.15)
 
 
-def test_intervals_by_groups_are_wider_where_a_group_is_right_or_wrong_together():
+def test_intervals_are_wider_when_groups_are_homogeneous():
     people = np.repeat(np.arange(20), 20)
     y_true = np.tile(["fear", "pain"], 200)
     y_pred = np.where(people % 4 == 0, y_true[::-1], y_true)
@@ -152,14 +152,21 @@ def test_without_resamples_there_are_no_intervals(predictions):
     assert "[" not in str(report)
 
 
-def test_estimator_is_asked_for_labels_and_scores(fitted):
+def test_estimator_predicts_labels_and_scores(fitted):
     model, X, y, groups = fitted
     report = EmotionReport.from_estimator(model, X, y, groups=groups)
     np.testing.assert_array_equal(report.y_pred_, model.predict(X))
     np.testing.assert_allclose(report.y_score_, model.predict_proba(X))
     assert report.n_groups_ == len(np.unique(groups))
     text = str(report)
-    for expected in ("macro F1", "ROC AUC", "happiness", "balanced accuracy", "true \\ predicted", "Always answering"):
+    for expected in (
+        "macro F1",
+        "ROC AUC",
+        "happiness",
+        "balanced accuracy",
+        "true \\ predicted",
+        "A model that always predicts",
+    ):
         assert expected in text
 
 
@@ -173,7 +180,7 @@ def test_paths_are_read_once(fitted, tmp_path):
     assert report.equalized_.n_samples_ > report.n_samples_
 
 
-def test_search_and_classifier_without_scores_are_judged(fitted):
+def test_search_and_classifier_without_scores_are_evaluated(fitted):
     _, X, y, _ = fitted
     features = HOGTransformer().fit_transform(X)
     search = GridSearchCV(LinearSVC(random_state=0), {"C": [0.1, 1.0]}, cv=2).fit(features, y)
@@ -185,7 +192,7 @@ def test_search_and_classifier_without_scores_are_judged(fitted):
 
 
 class TestEqualized:
-    def test_classes_are_equal_and_the_untouched_scores_stay(self, fitted):
+    def test_classes_are_equal_and_original_scores_stay(self, fitted):
         model, X, y, groups = fitted
         plain = EmotionReport.from_estimator(model, X, y, groups=groups, n_resamples=50)
         report = EmotionReport.from_estimator(model, X, y, groups=groups, equalize=True, n_resamples=50)
@@ -193,22 +200,22 @@ class TestEqualized:
         assert report.equalized_.per_class_["support"].nunique() == 1
         assert plain.equalized_ is None
 
-    def test_sampler_of_the_users_own(self, fitted):
+    def test_custom_sampler(self, fitted):
         model, X, y, _ = fitted
         unchanged = AugmentationOverSampler(augmentation=None, random_state=0)
         report = EmotionReport.from_estimator(model, X, y, equalize=unchanged, n_resamples=0)
-        # Unchanged copies are told as their originals are: what does not depend on shares stays nearly the same.
+        # Copies are classified like their originals, so scores that ignore class shares hardly change.
         values = [part.scores_.loc["balanced_accuracy", "value"] for part in (report, report.equalized_)]
         assert values[0] == pytest.approx(values[1], abs=0.05)
         rows = X.reshape(len(X), -1)
-        neighbours = KNeighborsClassifier().fit(rows, y)
-        by_copies = EmotionReport.from_estimator(neighbours, rows, y, equalize=RandomOverSampler(random_state=0))
+        neighbors = KNeighborsClassifier().fit(rows, y)
+        by_copies = EmotionReport.from_estimator(neighbors, rows, y, equalize=RandomOverSampler(random_state=0))
         assert by_copies.equalized_.per_class_["support"].nunique() == 1
         with pytest.raises(TypeError, match="expected a sampler"):
             EmotionReport.from_estimator(model, X, y, equalize=FaceAugmentation())
 
     def test_images_are_drawn_with_their_copies(self):
-        # One image of pain, and its nine copies: there is one unit to draw, not ten.
+        # One image of pain and its nine copies are a single unit of the bootstrap.
         X = np.full((11, 16, 16), 100, dtype=np.uint8)
         X[0] = 200
         y = np.array(["pain"] + ["calm"] * 10)
@@ -218,16 +225,16 @@ class TestEqualized:
             report = EmotionReport.from_estimator(model, X, y, equalize=copies, n_resamples=20)
         assert report.equalized_.n_groups_ == 11
 
-    def test_text_says_why_the_scores_differ(self, fitted):
+    def test_text_explains_why_scores_differ(self, fitted):
         model, X, y, _ = fitted
         text = " ".join(str(EmotionReport.from_estimator(model, X, y, equalize=True, n_resamples=0)).split())
         rarest = pd.Series(y).value_counts()
-        assert f"Why they differ: {rarest.idxmin()} is {rarest.min() / len(y):.0%} of the untouched images" in text
-        assert "33% of the equalised" in text
+        assert f"Why they differ: {rarest.idxmin()} is {rarest.min() / len(y):.0%} of the original images" in text
+        assert "33% of the equalized" in text
         assert "Balanced accuracy and ROC AUC do not" in text
 
 
-def test_majority_line_is_what_a_dummy_reaches(predictions):
+def test_majority_line_matches_a_dummy_classifier(predictions):
     y_true, y_pred, _ = predictions
     names, counts = np.unique(y_true, return_counts=True)
     constant = np.full(len(y_true), names[counts.argmax()])
@@ -237,7 +244,7 @@ def test_majority_line_is_what_a_dummy_reaches(predictions):
 
 
 @pytest.mark.parametrize("with_scores", [True, False])
-def test_plot_draws_panels_and_gives_the_report(predictions, with_scores):
+def test_plot_draws_panels_and_returns_the_report(predictions, with_scores):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_pred, y_score if with_scores else None, n_resamples=20)
     assert report.plot() is report
@@ -274,27 +281,27 @@ def test_class_without_test_images_is_shown_as_absent(predictions):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"y_true": ["fear", "pain"]}, "2 labels, but y_pred has 3"),
-        ({"y_pred": ["fear", "pain", "calm"], "classes": ["fear", "pain"]}, "y_pred holds \\['calm'\\]"),
-        ({"y_true": ["fear", "pain", "calm"], "classes": ["fear", "pain"]}, "y_true holds \\['calm'\\]"),
+        ({"y_true": ["fear", "pain"]}, "same length; got 2 and 3"),
+        ({"y_pred": ["fear", "pain", "calm"], "classes": ["fear", "pain"]}, "y_pred contains \\['calm'\\]"),
+        ({"y_true": ["fear", "pain", "calm"], "classes": ["fear", "pain"]}, "y_true contains \\['calm'\\]"),
         ({"y_score": [[0.5, 0.5]]}, "y_score has shape"),
         ({"y_score": [0.1, np.nan, 0.4]}, "not finite"),
-        ({"y_score": ["fear", "pain", "fear"]}, "y_score holds no numbers"),
+        ({"y_score": ["fear", "pain", "fear"]}, "y_score is not numeric"),
         ({"groups": [1, 2]}, "groups has 2 entries"),
         ({"y_true": ["fear", None, "pain"]}, "NaN or None"),
-        ({"classes": ["fear", "pain", "fear"]}, "names a class twice"),
+        ({"classes": ["fear", "pain", "fear"]}, "has duplicates"),
         ({"y_true": [], "y_pred": []}, "y_true is empty"),
         ({"n_resamples": -1}, "n_resamples=-1"),
         ({"confidence_level": 95}, "confidence_level=95"),
     ],
 )
-def test_what_is_wrong_is_named(change, message):
+def test_invalid_input_raises(change, message):
     arguments = {"y_true": ["fear", "pain", "pain"], "y_pred": ["fear", "pain", "fear"], **change}
     with pytest.raises(ValueError, match=message):
         EmotionReport.from_predictions(**arguments)
 
 
-def test_labels_of_another_question_are_named(fitted):
+def test_unknown_labels_raise(fitted):
     model, X, y, _ = fitted
     with pytest.raises(LabelError, match="consolidated"):
         EmotionReport.from_estimator(model, X, consolidate_emotions(y, positive="pain", names=("no pain", "pain")))
@@ -302,7 +309,7 @@ def test_labels_of_another_question_are_named(fitted):
         EmotionReport.from_estimator(model, X, y[:3])
 
 
-def test_one_column_is_that_of_the_positive_class_wherever_it_is_sorted(predictions):
+def test_single_column_is_that_of_the_positive_class(predictions):
     y_true, _, y_score = predictions
     for name in ("anger", "pain"):
         truth = consolidate_emotions(y_true, positive=name, names=(f"not {name}", name))
@@ -312,33 +319,33 @@ def test_one_column_is_that_of_the_positive_class_wherever_it_is_sorted(predicti
         assert report.scores_.loc["roc_auc", "value"] == pytest.approx(metrics.roc_auc_score(truth == name, column))
 
 
-def test_one_class_alone_has_a_report_and_a_picture_without_curves(predictions):
+def test_report_of_a_single_class_has_no_curves(predictions):
     y_true, y_pred, y_score = predictions
     rows = y_true == "fear"
     with pytest.warns(DatasetWarning, match="No test face of anger, pain: "):
         report = EmotionReport.from_predictions(y_true[rows], y_pred[rows], y_score[rows], classes=np.unique(y_true))
     assert report.to_frame().loc["weighted avg", ["roc_auc", "average_precision"]].isna().all()
-    assert "no curve" in report.plot().axes_[2].texts[0].get_text()
+    assert "at least two classes" in report.plot().axes_[2].texts[0].get_text()
 
 
-def test_one_group_gives_no_interval_and_few_are_called_rough(predictions):
+def test_single_group_has_no_interval_and_few_groups_are_flagged(predictions):
     y_true, y_pred, _ = predictions
     alone = EmotionReport.from_predictions(y_true, y_pred, groups=["anna"] * len(y_true))
     assert alone.scores_[["low", "high"]].isna().all(axis=None)
     few = EmotionReport.from_predictions(y_true, y_pred, groups=np.arange(len(y_true)) % 4)
-    assert "of 4 groups, they are rough" in str(few)
+    assert "approximate, with only 4 groups" in str(few)
 
 
-def test_sampler_that_makes_images_of_no_single_image_is_refused(fitted):
+def test_sampler_without_sample_indices_raises(fitted):
     from imblearn.over_sampling import SMOTE
 
     _, X, y, _ = fitted
     rows = X.reshape(len(X), -1)
-    neighbours = KNeighborsClassifier().fit(rows, y)
+    neighbors = KNeighborsClassifier().fit(rows, y)
     with pytest.raises(TypeError, match="sample_indices_"):
-        EmotionReport.from_estimator(neighbours, rows, y, equalize=SMOTE(k_neighbors=1))
+        EmotionReport.from_estimator(neighbors, rows, y, equalize=SMOTE(k_neighbors=1))
     with pytest.raises(TypeError, match="expected a sampler"):
-        EmotionReport.from_estimator(neighbours, rows, y, equalize="smote")
+        EmotionReport.from_estimator(neighbors, rows, y, equalize="smote")
 
 
 @pytest.mark.parametrize("place", ["y_true", "y_pred", "classes"])

@@ -1,4 +1,4 @@
-"""What a report warns of: test images that were trained on, absent classes, and classes of few faces."""
+"""Caveats of a report: leakage, missing classes and small classes."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sk_emotion.exceptions import DatasetWarning, LabelError
 
 
 class Flat(GaussianNB):
-    """Takes images."""
+    """Accept images."""
 
     def fit(self, X, y):
         return super().fit(X.reshape(len(X), -1), y)
@@ -23,15 +23,15 @@ class Flat(GaussianNB):
 
 
 @pytest.fixture
-def judged():
-    """A model, what it was trained on, and 40 test images and labels."""
+def evaluated():
+    """A model, its training images, and 40 test images with labels."""
     cells = np.random.default_rng(0).integers(0, 200, (80, 8, 8), dtype=np.uint8)
     X, y = np.kron(cells, np.ones((2, 2), dtype=np.uint8)), np.resize(["fear", "pain"], 80)
     return Flat().fit(X[:40], y[:40]), X[:40], X[40:].copy(), y[40:]
 
 
-def judge(model, X, y, **options):
-    """Report, and give the one warning's text with the report."""
+def evaluate(model, X, y, **options):
+    """Evaluate a model; return the text of the only warning, and the report."""
     with pytest.warns(DatasetWarning) as record:
         report = EmotionReport.from_estimator(model, X, y, n_resamples=0, **options)
     (warning,) = record
@@ -40,8 +40,8 @@ def judge(model, X, y, **options):
     return str(warning.message), report
 
 
-def test_nothing_wrong_is_nothing_said(judged):
-    model, X_train, X, y = judged
+def test_no_caveats_without_problems(evaluated):
+    model, X_train, X, y = evaluated
     people = np.arange(40) // 8
     report = EmotionReport.from_estimator(
         model, X, y, groups=people, X_train=X_train, groups_train=people + 5, n_resamples=0
@@ -50,41 +50,43 @@ def test_nothing_wrong_is_nothing_said(judged):
     assert 'class="failed"' not in report.to_html()
 
 
-def test_copies_of_training_images_are_warned_of(judged, tmp_path):
-    model, X_train, X, y = judged
+def test_copies_of_training_images_are_warned_of(evaluated, tmp_path):
+    model, X_train, X, y = evaluated
     X[7], X[9] = np.clip(1.2 * X_train[30] + 3, 0, 255), X_train[31]
-    message, _ = judge(model, X, y, X_train=X_train)
+    message, _ = evaluate(model, X, y, X_train=X_train)
     assert "2 of 40 test images have a copy or near copy in the training set" in message
     assert "as test image 7 has in training image 30: scores are too high." in message
     assert message.endswith("Split by groups='duplicates', as in train_val_test_split.")
     paths = [tmp_path / f"{number}.png" for number in range(40)]
     for path, image in zip(paths, X_train, strict=True):
         Image.fromarray(image).save(path)
-    assert judge(model, X, y, X_train=paths)[0] == message
+    assert evaluate(model, X, y, X_train=paths)[0] == message
 
 
-def test_copies_within_the_test_set_are_no_leak(judged):
-    model, X_train, X, y = judged
+def test_copies_within_the_test_set_are_not_leakage(evaluated):
+    model, X_train, X, y = evaluated
     X[7] = X[9]
     assert EmotionReport.from_estimator(model, X, y, X_train=X_train, n_resamples=0).caveats_ == []
 
 
-def test_groups_that_were_trained_on_are_warned_of(judged):
-    model, _, X, y = judged
-    message, _ = judge(model, X, y, groups=np.arange(40) // 8, groups_train=["x", 4, 9, 3])
+def test_shared_groups_are_warned_of(evaluated):
+    model, _, X, y = evaluated
+    message, _ = evaluate(model, X, y, groups=np.arange(40) // 8, groups_train=["x", 4, 9, 3])
     assert "2 of 5 groups, 3 for one, are in training and test set at once: scores are too high" in message
     assert message.endswith("Split by groups, as train_val_test_split(X, y, groups=...) does.")
 
 
 @pytest.mark.parametrize("groups", [None, "duplicates"])
-def test_groups_of_the_training_alone_are_refused(judged, groups):
-    model, _, X, y = judged
-    with pytest.raises(LabelError, match=f"groups_train is given, but groups={groups!r}. Give the groups of the test"):
+def test_groups_train_without_groups_raises(evaluated, groups):
+    model, _, X, y = evaluated
+    with pytest.raises(
+        LabelError, match=f"groups_train was passed, but groups={groups!r}. Pass the groups of the test"
+    ):
         EmotionReport.from_estimator(model, X, y, groups=groups, groups_train=np.arange(40))
 
 
-def test_copies_are_drawn_together_by_a_word(judged):
-    model, _, X, y = judged
+def test_groups_duplicates_resamples_copies_together(evaluated):
+    model, _, X, y = evaluated
     X[20:30] = X[:10]
     options = {"n_resamples": 20, "random_state": 3}
     report = EmotionReport.from_estimator(model, X, y, groups="duplicates", **options)
@@ -96,18 +98,18 @@ def test_copies_are_drawn_together_by_a_word(judged):
 
 
 @pytest.mark.parametrize(("n_pain", "few"), [(20, ""), (19, "pain (19)"), (1, "pain (1)"), (25, "fear (15)")])
-def test_class_of_fewer_than_twenty_faces_is_warned_of(judged, n_pain, few):
-    model, _, X, y = judged
+def test_small_class_is_warned_of(evaluated, n_pain, few):
+    model, _, X, y = evaluated
     y = np.where(np.arange(40) < n_pain, "pain", "fear")
     if few:
-        _, report = judge(model, X, y)
+        _, report = evaluate(model, X, y)
         assert report.caveats_[0].startswith(f"Fewer than 20 test faces: {few}. Scores that rest on so few")
     else:
         report = EmotionReport.from_estimator(model, X, y, n_resamples=0)
     assert len(report.caveats_) == bool(few)
 
 
-def test_class_without_a_face_is_named_with_what_the_scores_make_of_it():
+def test_absent_class_is_warned_of():
     y_true, y_score = ["fear"] * 20 + ["pain"] * 20, np.eye(4)[[0] * 19 + [3] + [1] * 20]
     classes = ["fear", "pain", "joy", "anger"]
     with pytest.warns(DatasetWarning, match=r"^EmotionReport: No test face of anger, joy: macro F1 counts") as record:
@@ -119,20 +121,20 @@ def test_class_without_a_face_is_named_with_what_the_scores_make_of_it():
     assert report.scores_.loc["roc_auc_ovr", "value"] == pytest.approx((0.975 + 1) / 2)
 
 
-def test_equalised_set_is_not_warned_of_again(judged):
-    model, _, X, y = judged
-    _, report = judge(model, X[:15], y[:15], equalize=True)
+def test_equalized_set_adds_no_warning(evaluated):
+    model, _, X, y = evaluated
+    _, report = evaluate(model, X[:15], y[:15], equalize=True)
     assert report.equalized_.per_class_["support"].tolist() == [8, 8]
     assert len(report.caveats_) == 1
 
 
-def test_text_page_and_notebook_say_it(judged):
-    model, X_train, X, y = judged
+def test_text_page_and_notebook_show_caveats(evaluated):
+    model, X_train, X, y = evaluated
     X[7] = X_train[30]
-    _, report = judge(model, X[:39], y[:39], X_train=X_train)
-    said = " ".join(str(report).split())
+    _, report = evaluate(model, X[:39], y[:39], X_train=X_train)
+    text = " ".join(str(report).split())
     assert len(report.caveats_) == 2
-    assert all(caveat in said for caveat in report.caveats_)
+    assert all(caveat in text for caveat in report.caveats_)
     assert max(map(len, str(report).splitlines())) <= 100
     for page in (report.to_html(), report._repr_html_()):
         assert page.count('class="failed"') == 2

@@ -1,4 +1,4 @@
-"""What a report says of groups, faces and training, and the page that shows it."""
+"""Groups, faces and training history of a report, and its page."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def predictions():
 
 @pytest.fixture(scope="module")
 def trained():
-    """A network in a pipeline with a sampler, and faces of a class that is rarer."""
+    """A network in a pipeline with a sampler, fitted on imbalanced faces."""
     X, y, groups = make_faces(60, emotions=["happiness", "pain"], weights=[2, 1], image_size=24, random_state=0)
     network = EmotionClassifier(
         networks.ResNet(width=4), max_epochs=2, validation_fraction=0.2, random_state=0, verbose=0
@@ -46,7 +46,7 @@ def trained():
 
 
 class TestGroups:
-    def test_each_value_is_scored_as_by_scikit_learn(self, predictions):
+    def test_scores_of_each_value_match_scikit_learn(self, predictions):
         y, score, _ = predictions
         camera = np.arange(240) % 2
         report = EmotionReport.from_predictions(y, y_score=score, metadata={"camera": camera})
@@ -60,18 +60,18 @@ class TestGroups:
             assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
             assert row["f1_macro_low"] < row["f1_macro"] < row["f1_macro_high"]
 
-    def test_scores_of_the_whole_stay(self, predictions):
+    def test_overall_scores_do_not_change(self, predictions):
         y, score, faces = predictions
         plain = EmotionReport.from_predictions(y, y_score=score)
         more = EmotionReport.from_predictions(y, y_score=score, metadata={"camera": y}, images=faces)
         pd.testing.assert_frame_equal(plain.scores_, more.scores_)
         assert plain.per_group_.empty
 
-    def test_macro_f1_is_that_of_the_classes_that_are_there(self):
+    def test_macro_f1_covers_the_classes_present(self):
         y_true = np.array(["fear"] * 20 + ["pain"] * 20)
         y_pred = np.array(["fear"] * 18 + ["pain"] * 22)
         report = EmotionReport.from_predictions(y_true, y_pred, metadata={"person": y_true}, n_resamples=0)
-        # Among twenty faces of fear, two are called pain: fear alone is there.
+        # Of twenty faces of fear, two are predicted as pain; only fear is present.
         assert report.per_group_["f1_macro"].tolist() == pytest.approx([18 / 19, 1])
         assert report.per_group_["accuracy_low"].isna().all()
 
@@ -83,7 +83,7 @@ class TestGroups:
         assert values["age"] == ["0 to 49", "50 to 99", "100 to 149", "150 to 199", "missing"]
         assert values["smiles"] == ["False", "True"]
 
-    def test_intervals_of_a_column_draw_whole_persons(self, predictions):
+    def test_intervals_of_a_column_resample_whole_groups(self, predictions):
         y, _, _ = predictions
         people = np.arange(240) // 20
         right = np.where(people % 2 == 0, y, np.roll(np.unique(y), 1)[np.unique(y, return_inverse=True)[1]])
@@ -95,7 +95,7 @@ class TestGroups:
         ]
         assert widths[1] > 3 * widths[0]
 
-    def test_persons_with_most_images_are_shown_and_the_others_counted(self):
+    def test_largest_groups_are_shown_and_others_counted(self):
         people = np.repeat(np.arange(30), np.arange(1, 31))
         y = np.resize(["fear", "pain"], len(people))
         report = EmotionReport.from_predictions(y, y, groups=people, n_resamples=20)
@@ -116,7 +116,7 @@ class TestGroups:
         report = EmotionReport.from_predictions(y, y, metadata={"what": values}, n_resamples=0)
         assert report.per_group_["images"].sum() == 40
 
-    def test_metadata_that_does_not_fit_is_named(self):
+    def test_invalid_metadata_raises(self):
         with pytest.raises(LabelError, match="column 'age' of metadata has 2 entries"):
             EmotionReport.from_predictions(["fear", "pain", "pain"], ["fear"] * 3, metadata={"age": [1, 2]})
         with pytest.raises(TypeError, match="metadata is a list, expected a DataFrame or a mapping"):
@@ -124,7 +124,7 @@ class TestGroups:
 
 
 class TestFaces:
-    def test_faces_are_called_by_the_names_of_their_files(self, predictions):
+    def test_faces_are_labeled_with_file_names(self, predictions):
         y, score, _ = predictions
         names = [f"photos/<{row}>.png" for row in range(len(y))]
         images = np.zeros((len(y), 16, 16), dtype=np.uint8)
@@ -148,25 +148,25 @@ class TestFaces:
         assert len(report.mistakes_) == len(report.doubtful_) == 24
         assert report.to_html().count('src="data:image/jpeg') == 48
 
-    def test_one_column_of_probabilities_is_doubtful_at_the_half(self):
+    def test_single_column_of_probabilities_is_least_certain_near_one_half(self):
         column = np.array([0.9, 0.45, 0.2, 0.1] * 10)
         report = EmotionReport.from_predictions([1, 1, 0, 0] * 10, [1, 0, 0, 0] * 10, column, n_resamples=0)
         assert report.doubtful_[0] == 1
         assert ">Calibration</a>" in report.to_html()
 
-    @pytest.mark.parametrize("form", ["floats", "colour", "one channel"])
+    @pytest.mark.parametrize("form", ["floats", "color", "one channel"])
     def test_any_images_are_shown(self, predictions, form):
         y, score, faces = predictions
         images = {
             "floats": faces / np.float32(255),
-            "colour": np.repeat(faces[..., None], 3, axis=-1),
+            "color": np.repeat(faces[..., None], 3, axis=-1),
             "one channel": faces[..., None],
         }[form]
         report = EmotionReport.from_predictions(y, y_score=score, images=images, n_resamples=0)
         shown = next(iter(report._thumbnails.items()))
         np.testing.assert_array_equal(shown[1], np.squeeze(images[shown[0]]) if form != "floats" else faces[shown[0]])
 
-    def test_images_that_do_not_fit_are_named(self, predictions):
+    def test_invalid_images_raise(self, predictions):
         y, score, faces = predictions
         with pytest.raises(ImageArrayError, match="images has 3 faces"):
             EmotionReport.from_predictions(y, y_score=score, images=faces[:3])
@@ -198,15 +198,15 @@ class TestModel:
             for section in ("Training", "Class balance", "Parameters", "Doubtful faces"):
                 assert f">{section}</a>" in page
 
-    def test_what_is_not_known_is_left_out(self, predictions):
+    def test_sections_without_data_are_omitted(self, predictions):
         y, score, _ = predictions
         page = EmotionReport.from_predictions(y, y_score=score, n_resamples=0).to_html()
-        for section in ("Training", "Class balance", "Parameters", "Doubtful faces", "Groups", "Equalised test set"):
+        for section in ("Training", "Class balance", "Parameters", "Doubtful faces", "Groups", "Equalized test set"):
             assert f">{section}</a>" not in page
-        labels_alone = EmotionReport.from_predictions(y, y, n_resamples=0).to_html()
+        labels_only = EmotionReport.from_predictions(y, y, n_resamples=0).to_html()
         for section in ("ROC curves", "Precision and recall", "Calibration"):
             assert f">{section}</a>" in page
-            assert f">{section}</a>" not in labels_alone
+            assert f">{section}</a>" not in labels_only
 
 
 def test_page_is_written_and_self_contained(predictions, tmp_path):
@@ -216,18 +216,18 @@ def test_page_is_written_and_self_contained(predictions, tmp_path):
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     assert "http" not in page
     assert "nan" not in page.split("<main")[1].split('src="data')[0]
-    assert f"Expected calibration error: {metrics_of(report):.3f}" in page
+    assert f"Expected calibration error: {compute_error(report):.3f}" in page
     assert "<table" in report._repr_html_()
     assert "<html" not in report._repr_html_()
 
 
-def metrics_of(report):
+def compute_error(report):
     from sk_emotion.metrics import expected_calibration_error
 
     return expected_calibration_error(report.y_true_, report.y_score_, classes=report.classes_)
 
 
-def test_names_are_escaped_wherever_they_stand(predictions):
+def test_names_are_escaped_everywhere(predictions):
     y, score, faces = predictions
     metadata = {HOSTILE: [HOSTILE, '"onload="x'] * 120}
     report = EmotionReport.from_predictions(y, y_score=score, images=faces, metadata=metadata, n_resamples=20)
@@ -238,7 +238,7 @@ def test_names_are_escaped_wherever_they_stand(predictions):
         assert 'onload="' not in page.replace("&quot;", "")
 
 
-def test_curves_are_drawn_for_the_positive_one_of_two_classes():
+def test_binary_curves_are_those_of_the_positive_class():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 60)
     report = EmotionReport.from_predictions(y, y, rng.normal(size=60), pos_label=1, n_resamples=0)
@@ -247,7 +247,7 @@ def test_curves_are_drawn_for_the_positive_one_of_two_classes():
     assert ">Calibration</a>" not in page
 
 
-def test_one_class_alone_and_an_equalised_set_have_a_page(predictions, trained):
+def test_page_of_a_single_class_and_of_an_equalized_set(predictions, trained):
     y, score, _ = predictions
     rows = y == "pain"
     classes = np.unique(y)

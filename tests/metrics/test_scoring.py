@@ -1,4 +1,4 @@
-"""Our weighted scores are those of scikit-learn, whatever the weights."""
+"""Weighted scores match scikit-learn."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ def predictions():
     true = rng.integers(0, N_CLASSES, N_SAMPLES)
     score = rng.dirichlet(np.ones(N_CLASSES), N_SAMPLES)
     score[np.arange(N_SAMPLES), true] += 0.3
-    # Rounded, so that many scores are equal.
+    # Rounded for many ties.
     return true, score.argmax(axis=1), score.round(1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_all_scores_are_those_of_scikit_learn(predictions, weighted):
+def test_scores_match_scikit_learn(predictions, weighted):
     true, predicted, score = predictions
     weight = np.random.default_rng(1).integers(0, 4, N_SAMPLES).astype(float) if weighted else np.ones(N_SAMPLES)
     overall, per_class = score_predictions(
@@ -43,7 +43,7 @@ def test_all_scores_are_those_of_scikit_learn(predictions, weighted):
         assert per_class["average_precision"][0, code] == pytest.approx(average_precision)
 
 
-def test_macro_roc_auc_is_that_of_scikit_learn(predictions):
+def test_macro_roc_auc_matches_scikit_learn(predictions):
     true, predicted, score = predictions
     probability = score / score.sum(axis=1, keepdims=True)
     rankings = rank_images(true, probability)
@@ -51,7 +51,7 @@ def test_macro_roc_auc_is_that_of_scikit_learn(predictions):
     assert overall["roc_auc_ovr"][0] == pytest.approx(metrics.roc_auc_score(true, probability, multi_class="ovr"))
 
 
-def test_class_that_is_nowhere_counts_in_no_average():
+def test_absent_class_is_excluded_from_averages():
     true, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     overall, per_class = score_predictions(np.ones((1, 4)), true, predicted, None, 3, None)
     assert overall["f1_macro"][0] == pytest.approx(metrics.f1_score(true, predicted, average="macro"))
@@ -59,7 +59,7 @@ def test_class_that_is_nowhere_counts_in_no_average():
     assert overall["balanced_accuracy"][0] == pytest.approx(0.75)
 
 
-def test_each_row_of_weights_is_scored_by_itself(predictions):
+def test_each_row_of_weights_is_scored_independently(predictions):
     weight = np.random.default_rng(2).integers(0, 3, (5, N_SAMPLES)).astype(float)
     true, predicted, score = predictions
     rest = (true, predicted, rank_images(true, score), N_CLASSES, None)
@@ -70,14 +70,14 @@ def test_each_row_of_weights_is_scored_by_itself(predictions):
             assert values[row] == pytest.approx(alone[name][0])
 
 
-def test_resamples_draw_as_many_images_as_there_are():
+def test_resamples_have_the_size_of_the_test_set():
     (weight,) = draw_resamples(30, None, 50, np.random.RandomState(0))
     assert weight.shape == (50, 30)
     assert (weight.sum(axis=1) == 30).all()
     assert weight.std() > 0.5
 
 
-def test_groups_are_drawn_as_a_whole():
+def test_groups_are_resampled_as_a_whole():
     groups = np.repeat(["anna", "ben", "carl"], [5, 2, 3])
     (weight,) = draw_resamples(10, groups, 100, np.random.RandomState(0))
     for person in ("anna", "ben", "carl"):
@@ -86,7 +86,7 @@ def test_groups_are_drawn_as_a_whole():
     assert set(weight[:, [0, 5, 7]].sum(axis=1)) == {3}
 
 
-def test_large_sets_are_drawn_in_chunks_of_bounded_size(monkeypatch):
+def test_large_sets_are_resampled_in_chunks_of_bounded_size(monkeypatch):
     monkeypatch.setattr("sk_emotion.metrics._resampling._CHUNK", 100)
     chunks = list(draw_resamples(30, None, 10, np.random.RandomState(0)))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
@@ -95,7 +95,7 @@ def test_large_sets_are_drawn_in_chunks_of_bounded_size(monkeypatch):
     np.testing.assert_array_equal(whole, next(draw_resamples(30, None, 10, np.random.RandomState(0))))
 
 
-def test_interval_passes_over_resamples_that_say_nothing():
+def test_interval_ignores_nan():
     values = np.array([[0.0, np.nan], [1.0, np.nan], [np.nan, np.nan]])
     low, high = find_interval(values, 0.5)
     np.testing.assert_allclose([low[0], high[0]], [0.25, 0.75])

@@ -27,7 +27,7 @@ def lines(ax):
     return {line.get_label(): line.get_ydata() for line in ax.lines}
 
 
-def test_four_panels_show_what_the_history_says(trained):
+def test_four_panels_show_the_history(trained):
     curves = TrainingCurves.from_estimator(trained)
     assert len(curves.axes_) == 4
     titles = [ax.get_title() for ax in curves.axes_]
@@ -41,21 +41,21 @@ def test_four_panels_show_what_the_history_says(trained):
     assert curves.best_epoch == 1 + np.argmin([epoch["valid_loss"] for epoch in history])
 
 
-def test_training_scores_are_of_the_predictions_made_while_training(faces):
+def test_training_scores_are_those_of_predictions_during_training(faces):
     X, y, _ = faces
-    # At a rate of next to nothing and without dropout, the weights stay, and so do the predictions.
-    still = EmotionClassifier(
+    # With a negligible learning rate and no dropout, weights and predictions stay the same.
+    model = EmotionClassifier(
         networks.ResNet(width=4, dropout=0.0), max_epochs=1, learning_rate=1e-12, batch_size=80, augmentation=None,
         precision="fp32", random_state=0, schedule=None,
     ).fit(X, y)  # fmt: skip
-    still.net_.module_.train()
-    images = still.net_.preparation(still.net_.get_dataset(X).images)
-    predicted = still.classes_[still.net_.module_(images).argmax(dim=1).numpy()]
-    assert still.history_[0]["train_acc"] == pytest.approx(accuracy_score(y, predicted))
-    assert still.history_[0]["train_f1_macro"] == pytest.approx(f1_score(y, predicted, average="macro"))
+    model.net_.module_.train()
+    images = model.net_.preparation(model.net_.get_dataset(X).images)
+    predicted = model.classes_[model.net_.module_(images).argmax(dim=1).numpy()]
+    assert model.history_[0]["train_acc"] == pytest.approx(accuracy_score(y, predicted))
+    assert model.history_[0]["train_f1_macro"] == pytest.approx(f1_score(y, predicted, average="macro"))
 
 
-def test_without_validation_the_training_is_drawn_alone(faces):
+def test_only_training_is_drawn_without_validation(faces):
     X, y, _ = faces
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X, y)
     curves = TrainingCurves.from_estimator(clf)
@@ -72,7 +72,7 @@ def test_network_inside_a_search_is_found(faces):
     assert len(TrainingCurves.from_estimator(search).history) == 2
 
 
-def test_history_alone_is_enough(trained):
+def test_from_history(trained):
     curves = TrainingCurves.from_history(trained.history_)
     assert curves.history["epoch"].tolist() == [1, 2, 3]
     figure, axes = plt.subplots(2, 2)
@@ -82,9 +82,9 @@ def test_history_alone_is_enough(trained):
         curves.plot(axes[0])
 
 
-def test_what_has_no_history_is_refused(faces):
+def test_estimator_without_history_raises(faces):
     X, y, _ = faces
-    with pytest.raises(TypeError, match="LeastSquaresSVC keeps no history_"):
+    with pytest.raises(TypeError, match="LeastSquaresSVC has no history_"):
         TrainingCurves.from_estimator(make_hog_svm(image_size=24).fit(X, y))
     with pytest.raises(TypeError, match="GaussianNB"):
         TrainingCurves.from_estimator(GaussianNB().fit(X.reshape(len(X), -1), y))
