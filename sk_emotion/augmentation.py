@@ -156,7 +156,7 @@ def move(
         across = torch.where(mirrored.unsqueeze(1), -across, across)
     origins = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3)
     precision = "float64" if angle.dtype == torch.float64 else "float32"
-    sources = origins @ _bring(torch.from_numpy(_centres(height, width, precision)).to(angle.dtype), images)
+    sources = origins @ _bring(torch.from_numpy(_centers(height, width, precision)).to(angle.dtype), images)
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
@@ -188,8 +188,8 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
 
 def _inside(length: int, start: NDArray[Any], extent: NDArray[Any]) -> NDArray[np.bool_]:
     """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
-    centres = _shares(length)
-    return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
+    centers = _shares(length)
+    return (centers >= start[:, None]) & (centers < (start + extent)[:, None])
 
 
 # These are the same for each batch, and as dear to make as the draws. They are NumPy's, since a tensor that is made
@@ -197,15 +197,15 @@ def _inside(length: int, start: NDArray[Any], extent: NDArray[Any]) -> NDArray[n
 
 
 @lru_cache(maxsize=8)
-def _centres(height: int, width: int, precision: str) -> NDArray[Any]:
-    """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
+def _centers(height: int, width: int, precision: str) -> NDArray[Any]:
+    """Give the centers of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
     x, y = ((np.arange(length, dtype=precision) * 2 + 1) / length - 1 for length in (width, height))
     return np.stack([np.tile(x, height), np.repeat(y, width), np.ones(height * width, dtype=precision)])
 
 
 @lru_cache(maxsize=8)
 def _shares(length: int) -> NDArray[Any]:
-    """Give the centres of so many pixels as shares of the length."""
+    """Give the centers of so many pixels as shares of the length."""
     return (np.arange(length, dtype=np.float32) + 0.5) / length
 
 

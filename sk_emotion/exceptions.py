@@ -13,7 +13,7 @@ class ParameterError(SkEmotionError, ValueError):
 
 
 class DatasetError(SkEmotionError, ValueError):
-    """A folder, table or file does not hold a labelled set of faces."""
+    """A folder, table or file does not hold a labeled set of faces."""
 
 
 class DatasetNotFoundError(DatasetError, FileNotFoundError):

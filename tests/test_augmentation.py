@@ -150,7 +150,7 @@ def test_flips_come_as_often_as_asked():
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (-90, 1), (180, 2)])
-def test_rotation_turns_clockwise_about_the_centre(degrees, turns):
+def test_rotation_turns_clockwise_about_the_center(degrees, turns):
     image = make_batch(1)[0, 0]
     torch.testing.assert_close(apply_move(image, degrees=degrees), torch.rot90(image, turns), atol=1e-5, rtol=0)
 
@@ -175,7 +175,7 @@ def test_rotation_keeps_what_is_round(degrees):
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (20, 40)])
-def test_scale_resizes_about_the_centre(height, width):
+def test_scale_resizes_about_the_center(height, width):
     image, doubled = torch.zeros(2, height, width)
     image[height // 2 - 2 : height // 2 + 2, width // 2 - 3 : width // 2 + 3] = 1
     doubled[height // 2 - 4 : height // 2 + 4, width // 2 - 6 : width // 2 + 6] = 1
@@ -206,9 +206,9 @@ def test_strengths_bound_the_moves():
     image = torch.zeros(1, 1, 40, 80)
     image[..., 18:22, 38:42] = 1
     moved = only(translation=0.1)(image.expand(300, -1, -1, -1), seeded())
-    centre = (moved * torch.arange(80)).sum(dim=(1, 2, 3)) / moved.sum(dim=(1, 2, 3)) - 39.5
-    assert 7 < centre.abs().max() <= 8.01
-    assert (centre > 0).float().mean() == pytest.approx(0.5, abs=0.1)
+    center = (moved * torch.arange(80)).sum(dim=(1, 2, 3)) / moved.sum(dim=(1, 2, 3)) - 39.5
+    assert 7 < center.abs().max() <= 8.01
+    assert (center > 0).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_brightness_and_contrast_are_shares():

@@ -140,7 +140,7 @@ SAME = [
     Kind("one row", lambda X: X[:1], rooms=SEE),
     Kind("array of arrays", apart, rooms=("FaceLoader", "make_hog_svm")),
     Kind("Series of arrays", lambda X: pd.Series(list(X)), rooms=("FaceLoader", "make_hog_svm")),
-    Kind("grey as RGB", lambda X: RGB, rooms=("FaceLoader", "make_hog_svm")),
+    Kind("gray as RGB", lambda X: RGB, rooms=("FaceLoader", "make_hog_svm")),
 ]
 
 
@@ -179,7 +179,7 @@ REFUSED = [
     Kind("complex", lambda X: X * 1j, ("X holds complex128", "Pass uint8 or floats")),
     Kind("text of numbers", lambda X: X.astype(str), ("X holds str_ values, expected pixels",)),
     Kind("times", lambda X: X.astype("timedelta64[s]"), ("timedelta64 values, expected pixels",)),
-    Kind("records", lambda X: np.zeros((12, 576), dtype=[("grey", "u1")]), ("void values, expected pixels",)),
+    Kind("records", lambda X: np.zeros((12, 576), dtype=[("gray", "u1")]), ("void values, expected pixels",)),
     Kind("paths", lambda X: ["a.jpg"] * 12, ("X holds str", "put a FaceLoader before it"), but=PICTURES),
     Kind("sparse", lambda X: csr_matrix(X.reshape(12, -1)), ("dense data is required", "toarray()"), error=TypeError),
     # One may be fitted on any scale that can be computed with.
@@ -189,12 +189,12 @@ REFUSED = [
     Kind("above 255", lambda X: put(300, np.int64), ("from 0 to 300", ANOTHER_SCALE), rooms=SEE),
     Kind("16 bits", lambda X: X.astype(np.uint16) * 257, ("fitted on pixels from 0 to 255", ANOTHER_SCALE), rooms=SEE),
     Kind("below 0", lambda X: put(-1, np.int64), ("from -1 to", ANOTHER_SCALE), rooms=SEE),
-    Kind("standardised after bytes", lambda X: X / 64 - 2, ("from -2 to", ANOTHER_SCALE), rooms=SEE),
+    Kind("standardized after bytes", lambda X: X / 64 - 2, ("from -2 to", ANOTHER_SCALE), rooms=SEE),
     Kind("one image", lambda X: X[0], ("one image without the batch axis", "X[np.newaxis]"), rooms=SEE),
-    Kind("other size", lambda X: X[:, :20], ("20x24 grey images", "24x24 grey", "FaceLoader"), rooms=SEE, but=PICTURES),
-    Kind("RGB after grey", lambda X: RGB, ("24x24 RGB", "fitted on 24x24 grey images"), rooms=SEE, but=PICTURES),
+    Kind("other size", lambda X: X[:, :20], ("20x24 gray images", "24x24 gray", "FaceLoader"), rooms=SEE, but=PICTURES),
+    Kind("RGB after gray", lambda X: RGB, ("24x24 RGB", "fitted on 24x24 gray images"), rooms=SEE, but=PICTURES),
     Kind("rows of another length", lambda X: X.reshape(12, -1)[:, :400], ("X has 400 features", "576"), rooms=SEE),
-    Kind("one colour image", lambda X: RGB[0], ("one RGB image without the batch axis", "X[np.newaxis]"), rooms=FIT),
+    Kind("one color image", lambda X: RGB[0], ("one RGB image without the batch axis", "X[np.newaxis]"), rooms=FIT),
     Kind("rows of no square", lambda X: np.zeros((12, 62 * 47)), ("image_shape=(62, 47)",), rooms=FIT),
     Kind("one path", lambda X: "a.jpg", ("X is one path", "Pass a list"), rooms=PICTURES, error=ImageReadError),
 ]

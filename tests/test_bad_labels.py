@@ -42,7 +42,7 @@ def report(y, fitted):
     return EmotionReport.from_estimator(fitted, X, y, n_resamples=0)
 
 
-LABELLED = {
+LABELED = {
     "EmotionClassifier.fit": lambda y, _: make_classifier().fit(X, y),
     "AugmentationOverSampler": lambda y, _: AugmentationOverSampler().fit_resample(X, y),
     "compare_classifiers": lambda y, _: compare(y),
@@ -51,7 +51,7 @@ LABELLED = {
     "consolidate_emotions": lambda y, _: consolidate_emotions(y, positive="pain"),
 }
 TRAINING = ("EmotionClassifier.fit", "AugmentationOverSampler", "compare_classifiers")
-EVERYWHERE = tuple(LABELLED)
+EVERYWHERE = tuple(LABELED)
 NUMBERS = (Y == "pain").astype(int)
 
 
@@ -103,7 +103,7 @@ BAD_LABELS = [
 )
 def test_labels_that_are_none_are_refused_with_what_to_do(y, words, room, fitted):
     with pytest.raises(LabelError) as caught:
-        LABELLED[room](y, fitted)
+        LABELED[room](y, fitted)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     for text in words:

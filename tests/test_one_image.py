@@ -29,7 +29,7 @@ ROWS = X.reshape(12, -1)
 FITS = {
     "list": list(X),
     "batch": X,
-    "colour": RGB,
+    "color": RGB,
     "rows": ROWS,
     "table": pd.DataFrame(ROWS, columns=[f"pixel{index}" for index in range(2304)]),
     "floats": X / 255,
@@ -59,9 +59,9 @@ IMAGES = {str(shape): draw(shape) for shape in SHAPES} | {
     "floats": draw((60, 80)) / 255,
     "16 bits": draw((60, 80)).astype(np.uint16) * 257,
     "nested lists": draw((48, 48)).tolist(),
-    "nested lists of colours": draw((48, 48, 3)).tolist(),
+    "nested lists of colors": draw((48, 48, 3)).tolist(),
     "list of rows": list(draw((48, 48))),
-    "list of colour rows": list(draw((48, 48, 3))),
+    "list of color rows": list(draw((48, 48, 3))),
 }
 
 
@@ -228,7 +228,7 @@ def test_batches_and_rows_of_the_size_wanted_go_through_a_loader_of_pictures(loa
     assert len(loader.fit([X[0]]).transform(images)) == len(images)
 
 
-def test_colour_rows_are_read_as_colour_images():
+def test_color_rows_are_read_as_color_images():
     loader = FaceLoader(color=True).fit([X[0]])
     np.testing.assert_array_equal(loader.transform(RGB.reshape(12, -1)), RGB)
 

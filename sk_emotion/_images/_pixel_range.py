@@ -22,7 +22,7 @@ _LEAST_BRIGHT = 8.0
 # The same of floats that are partly negative: standardized ones reach further than 8.
 _LEAST_BRIGHT_OF_SIGNED = 32.0
 
-# A standardised batch this many times beyond the fitted range is on another scale, not an outlier.
+# A standardized batch this many times beyond the fitted range is on another scale, not an outlier.
 _PLAINLY_ANOTHER_SCALE = 10.0
 
 # Of pixels to fit on: float32, in which images are computed with, has to hold ten times as much and its differences.
@@ -55,7 +55,7 @@ def find_top(values: Any, least: float = 0.0) -> float | None:
 
 
 def learn_pixel_range(images: Any, name: str = "images", *, whole: bool = False) -> tuple[float, float]:
-    """Tell the range of the pixels: (0, 255), (0, 1), or the smallest and largest value of standardised floats.
+    """Tell the range of the pixels: (0, 255), (0, 1), or the smallest and largest value of standardized floats.
 
     Whole numbers that were made floats, as `whole` says, are never an overstepped (0, 255).
 

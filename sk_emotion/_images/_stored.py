@@ -18,7 +18,7 @@ _BUFFER = 2**25
 # Smaller chunks are read several at a time.
 _LEAST_READ = 2**20
 
-# A row that is read from a memory-map brings its neighbours in: Linux maps up to 2 MB around it.
+# A row that is read from a memory-map brings its neighbors in: Linux maps up to 2 MB around it.
 _MAPPED_AROUND = 2**21
 _MOST_MAPPED = 2**25
 

@@ -1,6 +1,6 @@
 """The one contract for arrays of images, kept by every estimator.
 
-Grey images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``, which is
+Gray images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``, which is
 scikit-learn's own convention for faces. ``uint8`` stays ``uint8``; floats keep their type and their range.
 """
 
@@ -199,7 +199,7 @@ def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name
         if math.prod(declared) != n_features:
             raise ImageArrayError(
                 f"{name}: image_shape={tuple(image_shape)} holds {math.prod(declared)} values, but X has "
-                f"{n_features} features. Pass (height, width) for grey or (height, width, 3) for RGB images. "
+                f"{n_features} features. Pass (height, width) for gray or (height, width, 3) for RGB images. "
                 f"{ONE_IMAGE_HINT}"
             )
         return declared
@@ -209,8 +209,8 @@ def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name
     if n_features <= MAX_STRIP_LENGTH:
         return (1, n_features)
     raise ImageArrayError(
-        f"{name}: rows of {n_features} features are no square grey image. Say what they are, for instance "
-        f"image_shape=(62, 47) for grey or image_shape=(48, 48, 3) for RGB images. {ONE_IMAGE_HINT}"
+        f"{name}: rows of {n_features} features are no square gray image. Say what they are, for instance "
+        f"image_shape=(62, 47) for gray or image_shape=(48, 48, 3) for RGB images. {ONE_IMAGE_HINT}"
     )
 
 
@@ -317,7 +317,7 @@ def _check_image_shape(image_shape: tuple[int, ...], name: str) -> tuple[int, ..
     whole = all(isinstance(side, Integral) and side > 0 for side in sides)
     if len(sides) != 2 or not whole or channels not in ((), (1,), (3,)):
         raise ImageArrayError(
-            f"{name}: image_shape={shape}, expected (height, width) for grey or (height, width, 3) for RGB images."
+            f"{name}: image_shape={shape}, expected (height, width) for gray or (height, width, 3) for RGB images."
         )
     return shape if channels == (3,) else sides
 
@@ -331,4 +331,4 @@ def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] |
 
 
 def _describe(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "grey")
+    return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "gray")

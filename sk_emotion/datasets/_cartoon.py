@@ -1,6 +1,6 @@
 """Cartoon faces: a canvas for a batch of pictures, and what is drawn on it from back to front.
 
-Each drawing function takes the subjects ``p`` (a value a subject: lengths in half image widths, colours as ink) and the
+Each drawing function takes the subjects ``p`` (a value a subject: lengths in half image widths, colors as ink) and the
 strengths of the action units, of both sides apart (``s``) or of one side or their mean (``au``), by number.
 """
 
@@ -34,18 +34,18 @@ class Canvas:
         self.pixel = 2 / size / v["scale"]
         self.picture = np.broadcast_to(self.ink(view["backdrop"]), (n_channels, *self.x.shape)).copy()
 
-    def ink(self, colour: Array) -> Array:
-        """Make RGB of shape (n, 3) ready to paint with, in grey where the canvas is grey."""
-        channels = colour.T if self.n_channels == 3 else (colour @ _LUMA)[None]
+    def ink(self, color: Array) -> Array:
+        """Make RGB of shape (n, 3) ready to paint with, in gray where the canvas is gray."""
+        channels = color.T if self.n_channels == 3 else (color @ _LUMA)[None]
         return channels[:, :, None, None].astype(np.float32)
 
     def inside(self, distance: Array) -> Array:
         """Say how much of each pixel lies where the signed distance is negative, from 0 to 1."""
         return (0.5 - distance / self.pixel).clip(0, 1)
 
-    def paint(self, colour: Array | float, cover: Array) -> None:
-        """Lay a colour over the picture."""
-        self.picture += (colour - self.picture) * cover
+    def paint(self, color: Array | float, cover: Array) -> None:
+        """Lay a color over the picture."""
+        self.picture += (color - self.picture) * cover
 
     def shade(self, amount: Array) -> None:
         """Darken the picture; a negative amount lightens it."""
@@ -58,7 +58,7 @@ class Canvas:
         sigma = 0.9 * self.size / 48
         blurred = gaussian_filter(picture, (0, 0, sigma, sigma), truncate=2.5)
         picture += (blurred - picture) * v["blur"]
-        # Drawn for one channel and used for all, so that grey and colour photos are of the same faces.
+        # Drawn for one channel and used for all, so that gray and color photos are of the same faces.
         grain = rng.standard_normal(self.x.shape, dtype=np.float32)
         picture = picture * 255 + grain * (noise * v["grain"])
         return np.moveaxis(picture.round().clip(0, 255).astype(np.uint8), 0, -1)

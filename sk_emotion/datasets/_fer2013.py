@@ -58,7 +58,7 @@ def load_fer2013(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load FER2013 from a file or folder: 48 x 48 grey faces of seven classes.
+    """Load FER2013 from a file or folder: 48 x 48 gray faces of seven classes.
 
     The faces of the challenge at ICML 2013 [1]_. Nothing is downloaded.
 

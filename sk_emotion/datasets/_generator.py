@@ -69,16 +69,16 @@ def make_faces(
     n_subjects : int, default=30
         Number of different people. Each has ``n_samples / n_subjects`` faces, give or take one.
     noise : float, default=5.0
-        Standard deviation of the pixel noise, in grey levels of 0 to 255.
+        Standard deviation of the pixel noise, in gray levels of 0 to 255.
     color : bool, default=False
-        Whether to draw in colour. The same `random_state` draws the same faces in grey.
+        Whether to draw in color. The same `random_state` draws the same faces in gray.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same faces at each call.
 
     Returns
     -------
     X : ndarray of shape (n_samples, image_size, image_size) or (n_samples, image_size, image_size, 3), dtype=uint8
-        The faces, in grey or RGB.
+        The faces, in gray or RGB.
     y : ndarray of shape (n_samples,), dtype=str
         The standard name of the emotion of each face.
     groups : ndarray of shape (n_samples,), dtype=int64
@@ -191,10 +191,10 @@ def _class_counts(n_samples: int, weights: NDArray[np.float64]) -> NDArray[np.in
 
 
 def _draw_subjects(n: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Draw people. Lengths are in half image widths; colours are RGB of 0 to 1, of shape (n, 3)."""
+    """Draw people. Lengths are in half image widths; colors are RGB of 0 to 1, of shape (n, 3)."""
 
-    def spread(centre: float, deviation: float) -> Array:
-        return (centre + deviation * rng.standard_normal(n).clip(-2, 2)).astype(np.float32)
+    def spread(center: float, deviation: float) -> Array:
+        return (center + deviation * rng.standard_normal(n).clip(-2, 2)).astype(np.float32)
 
     def either(probability: float) -> Array:
         return (rng.random(n) < probability).astype(np.float32)
@@ -244,8 +244,8 @@ def _draw_subjects(n: int, rng: np.random.Generator) -> dict[str, Array]:
 def _draw_views(n: int, rng: np.random.Generator) -> dict[str, Array]:
     """Draw pose, light and camera. Angles are in radians, lengths in half image widths."""
 
-    def spread(centre: float, deviation: float) -> Array:
-        return (centre + deviation * rng.standard_normal(n).clip(-2.5, 2.5)).astype(np.float32)
+    def spread(center: float, deviation: float) -> Array:
+        return (center + deviation * rng.standard_normal(n).clip(-2.5, 2.5)).astype(np.float32)
 
     return {
         "roll": spread(0.0, 0.09),

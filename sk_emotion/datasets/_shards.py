@@ -1,4 +1,4 @@
-"""Labelled pictures in tar files, as WebDataset lays them out."""
+"""Labeled pictures in tar files, as WebDataset lays them out."""
 
 import glob
 import json
@@ -156,7 +156,7 @@ def load_face_shards(
     classes: Sequence[str] | None = None,
     return_X_y: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load labelled pictures from tar files, decoding them only when they are asked for.
+    """Load labeled pictures from tar files, decoding them only when they are asked for.
 
     The files are those of WebDataset: what belongs to one sample stands together and has one stem, ``000123.jpg`` and
     its label ``000123.cls`` (a whole number), ``000123.txt`` (a word) or ``000123.json``. Nothing is unpacked: the
@@ -167,7 +167,7 @@ def load_face_shards(
     shards : str, path-like or list of them
         A pattern such as ``"faces/*.tar"``, whose files are sorted by name, or the files. They are not compressed.
     loader : FaceLoader, default=None
-        Makes the faces; None is ``FaceLoader()``: the middle of the picture, grey, 48 pixels on a side. Its `on_error`
+        Makes the faces; None is ``FaceLoader()``: the middle of the picture, gray, 48 pixels on a side. Its `on_error`
         says what a picture becomes that cannot be read.
     label : str, default="label"
         The key of the label in a ``.json``.

@@ -55,17 +55,17 @@ def correlate_aligned(fixed: Array, moving: Array) -> Array:
 
 
 def _overlay(fixed: Array, moving: Array, warp: Array, grid: Array) -> tuple[Array, Array, Array]:
-    """Lay the warped over the fixed thumbnails: both centred over what they share and 0 elsewhere, and that mask."""
+    """Lay the warped over the fixed thumbnails: both centered over what they share and 0 elsewhere, and that mask."""
     columns, rows = _interpolation(warp[:, :2], grid), _interpolation(warp[:, 2:], grid)
     in_columns, in_rows = ((weights.sum(axis=2) > 0.99).astype(np.float32) for weights in (columns, rows))
     inside = in_rows[:, :, None] * in_columns[:, None, :]
     area = np.maximum(inside.sum(axis=(1, 2)), 1)
 
-    def centred(pictures: Array) -> Array:
+    def centered(pictures: Array) -> Array:
         mean = np.einsum("nij,nij->n", pictures, inside) / area
         return (pictures - mean[:, None, None]) * inside
 
-    return centred(fixed), centred(rows @ moving @ columns.transpose(0, 2, 1)), inside
+    return centered(fixed), centered(rows @ moving @ columns.transpose(0, 2, 1)), inside
 
 
 def _interpolation(warp: Array, grid: Array) -> Array:

@@ -28,7 +28,7 @@ _MIN_ALIGNED = 0.98
 _MIN_CORRELATION = 0.6
 _BLUR = 0.7
 _N_BITS = 8
-# Below this standard deviation, in grey levels, a thumbnail shows nothing to compare.
+# Below this standard deviation, in gray levels, a thumbnail shows nothing to compare.
 _BLANK = 1.0
 _DISTANCES_AT_ONCE = 2**22
 # Few enough for a CPU's cache.
@@ -49,7 +49,7 @@ def find_duplicates(
 ) -> NDArray[np.int64]:
     """Find pictures that are near copies of each other.
 
-    Copies that differ in size, file format, compression, brightness, contrast or colour against grey are found, and so
+    Copies that differ in size, file format, compression, brightness, contrast or color against gray are found, and so
     are crops that take away a few per cent and copies with a caption bar. Mirrored copies are not found, nor are other
     photos of the same person.
 
@@ -84,7 +84,7 @@ def find_duplicates(
 
     Notes
     -----
-    Two pictures are copies if the DCT-based perceptual hashes [1]_ of their grey thumbnails (32 x 32) differ in at
+    Two pictures are copies if the DCT-based perceptual hashes [1]_ of their gray thumbnails (32 x 32) differ in at
     most `max_distance` bits, and if the thumbnails correlate by more than 0.98 once one is shifted and stretched to
     match the other [2]_. Hashes alone merge different photos of alike composition. Thumbnails without contrast are
     copies of each other only if they are equal: two black pictures are, a black and a white one are not.

@@ -30,7 +30,7 @@ def read_thumbnails(images: Iterable[Any], n_jobs: int | None = None) -> list[ND
 
 
 def make_thumbnail(image: Any) -> NDArray[np.uint8]:
-    """Shrink one picture to a grey thumbnail.
+    """Shrink one picture to a gray thumbnail.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
     if not is_array or isinstance(image, str | bytes | Image.Image):
         try:
             # A JPEG is decoded at an eighth of its size, many times faster, but still to its last byte.
-            picture = decode_picture(image, min_side=2 * SIZE, grey=True, cut_padding=False)
+            picture = decode_picture(image, min_side=2 * SIZE, gray=True, cut_padding=False)
         except ImageReadError as error:
             raise ImageReadError(f"{_name(image)} {error}.") from error
         small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX, reducing_gap=REDUCING_GAP)

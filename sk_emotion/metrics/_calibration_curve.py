@@ -204,10 +204,10 @@ class MulticlassCalibrationDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         filled = self.counts > 0
         confidence, accuracy = self.prob_pred[filled], self.prob_true[filled]
-        centres = (np.arange(len(self.counts)) + 0.5) / len(self.counts)
+        centers = (np.arange(len(self.counts)) + 0.5) / len(self.counts)
         # Shares of the faces fit on the axis of accuracy: both run from 0 to 1.
         self.bars_ = ax.bar(
-            centres,
+            centers,
             self.counts / self.counts.sum(),
             width=0.9 / len(self.counts),
             color="0.85",

@@ -172,7 +172,7 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
     # A copy, so that the model's own loader goes on raising errors.
     tolerant = copy.copy(loader).set_params(on_error="blank")
     if tolerant.on_missing == "raise":
-        tolerant.set_params(on_missing="centre")
+        tolerant.set_params(on_missing="center")
     faces, found, unread = load_in_chunks(tolerant, sources, progress)
     return ReadFaces(classifier, sources, faces if scale == 1 else faces / scale, found, unread)
 

@@ -14,12 +14,12 @@ SMALLEST_PICTURE = 16
 REDUCING_GAP = 64.0
 """A side that shrinks more than this is averaged first: Pillow's filter takes 16 bytes a pixel of the longer side."""
 
-# Pillow's weights for grey, those of ITU-R 601-2.
+# Pillow's weights for gray, those of ITU-R 601-2.
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def crop_centre(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Take the largest centred part of the aspect ratio of `size`, (height, width), and resize it."""
+def crop_center(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Take the largest centered part of the aspect ratio of `size`, (height, width), and resize it."""
     if min(picture.size) < SMALLEST_PICTURE:
         return squeeze(picture, size)
     height, width = size

@@ -1,4 +1,4 @@
-"""Picture to pixels: whatever holds a picture becomes 8-bit grey or RGB, upright and opaque."""
+"""Picture to pixels: whatever holds a picture becomes 8-bit gray or RGB, upright and opaque."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ def decode_picture(
     source: Any,
     *,
     min_side: int | None = None,
-    grey: bool = False,
+    gray: bool = False,
     tops: Mapping[str, float] = MappingProxyType({}),
     cut_padding: bool = True,
     max_pixels: int | None = MAX_PIXELS,
@@ -44,8 +44,8 @@ def decode_picture(
     min_side : int, default=None
         A picture at least twice this on both sides is given at a fraction of its size, each pixel the mean of those
         that it stands for. A JPEG file is decoded that way, at a fraction of the time.
-    grey : bool, default=False
-        Whether colours are of no use, so that those of a JPEG file need not be decoded.
+    gray : bool, default=False
+        Whether colors are of no use, so that those of a JPEG file need not be decoded.
     tops : dict of str to float, default={}
         By type, the range of the pixels of arrays and PIL images that are not of 8 bits, as :func:`find_tops` finds it.
     cut_padding : bool, default=True
@@ -71,7 +71,7 @@ def decode_picture(
     try:
         with quiet_pillow:
             if encoded:
-                return _decode(source, min_side, grey, cut_padding, max_pixels)
+                return _decode(source, min_side, gray, cut_padding, max_pixels)
             _check_image(source, max_pixels)
             return _shrink(_as_opaque(_turn_upright(source.copy()), tops), min_side)
     except ImageReadError:
@@ -198,12 +198,12 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
+def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
     with open_picture(data, max_pixels) as image:
         size = find_decoded_size(image, data)
         check_pixels(size, max_pixels, "pixels as they are coded")
         n_pixels = size[0] * size[1]
-        drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
+        drafted = image.draft("L" if gray else None, (min_side, min_side) if min_side else None)
         check_cost(image, data, size, max_pixels, min_side)
         # The coefficients of a progressive JPEG are kept until its last scan, whatever its pixels are reduced to.
         if drafted and not image.info.get("progressive"):

@@ -168,10 +168,10 @@ def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
     small, scale = _resize(picture.convert("L"), _LONG_SIDE)
     if min(*small.size, *picture.size) < _WINDOW:
         return np.empty((0, 4))
-    grey = np.asarray(small)
-    mirrored = _slide_windows(np.ascontiguousarray(grey[:, ::-1]))
+    gray = np.asarray(small)
+    mirrored = _slide_windows(np.ascontiguousarray(gray[:, ::-1]))
     mirrored[:, 0] = small.width - mirrored[:, 0] - mirrored[:, 2]
-    return _count_votes(np.r_[_slide_windows(grey), mirrored]) / scale
+    return _count_votes(np.r_[_slide_windows(gray), mirrored]) / scale
 
 
 def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:
@@ -189,11 +189,11 @@ def _load_cascade() -> Any:
     return Cascade(lbp_frontal_face_cascade_filename())
 
 
-def _slide_windows(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _slide_windows(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Collect every window that passes the cascade, ungrouped."""
-    side = min(grey.shape)
+    side = min(gray.shape)
     windows = _load_cascade().detect_multi_scale(
-        img=grey,
+        img=gray,
         scale_factor=_SCALE_FACTOR,
         step_ratio=_STEP_RATIO,
         min_size=(_WINDOW, _WINDOW),

@@ -34,7 +34,7 @@ from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._cost import MAX_PIXELS
-from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
+from ._crop import as_size, crop_center, crop_face, split_floats, squeeze
 from ._decode import decode_picture, find_tops, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._open import MAX_FILE_SIZE, quiet_pillow
@@ -55,7 +55,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     """Turn pictures into an array of faces of one size.
 
     It reads paths, encoded bytes, open files, PIL images and arrays of any size, turns them upright, crops the face or
-    the centre, and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one
+    the center, and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one
     pipeline takes both.
 
     Parameters
@@ -63,7 +63,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     image_size : int or (int, int), default=48
         Height and width of the result, in pixels.
     color : bool, default=False
-        Whether the result is RGB rather than grey.
+        Whether the result is RGB rather than gray.
     detector : {"mtcnn", "lbp"}, callable or None, default=None
         Finds the face. ``"mtcnn"`` is the cascade of networks [1]_ of facenet-pytorch: turned, tilted and partly
         covered faces too, from 6 % of the longer side; a picture of up to 64 pixels is a face already, unless it is
@@ -73,10 +73,10 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         or None; the largest is taken. None looks for no face.
     margin : float, default=0.2
         Share of the side of the face's box, made square, that is added on each side.
-    on_missing : {"centre", "full", "raise"}, default="centre"
-        What is taken of a picture in which no face was seen: the largest centred part that has the aspect ratio of
+    on_missing : {"center", "full", "raise"}, default="center"
+        What is taken of a picture in which no face was seen: the largest centered part that has the aspect ratio of
         `image_size`, the full picture squeezed into it, or nothing: ``"raise"`` raises an error. Without a detector,
-        this says what is taken of each picture, and ``"raise"`` is ``"centre"``.
+        this says what is taken of each picture, and ``"raise"`` is ``"center"``.
     on_error : {"raise", "blank"}, default="raise"
         What a picture that cannot be read becomes: an error, or an all-zero image and a warning.
     max_pixels : int or None, default=120_000_000
@@ -92,7 +92,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         channel behind. Files, bytes and PIL images say themselves what they are. Detectors see RGB.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
-        a grey square, and up to 256 other features are a strip of height 1.
+        a gray square, and up to 256 other features are a strip of height 1.
     cache : str, PathLike or None, default=None
         Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries,
         those of other faces, and links and pipes in their place are made again. Delete the folder to empty it. Where
@@ -180,7 +180,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         "color": ["boolean"],
         "detector": [StrOptions({"mtcnn", "lbp"}), callable, None],
         "margin": [Interval(Real, 0, None, closed="left")],
-        "on_missing": [StrOptions({"centre", "full", "raise"})],
+        "on_missing": [StrOptions({"center", "full", "raise"})],
         "on_error": [StrOptions({"raise", "blank"})],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "max_file_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -197,7 +197,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         color=False,
         detector=None,
         margin=0.2,
-        on_missing="centre",
+        on_missing="center",
         on_error="raise",
         max_pixels=MAX_PIXELS,
         max_file_size=MAX_FILE_SIZE,
@@ -291,7 +291,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Returns
         -------
         ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            ``uint8``, or ``float32`` for standardised floats.
+            ``uint8``, or ``float32`` for standardized floats.
 
         Raises
         ------
@@ -463,7 +463,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         shapes: set[tuple[int, ...]] = {
             picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
         }
-        # The rows of a colour image in a list are arrays of two axes, as pictures are.
+        # The rows of a color image in a list are arrays of two axes, as pictures are.
         if pictures and len(pictures) > 1 and len(shapes) == 1:
             (shape,) = shapes
             if len(shape) == 2 and shape[1] <= 4 < shape[0]:
@@ -534,11 +534,11 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """Make the face of one picture, and tell whether a detector saw it."""
         if isinstance(source, np.ndarray):
             source = as_rgb(source, self.channel_order)
-        grey = not self.color and self.detector in (None, "lbp")
+        gray = not self.color and self.detector in (None, "lbp")
         picture = decode_picture(
             source,
             min_side=self._needed_side(),
-            grey=grey,
+            gray=gray,
             tops=tops,
             max_pixels=self.max_pixels,
             max_file_size=self.max_file_size,
@@ -556,7 +556,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _crop(self, picture: Image.Image, box: NDArray[np.float64] | None) -> Image.Image:
         if box is not None:
             return crop_face(picture, box, self._target_size(), self.margin)
-        return (squeeze if self.on_missing == "full" else crop_centre)(picture, self._target_size())
+        return (squeeze if self.on_missing == "full" else crop_center)(picture, self._target_size())
 
     def _crop_floats(self, images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
         """Crop images that are not on a scale of pixels, channel by channel."""
@@ -611,7 +611,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if missing and self.on_missing == "raise":
             raise FaceNotFoundError(
                 f"FaceLoader: no face was seen in {abridge(missing)}. Remove "
-                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="centre".'
+                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="center".'
             )
 
     def _target_size(self) -> tuple[int, int]:
@@ -629,7 +629,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return max(wanted, MTCNN_LONG_SIDE) if self.detector == "mtcnn" else wanted
 
     def _cache_parameters(self) -> tuple[Any, ...]:
-        # "raise" raises after the crop, which is that of "centre". Limits change no face that is there.
+        # "raise" raises after the crop, which is that of "center". Limits change no face that is there.
         return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
 
     def __setstate__(self, state):

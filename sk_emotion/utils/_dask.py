@@ -97,7 +97,7 @@ def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
 
 @contextmanager
 def _heed_failures(backend: Any) -> Iterator[None]:
-    """Let joblib hear of a task that Dask has given up or cancelled: it would wait without end (joblib 1.6)."""
+    """Let joblib hear of a task that Dask has given up or canceled: it would wait without end (joblib 1.6)."""
     submit, retrieve = backend.submit, backend.retrieve_result_callback
 
     def submit_and_tell(function: Any, callback: Any) -> Any:

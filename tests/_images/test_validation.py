@@ -96,7 +96,7 @@ def test_declared_shape_must_be_that_of_an_array_of_images():
     X = make_images(3, 12, 12)
     assert Looker([12, 12]).fit(X).image_shape_ == (12, 12)
     assert Looker((12, 12, 1)).fit(X[..., np.newaxis]).image_shape_ == (12, 12)
-    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X holds 12x12 grey images"):
+    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X holds 12x12 gray images"):
         Looker((8, 18)).fit(X)
 
 
@@ -166,7 +166,7 @@ def test_read_only_memory_map_is_read_where_it_lies(tmp_path):
     assert np.shares_memory(looker.see(X), X)
 
 
-def test_one_colour_image_without_batch_axis_is_told():
+def test_one_color_image_without_batch_axis_is_told():
     X = make_images(12, 12, 3)
     with pytest.raises(ImageArrayError, match=r"one RGB image without the batch axis. Pass X\[np.newaxis\]"):
         Looker().fit(X)
@@ -205,9 +205,9 @@ def test_batch_of_no_image_is_refused(shape):
 @pytest.mark.parametrize(
     ("fitted", "seen", "message"),
     [
-        ((4, 12, 12), (4, 12, 10), "12x10 grey images, but was fitted on 12x12 grey"),
-        ((4, 12, 12), (4, 12, 12, 3), "12x12 RGB images, but was fitted on 12x12 grey"),
-        ((4, 12, 12, 3), (4, 12, 12), "12x12 grey images, but was fitted on 12x12 RGB"),
+        ((4, 12, 12), (4, 12, 10), "12x10 gray images, but was fitted on 12x12 gray"),
+        ((4, 12, 12), (4, 12, 12, 3), "12x12 RGB images, but was fitted on 12x12 gray"),
+        ((4, 12, 12, 3), (4, 12, 12), "12x12 gray images, but was fitted on 12x12 RGB"),
     ],
 )
 def test_other_size_or_channels_after_fit_are_refused(fitted, seen, message):

@@ -360,7 +360,7 @@ def test_labels_are_read_from_file_names(flat, label, labels):
     assert r"Grouped by the pattern '/(K.)\\.'." in faces.DESCR
 
 
-def test_photos_beside_folders_are_labelled_too(flat):
+def test_photos_beside_folders_are_labeled_too(flat):
     save_photo(flat / "KA.AN9.png", 30)
     assert load_face_folder(flat, label=r"\.(..)\d", labels=CODES).target.tolist().count("anger") == 3
 
@@ -402,12 +402,12 @@ def test_function_that_skips_all_photos_is_pointed_out(flat):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are of POSIX")
-def test_pipe_among_labelled_photos_is_not_waited_for(flat):
+def test_pipe_among_labeled_photos_is_not_waited_for(flat):
     os.mkfifo(flat / "K" / "pipe")
     assert len(load_face_folder(flat, label=r"\.(..)\d", labels=CODES).data) == 4
 
 
-def test_labelled_files_that_are_no_whole_photos_are_left_out_with_a_warning(flat):
+def test_labeled_files_that_are_no_whole_photos_are_left_out_with_a_warning(flat):
     (flat / "KA.AN7.png").write_bytes(b"")
     with pytest.warns(DatasetWarning, match=r"damaged one.*KA\.AN7\.png"):
         assert len(load_face_folder(flat, label=r"\.(..)\d", labels=CODES).data) == 4

@@ -35,7 +35,7 @@ def faces():
 
 @pytest.fixture
 def shards(tmp_path, faces):
-    """Three shards of eight samples, labelled by a word."""
+    """Three shards of eight samples, labeled by a word."""
     _, labels, pictures = faces
     for shard in range(3):
         rows = range(8 * shard, 8 * shard + 8)

@@ -37,11 +37,11 @@ CHANGES = {
     "half the size": lambda photo: photo.resize((120, 90)),
     "another aspect": lambda photo: photo.resize((180, 180)),
     "JPEG of quality 25": lambda photo: compress(photo, 25),
-    "grey": lambda photo: photo.convert("L"),
+    "gray": lambda photo: photo.convert("L"),
     "brighter": lambda photo: ImageEnhance.Brightness(photo).enhance(1.1),
     "less contrast": lambda photo: ImageEnhance.Contrast(photo).enhance(0.7),
     "with alpha": lambda photo: photo.convert("RGBA"),
-    "in 256 colours": lambda photo: photo.convert("P"),
+    "in 256 colors": lambda photo: photo.convert("P"),
     "crop of 2 % each side": lambda photo: crop(photo, 0.02, 0.02, 0.02, 0.02),
     "crop of 5 % below": lambda photo: crop(photo, bottom=0.05),
 }
@@ -108,10 +108,10 @@ def test_arrays_of_images_are_taken(color, scale):
 
 
 def test_pictures_of_sixteen_bits_are_not_cut_off():
-    grey = np.asarray(PHOTOS[0].convert("L"))
-    deep = Image.fromarray(grey.astype(np.uint16) * 256)
+    gray = np.asarray(PHOTOS[0].convert("L"))
+    deep = Image.fromarray(gray.astype(np.uint16) * 256)
     blank = Image.fromarray(np.full((48, 48), 60000, dtype=np.uint16))
-    assert find_duplicates([grey, deep, blank]).tolist() == [0, 0, 1]
+    assert find_duplicates([gray, deep, blank]).tolist() == [0, 0, 1]
 
 
 def test_turned_photos_are_read_as_they_are_shown(tmp_path):

@@ -336,7 +336,7 @@ def test_thin_picture_takes_little_memory():
     code = """
 import io, resource, sys
 from PIL import Image
-from sk_emotion.preprocessing._crop import crop_centre
+from sk_emotion.preprocessing._crop import crop_center
 from sk_emotion.preprocessing._decode import decode_picture
 from sk_emotion.preprocessing._detect import detect_lbp
 
@@ -344,7 +344,7 @@ buffer = io.BytesIO()
 Image.new("1", (10_000_000, 1)).save(buffer, "PNG")
 picture = decode_picture(buffer.getvalue())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-crop_centre(picture, (48, 48))
+crop_center(picture, (48, 48))
 detect_lbp(picture)
 # In bytes on macOS, else in KiB.
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (2**20 if sys.platform == "darwin" else 2**10))

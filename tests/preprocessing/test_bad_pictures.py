@@ -29,11 +29,11 @@ def draw_flag():
 
 
 FLAG = draw_flag()
-IN_COLOUR = {(4, 4): WHITE, (4, 28): RED, (44, 28): BLUE}
-IN_GREY = {(4, 4): 255, (4, 28): 87, (44, 28): 65}
+IN_COLOR = {(4, 4): WHITE, (4, 28): RED, (44, 28): BLUE}
+IN_GRAY = {(4, 4): 255, (4, 28): 87, (44, 28): 65}
 SEEN_THROUGH = FLAG.convert("RGBA")
 SEEN_THROUGH.paste((0, 0, 0, 0), (24, 0, 48, 32))
-WITHOUT_BLUE = {**IN_COLOUR, (44, 28): WHITE}
+WITHOUT_BLUE = {**IN_COLOR, (44, 28): WHITE}
 NEGATIVE = Image.eval(FLAG, lambda value: 255 - value)
 
 
@@ -45,8 +45,8 @@ def make_exif(orientation):
     return b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHL", orientation, 0, 0)
 
 
-def make_png(width, height, depth, colour_type, rows=b"", *chunks):
-    header = struct.pack(">LLBBBBB", width, height, depth, colour_type, 0, 0, 0)
+def make_png(width, height, depth, color_type, rows=b"", *chunks):
+    header = struct.pack(">LLBBBBB", width, height, depth, color_type, 0, 0, 0)
     body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(name + data)) for name, data in body
@@ -54,7 +54,7 @@ def make_png(width, height, depth, colour_type, rows=b"", *chunks):
 
 
 def make_deep_png():
-    """Make a PNG of 16 bits a channel in colour, which Pillow does not write."""
+    """Make a PNG of 16 bits a channel in color, which Pillow does not write."""
     pixels = np.asarray(FLAG).astype(">u2") * 257
     return make_png(*SIZE, 16, 2, b"".join(b"\0" + row.tobytes() for row in pixels))
 
@@ -70,9 +70,9 @@ def make_ycck():
 
 
 def make_deep(kind):
-    """Make a grey picture of numbers beyond 8 bits, whose face has 8 again."""
-    grey = np.asarray(FLAG.convert("L"))
-    return Image.fromarray(grey.astype(np.float32) / 255 if kind == "F" else grey.astype(kind) * 257)
+    """Make a gray picture of numbers beyond 8 bits, whose face has 8 again."""
+    gray = np.asarray(FLAG.convert("L"))
+    return Image.fromarray(gray.astype(np.float32) / 255 if kind == "F" else gray.astype(kind) * 257)
 
 
 def make_scans(number):
@@ -111,7 +111,7 @@ def make_tiff(tags, content=b"", order="<", big=False):
 
 
 def make_tile(width, height, tile_width, tile_height, *more, compression=8, **options):
-    """Make a TIFF of grey tiles that all are zeros."""
+    """Make a TIFF of gray tiles that all are zeros."""
     number = -(-width // tile_width) * -(-height // tile_height)
     content = zlib.compress(bytes(min(tile_width * tile_height, 2**20)))
     tags = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (277, 1)]
@@ -142,13 +142,13 @@ def make_gif_frame():
 def make_run_lengths():
     """Make a BMP of run lengths, which Pillow does not write."""
     rows = b"\x18\1\x18\2\0\0" * 16 + b"\x10\0\x08\1\x18\2\0\0" * 16 + b"\0\1"
-    colours = b"".join(bytes((*colour[::-1], 0)) for colour in (WHITE, RED, BLUE))
-    header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colours
+    colors = b"".join(bytes((*color[::-1], 0)) for color in (WHITE, RED, BLUE))
+    header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colors
     return b"BM" + struct.pack("<LHHL", 14 + len(header) + len(rows), 0, 0, 14 + len(header)) + header + rows
 
 
 def make_palette(format, *more, **options):
-    """Make a picture with a palette of three colours, of which the last is blue."""
+    """Make a picture with a palette of three colors, of which the last is blue."""
     flag = Image.new("P", SIZE, 1)
     flag.putpalette([*WHITE, *RED, *BLUE])
     flag.paste(2, (24, 0, 48, 32))
@@ -173,69 +173,69 @@ def in_text_chunk(name, size):
 
 # Name, how it is made, size, mode, and pixels by their place.
 READ = [
-    ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, grey", save("JPEG", "L"), SIZE, "L", IN_GREY),
-    ("jpeg, progressive", save("JPEG", progressive=True), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, without subsampling", save("JPEG", subsampling=0), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, CMYK", save("JPEG", "CMYK"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, YCCK", make_ycck, SIZE, "RGB", IN_COLOUR),
-    ("jpeg, two pictures of a stereo camera", save("MPO", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, film behind it", lambda: save("JPEG")() + b"\xff\xda" * 1000, SIZE, "RGB", IN_COLOUR),
-    ("jpeg, 100 scans", lambda: make_scans(100), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, broken colour profile", save("JPEG", icc_profile=b"none"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, broken EXIF", save("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, EXIF that ends", save("JPEG", exif=make_exif(6)[:20]), SIZE, "RGB", IN_COLOUR),
-    *[(f"jpeg, orientation {n} is none", save("JPEG", exif=make_exif(n)), SIZE, "RGB", IN_COLOUR) for n in (0, 9, 999)],
-    ("png", save("PNG"), SIZE, "RGB", IN_COLOUR),
-    ("png, grey", save("PNG", "L"), SIZE, "L", IN_GREY),
+    ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, gray", save("JPEG", "L"), SIZE, "L", IN_GRAY),
+    ("jpeg, progressive", save("JPEG", progressive=True), SIZE, "RGB", IN_COLOR),
+    ("jpeg, without subsampling", save("JPEG", subsampling=0), SIZE, "RGB", IN_COLOR),
+    ("jpeg, CMYK", save("JPEG", "CMYK"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, YCCK", make_ycck, SIZE, "RGB", IN_COLOR),
+    ("jpeg, two pictures of a stereo camera", save("MPO", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
+    ("jpeg, film behind it", lambda: save("JPEG")() + b"\xff\xda" * 1000, SIZE, "RGB", IN_COLOR),
+    ("jpeg, 100 scans", lambda: make_scans(100), SIZE, "RGB", IN_COLOR),
+    ("jpeg, broken color profile", save("JPEG", icc_profile=b"none"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, broken EXIF", save("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, EXIF that ends", save("JPEG", exif=make_exif(6)[:20]), SIZE, "RGB", IN_COLOR),
+    *[(f"jpeg, orientation {n} is none", save("JPEG", exif=make_exif(n)), SIZE, "RGB", IN_COLOR) for n in (0, 9, 999)],
+    ("png", save("PNG"), SIZE, "RGB", IN_COLOR),
+    ("png, gray", save("PNG", "L"), SIZE, "L", IN_GRAY),
     ("png, one bit", save("PNG", "1"), SIZE, "L", {(4, 4): 255}),
-    ("png, palette", lambda: make_palette("PNG"), SIZE, "RGB", IN_COLOUR),
+    ("png, palette", lambda: make_palette("PNG"), SIZE, "RGB", IN_COLOR),
     ("png, palette with a hole", lambda: make_palette("PNG", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
     ("png, palette with alpha", lambda: make_palette("PNG", transparency=b"\xff\xff\0"), SIZE, "RGB", WITHOUT_BLUE),
-    ("png, grey with one grey seen through", save("PNG", "L", transparency=65), SIZE, "RGB", {(44, 28): WHITE}),
-    ("png, one colour seen through", save("PNG", transparency=BLUE), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, gray with one gray seen through", save("PNG", "L", transparency=65), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, one color seen through", save("PNG", transparency=BLUE), SIZE, "RGB", WITHOUT_BLUE),
     ("png, alpha", save("PNG", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
-    ("png, grey and alpha", save("PNG", "LA", picture=SEEN_THROUGH), SIZE, "RGB", {(44, 28): WHITE}),
-    ("png, 16 bits, grey", lambda: encode(make_deep("u2"), "PNG"), SIZE, "L", IN_GREY),
-    ("png, 16 bits, colour", make_deep_png, SIZE, "RGB", IN_COLOUR),
-    ("png, animated", save("PNG", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ("png, gray and alpha", save("PNG", "LA", picture=SEEN_THROUGH), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, 16 bits, gray", lambda: encode(make_deep("u2"), "PNG"), SIZE, "L", IN_GRAY),
+    ("png, 16 bits, color", make_deep_png, SIZE, "RGB", IN_COLOR),
+    ("png, animated", save("PNG", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
     ("png, 1 x 1", lambda: make_png(1, 1, 8, 0, b"\0\x07"), (1, 1), "L", {(0, 0): 7}),
     ("png, 1 x 100,000", lambda: make_png(1, 100_000, 8, 0, b"\0\x07" * 100_000), (1, 100_000), "L", {(0, 99_999): 7}),
     ("png, 100,000 x 1", lambda: make_png(100_000, 1, 8, 0, b"\0" + b"\x07" * 100_000), (100_000, 1), "L", {}),
-    ("webp", save("WEBP", quality=95), SIZE, "RGB", IN_COLOUR),
+    ("webp", save("WEBP", quality=95), SIZE, "RGB", IN_COLOR),
     ("webp, lossless with alpha", save("WEBP", "RGBA", picture=SEEN_THROUGH, lossless=True), SIZE, "RGB", WITHOUT_BLUE),
-    ("webp, animated", save("WEBP", "RGB", NEGATIVE, lossless=True), SIZE, "RGB", IN_COLOUR),
-    ("gif", lambda: make_palette("GIF"), SIZE, "RGB", IN_COLOUR),
-    ("gif, one colour seen through", lambda: make_palette("GIF", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
-    ("gif, animated", lambda: make_palette("GIF", NEGATIVE.convert("P")), SIZE, "RGB", IN_COLOUR),
-    ("bmp", save("BMP"), SIZE, "RGB", IN_COLOUR),
+    ("webp, animated", save("WEBP", "RGB", NEGATIVE, lossless=True), SIZE, "RGB", IN_COLOR),
+    ("gif", lambda: make_palette("GIF"), SIZE, "RGB", IN_COLOR),
+    ("gif, one color seen through", lambda: make_palette("GIF", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
+    ("gif, animated", lambda: make_palette("GIF", NEGATIVE.convert("P")), SIZE, "RGB", IN_COLOR),
+    ("bmp", save("BMP"), SIZE, "RGB", IN_COLOR),
     ("bmp, one bit", save("BMP", "1"), SIZE, "L", {(4, 4): 255}),
-    ("bmp, 32 bits", save("BMP", "RGBA"), SIZE, "RGB", IN_COLOUR),
-    ("bmp, run lengths", make_run_lengths, SIZE, "RGB", IN_COLOUR),
-    ("tiff", save("TIFF"), SIZE, "RGB", IN_COLOUR),
-    ("tiff, BigTIFF", save("TIFF", big_tiff=True), SIZE, "RGB", IN_COLOUR),
-    ("tiff, CMYK", save("TIFF", "CMYK", compression="tiff_lzw"), SIZE, "RGB", IN_COLOUR),
-    ("tiff, YCbCr in JPEG", save("TIFF", "YCbCr", compression="jpeg"), SIZE, "RGB", IN_COLOUR),
+    ("bmp, 32 bits", save("BMP", "RGBA"), SIZE, "RGB", IN_COLOR),
+    ("bmp, run lengths", make_run_lengths, SIZE, "RGB", IN_COLOR),
+    ("tiff", save("TIFF"), SIZE, "RGB", IN_COLOR),
+    ("tiff, BigTIFF", save("TIFF", big_tiff=True), SIZE, "RGB", IN_COLOR),
+    ("tiff, CMYK", save("TIFF", "CMYK", compression="tiff_lzw"), SIZE, "RGB", IN_COLOR),
+    ("tiff, YCbCr in JPEG", save("TIFF", "YCbCr", compression="jpeg"), SIZE, "RGB", IN_COLOR),
     ("tiff, LAB", save("TIFF", "LAB"), SIZE, "RGB", {(4, 4): WHITE}),
     ("tiff, fax", save("TIFF", "1", compression="group4"), SIZE, "L", {(4, 4): 255}),
-    ("tiff, 16 bits", lambda: encode(make_deep("u2"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, 32 bits", lambda: encode(make_deep("i4"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, floats", lambda: encode(make_deep("F"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, pages", save("TIFF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
-    ("ppm", save("PPM"), SIZE, "RGB", IN_COLOUR),
-    ("pgm, 16 bits", lambda: encode(make_deep("u2"), "PPM"), SIZE, "L", IN_GREY),
+    ("tiff, 16 bits", lambda: encode(make_deep("u2"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, 32 bits", lambda: encode(make_deep("i4"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, floats", lambda: encode(make_deep("F"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, pages", save("TIFF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
+    ("ppm", save("PPM"), SIZE, "RGB", IN_COLOR),
+    ("pgm, 16 bits", lambda: encode(make_deep("u2"), "PPM"), SIZE, "L", IN_GRAY),
     ("pbm", save("PPM", "1"), SIZE, "L", {(4, 4): 255}),
     ("ppm, in words", lambda: b"P3 2 1 255\n1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
-    ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GREY),
+    ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GRAY),
     ("tiff, tile larger than it", lambda: make_tile(8, 8, 1024, 1024), (8, 8), "L", {(4, 4): 0}),
     ("ppm, with comments", lambda: b"P3 2 1 255\n" + b"#\n" * 99 + b"1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
-    ("jpeg, 1,000 pieces of metadata", lambda: make_segments(1000, b"c" * 20), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, 1,000 pieces of metadata", lambda: make_segments(1000, b"c" * 20), SIZE, "RGB", IN_COLOR),
 ]
 if features.check("avif"):
     READ += [
-        ("avif", save("AVIF"), SIZE, "RGB", IN_COLOUR),
+        ("avif", save("AVIF"), SIZE, "RGB", IN_COLOR),
         ("avif, alpha", save("AVIF", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
-        ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+        ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
     ]
 
 # How a picture is stored whose EXIF tells an orientation.
@@ -331,9 +331,9 @@ REFUSED = [
     ),
     ("png of a column", lambda: make_png(1, 100_000_000, 8, 0), "(1 x 100,000,000 pixels of this kind of PNG count"),
     ("png of a row", lambda: make_png(100_000_000, 1, 8, 0), "(100,000,000 x 1 pixels of this kind of PNG count"),
-    ("png in colour", lambda: make_png(10_000, 8000, 8, 2), "(10,000 x 8,000 pixels of this kind of PNG count"),
+    ("png in color", lambda: make_png(10_000, 8000, 8, 2), "(10,000 x 8,000 pixels of this kind of PNG count"),
     ("png with alpha", lambda: make_png(8000, 6000, 8, 6), "(8,000 x 6,000 pixels of this kind of PNG count"),
-    ("png of 16 bits in colour", lambda: make_png(7000, 7000, 16, 2), "(7,000 x 7,000 pixels of this kind of PNG"),
+    ("png of 16 bits in color", lambda: make_png(7000, 7000, 16, 2), "(7,000 x 7,000 pixels of this kind of PNG"),
     (
         "png, palette seen through",
         lambda: make_png(7000, 7000, 8, 3, b"", (b"PLTE", bytes(768)), (b"tRNS", bytes(256))),
@@ -498,7 +498,7 @@ def test_picture_is_turned_upright(format, orientation):
     stored = FLAG if orientation == 1 else FLAG.transpose(STORED[orientation])
     picture = decode_picture(encode(stored, format, exif=make_exif(orientation)))
     assert picture.size == SIZE
-    check_pixels(picture, IN_COLOUR)
+    check_pixels(picture, IN_COLOR)
 
 
 def test_refusal_lists_what_is_taken():

@@ -35,7 +35,7 @@ def test_half_transparent_pixel_is_mixed_with_white():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
-def test_every_mode_becomes_grey_or_rgb(photo, mode):
+def test_every_mode_becomes_gray_or_rgb(photo, mode):
     decoded = decode_picture(photo.convert(mode))
     assert decoded.mode in ("L", "RGB")
     assert decoded.size == photo.size
@@ -111,11 +111,11 @@ def test_large_picture_of_any_kind_is_averaged_but_never_below_what_is_needed(ph
     [("RGB", {}), ("RGB", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {}), ("CMYK", {})],
 )
 @pytest.mark.parametrize("min_side", [None, 30])
-def test_grey_of_a_jpeg_is_that_of_its_colours(photo, mode, options, min_side):
+def test_gray_of_a_jpeg_is_that_of_its_colors(photo, mode, options, min_side):
     data = encode(photo.convert(mode), "JPEG", **options)
-    grey = decode_picture(data, min_side=min_side, grey=True).convert("L")
+    gray = decode_picture(data, min_side=min_side, gray=True).convert("L")
     expected = decode_picture(data, min_side=min_side).convert("L")
-    assert np.abs(np.asarray(grey, dtype=int) - np.asarray(expected)).max() <= 2
+    assert np.abs(np.asarray(gray, dtype=int) - np.asarray(expected)).max() <= 2
 
 
 def test_pil_image_of_the_caller_is_left_as_it_was(photo):

@@ -39,7 +39,7 @@ def photo():
 
 @pytest.fixture
 def paths(tmp_path):
-    """Ten PNG files of different sizes, each of one grey."""
+    """Ten PNG files of different sizes, each of one gray."""
     paths = []
     for index in range(10):
         paths.append(str(tmp_path / f"{index}.png"))
@@ -116,7 +116,7 @@ def test_fit_decodes_nothing():
 
 
 @pytest.mark.parametrize(("color", "shape"), [(False, (2, 20, 30)), (True, (2, 20, 30, 3))])
-def test_size_and_colour(color, shape):
+def test_size_and_color(color, shape):
     pictures = [np.zeros((90, 50), np.uint8), np.zeros((40, 200, 3), np.uint8)]
     assert FaceLoader(image_size=(20, 30), color=color).fit_transform(pictures).shape == shape
 
@@ -135,12 +135,12 @@ def test_picture_of_the_right_size_keeps_its_pixels():
     np.testing.assert_array_equal(faces[1], picture)
 
 
-def test_centre_is_cropped_or_full_picture_squeezed():
+def test_center_is_cropped_or_full_picture_squeezed():
     picture = np.zeros((60, 180), dtype=np.uint8)
     picture[:, 60:120] = 200
-    centre = FaceLoader(on_missing="centre").fit_transform([picture])
+    center = FaceLoader(on_missing="center").fit_transform([picture])
     # The antialiasing of the outermost pixels looks beyond the crop.
-    assert (centre[..., 1:-1] == 200).all()
+    assert (center[..., 1:-1] == 200).all()
     squeezed = FaceLoader(on_missing="full").fit_transform([picture])[0]
     assert squeezed[:, :12].max() == 0
     assert (squeezed[:, 20:28] == 200).all()
@@ -158,21 +158,21 @@ def test_face_of_a_large_photo_is_that_of_plain_pillow(photo, tmp_path, format, 
         upright = ImageOps.exif_transpose(image).convert(mode)
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
-    centre = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
+    center = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
     face = FaceLoader(color=mode == "RGB").fit_transform([tmp_path / "a"])[0]
-    assert np.abs(face.astype(int) - np.asarray(centre)).mean() < 1
+    assert np.abs(face.astype(int) - np.asarray(center)).mean() < 1
 
 
 def test_numeric_array_is_a_batch_of_images():
-    grey = np.random.default_rng(0).integers(0, 256, (5, 60, 50), dtype=np.uint8)
+    gray = np.random.default_rng(0).integers(0, 256, (5, 60, 50), dtype=np.uint8)
     loader = FaceLoader(image_size=24)
-    expected = loader.fit_transform(grey)
+    expected = loader.fit_transform(gray)
     assert loader.image_shape_ == (60, 50)
     assert loader.n_features_in_ == 3000
-    np.testing.assert_array_equal(loader.fit_transform(list(grey)), expected)
-    rows = FaceLoader(image_size=24, image_shape=(60, 50)).fit_transform(grey.reshape(5, -1))
+    np.testing.assert_array_equal(loader.fit_transform(list(gray)), expected)
+    rows = FaceLoader(image_size=24, image_shape=(60, 50)).fit_transform(gray.reshape(5, -1))
     np.testing.assert_array_equal(rows, expected)
-    assert FaceLoader(image_size=24, color=True).fit_transform(grey).shape == (5, 24, 24, 3)
+    assert FaceLoader(image_size=24, color=True).fit_transform(gray).shape == (5, 24, 24, 3)
 
 
 def test_lists_of_numbers_are_flattened_images():
@@ -204,7 +204,7 @@ def test_dark_batch_keeps_the_scale_of_fit():
 @pytest.mark.parametrize(("color", "shape"), [(False, (3, 20, 20)), (True, (3, 20, 20, 3))])
 @pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("detector", [None, "lbp"])
-def test_standardised_floats_stay_floats(color, shape, channels, detector):
+def test_standardized_floats_stay_floats(color, shape, channels, detector):
     images = np.random.default_rng(0).normal(size=(3, 40, 40, *channels))
     faces = FaceLoader(image_size=20, color=color, detector=detector).fit_transform(images)
     assert faces.dtype == np.float32
@@ -272,8 +272,8 @@ def test_numeric_array_is_looked_at_too(photo):
     loader = FaceLoader(detector="lbp").fit(photo[np.newaxis])
     loader.transform(photo[np.newaxis])
     assert loader.face_found_.tolist() == [True]
-    standardised = (photo[np.newaxis] - 100.0) / 50
-    loader.fit(standardised).transform(standardised)
+    standardized = (photo[np.newaxis] - 100.0) / 50
+    loader.fit(standardized).transform(standardized)
     assert loader.face_found_.tolist() == [True]
     loader.fit(np.zeros((2, 8, 8), np.uint8)).transform(np.zeros((2, 8, 8), np.uint8))
     assert loader.face_found_.tolist() == [False, False]

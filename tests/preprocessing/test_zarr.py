@@ -50,7 +50,7 @@ def test_array_holds_the_faces_of_transform(paths, tmp_path):
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "faces.zarr/images")[:], X[:])
 
 
-def test_threads_and_colour_give_the_faces_of_transform(paths, tmp_path):
+def test_threads_and_color_give_the_faces_of_transform(paths, tmp_path):
     X = FaceLoader(24, color=True, n_jobs=2).to_zarr(paths, tmp_path / "faces.zarr")
     np.testing.assert_array_equal(X[:], FaceLoader(24, color=True).fit_transform(paths))
 

@@ -32,7 +32,7 @@ def draw_cases(draw, n_images=FEW):
 
 
 def describe(images, settings, **others):
-    # A narrow image could be taken for the colours of one.
+    # A narrow image could be taken for the colors of one.
     flat = images.reshape(len(images), -1)
     return HOGTransformer(**settings, **others, image_shape=images.shape[1:]).fit_transform(flat)
 

@@ -16,7 +16,7 @@ def draw_pictures(draw, sizes=SIZES, channels=((), (3,)), max_size=4):
     """Draw pictures, each of its own size."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shapes = draw(st.lists(st.tuples(sizes, st.sampled_from(channels)), min_size=1, max_size=max_size))
-    return [random.integers(0, 256, (*size, *colours)).astype(np.uint8) for size, colours in shapes]
+    return [random.integers(0, 256, (*size, *colors)).astype(np.uint8) for size, colors in shapes]
 
 
 @st.composite
@@ -24,7 +24,7 @@ def draw_loaders(draw):
     return FaceLoader(
         image_size=draw(st.sampled_from([24, (20, 30)])),
         color=draw(st.booleans()),
-        on_missing=draw(st.sampled_from(["centre", "full"])),
+        on_missing=draw(st.sampled_from(["center", "full"])),
         n_jobs=draw(st.sampled_from([None, 1, 2])),
     )
 
