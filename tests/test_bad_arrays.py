@@ -152,7 +152,7 @@ def test_kind_of_array_is_the_same_as_the_plain_one(kind, room, rooms, plain, tm
     np.testing.assert_allclose(answer.reshape(expected.shape), expected, rtol=0, atol=1e-6)
 
 
-ANOTHER_SCALE = "Bring X to the scale of the training images"
+ANOTHER_SCALE = "Scale X to the range of the training images"
 REFUSED = [
     Kind("NaN", lambda X: put(np.nan), ("NaN in 1 of 12 images", "X[3]", "Drop these images")),
     Kind("infinity", lambda X: put(np.inf), ("infinity in 1 of 12 images", "X[3]", "Drop these images")),
@@ -168,7 +168,7 @@ REFUSED = [
     Kind("None", lambda X: None, ("X is NoneType, expected images as (n, H, W)",)),
     Kind("dict", lambda X: {"faces": X}, ("X is dict, expected images as (n, H, W)",)),
     Kind("iterator", iter, ("expected images as (n, H, W)", "Pass np.stack(list(X))")),
-    Kind("array of arrays", apart, ("X holds 12 arrays, expected one. Pass np.stack(X)",), but=PICTURES),
+    Kind("array of arrays", apart, ("X contains 12 arrays, expected one. Pass np.stack(X)",), but=PICTURES),
     Kind("Series of arrays", lambda X: pd.Series(list(X)), ("expected one. Pass np.stack(X)",), but=PICTURES),
     Kind("list of sizes", lambda X: [X[0], X[1, :20]], ("different sizes", "FaceLoader"), but=PICTURES),
     Kind("five axes", lambda X: RGB[:, np.newaxis], ("(12, 1, 24, 24, 3)", "expected images as (n, H, W)")),
@@ -183,8 +183,8 @@ REFUSED = [
     Kind("paths", lambda X: ["a.jpg"] * 12, ("X holds str", "put a FaceLoader before it"), but=PICTURES),
     Kind("sparse", lambda X: csr_matrix(X.reshape(12, -1)), ("dense data is required", "toarray()"), error=TypeError),
     # One may be fitted on any scale that can be computed with.
-    Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Bring X to 0 to 255"), rooms=FIT),
-    Kind("seen beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Bring X to"), rooms=SEE),
+    Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to 0 to 255"), rooms=FIT),
+    Kind("seen beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to"), rooms=SEE),
     Kind("[0, 1] after bytes", lambda X: X / 255, ("from 0 to 1", "fitted on pixels from 0 to 255"), rooms=SEE),
     Kind("above 255", lambda X: put(300, np.int64), ("from 0 to 300", ANOTHER_SCALE), rooms=SEE),
     Kind("16 bits", lambda X: X.astype(np.uint16) * 257, ("fitted on pixels from 0 to 255", ANOTHER_SCALE), rooms=SEE),

@@ -51,7 +51,7 @@ def predict_faces(
     DataFrame
         One row per picture:
 
-        - ``picture``: str, its path, or ``"picture 0"`` and so on; of a string that is no path, up to 60 characters;
+        - ``picture``: str, its path, or ``"image 0"`` and so on; of a string that is no path, up to 60 characters;
         - ``label``: the predicted label, or None where it is rejected;
         - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
           the picture cannot be read. Of a model with a threshold of its own
@@ -182,7 +182,7 @@ def load_in_chunks(
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[int, str]]:
     """Transform pictures by a fitted FaceLoader, telling how far it is; give faces, where one was seen, and errors."""
     # The range of pixels is decided on all pictures, not on some.
-    loader = loader._for_parts_of(sources)
+    loader = loader._copy_for_parts(sources)
     faces, found = [], []
     unread: dict[int, str] = {}
     # Arrays of Zarr have no length.

@@ -243,7 +243,7 @@ def test_pixels_that_are_not_finite_are_refused(shape, value):
     ids=["list", "array", "column", "series", "table"],
 )
 def test_paths_are_sent_to_the_face_loader(X):
-    with pytest.raises(ImageArrayError, match="For paths, put a FaceLoader before it"):
+    with pytest.raises(ImageArrayError, match="To read paths, put a FaceLoader before it"):
         Looker().fit(X)
 
 
@@ -289,7 +289,7 @@ FLOATS = BYTES / 255
     ],
 )
 def test_batch_on_another_scale_than_in_fit_is_refused(fitted, seen):
-    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+    with pytest.raises(ImageArrayError, match="Scale X to the range of the training images"):
         Looker().fit(fitted).see(seen)
 
 

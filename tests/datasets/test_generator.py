@@ -62,10 +62,10 @@ def test_weights_share_out_the_classes():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"emotions": ["boredom"]}, LabelError, "cannot be drawn. Choose among"),
+        ({"emotions": ["boredom"]}, LabelError, "cannot be drawn. Choose from"),
         ({"emotions": []}, LabelError, "at least one"),
-        ({"emotions": ["happy", "joy"]}, LabelError, "each once"),
-        ({"weights": {"neutral": 1}}, LabelError, "weights name"),
+        ({"emotions": ["happy", "joy"]}, LabelError, "no duplicates"),
+        ({"weights": {"neutral": 1}}, LabelError, "weights has"),
         ({"weights": [1, 2]}, DatasetError, r"expected \(6,\)"),
         ({"weights": [0] * 6}, DatasetError, "positive"),
         ({"weights": [-1, 1, 1, 1, 1, 1]}, DatasetError, "at least 0"),

@@ -125,7 +125,7 @@ def test_samples_without_picture_or_label_are_left_out(tmp_path, faces):
 def test_picture_that_cannot_be_read_is_named(tmp_path, faces):
     members = [("0.jpg", faces[2][0]), ("0.txt", b"pain"), ("1.jpg", b"none"), ("1.txt", b"fear")]
     write_tar(tmp_path / "faces.tar", members)
-    with pytest.raises(ImageReadError, match=r"faces\.tar: 1\.jpg' is not a picture"):
+    with pytest.raises(ImageReadError, match=r"faces\.tar: 1\.jpg' is not an image"):
         load_face_shards(tmp_path / "faces.tar").data[:]
     found = load_face_shards(tmp_path / "faces.tar", loader=FaceLoader(on_error="blank"))
     with pytest.warns(DatasetWarning, match=r"1 pictures cannot be read.*1\.jpg"):

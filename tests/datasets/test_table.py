@@ -89,12 +89,12 @@ def test_rows_without_a_value_are_named(table, tmp_path, column, value):
 
 def test_missing_photos_are_counted_and_named(table, tmp_path):
     (tmp_path / "photos/1.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 4 photos .*photos/1\.png'\. Say with root="):
+    with pytest.raises(DatasetError, match=r"1 of 4 photos .*photos/1\.png'\. Set root="):
         load_face_table(table, root=tmp_path)
 
 
 def test_one_class_alone_is_named(table, tmp_path):
-    with pytest.raises(DatasetError, match=r"one class alone: .*happiness"):
+    with pytest.raises(DatasetError, match=r"a single class: .*happiness"):
         load_face_table(table[table["label"] == "happy"], root=tmp_path)
 
 
@@ -103,10 +103,10 @@ def test_what_is_no_table_is_explained(table, tmp_path):
         load_face_table(tmp_path / "nowhere.csv")
     with pytest.raises(DatasetError, match=r"is a folder.*load_face_folder"):
         load_face_table(tmp_path)
-    with pytest.raises(DatasetError, match="is no table"):
+    with pytest.raises(DatasetError, match="is not a table"):
         load_face_table(tmp_path / "photos/0.png")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DatasetError, match="is no table"):
+    with pytest.raises(DatasetError, match="is not a table"):
         load_face_table(tmp_path / "empty.csv")
     with pytest.raises(DatasetError, match="no rows"):
         load_face_table(table.iloc[:0], root=tmp_path)
@@ -183,7 +183,7 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20).decode()
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (PNG, "row 2 .*is a picture in base64.*Save the photos as files"),
+        (PNG, "row 2 .*is an image in base64.*Save the photos as files"),
         (f"data:image/png;base64,{PNG}", "row 2 .*is a data URI.*Save the photos as files"),
         (f"https://example.org/{PNG}.png", "row 2 .*is a URL"),
         ("s3://bucket/photo.png", "row 2 .*is a URL"),
@@ -197,7 +197,7 @@ def test_pictures_and_addresses_in_a_table_are_named_and_not_repeated(table, tmp
         table, message = table.rename(columns={"image": cell}), "no column 'image'"
     else:
         table.loc[2, place] = cell
-    with pytest.raises(DatasetError, match=message if place != "label" else "labels says nothing of") as caught:
+    with pytest.raises(DatasetError, match=message if place != "label" else "labels has no entry for") as caught:
         load_face_table(table, root=tmp_path, labels={"Pain": "pain"} if place == "label" else None)
     assert len(cell) <= 60 or cell[:61] not in str(caught.value)
 
@@ -242,19 +242,19 @@ def test_rows_that_labels_leave_out_are_counted_and_need_no_photo(table, tmp_pat
     ("labels", "message"),
     [
         ({"happy": "pain"}, None),
-        ({"Pain": None}, "one class alone"),
+        ({"Pain": None}, "a single class"),
         ({"happy": None, "Pain": None}, "leaves out all 4 rows"),
         ({"happy": ["pain"]}, r"labels maps to \['pain'\]"),
     ],
 )
 def test_mapping_that_leaves_too_little_is_refused(table, tmp_path, labels, message):
-    with pytest.raises(DatasetError, match=message or "one class alone"):
+    with pytest.raises(DatasetError, match=message or "a single class"):
         load_face_table(table, root=tmp_path, labels=labels)
 
 
 def test_codes_that_labels_lack_are_named(table, tmp_path):
     table["label"] = [1, 7, 2, 8]
-    with pytest.raises(DatasetError, match="labels says nothing of '7', '8'"):
+    with pytest.raises(DatasetError, match="labels has no entry for '7', '8'"):
         load_face_table(table, root=tmp_path, labels=RAF)
 
 
@@ -322,7 +322,7 @@ def test_csv_that_is_not_utf_8_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("n_digits", [20, 101, 4300, 4301, 5000])
 def test_code_of_many_digits_has_no_class(n_digits):
-    with pytest.raises(DatasetError, match="labels says nothing of"):
+    with pytest.raises(DatasetError, match="labels has no entry for"):
         map_labels(["9" * n_digits, "1"], {1: "surprise"}, "here")
 
 

@@ -123,7 +123,7 @@ def test_turned_photos_are_read_as_they_are_shown(tmp_path):
 
 def test_unreadable_pictures_are_named(tmp_path):
     (tmp_path / "notes.jpg").write_text("notes")
-    with pytest.raises(ImageReadError, match=r"picture 1: .*notes\.jpg' is not a picture"):
+    with pytest.raises(ImageReadError, match=r"image 1: .*notes\.jpg' is not an image"):
         find_duplicates([PHOTOS[0], tmp_path / "notes.jpg"])
     with pytest.raises(ImageReadError, match=r"nowhere\.jpg' does not exist"):
         find_duplicates([tmp_path / "nowhere.jpg"])

@@ -111,7 +111,9 @@ class TestResolveGroups:
         assert resolve_groups(groups, None, "test") is groups
 
     def test_another_word_is_refused(self):
-        with pytest.raises(LabelError, match="test: groups='twins', expected one group a sample, 'duplicates' or None"):
+        with pytest.raises(
+            LabelError, match="test: groups='twins', expected one group per sample, 'duplicates' or None"
+        ):
             resolve_groups("twins", None, "test")
 
 
@@ -126,5 +128,5 @@ class TestFindDuplicatesByPerson:
         assert find_duplicates(pictures, groups=people).tolist() == [0, 1, 0, 1, 2, 0]
 
     def test_number_of_persons_must_fit(self, pictures):
-        with pytest.raises(LabelError, match="there are 6 pictures, but groups has 2 entries"):
+        with pytest.raises(LabelError, match="must have the same length; got 6 and 2"):
             find_duplicates(pictures, groups=[1, 2])

@@ -91,7 +91,7 @@ def test_copies_are_drawn_together_by_a_word(judged):
     same = EmotionReport.from_estimator(model, X, y, groups=find_duplicates(X), **options)
     assert report.n_groups_ == 30
     assert report.scores_.equals(same.scores_)
-    with pytest.raises(LabelError, match="EmotionReport: groups='person', expected one group a sample, 'duplicates'"):
+    with pytest.raises(LabelError, match="EmotionReport: groups='person', expected one group per sample, 'duplicates'"):
         EmotionReport.from_estimator(model, X, y, groups="person")
 
 

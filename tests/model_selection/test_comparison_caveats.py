@@ -172,7 +172,7 @@ def test_equal_rows_of_an_image_are_copies_and_equal_rows_of_a_table_are_not(pic
 
 
 def test_another_word_than_duplicates_is_refused(pictures):
-    with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group a sample, 'dupl"):
+    with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group per sample, 'dupl"):
         compare_quietly(*pictures, groups="persons")
 
 

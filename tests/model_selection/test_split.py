@@ -94,7 +94,7 @@ def test_duplicates_are_groups_by_a_word():
     for side, rows in enumerate(by_word[-3:]):
         sides[rows] = side
     np.testing.assert_array_equal(sides[20:], sides[:10])
-    with pytest.raises(LabelError, match="train_val_test_split: groups='faces', expected one group a sample"):
+    with pytest.raises(LabelError, match="train_val_test_split: groups='faces', expected one group per sample"):
         train_val_test_split(X, y, groups="faces")
 
 

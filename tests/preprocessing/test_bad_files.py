@@ -162,10 +162,10 @@ def test_pipe_beside_the_class_folders_is_passed_over(folder):
 @pytest.mark.parametrize("make", [make_pipe, make_link_to("/dev/zero")], ids=["pipe", "device"])
 def test_table_is_read_from_a_file_alone_and_lists_files_alone(folder, make):
     make(folder / "odd")
-    with pytest.raises(DatasetError, match="is a pipe or a device"):
+    with pytest.raises(DatasetError, match="is not a regular file"):
         load_face_table(folder / "odd")
     (folder / "table.csv").write_text("image,label\nfear/whole.png,fear\nodd,pain\n")
-    with pytest.raises(DatasetError, match=r"1 of 2 photos .* are no files: .*odd"):
+    with pytest.raises(DatasetError, match=r"1 of 2 photos .* are not files: .*odd"):
         load_face_table(folder / "table.csv")
 
 
@@ -226,7 +226,7 @@ def test_file_that_vanishes_after_it_was_listed_costs_the_others_nothing(folder)
     def remove_next(picture):
         Path(faces.data[1]).unlink(missing_ok=True)
 
-    with pytest.warns(DatasetWarning, match=r"1 of 2 pictures .*whole\.png' does not exist"):
+    with pytest.warns(DatasetWarning, match=r"1 of 2 images .*whole\.png' does not exist"):
         loaded = FaceLoader(detector=remove_next, on_error="blank", n_jobs=1).fit_transform(faces.data)
     assert loaded[0].any() and not loaded[1].any()
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, features
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import ImageReadError
 from sk_emotion.preprocessing._decode import decode_picture
-from sk_emotion.preprocessing._open import taken_formats
+from sk_emotion.preprocessing._open import list_formats
 
 WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
 SIZE = (48, 32)
@@ -261,7 +261,7 @@ def cut(name):
 
 
 SMALL_PNG = make_png(1, 1, 8, 0, b"\0\x07")
-NOT_TAKEN = "is not a picture in a format that is taken (JPEG, PNG, WEBP"
+NOT_TAKEN = "is not an image in a supported format (JPEG, PNG, WEBP"
 
 # Name, how it is made, and words of the error.
 REFUSED = [
@@ -311,13 +311,13 @@ REFUSED = [
         lambda: with_dimensions(save("JPEG", progressive=True, subsampling=0)(), b"\xff\xc2", 5, ">HH", 9000, 12_000),
         "raise max_pixels to read it",
     ),
-    ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 pixels as they are"),
+    ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 coded pixels"),
     ("tiff, tile, big-endian", lambda: make_tile(8, 8, 32_768, 16_384, order=">"), "(32,768 x 16,384 pixels as"),
     ("tiff, tile, BigTIFF", lambda: make_tile(8, 8, 32_768, 16_384, big=True), "(32,768 x 16,384 pixels as"),
     ("tiff, tile that is named twice", lambda: make_tile(8, 8, 16, 16, (322, 2**20), (323, 2**14)), "as they are"),
-    ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "as they are coded"),
-    ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "as they are coded"),
-    ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 pixels as they"),
+    ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "coded pixels"),
+    ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "coded pixels"),
+    ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 coded pixels"),
     (
         "tiff, one strip as large as the picture",
         lambda: make_tiff([(256, 9000), (257, 9000), (258, 16), (259, 8), (262, 1), (277, 1), (273, 16), (279, 9)]),
@@ -401,7 +401,7 @@ def test_picture_is_read(make, size, mode, pixels, tmp_path):
 def test_picture_is_refused(make, words, tmp_path):
     data = make()
     (tmp_path / "picture.jpg").write_bytes(data)
-    for source, name in ((data, "picture 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
+    for source, name in ((data, "image 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader(image_size=16, n_jobs=1).fit_transform([source])
         assert words in str(caught.value)
@@ -435,7 +435,7 @@ def test_size_of_an_avif_is_what_is_coded(subsampling):
     ],
 )
 def test_photo_of_a_phone_is_within_the_limits(format, size, options):
-    if format not in taken_formats():
+    if format not in list_formats():
         pytest.skip("this Pillow does not read AVIF")
     photo = encode(Image.new(options.pop("mode", "RGB"), size, 90), format, **options)
     assert FaceLoader(image_size=16, n_jobs=1).fit_transform([photo]).any()
@@ -493,7 +493,7 @@ take([webp])
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_picture_is_turned_upright(format, orientation):
-    if format not in taken_formats():
+    if format not in list_formats():
         pytest.skip("this Pillow does not read AVIF")
     stored = FLAG if orientation == 1 else FLAG.transpose(STORED[orientation])
     picture = decode_picture(encode(stored, format, exif=make_exif(orientation)))

@@ -237,9 +237,9 @@ def test_workers_that_hang_cost_some_seconds_once(photos, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda folder: folder.write_bytes(b"no folder"), "it is no folder"),
-        (lambda folder: folder.symlink_to(folder.parent / "nothing"), "it is a link to nothing"),
-        (lambda folder: folder.symlink_to(folder), "it is a link to nothing"),
+        (lambda folder: folder.write_bytes(b"no folder"), "it is not a folder"),
+        (lambda folder: folder.symlink_to(folder.parent / "nothing"), "it is a broken link"),
+        (lambda folder: folder.symlink_to(folder), "it is a broken link"),
         (lambda folder: f"{folder}\0", "null"),
         (lambda folder: "", "its name is empty"),
         (lambda folder: "x" * 5000, "File name too long"),
@@ -258,7 +258,7 @@ def test_folder_that_is_none_costs_the_cache_and_the_reason_is_named(photos, tmp
 
 def test_folder_that_cannot_be_made_costs_the_cache_and_warns_once(photos, tmp_path):
     (tmp_path / "file").write_bytes(b"no folder")
-    with pytest.warns(DatasetWarning, match=r"cache='.*' cannot be written .*Make room in it, or pass") as record:
+    with pytest.warns(DatasetWarning, match=r"cache='.*' cannot be written .*Free some space, or pass") as record:
         faces = FaceLoader(cache=tmp_path / "file", n_jobs=1).fit_transform(photos[0])
     assert len(record) == 1
     np.testing.assert_array_equal(faces, FaceLoader().fit_transform(photos[0]))

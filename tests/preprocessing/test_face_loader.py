@@ -94,7 +94,7 @@ def test_one_picture_without_a_list_says_to_pass_a_list(one):
 
 
 def test_several_columns_are_told_from_one_of_pictures():
-    with pytest.raises(ImageReadError, match="X has 2 columns, expected one of pictures"):
+    with pytest.raises(ImageReadError, match="X has 2 columns, expected one column of images"):
         FaceLoader().fit(pd.DataFrame({"image": ["a.jpg"], "age": [30]}))
 
 
@@ -232,7 +232,7 @@ def test_pictures_after_numbers_and_numbers_after_pictures(paths):
     assert not hasattr(loader, "n_features_in_")
     assert loader.transform(numbers).dtype == np.uint8
     assert loader.transform((numbers * 255).astype(np.uint8)).shape == (4, 48, 48)
-    with pytest.raises(ImageArrayError, match="was fitted on pictures"):
+    with pytest.raises(ImageArrayError, match="was fitted on a list of images"):
         loader.transform(numbers - 0.5)
 
 
@@ -244,13 +244,13 @@ def test_errors_name_the_first_bad_picture_and_count_the_others(paths, tmp_path)
         loader.transform(paths)
     with pytest.raises(ImageReadError, match=r"1\.png' is .*, and 2 more cannot be read\. Remove them or pass"):
         loader.transform([*paths, str(tmp_path), None])
-    with pytest.raises(ImageReadError, match="picture 1 has shape"):
+    with pytest.raises(ImageReadError, match="image 1 has shape"):
         loader.transform([paths[0], np.zeros((3, 3, 7))])
 
 
 def test_blank_gives_zeros_and_one_warning(paths):
     loader = FaceLoader(on_error="blank", detector=find_nothing).fit(paths)
-    with pytest.warns(DatasetWarning, match=r"5 of 15 pictures .*'gone 0' does not exist, .* and 2 more\.") as record:
+    with pytest.warns(DatasetWarning, match=r"5 of 15 images .*'gone 0' does not exist, .* and 2 more\.") as record:
         faces = loader.transform([*paths, *(f"gone {index}" for index in range(5))])
     assert len(record) == 1
     assert record[0].filename == __file__
@@ -346,7 +346,7 @@ def test_uniform_picture_holds_no_face_for_mtcnn(picture, tmp_path):
     loader = FaceLoader(detector="mtcnn").fit([face])
     loader.transform([picture, face])
     assert loader.face_found_.tolist() == [False, True]
-    with pytest.raises(FaceNotFoundError, match="in picture 1"):
+    with pytest.raises(FaceNotFoundError, match="in image 1"):
         loader.set_params(on_missing="raise").transform([face, picture])
 
 
@@ -437,7 +437,7 @@ def test_missing_face_can_be_an_error(paths):
     with pytest.raises(FaceNotFoundError, match=r"in '.*0\.png', '.*1\.png', '.*2\.png' and 4 more\. Remove them"):
         loader.transform(paths)
     assert loader.face_found_.sum() == 3
-    with pytest.raises(FaceNotFoundError, match="in picture 0"):
+    with pytest.raises(FaceNotFoundError, match="in image 0"):
         loader.transform([np.zeros((30, 30), np.uint8)])
 
 

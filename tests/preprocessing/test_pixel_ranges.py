@@ -71,7 +71,7 @@ def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture
     for form in ([picture], [tmp_path / "picture.tif"]):
         with pytest.raises(ImageReadError, match="expected 0 to 1 or 0 to 255"):
             loader.transform(form)
-    with pytest.raises(ImageArrayError, match="Bring X to 0 to 255"):
+    with pytest.raises(ImageArrayError, match="Scale X to 0 to 255"):
         loader.transform(picture[np.newaxis])
 
 
@@ -111,14 +111,14 @@ def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
 @pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GRAY > 100])
 def test_fractions_are_refused_after_fit_on_deep_pixels(fitted, seen):
     describer = HOGTransformer().fit(fitted[np.newaxis])
-    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+    with pytest.raises(ImageArrayError, match="Scale X to the range of the training images"):
         describer.transform(seen[np.newaxis])
     assert np.isfinite(describer.transform(seen[np.newaxis] * 0.0)).all()
 
 
 def test_negative_whole_numbers_beside_deep_ones_are_refused():
     frames = [GRAY.astype(np.int16) * 100, GRAY.astype(np.int16) - 2]
-    with pytest.raises(ImageReadError, match="picture 1 has pixels from -"):
+    with pytest.raises(ImageReadError, match="image 1 has pixels from -"):
         FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
 
 
@@ -319,7 +319,7 @@ def test_switches_are_black_and_white():
 
 
 def test_objects_that_are_no_numbers_are_named():
-    with pytest.raises(ImageReadError, match="picture 0 holds object values"):
+    with pytest.raises(ImageReadError, match="image 0 holds object values"):
         FaceLoader().fit_transform([np.full((20, 20), None)])
 
 

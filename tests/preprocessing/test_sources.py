@@ -208,7 +208,7 @@ BAD_FILES = {
     "write only": (lambda folder, keep: keep(open(folder / "new", "wb")), "cannot be read (UnsupportedOperation", ""),
     "failing": (lambda folder, keep: Unfinished(PNG), "cannot be read (RuntimeError: no more)", ""),
     "empty": (lambda folder, keep: io.BytesIO(), "is empty", ""),
-    "no picture": (lambda folder, keep: io.BytesIO(b"no picture"), "is not a picture in a format", ""),
+    "no picture": (lambda folder, keep: io.BytesIO(b"no picture"), "is not an image in a supported format", ""),
     "truncated": (lambda folder, keep: io.BytesIO(PNG[:80]), "truncated", ""),
 }
 
@@ -254,16 +254,16 @@ def test_encoded_bytes_are_never_pixels(form, data):
     expected = FaceLoader().fit_transform([data])
     for pictures in ([form(data)], [form(data)] * 2, [form(data), RAMP]):
         np.testing.assert_array_equal(FaceLoader().fit_transform(pictures)[0], expected[0])
-    with pytest.raises(ImageReadError, match=r"X is one picture .*Pass a list: \[X\]"):
+    with pytest.raises(ImageReadError, match=r"X is one image .*Pass a list: \[X\]"):
         FaceLoader().fit(form(data))
     assert len(set(find_duplicates([form(data), data]).tolist())) == 1
 
 
 @pytest.mark.parametrize("form", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
 def test_part_of_a_file_whose_length_is_a_square_is_no_image(form):
-    with pytest.raises(ImageReadError, match="picture 0 is truncated"):
+    with pytest.raises(ImageReadError, match="image 0 is truncated"):
         FaceLoader().fit_transform([form(JPEG[:400])] * 2)
-    with pytest.raises(ImageReadError, match="picture 0 is truncated"):
+    with pytest.raises(ImageReadError, match="image 0 is truncated"):
         FaceLoader().fit_transform(np.array([np.frombuffer(JPEG[:400], np.uint8)] * 2))
 
 
@@ -287,7 +287,7 @@ def test_rows_of_pixels_stay_rows_of_pixels():
 def test_released_memoryview_is_an_error():
     view = memoryview(PNG)
     view.release()
-    with pytest.raises(ImageReadError, match="picture 1 is a memoryview that is released"):
+    with pytest.raises(ImageReadError, match="image 1 is a released memoryview"):
         FaceLoader().fit_transform([PNG, view])
 
 
@@ -326,9 +326,9 @@ def test_missing_values_in_a_column_of_paths_are_named(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     for missing in (None, np.nan, pd.NA):
         column = pd.Series([str(tmp_path / "a.png"), missing], dtype=object)
-        with pytest.raises(ImageReadError, match="picture 1 is "):
+        with pytest.raises(ImageReadError, match="image 1 is "):
             FaceLoader().fit_transform(column)
-        with pytest.raises(ImageReadError, match="picture 0 is "):
+        with pytest.raises(ImageReadError, match="image 0 is "):
             FaceLoader().fit_transform(column[1:])
 
 
@@ -419,7 +419,7 @@ def test_what_holds_no_pictures_is_an_error_everywhere(X, words, model):
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
 def test_one_file_object_without_a_list_says_to_pass_a_list(make, tmp_path, keep, model):
     for use in (FaceLoader().fit_transform, model.predict, lambda X: predict_faces(model, X)):
-        with pytest.raises(ImageReadError, match=r"X is one picture .*Pass a list: \[X\]"):
+        with pytest.raises(ImageReadError, match=r"X is one image .*Pass a list: \[X\]"):
             use(make(tmp_path, keep))
 
 
@@ -439,13 +439,13 @@ NO_PATHS = {
     "data URI": (f"data:image/jpeg;base64,{IN_BASE64}", "is a data URI", "base64.b64decode(uri.partition(',')[2])"),
     "capital data URI": (f"DATA:image/png;base64,{SECRET}", "is a data URI", "base64.b64decode"),
     "Path of a data URI": (Path(f"data:image/jpeg;base64,{IN_BASE64}"), "is a data URI", "base64.b64decode"),
-    "JPEG in base64": (IN_BASE64, "is a picture in base64", "base64.b64decode(text)"),
-    "PNG in base64": (base64.b64encode(PNG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "WEBP in base64": (base64.b64encode(FORMATS["WEBP"]).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "lines of base64": (base64.encodebytes(JPEG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 for URLs": (base64.urlsafe_b64encode(JPEG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 in bytes": (base64.b64encode(JPEG), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 in a file object": (io.BytesIO(base64.b64encode(JPEG)), "is a picture in base64", "base64.b64decode"),
+    "JPEG in base64": (IN_BASE64, "is an image in base64", "base64.b64decode(text)"),
+    "PNG in base64": (base64.b64encode(PNG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "WEBP in base64": (base64.b64encode(FORMATS["WEBP"]).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "lines of base64": (base64.encodebytes(JPEG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "base64 for URLs": (base64.urlsafe_b64encode(JPEG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "base64 in bytes": (base64.b64encode(JPEG), "is an image in base64", "base64.b64decode(text)"),
+    "base64 in a file object": (io.BytesIO(base64.b64encode(JPEG)), "is an image in base64", "base64.b64decode"),
     "data URI in bytes": (f"data:image/jpeg;base64,{IN_BASE64}".encode(), "is a data URI", "base64.b64decode"),
     "https": (f"https://example.org/face.jpg?token={SECRET}", "is a URL", "download it"),
     "http": (f"http://example.org/{SECRET}.png", "is a URL", "download it"),
