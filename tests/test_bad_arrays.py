@@ -177,10 +177,10 @@ REFUSED = [
     Kind("two channels", lambda X: RGB[..., :2], ("(12, 24, 24, 2)", "Expected 1 or 3 channels")),
     Kind("alpha channel", lambda X: RGB[..., [0, 1, 2, 0]], ("four channels", "X[..., :3]")),
     Kind("complex", lambda X: X * 1j, ("X holds complex128", "Pass uint8 or floats")),
-    Kind("text of numbers", lambda X: X.astype(str), ("X holds str_ values, expected pixels",)),
+    Kind("text of numbers", lambda X: X.astype(str), ("X contains str_ values, expected pixels",)),
     Kind("times", lambda X: X.astype("timedelta64[s]"), ("timedelta64 values, expected pixels",)),
     Kind("records", lambda X: np.zeros((12, 576), dtype=[("gray", "u1")]), ("void values, expected pixels",)),
-    Kind("paths", lambda X: ["a.jpg"] * 12, ("X holds str", "put a FaceLoader before it"), but=PICTURES),
+    Kind("paths", lambda X: ["a.jpg"] * 12, ("X contains str", "put a FaceLoader before it"), but=PICTURES),
     Kind("sparse", lambda X: csr_matrix(X.reshape(12, -1)), ("dense data is required", "toarray()"), error=TypeError),
     # One may be fitted on any scale that can be computed with.
     Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to 0 to 255"), rooms=FIT),

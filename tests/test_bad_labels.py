@@ -69,11 +69,11 @@ BAD_LABELS = [
     ("NaT", replace(Y, pd.NaT, list), ("Drop these samples",), EVERYWHERE),
     ("nothing", None, ("got None",), ("AugmentationOverSampler",)),
     ("nothing", None, ("requires y to be passed",), ("EmotionClassifier.fit",)),
-    ("nothing", None, ("shape ()", "expected one label a sample"), ("compare_classifiers", "EmotionReport")),
+    ("nothing", None, ("shape ()", "expected one label per sample"), ("compare_classifiers", "EmotionReport")),
     ("too few", Y[:-1], ("12", "11 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("none", [], ("12", "0 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("one class", ["pain"] * 12, ("at least two classes, but y holds one class: pain",), TRAINING),
-    ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label a sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
+    ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label per sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
     ("infinity", [1.0, np.inf] * 6, ("infinity",), ("EmotionClassifier.fit", "compare_classifiers", "EmotionReport")),
     (
         "fractions",
@@ -87,8 +87,8 @@ BAD_LABELS = [
         ("no class labels", "Convert the labels"),
         ("EmotionClassifier.fit", "AugmentationOverSampler"),
     ),
-    ("bytes", Y.astype("S"), ("['pain'] are names, but y holds [b'fear', b'pain']",), ("consolidate_emotions",)),
-    ("numbers", NUMBERS, ("['pain'] are names, but y holds [0, 1]",), ("consolidate_emotions",)),
+    ("bytes", Y.astype("S"), ("['pain'] are names, but y contains [b'fear', b'pain']",), ("consolidate_emotions",)),
+    ("numbers", NUMBERS, ("['pain'] are names, but y contains [0, 1]",), ("consolidate_emotions",)),
     ("unseen", ["joy", "pain"] * 6, ("['joy']", "not among the classes", "spelled"), ("EmotionReport",)),
 ]
 
@@ -123,7 +123,7 @@ def leave_out(train, test):
         (Y, {"cv": 1}, ("cv=1 folds, expected at least 2",)),
         (Y, {"groups": np.zeros(12)}, ("groups holds 1 group(s), fewer than the 2 folds", "smaller cv")),
         (Y, {"groups": [np.nan] * 12}, ("groups contains NaN", "Drop these samples")),
-        (Y, {"groups": np.arange(11)}, ("12 samples, but groups has 11 entries", "Give one group")),
+        (Y, {"groups": np.arange(11)}, ("12 samples, but groups has 11 entries", "Pass one group")),
     ],
     ids=["rare class", "untrained class", "no test", "one fold", "one group", "unknown groups", "too few groups"],
 )
@@ -205,9 +205,9 @@ def test_score_of_a_training_on_other_words_says_to_rename_those_too():
 
 @pytest.mark.parametrize("kind", SCORED)
 def test_numbers_for_names_are_refused_by_score(fitted, baseline, kind):
-    with pytest.raises(LabelError, match=r"y holds 0, 1, but the classes are 'fear', 'pain'"):
+    with pytest.raises(LabelError, match=r"y contains 0, 1, but the classes are 'fear', 'pain'"):
         SCORED[kind](fitted, baseline).score(X, NUMBERS)
-    with pytest.raises(LabelError, match=r"y holds 'fear', 'pain', but the classes are 0, 1"):
+    with pytest.raises(LabelError, match=r"y contains 'fear', 'pain', but the classes are 0, 1"):
         make_classifier().fit(X, NUMBERS).score(X, Y)
 
 

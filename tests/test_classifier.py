@@ -555,14 +555,14 @@ def test_early_stopping_asks_for_a_validation_set(faces):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_absent_device_is_named(faces):
     X, y, _ = faces
-    with pytest.raises(ValueError, match="sees no CUDA device"):
+    with pytest.raises(ValueError, match="finds no CUDA device"):
         make_classifier(device="cuda").fit(X, y)
 
 
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"device": "gpu"}, ValueError, r'device=\'gpu\' is no device of PyTorch\. Pass "auto"'),
+        ({"device": "gpu"}, ValueError, r'device=\'gpu\' is not a PyTorch device\. Pass "auto"'),
         ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an object: network=VGG\(\)"),
     ],
 )

@@ -105,7 +105,7 @@ def test_any_classes_are_told_from_the_rest(positive, expected, form):
 
 
 def test_question_to_which_no_label_says_yes_is_told():
-    with pytest.warns(DatasetWarning, match="no label is surprise, so every answer is no"):
+    with pytest.warns(DatasetWarning, match="no label is surprise, so all samples are negative"):
         assert not consolidate_emotions(ANSWERS, positive="surprise").any()
 
 
@@ -144,19 +144,19 @@ def test_answer_suits_the_binary_scorers(scoring):
 @pytest.mark.parametrize(
     ("y", "settings", "message"),
     [
-        (ANSWERS, {"positive": []}, r"^consolidate_emotions: positive is empty\. Name at least one class\.$"),
+        (ANSWERS, {"positive": []}, r"^consolidate_emotions: positive is empty\. Pass at least one class\.$"),
         (ANSWERS, {"positive": ["pain", "boredom"]}, r"\['boredom'\] is neither in y nor a known emotion"),
         ([1, 2], {"positive": 3}, r"\[3\] is neither in y"),
-        (["pain", 2], {"positive": "boredom"}, r"y holds \[2, 'pain'\]"),
+        (["pain", 2], {"positive": "boredom"}, r"y contains \[2, 'pain'\]"),
         ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y holds \[False, True\]. Give one or sev"),
         (np.array([b"a", 1], dtype=object), {"positive": "pain"}, r"but y holds \[1, b'a'\]"),
         ([1, "pain"], {"positive": 3}, r"\[3\] is neither in y"),
         (np.array([b"pain"]), {"positive": [b"pain", "fear"]}, r"\['fear'\] are names, but y holds \[b'pain'\]"),
-        ([["pain", "fear"]], {"positive": "pain"}, r"shape \(1, 2\), expected one label a sample"),
+        ([["pain", "fear"]], {"positive": "pain"}, r"shape \(1, 2\), expected one label per sample"),
         ("pain", {"positive": "pain"}, r"shape \(\)"),
-        (["pain", None], {"positive": "pain"}, "1 labels of y are missing"),
-        (["pain", np.nan], {"positive": "pain"}, "1 labels of y are missing"),
-        (pd.Series(["pain", np.nan, pd.NA]), {"positive": "pain"}, "2 labels of y are missing"),
+        (["pain", None], {"positive": "pain"}, "1 labels in y are missing"),
+        (["pain", np.nan], {"positive": "pain"}, "1 labels in y are missing"),
+        (pd.Series(["pain", np.nan, pd.NA]), {"positive": "pain"}, "2 labels in y are missing"),
         (
             ANSWERS,
             {"positive": "pain", "names": ("pain", "pain")},

@@ -104,8 +104,6 @@ def open_stored(X: Any, image_shape: tuple[int, ...], *, deep: bool = False) -> 
     """Open an array on disk: uint8 and floats keep their dtype, other integers become uint8 if they fit.
 
     Unsigned integers next to `deep` images, of more than 8 bits, do not become uint8.
-
-    Unsigned integers beside `deep` images, of more than 8 bits, become no bytes.
     """
     images = StoredImages(X, image_shape, X.dtype)
     if images.dtype.kind in "iu" and images.dtype != np.uint8:

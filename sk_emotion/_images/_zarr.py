@@ -10,8 +10,6 @@ class FaceArray(zarr.Array):
     """Zarr array whose rows are indexed like those of a memory-map, as scikit-learn does: ``X[rows, ...]``.
 
     Rows may be in any order, repeated, negative, a mask or empty; only they are read.
-
-    Rows may be in any order, repeated, negative, a mask or none; they alone are read.
     """
 
     def __len__(self) -> int:

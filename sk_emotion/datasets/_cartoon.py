@@ -2,9 +2,6 @@
 
 Each drawing function takes the parameters ``p`` of the subjects (lengths in half image widths, colors as ink) and the
 strengths of the action units by number, for both sides (``s``) or for one side or their mean (``au``).
-
-Each drawing function takes the subjects ``p`` (a value a subject: lengths in half image widths, colors as ink) and the
-strengths of the action units, of both sides apart (``s``) or of one side or their mean (``au``), by number.
 """
 
 from typing import Any, TypeAlias

@@ -59,8 +59,8 @@ def describe_contradictions(names: Sequence[str], contradictions: Sequence[NDArr
         return []
     listed = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in contradictions)
     return [
-        f"{sum(map(len, contradictions))} photos are near-duplicates of photos with another label: {listed}. Check them: one "
-        "of the labels may be wrong."
+        f"{sum(map(len, contradictions))} photos are near-duplicates of photos with another label: {listed}. "
+        "Check them: one of the labels may be wrong."
     ]
 
 

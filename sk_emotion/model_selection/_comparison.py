@@ -22,7 +22,7 @@ from .._images._stored import as_indexable
 from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._overlap import resolve_groups
-from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
+from ..utils._dask import record_warnings, repeat_warnings, run_sequentially, share_data
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
 from ._comparison_caveats import list_caveats
@@ -133,12 +133,12 @@ def compare_classifiers(
     check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
     X = as_indexable(X)
-    with stay_here():
+    with run_sequentially():
         labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
-    with stay_here():
+    with run_sequentially():
         caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
     if caveats:
         warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
@@ -149,7 +149,7 @@ def compare_classifiers(
         # A metric that does not exist is found out before anything is fitted.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [
-            delayed(note_warnings)(
+            delayed(record_warnings)(
                 score_fold, name, estimator, X, labels, group_labels, split, fold, metrics, error_score
             )
             for name, estimator in prepared.items()

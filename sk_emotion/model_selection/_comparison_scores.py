@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
-from ..utils._dask import stay_here
+from ..utils._dask import run_sequentially
 from ._comparison_result import NOT_METRICS
 
 # Random guessing is scored this many times, since one guess over a small fold is noise.
@@ -64,7 +64,7 @@ def score_fold(
     sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
     try:
         # In this process, since what failed is noted in `failed`.
-        with stay_here():
+        with run_sequentially():
             scores = cross_validate(
                 estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
             )

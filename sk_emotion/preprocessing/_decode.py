@@ -96,8 +96,6 @@ def find_tops(
 
     A dark frame next to a bright one then stays dark. Files are scaled on their own, and are not read here.
 
-    A dark frame beside a bright one then stays dark. Files are pictures by themselves, and are not looked at.
-
     Parameters
     ----------
     pictures : iterable

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..utils._locks import ForkSafeLock, compute_alone_after_fork
+from ..utils._locks import ForkSafeLock, use_one_thread_after_fork
 from ..utils._torchvision import import_torchvision
 from ._crop import REDUCING_GAP
 
@@ -138,7 +138,7 @@ def _load_mtcnn() -> Any:
     import_torchvision()
     from facenet_pytorch import MTCNN
 
-    compute_alone_after_fork()
+    use_one_thread_after_fork()
     # It initializes weights at random before loading them; keep the state of the global generator.
     with torch.random.fork_rng(devices=[]):
         return MTCNN(keep_all=True, min_face_size=_MTCNN_SMALLEST, thresholds=_MTCNN_THRESHOLDS, device="cpu")

@@ -104,9 +104,6 @@ class _QuietPillow:
 
     Threads share the filter, which the first one sets and the last one removes: ``warnings.catch_warnings`` in each
     thread would restore the filters of another.
-
-    Threads share the filter that the first of them sets and the last takes away: ``warnings.catch_warnings`` in each
-    would leave the filters of one thread to another.
     """
 
     def __init__(self) -> None:

@@ -36,9 +36,6 @@ def split_loader(estimator: Any) -> tuple[Any, Any]:
 
     Images can then be decoded once for several predictions. The loader is found in pipelines, searches, thresholds,
     calibrated and frozen estimators; if there is none, None and the estimator itself are returned.
-
-    Pictures can then be decoded once for several predictions. The loader is found in pipelines, searches, thresholds,
-    calibrations and frozen estimators; without one, it is None, and the rest is all of the estimator.
     """
     if hasattr(estimator, "best_estimator_"):
         loader, rest = split_loader(estimator.best_estimator_)

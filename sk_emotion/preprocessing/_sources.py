@@ -168,8 +168,6 @@ def is_picture(element: Any) -> bool:
     """Return whether an element of X is an image, or anything else that is not a row of numbers.
 
     A 1-d array may be a row of pixels.
-
-    An array with one axis may be a row of pixels.
     """
     if isinstance(element, str | bytes | bytearray | os.PathLike | Image.Image):
         return True

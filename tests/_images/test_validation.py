@@ -96,7 +96,7 @@ def test_declared_shape_must_be_that_of_an_array_of_images():
     X = make_images(3, 12, 12)
     assert Looker([12, 12]).fit(X).image_shape_ == (12, 12)
     assert Looker((12, 12, 1)).fit(X[..., np.newaxis]).image_shape_ == (12, 12)
-    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X holds 12x12 gray images"):
+    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X has 12x12 gray images"):
         Looker((8, 18)).fit(X)
 
 

@@ -272,7 +272,7 @@ def test_device_that_computes_nothing_is_named(device):
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "", "cuda:-1", "cpu:x"])
 def test_device_that_nobody_knows_is_named(device):
-    with pytest.raises(ParameterError, match=rf"device='{device}' is no device of PyTorch"):
+    with pytest.raises(ParameterError, match=rf"device='{device}' is not a PyTorch device"):
         make_classifier(device=device).fit(X, Y)
 
 

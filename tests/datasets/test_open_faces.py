@@ -117,7 +117,7 @@ def test_faces_are_opened_again(folder, images, given, tmp_path):
 
 
 def test_what_is_no_array_of_faces_is_refused(folder, tmp_path, images):
-    with pytest.raises(DatasetNotFoundError, match="the Zarr store .* does not exist"):
+    with pytest.raises(DatasetNotFoundError, match=r"the Zarr store .* does not exist"):
         open_faces(tmp_path / "none.zarr")
     with pytest.raises(DatasetError, match=r"shape \(60,\)"):
         open_faces(folder / "faces.zarr" / "status")

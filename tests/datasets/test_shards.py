@@ -117,7 +117,7 @@ def test_samples_without_picture_or_label_are_left_out(tmp_path, faces):
         ("4.txt", b"fear"),
     ]
     write_tar(tmp_path / "faces.tar", members)
-    with pytest.warns(DatasetWarning, match="2 samples without a picture or a label"):
+    with pytest.warns(DatasetWarning, match="2 samples without an image or a label"):
         found = load_face_shards(tmp_path / "faces.tar")
     assert found.target.tolist() == ["pain", "fear"] and "2 samples were left out" in found.DESCR
 
@@ -128,7 +128,7 @@ def test_picture_that_cannot_be_read_is_named(tmp_path, faces):
     with pytest.raises(ImageReadError, match=r"faces\.tar: 1\.jpg' is not an image"):
         load_face_shards(tmp_path / "faces.tar").data[:]
     found = load_face_shards(tmp_path / "faces.tar", loader=FaceLoader(on_error="blank"))
-    with pytest.warns(DatasetWarning, match=r"1 pictures cannot be read.*1\.jpg"):
+    with pytest.warns(DatasetWarning, match=r"1 images cannot be read.*1\.jpg"):
         assert not found.data[:][1].any()
     # Once is enough: warnings are errors here.
     assert found.data[:][0].any()
@@ -153,7 +153,7 @@ def test_damaged_shard_is_named(tmp_path, shards, damage):
             tar.addfile(tarfile.TarInfo("0.jpg"))
     else:
         path.write_bytes(b"none")
-    with pytest.raises(DatasetError, match=r"faces-1\.tar' is no whole, uncompressed tar file"):
+    with pytest.raises(DatasetError, match=r"faces-1\.tar' is not an intact, uncompressed tar file"):
         load_face_shards(shards)
 
 
@@ -161,7 +161,7 @@ def test_missing_and_empty_shards_are_errors(tmp_path):
     with pytest.raises(DatasetNotFoundError, match="there is no file"):
         load_face_shards(tmp_path / "*.tar")
     write_tar(tmp_path / "faces.tar", [])
-    with pytest.raises(DatasetError, match="hold no picture with a label"):
+    with pytest.raises(DatasetError, match="contain no labeled image"):
         load_face_shards(tmp_path / "faces.tar")
 
 

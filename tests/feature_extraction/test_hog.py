@@ -192,7 +192,7 @@ def test_automatic_device_gives_the_same_features():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_device_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="PyTorch sees no CUDA device"):
+    with pytest.raises(ValueError, match="PyTorch finds no CUDA device"):
         HOGTransformer(device="cuda").fit_transform(make_images(2, 24, 24))
 
 

@@ -111,9 +111,7 @@ class TestResolveGroups:
         assert resolve_groups(groups, None, "test") is groups
 
     def test_another_word_is_refused(self):
-        with pytest.raises(
-            LabelError, match="test: groups='twins', expected one group per sample, 'duplicates' or None"
-        ):
+        with pytest.raises(LabelError, match="groups='twins', expected one group per sample, 'duplicates' or None"):
             resolve_groups("twins", None, "test")
 
 

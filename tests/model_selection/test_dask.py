@@ -156,7 +156,7 @@ def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path)
     try:
         with (
             joblib.parallel_config("dask", client=client),
-            pytest.raises(TrainingError, match="The Dask cluster gave up"),
+            pytest.raises(TrainingError, match="The Dask cluster failed"),
         ):
             doomed = Bayes(trace=tmp_path / "killed")
             compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3)

@@ -520,7 +520,7 @@ def test_strings_in_the_place_of_a_data_set_or_a_model_are_not_shown(load, name)
 @pytest.mark.parametrize("fit", [EmotionClassifier().fit, HOGTransformer().fit, AugmentationOverSampler().fit_resample])
 def test_text_beside_numbers_is_named_by_its_type_and_not_shown(fit, text):
     for X in (pd.DataFrame({"id": [1, 2], "photo": [text] * 2}), np.array([[1.0, 2.0], [3.0, text]], dtype=object)):
-        with pytest.raises(ImageArrayError, match=r"X holds (str|bytes|PosixPath|WindowsPath) values") as caught:
+        with pytest.raises(ImageArrayError, match=r"X contains (str|bytes|PosixPath|WindowsPath) values") as caught:
             fit(X, ["fear", "pain"])
         assert find_longest_echo("".join(traceback.format_exception(caught.value)), text) == ""
 

@@ -161,7 +161,7 @@ def test_what_is_there_is_not_overwritten(paths, tmp_path):
 
 
 def test_numbers_are_no_pictures(tmp_path):
-    with pytest.raises(ImageArrayError, match="X holds numbers"):
+    with pytest.raises(ImageArrayError, match="X is numeric"):
         FaceLoader(24).to_zarr(np.zeros((3, 24, 24)), tmp_path / "faces.zarr")
 
 

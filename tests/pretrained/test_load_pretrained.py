@@ -73,9 +73,9 @@ def test_tight_crops_are_taken_as_they_are(faces, models):
 
 
 def test_unknown_model_is_an_error_that_names_those_there_are():
-    with pytest.raises(ValueError, match=r"pretrained='fer': there is no such model. .*'fer2013', 'human-emotions'"):
+    with pytest.raises(ValueError, match=r"pretrained='fer' is not an included model\. .*'fer2013', 'human-emotions'"):
         load_pretrained("fer")
-    with pytest.raises(ValueError, match="there is no such model"):
+    with pytest.raises(ValueError, match="is not an included model"):
         networks.ResNet(pretrained="fer").build(1, (48, 48), 3)
 
 

@@ -100,5 +100,5 @@ def test_missing_label_is_found_wherever_it_is(y, missing, form, data):
     labels = form([*y[:place], missing, *y[place:]])
     with pytest.raises(LabelError, match=rf"1 of {len(y) + 1} places, first in y\[{place}\]"):
         check_labels(labels, "somebody")
-    with pytest.raises(LabelError, match="1 labels of y are missing"):
+    with pytest.raises(LabelError, match="1 labels in y are missing"):
         consolidate_emotions(labels, positive="pain")
