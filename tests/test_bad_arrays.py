@@ -78,21 +78,21 @@ class Kind:
 
 
 def put(value, dtype=float):
-    """Give the images with one pixel of the fourth changed."""
+    """Return the images with one pixel of the fourth changed."""
     images = X.astype(dtype)
     images[3, 0, 0] = value
     return images
 
 
 def apart(images):
-    """Give images as an array of arrays."""
+    """Return images as an array of arrays."""
     array = np.empty(len(images), dtype=object)
     array[:] = list(images)
     return array
 
 
 def widen(images):
-    """Give the images as every other column of a wider array."""
+    """Return the images as every other column of a wider array."""
     wide = np.zeros((len(images), 24, 48), dtype=np.uint8)
     wide[:, :, ::2] = images
     return wide[:, :, ::2]

@@ -135,12 +135,12 @@ def test_folds_that_cannot_be_learned_are_refused_before_any_training(y, setting
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_class_that_a_fold_does_not_test_is_told_and_has_no_roc_curve(classes):
+def test_class_missing_in_a_test_fold_is_reported_and_has_no_roc_curve(classes):
     y = np.array(["fear", "pain", "joy"])[np.arange(12) % classes]
     test = np.flatnonzero((y != "joy") if classes == 3 else (y == "pain"))
     with pytest.warns(DatasetWarning, match="have no test face of a class"):
         scores = compare(y, cv=[(np.arange(12), test)] * 2).to_frame()
-    # Of three classes, two can still be told apart.
+    # Of three classes, two can still be distinguished.
     assert scores.filter(like="roc_auc").isna().all(axis=None) == (classes == 2)
     assert scores[["f1_macro", "accuracy"]].notna().all(axis=None)
 

@@ -98,18 +98,18 @@ def test_what_is_no_emotion_is_not_known(name):
     ],
 )
 @pytest.mark.parametrize("form", [list, np.array, pd.Series])
-def test_any_classes_are_told_from_the_rest(positive, expected, form):
+def test_any_classes_against_the_rest(positive, expected, form):
     answer = consolidate_emotions(form(ANSWERS), positive=positive)
     assert answer.tolist() == expected
     assert answer.dtype.kind == "i"
 
 
-def test_question_to_which_no_label_says_yes_is_told():
+def test_target_without_positive_samples_warns():
     with pytest.warns(DatasetWarning, match="no label is surprise, so all samples are negative"):
         assert not consolidate_emotions(ANSWERS, positive="surprise").any()
 
 
-def test_one_class_is_told_from_one_other():
+def test_one_class_against_one_other():
     y = np.array(ANSWERS)
     both = np.isin(y, ["pain", "neutral"])
     assert consolidate_emotions(y[both], positive="pain").tolist() == [1, 0, 1]
@@ -148,7 +148,7 @@ def test_answer_suits_the_binary_scorers(scoring):
         (ANSWERS, {"positive": ["pain", "boredom"]}, r"\['boredom'\] is neither in y nor a known emotion"),
         ([1, 2], {"positive": 3}, r"\[3\] is neither in y"),
         (["pain", 2], {"positive": "boredom"}, r"y contains \[2, 'pain'\]"),
-        ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y holds \[False, True\]. Give one or sev"),
+        ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y contains \[False, True\]. Pass one or m"),
         (np.array([b"a", 1], dtype=object), {"positive": "pain"}, r"but y holds \[1, b'a'\]"),
         ([1, "pain"], {"positive": 3}, r"\[3\] is neither in y"),
         (np.array([b"pain"]), {"positive": [b"pain", "fear"]}, r"\['fear'\] are names, but y holds \[b'pain'\]"),

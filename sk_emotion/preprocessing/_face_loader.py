@@ -233,7 +233,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Parameters
         ----------
-        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
             Paths, bytes, file objects, PIL images or arrays; or a numeric array.
         y : None
@@ -273,7 +273,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Parameters
         ----------
-        X : sequence or iterator of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence or iterator of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
             As in `fit`.
         y : None
@@ -291,7 +291,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Parameters
         ----------
-        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
             Lists of images are accepted whatever X was in `fit`. Numeric arrays are accepted if their pixels are in the
             range seen in `fit`; the size may differ unless they are flattened.

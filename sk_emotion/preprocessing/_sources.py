@@ -212,8 +212,7 @@ def read_source(source: Any, max_size: int | None) -> bytes:
     Raises
     ------
     ImageReadError
-        Saying what is wrong, as the end of a sentence that names the picture. No error shows much of a string, nor has
-        a cause that does.
+        The message is the end of a sentence that names the image. Neither it nor its cause quotes a long string.
     """
     if isinstance(source, str | os.PathLike):
         return _read_path(source, max_size)

@@ -67,7 +67,7 @@ def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> Non
 
 
 def describe_spelling(labels: Iterable[Any], classes: Iterable[Any]) -> str:
-    """Describe labels that are synonyms of classes, in a sentence that begins with a space; empty if there are none."""
+    """Describe labels that are synonyms of classes, in a sentence that begins with a space; else an empty string."""
     known = set(classes)
     names = {normalize_emotion(name) for name in known if isinstance(name, str)}
     others = sorted({label for label in labels if isinstance(label, str) and label not in known})

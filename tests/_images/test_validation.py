@@ -166,7 +166,7 @@ def test_read_only_memory_map_is_read_where_it_lies(tmp_path):
     assert np.shares_memory(looker.see(X), X)
 
 
-def test_one_color_image_without_batch_axis_is_told():
+def test_one_color_image_without_batch_axis_raises():
     X = make_images(12, 12, 3)
     with pytest.raises(ImageArrayError, match=r"one RGB image without the batch axis. Pass X\[np.newaxis\]"):
         Looker().fit(X)
@@ -174,7 +174,7 @@ def test_one_color_image_without_batch_axis_is_told():
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (12, 20), (12, 12, 3)])
-def test_one_image_without_batch_axis_is_told_after_fit(shape):
+def test_one_image_without_batch_axis_raises_after_fit(shape):
     X = make_images(4, *shape)
     with pytest.raises(ImageArrayError, match=r"without the batch axis. Pass X\[np.newaxis\]"):
         Looker().fit(X).see(X[0])
@@ -191,7 +191,7 @@ def test_one_image_without_batch_axis_is_told_after_fit(shape):
         ((4, 0, 12), "images without pixels"),
     ],
 )
-def test_array_of_another_layout_is_told_what_to_do(shape, message):
+def test_error_for_other_layouts_says_what_to_do(shape, message):
     with pytest.raises(ImageArrayError, match=message):
         Looker().fit(np.zeros(shape, dtype=np.uint8))
 

@@ -93,9 +93,11 @@ def test_classes_name_whole_numbers(tmp_path, faces):
 
 
 def test_json_holds_label_and_group(tmp_path, faces):
-    told = [json.dumps({"emotion": emotion, "who": f"p{row}"}).encode() for row, emotion in enumerate(["pain", "fear"])]
+    records = [
+        json.dumps({"emotion": emotion, "who": f"p{row}"}).encode() for row, emotion in enumerate(["pain", "fear"])
+    ]
     members = [
-        (f"a/{row}.{kind}", part) for row in range(2) for kind, part in (("png", faces[2][row]), ("json", told[row]))
+        (f"a/{row}.{kind}", part) for row in range(2) for kind, part in (("png", faces[2][row]), ("json", records[row]))
     ]
     write_tar(tmp_path / "faces.tar", members)
     found = load_face_shards(tmp_path / "faces.tar", label="emotion", group="who")

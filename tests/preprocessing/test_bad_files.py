@@ -277,7 +277,7 @@ def test_limits_of_pillow_are_left_alone(monkeypatch):
     with pytest.raises(ImageReadError):
         FaceLoader(max_pixels=10).fit_transform([PNG])
     assert before == Image.MAX_IMAGE_PIXELS
-    # Whoever sets it lower is heeded, but for Pillow's warning.
+    # A lower limit is respected, apart from Pillow's warning.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     assert FaceLoader().fit_transform([PNG]).any()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
@@ -349,5 +349,5 @@ detect_lbp(picture)
 # In bytes on macOS, else in KiB.
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (2**20 if sys.platform == "darwin" else 2**10))
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(told.stdout) < 40
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 40

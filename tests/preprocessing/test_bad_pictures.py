@@ -486,8 +486,8 @@ take(pictures)
 take([webp])
 """
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert float(told[0]) < 150 and float(told[1]) < 300
+    result = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert float(result[0]) < 150 and float(result[1]) < 300
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

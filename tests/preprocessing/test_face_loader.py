@@ -93,7 +93,7 @@ def test_one_picture_without_a_list_says_to_pass_a_list(one):
         FaceLoader().fit(one)
 
 
-def test_several_columns_are_told_from_one_of_pictures():
+def test_several_columns_raise():
     with pytest.raises(ImageReadError, match="X has 2 columns, expected one column of images"):
         FaceLoader().fit(pd.DataFrame({"image": ["a.jpg"], "age": [30]}))
 

@@ -52,7 +52,7 @@ def assert_near(faces, expected, atol=1):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("top", [1, 255])
 @pytest.mark.parametrize("name", [name for name in OVERSTEPPING if name not in ("brighter",)])
-def test_floats_that_overstep_their_range_are_clipped_alike_everywhere(name, top, size, tmp_path):
+def test_floats_slightly_outside_their_range_are_clipped_the_same_everywhere(name, top, size, tmp_path):
     unit = OVERSTEPPING[name]
     picture = unit * np.array(top, dtype=unit.dtype)
     stored = Image.fromarray(picture.astype(np.float32))

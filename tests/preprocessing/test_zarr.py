@@ -111,7 +111,7 @@ def test_bad_picture_is_an_error_that_names_it(paths, tmp_path):
     assert not X[10].any() and X[9].any() and list(loader.unread_) == [10]
 
 
-def test_bad_pictures_are_told_of_again_when_nothing_is_left_to_do(paths, tmp_path):
+def test_unreadable_images_are_reported_again_when_nothing_is_left_to_do(paths, tmp_path):
     paths[3].unlink()
     loader = FaceLoader(24, on_error="blank")
     for _ in range(2):

@@ -87,10 +87,10 @@ def test_numbers_and_names_are_no_formulas(cell):
     ],
 )
 def test_pictures_and_addresses_are_not_echoed(source):
-    told = withhold(f"there is no file '{source}'; {source}", [source])
-    assert source[:20] in told
-    assert source[:61] not in told
-    assert not any(source[start : start + 61] in told for start in range(len(source) - 60))
+    shown = withhold(f"there is no file '{source}'; {source}", [source])
+    assert source[:20] in shown
+    assert source[:61] not in shown
+    assert not any(source[start : start + 61] in shown for start in range(len(source) - 60))
 
 
 @pytest.mark.parametrize("length", [20, 50, 60, 64, 76])
@@ -99,9 +99,9 @@ def test_pictures_and_addresses_are_not_echoed(source):
 @pytest.mark.parametrize("show", [str, repr, printable])
 def test_base64_in_lines_is_not_echoed(length, end, prefix, show):
     source = prefix + end.join(FACE[start : start + length] for start in range(0, len(FACE), length))
-    told = withhold(f"there is no file {show(source)}; {show(source)}", [source])
-    assert source[:15] in told
-    assert not any(FACE[start : start + 15] in told for start in range(60, len(FACE) - 15))
+    shown = withhold(f"there is no file {show(source)}; {show(source)}", [source])
+    assert source[:15] in shown
+    assert not any(FACE[start : start + 15] in shown for start in range(60, len(FACE) - 15))
 
 
 @pytest.mark.parametrize(
