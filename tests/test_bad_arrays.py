@@ -1,4 +1,4 @@
-"""Arrays from anywhere: what each public estimator promises of each kind of array, in one table.
+"""Behavior of each public estimator for each kind of array, in one table.
 
 A kind of array is either the same to an estimator as the plain array, or refused by an error that says what was given,
 what was expected, and what to do.
@@ -35,16 +35,16 @@ def make_classifier():
 
 # Fitted on the plain array:
 SEE = ("EmotionClassifier", "HOGTransformer", "FaceLoader", "make_hog_svm")
-# Given nothing but the array:
+# Called with the array only:
 FIT = ("EmotionClassifier.fit", "HOGTransformer.fit", "FaceLoader.fit", "AugmentationOverSampler")
-# These take a list, an object array or a Series of arrays for pictures, each of its own size.
+# These read a list, an object array or a Series of arrays as images of different sizes.
 PICTURES = ("FaceLoader", "FaceLoader.fit", "make_hog_svm")
 SAMPLER = ("AugmentationOverSampler",)
 
 
 @pytest.fixture(scope="module")
 def rooms():
-    """What is asked of an array, by room."""
+    """Functions called with an array, by estimator or function."""
     return {
         "EmotionClassifier": make_classifier().fit(X, Y).predict_proba,
         "HOGTransformer": HOGTransformer().fit(X).transform,
@@ -64,7 +64,7 @@ def plain(rooms):
 
 @dataclass
 class Kind:
-    """A kind of array, made from the plain one, and what is promised of it in which rooms."""
+    """Kind of array, made from the plain one, with the expected behavior by estimator or function."""
 
     name: str
     make: Any
@@ -182,7 +182,7 @@ REFUSED = [
     Kind("records", lambda X: np.zeros((12, 576), dtype=[("gray", "u1")]), ("void values, expected pixels",)),
     Kind("paths", lambda X: ["a.jpg"] * 12, ("X contains str", "put a FaceLoader before it"), but=PICTURES),
     Kind("sparse", lambda X: csr_matrix(X.reshape(12, -1)), ("dense data is required", "toarray()"), error=TypeError),
-    # One may be fitted on any scale that can be computed with.
+    # Any scale that can be computed with is valid in fit.
     Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to 0 to 255"), rooms=FIT),
     Kind("seen beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to"), rooms=SEE),
     Kind("[0, 1] after bytes", lambda X: X / 255, ("from 0 to 1", "fitted on pixels from 0 to 255"), rooms=SEE),
@@ -201,7 +201,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "room"), [case for kind in REFUSED for case in kind.spread()])
-def test_kind_of_array_is_refused_with_what_to_do(kind, room, rooms):
+def test_invalid_array_raises_with_what_to_do(kind, room, rooms):
     with pytest.raises(kind.error) as caught:
         rooms[room](kind.make(X))
     message = str(caught.value)
@@ -256,7 +256,7 @@ def test_form_of_features_does_not_matter_to_the_support_vector_machine(change):
         (lambda features: features * 1j, "Complex data not supported"),
     ],
 )
-def test_what_are_no_features_is_refused_as_scikit_learn_does(change, message):
+def test_invalid_features_raise_as_in_scikit_learn(change, message):
     with pytest.raises(ValueError, match=message):
         LeastSquaresSVC().fit(FEATURES, Y).predict(change(FEATURES))
 

@@ -1,4 +1,4 @@
-"""What is commonly wrong is one line that names the thing and says what to do; the rest of the work is kept."""
+"""Common mistakes raise a one-line error that names the object and says what to do; other work is kept."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Labels and folds from anywhere: what is no set of labels, or cannot be learned, is refused before any training."""
+"""Invalid labels and folds that cannot be learned raise before any training."""
 
 from collections import Counter
 
@@ -101,7 +101,7 @@ BAD_LABELS = [
         for room in names_of_rooms
     ],
 )
-def test_labels_that_are_none_are_refused_with_what_to_do(y, words, room, fitted):
+def test_invalid_labels_raise_with_what_to_do(y, words, room, fitted):
     with pytest.raises(LabelError) as caught:
         LABELED[room](y, fitted)
     message = str(caught.value)
@@ -127,7 +127,7 @@ def leave_out(train, test):
     ],
     ids=["rare class", "untrained class", "no test", "one fold", "one group", "unknown groups", "too few groups"],
 )
-def test_folds_that_cannot_be_learned_are_refused_before_any_training(y, settings, words):
+def test_folds_that_cannot_be_learned_raise_before_any_training(y, settings, words):
     with pytest.raises(LabelError) as caught:
         compare(y, **settings)
     for text in words:
@@ -181,7 +181,7 @@ SCORED = {
 @pytest.mark.parametrize("kind", SCORED)
 @pytest.mark.parametrize("word", ["afraid", "Fear", "FEARFUL", "scared", " fear ", "Fright"])
 @pytest.mark.parametrize("form", [list, np.array, pd.Series, lambda y: np.array(y, dtype=object)])
-def test_other_words_for_classes_are_pointed_out_by_score(fitted, baseline, kind, word, form):
+def test_synonyms_of_classes_are_reported_by_score(fitted, baseline, kind, word, form):
     classifier = SCORED[kind](fitted, baseline)
     y = np.where(Y == "fear", word, Y).tolist()
     with pytest.warns(DatasetWarning, match=rf"normalize_emotion writes '{word}' as 'fear': pass \[normalize"):
@@ -197,14 +197,14 @@ def test_score_is_quiet_about_classes_that_are_missing_or_foreign(fitted, baseli
     assert 0 <= SCORED[kind](fitted, baseline).score(X, y) <= 1
 
 
-def test_score_of_a_training_on_other_words_says_to_rename_those_too():
+def test_score_after_training_on_synonyms_says_to_rename_those_too():
     classifier = make_classifier().fit(X, np.where(Y == "fear", "afraid", "In Pain"))
     with pytest.warns(DatasetWarning, match=r"'fear' as 'fear', 'pain' as 'pain'.* for fit, too"):
         classifier.score(X, Y)
 
 
 @pytest.mark.parametrize("kind", SCORED)
-def test_numbers_for_names_are_refused_by_score(fitted, baseline, kind):
+def test_numbers_for_names_raise_by_score(fitted, baseline, kind):
     with pytest.raises(LabelError, match=r"y contains 0, 1, but the classes are 'fear', 'pain'"):
         SCORED[kind](fitted, baseline).score(X, NUMBERS)
     with pytest.raises(LabelError, match=r"y contains 'fear', 'pain', but the classes are 0, 1"):
@@ -219,7 +219,7 @@ def test_score_in_a_search_is_quiet(recwarn):
     assert not [warning for warning in recwarn if issubclass(warning.category, DatasetWarning)]
 
 
-def test_report_and_validation_name_what_makes_classes_of_other_words(fitted):
+def test_report_and_validation_explain_synonyms(fitted):
     y = np.where(Y == "fear", "afraid", Y)
     with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
         EmotionReport.from_estimator(fitted, X, y, n_resamples=0)

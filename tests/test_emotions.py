@@ -47,7 +47,7 @@ def test_standard_name_stays_in_any_case(name):
 
 
 @pytest.mark.parametrize("value", ["Boredom", "not happy", "", 3, 2.5, None, True, ("happy",)])
-def test_what_is_no_known_emotion_comes_back_as_it_is(value):
+def test_unknown_names_are_returned_unchanged(value):
     assert normalize_emotion(value) is value
 
 
@@ -65,13 +65,13 @@ def test_labels_that_are_not_text_stay_what_they_are():
 
 @pytest.mark.parametrize("form", [list, lambda labels: np.array(labels, dtype=object)])
 @pytest.mark.parametrize("other", [3, None, np.nan])
-def test_what_stands_among_names_stays_what_it_is(form, other):
+def test_other_values_among_names_are_unchanged(form, other):
     names = normalize_emotions(form(["happy", other]))
     assert names[0] == "happiness" and names[1] is other
 
 
 @pytest.mark.parametrize("form", [lambda: np.array([], dtype=str), lambda: np.array([], dtype=object)])
-def test_no_label_is_no_name(form):
+def test_no_labels_return_an_empty_array(form):
     names = normalize_emotions(form())
     assert names.shape == (0,) and names.dtype.kind == "U"
 
@@ -82,7 +82,7 @@ def test_emotion_is_known_in_any_spelling(name):
 
 
 @pytest.mark.parametrize("name", ["Boredom", "", 3, None])
-def test_what_is_no_emotion_is_not_known(name):
+def test_other_names_are_not_known(name):
     assert is_known_emotion(name) is False
 
 
@@ -135,7 +135,7 @@ def test_labels_given_are_left_alone():
 
 
 @pytest.mark.parametrize("scoring", ["f1", "roc_auc", "average_precision"])
-def test_answer_suits_the_binary_scorers(scoring):
+def test_result_works_with_binary_scorers(scoring):
     y = consolidate_emotions(ANSWERS, positive="pain")
     X = np.zeros((len(y), 1))
     assert 0 <= get_scorer(scoring)(DummyClassifier(strategy="stratified", random_state=0).fit(X, y), X, y) <= 1
@@ -166,7 +166,7 @@ def test_answer_suits_the_binary_scorers(scoring):
         (ANSWERS, {"positive": "pain", "names": ("a", "b", "c")}, "two different names"),
     ],
 )
-def test_question_that_makes_no_sense_is_refused(y, settings, message):
+def test_invalid_parameters_raise(y, settings, message):
     with pytest.raises(LabelError, match=message):
         consolidate_emotions(y, **settings)
 
@@ -177,6 +177,6 @@ def test_accents_are_one_character():
 
 
 @pytest.mark.parametrize("names", [(1, "1"), (None, "pain")])
-def test_names_that_become_one_or_none_are_refused(names):
+def test_names_that_become_one_or_none_raise(names):
     with pytest.raises(LabelError, match="expected two different names"):
         consolidate_emotions(["pain", "fear"], "pain", names=names)

@@ -13,7 +13,7 @@ from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWar
 
 
 def save_photo(path, seed=0, size=(64, 48), **kwargs):
-    """Save smooth noise, so that photos of different seeds are no copies."""
+    """Save smooth noise, so that photos of different seeds are not near-duplicates."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(path, **kwargs)
@@ -40,7 +40,7 @@ def test_folders_become_standard_names_in_sorted_order(folder):
     assert "happiness 3, pain 3" in faces.DESCR
 
 
-def test_relative_str_path_is_taken(folder, monkeypatch):
+def test_relative_str_path_is_accepted(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     assert len(load_face_folder(folder.name).data) == 6
 
@@ -73,7 +73,7 @@ def test_photos_are_known_by_content_not_by_name(folder):
     assert load_face_folder(folder).target.tolist().count("pain") == 8
 
 
-def test_hidden_files_and_folders_are_passed_over_in_silence(folder):
+def test_hidden_files_and_folders_are_skipped_in_silence(folder):
     for name in (".DS_Store", "Pain/.DS_Store", "Pain/Thumbs.db", "Pain/._bert_0.png", "__MACOSX/Pain/a.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"nothing")
@@ -85,7 +85,7 @@ def test_hidden_files_and_folders_are_passed_over_in_silence(folder):
 
 
 @pytest.mark.parametrize("groups", ["duplicates", None])
-def test_what_is_no_whole_photo_is_left_out_with_one_warning(folder, groups):
+def test_damaged_photos_are_left_out_with_one_warning(folder, groups):
     whole = save_photo(folder / "Pain" / "cut.jpg", 20, size=(400, 400)).read_bytes()
     (folder / "Pain" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "Pain" / "readme.txt").write_text("notes")
@@ -131,7 +131,7 @@ def test_copies_share_a_group_across_classes(folder):
     assert "6 groups" in faces.DESCR
 
 
-def test_copies_under_two_labels_are_pointed_out(folder):
+def test_copies_under_two_labels_are_reported(folder):
     assert "another label" not in load_face_folder(folder).DESCR
     shutil.copy(folder / "happy" / "anna_1.png", folder / "happy" / "copy.png")
     assert "another label" not in load_face_folder(folder).DESCR
@@ -150,7 +150,7 @@ def test_groups_go_straight_into_a_splitter(folder):
     ("pattern", "expected"),
     [(r"([a-z]+)_\d", "anna"), (r"(\w+)/(?P<person>[a-z]+)_", "anna"), (r"anna|bert", "anna"), (r"^[^/]+", "happy")],
 )
-def test_pattern_gives_named_part_then_first_part_then_whole_match(folder, pattern, expected):
+def test_pattern_uses_group_person_then_first_group_then_whole_match(folder, pattern, expected):
     faces = load_face_folder(folder, groups=pattern)
     assert faces.groups[0] == expected and len(set(faces.groups.tolist())) == 2
 
@@ -160,7 +160,7 @@ def test_photo_without_match_is_named(folder):
         load_face_folder(folder, groups=r"(anna)_\d")
 
 
-def test_optional_part_without_match_is_no_group(folder):
+def test_optional_group_without_match_raises(folder):
     with pytest.raises(DatasetError, match="no group for 3 of 6"):
         load_face_folder(folder, groups=r"(anna)?_\d")
 
@@ -183,13 +183,13 @@ def test_no_groups_are_made_when_none_are_wanted(folder):
     assert faces.groups is None and list(faces.frame.columns) == ["image", "label"]
 
 
-def test_as_frame_gives_one_column_of_paths(folder):
+def test_as_frame_returns_one_column_of_paths(folder):
     faces = load_face_folder(folder, as_frame=True)
     assert list(faces.data.columns) == ["image"] and faces.target.name == "label"
     assert list(faces.frame.columns) == ["image", "label", "group"] and len(faces.frame) == 6
 
 
-def test_data_and_target_alone_are_given(folder):
+def test_data_and_target_are_returned(folder):
     X, y = load_face_folder(folder, return_X_y=True)
     faces = load_face_folder(folder)
     assert X.tolist() == faces.data.tolist() and y.tolist() == faces.target.tolist()
@@ -222,14 +222,14 @@ def test_empty_folder_and_folders_without_photos_are_explained(tmp_path):
         load_face_folder(tmp_path)
 
 
-def test_one_class_alone_is_named(tmp_path):
+def test_single_class_raises(tmp_path):
     save_photo(tmp_path / "happy" / "a.png")
     (tmp_path / "sad").mkdir()
     with pytest.raises(DatasetError, match=r"a single class: .*happiness.*without photos: 'sad'"):
         load_face_folder(tmp_path)
 
 
-def test_folder_around_the_class_folders_is_seen_through(folder):
+def test_parent_of_the_class_folders_is_recognized(folder):
     inner = folder.rename(folder.parent / "faces")
     outer = folder.parent / "outer"
     outer.mkdir()
@@ -246,7 +246,7 @@ def test_parts_of_a_split_are_not_taken_for_emotions(tmp_path):
 
 
 def fill(root, *folders, **kwargs):
-    """Save a photo in each folder, each another one."""
+    """Save a different photo in each folder."""
     for seed, name in enumerate(folders):
         save_photo(root / name / f"{seed}.png", 100 + seed, **kwargs)
     return root
@@ -267,7 +267,7 @@ NO_EMOTIONS = [
 
 
 @pytest.mark.parametrize("folders", NO_EMOTIONS)
-def test_tree_without_any_known_emotion_is_loaded_and_pointed_out(tmp_path, folders):
+def test_tree_without_any_known_emotion_is_loaded_and_reported(tmp_path, folders):
     with pytest.warns(DatasetWarning, match=r"no class is a known emotion: .*label=.*labels=") as caught:
         faces = load_face_folder(fill(tmp_path, *folders))
     assert len(caught) == 1 and caught[0].filename == __file__
@@ -275,12 +275,12 @@ def test_tree_without_any_known_emotion_is_loaded_and_pointed_out(tmp_path, fold
 
 
 @pytest.mark.parametrize("odd", ["test", "7", "val_set"])
-def test_part_of_a_split_or_number_among_emotions_is_pointed_out(folder, odd):
+def test_part_of_a_split_or_number_among_emotions_is_reported(folder, odd):
     with pytest.warns(DatasetWarning, match=f"'{odd}' are not emotions"):
         assert odd in load_face_folder(fill(folder, odd)).target_names
 
 
-def test_classes_that_labels_name_are_meant(tmp_path):
+def test_classes_named_in_labels_do_not_warn(tmp_path):
     fill(tmp_path, "calm", "tense")
     assert load_face_folder(tmp_path, labels={"calm": "calm", "tense": "tense"}).target.tolist() == ["calm", "tense"]
 
@@ -299,7 +299,7 @@ def test_classes_that_labels_name_are_meant(tmp_path):
     ],
 )
 @pytest.mark.parametrize("classes", [("happy", "sad"), ("1", "2", "7"), ("0",)])
-def test_parts_of_a_split_are_refused_whatever_they_hold(tmp_path, parts, classes):
+def test_parts_of_a_split_raise_whatever_they_hold(tmp_path, parts, classes):
     fill(tmp_path, *(f"{part}/{name}" for part in parts for name in classes))
     with pytest.raises(DatasetError, match=r"parts of a split.*Load one of them, such as '.*label=") as caught:
         load_face_folder(tmp_path)
@@ -317,7 +317,7 @@ def test_parts_of_a_split_are_refused_whatever_they_hold(tmp_path, parts, classe
         (("happy", "sad", "old/2019/Pain", "old/2019/sad"), "'old'"),
     ],
 )
-def test_folders_that_hold_the_same_emotions_again_are_refused(tmp_path, folders, named):
+def test_folders_that_hold_the_same_emotions_again_raise(tmp_path, folders, named):
     with pytest.raises(DatasetError, match=rf"{named}, which contain the same emotions again .*Load one.*label="):
         load_face_folder(fill(tmp_path, *folders))
     faces = load_face_folder(tmp_path, label=r"([^/]+)/[^/]+$")
@@ -396,7 +396,7 @@ def test_photos_without_a_label_by_a_function_are_counted(flat):
     assert len(faces.skipped) == 1 and "(no label): 1 ('notes.png')" in faces.DESCR
 
 
-def test_function_that_skips_all_photos_is_pointed_out(flat):
+def test_function_that_skips_all_photos_is_reported(flat):
     with pytest.raises(DatasetError, match=r"contains no photos.*no label\): 4 \('K/KA\.AN0\.png'"):
         load_face_folder(flat, label=lambda path: None)
 
@@ -436,7 +436,7 @@ def test_labels_that_cannot_be_read_from_names_are_explained(flat, label, messag
         load_face_folder(flat, label=label, labels=CODES)
 
 
-def test_labels_that_are_no_emotions_are_pointed_out_wherever_they_come_from(flat):
+def test_labels_that_are_no_emotions_are_reported_wherever_they_come_from(flat):
     with pytest.warns(DatasetWarning, match="no class is a known emotion: 'AN', 'HA'"):
         load_face_folder(flat, label=r"\.(..)\d")
 
@@ -491,7 +491,7 @@ def test_names_of_folders_are_mapped_to_classes(tmp_path, folders, labels, expec
         ({1: "fear", 2: "afraid"}, "a single class: fear"),
     ],
 )
-def test_mapping_that_leaves_folders_without_a_class_is_refused(tmp_path, labels, message):
+def test_mapping_that_leaves_folders_without_a_class_raises(tmp_path, labels, message):
     with pytest.raises(DatasetError, match=message):
         load_face_folder(fill(tmp_path, "1", "2"), labels=labels)
 

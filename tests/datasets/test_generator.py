@@ -73,7 +73,7 @@ def test_weights_share_out_the_classes():
         ({"n_samples": 0}, ValueError, "n_samples"),
     ],
 )
-def test_impossible_wishes_are_refused(arguments, error, message):
+def test_invalid_parameters_raise(arguments, error, message):
     with pytest.raises(error, match=message):
         make_faces(**arguments)
 

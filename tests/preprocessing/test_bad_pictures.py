@@ -1,4 +1,4 @@
-"""What becomes of each kind of picture: the face that is promised, or the error and its words."""
+"""Every kind of image yields the documented face or error."""
 
 import struct
 import subprocess
@@ -54,7 +54,7 @@ def make_png(width, height, depth, color_type, rows=b"", *chunks):
 
 
 def make_deep_png():
-    """Make a PNG of 16 bits a channel in color, which Pillow does not write."""
+    """Make a color PNG with 16 bits per channel, which Pillow cannot write."""
     pixels = np.asarray(FLAG).astype(">u2") * 257
     return make_png(*SIZE, 16, 2, b"".join(b"\0" + row.tobytes() for row in pixels))
 
@@ -63,14 +63,14 @@ def make_ycck():
     """Make a JPEG of Y, Cb, Cr and K, as Photoshop writes it."""
     cyan, magenta, yellow, key = FLAG.convert("CMYK").split()
     planes = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr").split()
-    # Pillow writes four inks inverted, and names the transform in the twelfth byte from the word Adobe on.
+    # Pillow writes inverted CMYK, and stores the transform in the twelfth byte after the word Adobe.
     data = bytearray(encode(Image.merge("CMYK", [*(Image.eval(p, lambda v: 255 - v) for p in planes), key]), "JPEG"))
     data[data.index(b"Adobe") + 11] = 2
     return bytes(data)
 
 
 def make_deep(kind):
-    """Make a gray picture of numbers beyond 8 bits, whose face has 8 again."""
+    """Make a gray image of more than 8 bits, whose face has 8."""
     gray = np.asarray(FLAG.convert("L"))
     return Image.fromarray(gray.astype(np.float32) / 255 if kind == "F" else gray.astype(kind) * 257)
 
@@ -84,7 +84,7 @@ def make_scans(number):
 
 
 def make_strips(number, order="<", big=False):
-    """Make a TIFF that says that it has many strips."""
+    """Make a TIFF that declares many strips."""
     tags = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1)]
     count = [1, 1, 1, 1, 1, number, 1, 1]
     form = "HHQQ" if big else "HHLL"
@@ -94,7 +94,7 @@ def make_strips(number, order="<", big=False):
 
 
 def make_tiff(tags, content=b"", order="<", big=False):
-    """Make a TIFF of tags that may lie, (tag, value) or (tag, value, kind); the content stands at byte 16."""
+    """Make a TIFF of possibly wrong tags, (tag, value) or (tag, value, kind); the content starts at byte 16."""
     form, size = ("HHQQ", 8) if big else ("HHLL", 4)
     entries = b""
     for tag, value, *kind in tags:
@@ -111,7 +111,7 @@ def make_tiff(tags, content=b"", order="<", big=False):
 
 
 def make_tile(width, height, tile_width, tile_height, *more, compression=8, **options):
-    """Make a TIFF of gray tiles that all are zeros."""
+    """Make a TIFF of gray tiles of zeros."""
     number = -(-width // tile_width) * -(-height // tile_height)
     content = zlib.compress(bytes(min(tile_width * tile_height, 2**20)))
     tags = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (277, 1)]
@@ -121,7 +121,7 @@ def make_tile(width, height, tile_width, tile_height, *more, compression=8, **op
 
 
 def make_segments(number, name=b"Exif\0\0"):
-    """Make a JPEG with many pieces of metadata."""
+    """Make a JPEG with many metadata segments."""
     data = encode(FLAG, "JPEG")
     return data[:2] + (b"\xff\xe1" + struct.pack(">H", 2 + len(name)) + name) * number + data[2:]
 
@@ -140,7 +140,7 @@ def make_gif_frame():
 
 
 def make_run_lengths():
-    """Make a BMP of run lengths, which Pillow does not write."""
+    """Make a run-length encoded BMP, which Pillow cannot write."""
     rows = b"\x18\1\x18\2\0\0" * 16 + b"\x10\0\x08\1\x18\2\0\0" * 16 + b"\0\1"
     colors = b"".join(bytes((*color[::-1], 0)) for color in (WHITE, RED, BLUE))
     header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colors
@@ -148,7 +148,7 @@ def make_run_lengths():
 
 
 def make_palette(format, *more, **options):
-    """Make a picture with a palette of three colors, of which the last is blue."""
+    """Make an image with a palette of three colors, the last of which is blue."""
     flag = Image.new("P", SIZE, 1)
     flag.putpalette([*WHITE, *RED, *BLUE])
     flag.paste(2, (24, 0, 48, 32))
@@ -171,7 +171,7 @@ def in_text_chunk(name, size):
     return (name, b"x\0\0" + zlib.compress(bytes(size)))
 
 
-# Name, how it is made, size, mode, and pixels by their place.
+# Name, factory, size, mode, and pixels by position.
 READ = [
     ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOR),
     ("jpeg, gray", save("JPEG", "L"), SIZE, "L", IN_GRAY),
@@ -238,7 +238,7 @@ if features.check("avif"):
         ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
     ]
 
-# How a picture is stored whose EXIF tells an orientation.
+# Stored image by EXIF orientation.
 STORED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -251,7 +251,7 @@ STORED = {
 
 
 def cut(name):
-    """Cut off the last third of a picture of READ."""
+    """Truncate an image of READ by a third."""
 
     def make():
         data = next(make for known, make, *_ in READ if known == name)()
@@ -263,7 +263,7 @@ def cut(name):
 SMALL_PNG = make_png(1, 1, 8, 0, b"\0\x07")
 NOT_TAKEN = "is not an image in a supported format (JPEG, PNG, WEBP"
 
-# Name, how it is made, and words of the error.
+# Name, factory, and part of the message.
 REFUSED = [
     ("nothing", lambda: b"", "is empty"),
     ("words", lambda: b"no picture at all", NOT_TAKEN),
@@ -362,7 +362,7 @@ REFUSED = [
     ("tiff of NaN", lambda: encode(Image.new("F", SIZE, float("nan")), "TIFF"), "has pixels from nan to nan"),
     ("tiff of large floats", lambda: encode(Image.new("F", SIZE, 1e9), "TIFF"), "has pixels from 1e+09 to 1e+09"),
     ("pfm of negative floats", lambda: encode(Image.new("F", SIZE, -1), "PPM"), "has pixels from -1 to -1"),
-    # Formats that are left out: some run programs, some are no photos.
+    # Unsupported formats: some run programs, some are not photos.
     *[
         (f"{name}, not taken", save(name), NOT_TAKEN)
         for name in ("EPS", "PDF", "ICO", "ICNS", "TGA", "PCX", "SGI", "DDS", "JPEG2000", "DIB")
@@ -384,9 +384,9 @@ def check_pixels(picture, pixels):
 
 
 @pytest.mark.parametrize(("make", "size", "mode", "pixels"), [row[1:] for row in READ], ids=[row[0] for row in READ])
-def test_picture_is_read(make, size, mode, pixels, tmp_path):
+def test_image_is_read(make, size, mode, pixels, tmp_path):
     data = make()
-    # A name tells nothing.
+    # The file name is irrelevant.
     (tmp_path / "picture.jpg").write_bytes(data)
     for source in (data, tmp_path / "picture.jpg"):
         picture = decode_picture(source)
@@ -398,7 +398,7 @@ def test_picture_is_read(make, size, mode, pixels, tmp_path):
 
 
 @pytest.mark.parametrize(("make", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_picture_is_refused(make, words, tmp_path):
+def test_image_raises(make, words, tmp_path):
     data = make()
     (tmp_path / "picture.jpg").write_bytes(data)
     for source, name in ((data, "image 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
@@ -413,7 +413,7 @@ def test_picture_is_refused(make, words, tmp_path):
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 def test_size_of_an_avif_is_what_is_coded(subsampling):
     large = encode(FLAG.resize((960, 640)), "AVIF", speed=10, subsampling=subsampling)
-    # Boxes that lie, in a still and in an animation, which has others.
+    # Wrong boxes, in a still image and in an animation.
     for data in (large, encode(FLAG.resize((960, 640)), "AVIF", NEGATIVE.resize((960, 640)), speed=10)):
         lies = data
         for form in (">LL", ">HH"):
@@ -460,7 +460,7 @@ def test_tiles_of_an_image_of_pillow_count_until_it_is_decoded(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of POSIX")
-def test_what_is_refused_takes_little_memory_and_what_is_read_no_more_than_promised():
+def test_memory_stays_within_the_documented_limits():
     code = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
@@ -478,7 +478,7 @@ def take(pictures):
     for picture in pictures:
         with suppress(ImageReadError):
             loader.transform([picture])
-    # In bytes on macOS, else in KiB.
+    # In bytes on macOS, in KiB elsewhere.
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(taken / (10**6 if sys.platform == "darwin" else 10**6 / 2**10))
 
@@ -492,7 +492,7 @@ take([webp])
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_picture_is_turned_upright(format, orientation):
+def test_image_is_turned_upright(format, orientation):
     if format not in list_formats():
         pytest.skip("this Pillow does not read AVIF")
     stored = FLAG if orientation == 1 else FLAG.transpose(STORED[orientation])
@@ -501,7 +501,7 @@ def test_picture_is_turned_upright(format, orientation):
     check_pixels(picture, IN_COLOR)
 
 
-def test_refusal_lists_what_is_taken():
+def test_refusal_lists_what_is_accepted():
     with pytest.raises(ImageReadError) as caught:
         decode_picture(b"%!PS-Adobe-3.0 EPSF-3.0")
     assert all(format in str(caught.value) for format in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"))
@@ -509,7 +509,7 @@ def test_refusal_lists_what_is_taken():
 
 def test_heif_is_read_once_a_plug_in_is_registered(monkeypatch):
     class HeifImageFile(ImageFile.ImageFile):
-        """What pillow-heif registers, but for its decoder."""
+        """The plug-in that pillow-heif registers, without its decoder."""
 
         def _open(self):
             self._size, self._mode = (2, 1), "L"

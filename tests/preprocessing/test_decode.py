@@ -9,7 +9,7 @@ from sk_emotion.preprocessing._decode import decode_picture, to_uint8
 
 @pytest.fixture
 def photo():
-    """A smooth picture, which JPEG keeps nearly as it is: red grows to the right, green downwards."""
+    """A smooth image, which JPEG hardly changes: red increases to the right, green downwards."""
     down, right = np.mgrid[0:120, 0:160]
     return Image.fromarray(np.stack([right, down, np.full_like(down, 90)], axis=-1).astype(np.uint8))
 
@@ -81,7 +81,7 @@ def test_array_keeps_its_size(shape):
         (np.full((4, 6), "a"), "expected pixels"),
     ],
 )
-def test_array_that_is_no_picture_is_an_error(array, reason):
+def test_array_that_is_no_image_raises(array, reason):
     with pytest.raises(ImageReadError, match=reason):
         decode_picture(array)
 
@@ -95,7 +95,7 @@ def test_large_jpeg_is_decoded_at_a_fraction_but_never_below_what_is_needed(phot
     assert np.abs(np.asarray(small, dtype=int) - np.asarray(full)).max() <= 4
 
 
-def test_large_picture_of_any_kind_is_averaged_but_never_below_what_is_needed(photo):
+def test_large_image_of_any_kind_is_averaged_but_never_below_what_is_needed(photo):
     large = photo.resize((1605, 1203))
     for source in (encode(large, "PNG"), encode(large, "WEBP", lossless=True), large, np.asarray(large)):
         assert decode_picture(source).size == (1605, 1203)
@@ -124,7 +124,7 @@ def test_pil_image_of_the_caller_is_left_as_it_was(photo):
     assert photo.tobytes() == before
 
 
-def test_closed_pil_image_is_an_error(photo, tmp_path):
+def test_closed_pil_image_raises(photo, tmp_path):
     photo.save(tmp_path / "a.png")
     image = Image.open(tmp_path / "a.png")
     image.close()
@@ -133,6 +133,6 @@ def test_closed_pil_image_is_an_error(photo, tmp_path):
 
 
 @pytest.mark.parametrize("source", [None, 3, ["a.jpg"], object()])
-def test_what_is_no_picture_at_all_is_an_error(source):
+def test_other_objects_raise(source):
     with pytest.raises(ImageReadError, match=f"is {type(source).__name__}, expected a path"):
         decode_picture(source)

@@ -1,4 +1,4 @@
-"""One decision on the range of pixels, whether a picture is in a list, a batch or a file."""
+"""The range of pixels is the same for images in a list, a batch or a file."""
 
 import pickle
 
@@ -26,7 +26,7 @@ PHOTO = astronaut()[:200, 100:300]
 GRAY = np.asarray(Image.fromarray(PHOTO).convert("L"))
 UNIT = GRAY / 255
 
-# What resizing, sharpening and rounding make of floats from 0 to 1.
+# Results of resizing, sharpening and rounding of floats in [0, 1].
 OVERSTEPPING = {
     "rounding": (UNIT * np.float32(1 + 2e-7)).astype(np.float32),
     "a hair": UNIT * 1.0001,
@@ -65,7 +65,7 @@ def test_floats_slightly_outside_their_range_are_clipped_the_same_everywhere(nam
 
 
 @pytest.mark.parametrize("picture", [UNIT * 1.6, UNIT * 3, UNIT - 0.5, UNIT * 4 - 2, UNIT * 255 - 100, UNIT * 1e4])
-def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture, tmp_path):
+def test_floats_on_no_range_of_pixels_raise_in_list_batch_and_file(picture, tmp_path):
     loader = FaceLoader().fit([GRAY])
     Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
     for form in ([picture], [tmp_path / "picture.tif"]):
@@ -100,7 +100,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
+def test_floats_that_are_no_bytes_raise_after_fit_on_bytes(name):
     batch = ELSEWHERE[name][np.newaxis]
     for fitted in (FaceLoader(48).fit(GRAY[np.newaxis]), HOGTransformer().fit(GRAY[np.newaxis].astype(float))):
         with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 255"):
@@ -109,14 +109,14 @@ def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
 
 @pytest.mark.parametrize("fitted", [GRAY.astype(np.uint16) * 257, GRAY.astype(np.uint16) * 16, GRAY * 257.0])
 @pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GRAY > 100])
-def test_fractions_are_refused_after_fit_on_deep_pixels(fitted, seen):
+def test_fractions_raise_after_fit_on_deep_pixels(fitted, seen):
     describer = HOGTransformer().fit(fitted[np.newaxis])
     with pytest.raises(ImageArrayError, match="Scale X to the range of the training images"):
         describer.transform(seen[np.newaxis])
     assert np.isfinite(describer.transform(seen[np.newaxis] * 0.0)).all()
 
 
-def test_negative_whole_numbers_beside_deep_ones_are_refused():
+def test_negative_integers_beside_deep_ones_raise():
     frames = [GRAY.astype(np.int16) * 100, GRAY.astype(np.int16) - 2]
     with pytest.raises(ImageReadError, match="image 1 has pixels from -"):
         FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
@@ -149,7 +149,7 @@ def test_estimators_see_clipped_floats(faces, top):
     np.testing.assert_array_equal(describer.transform(beyond), describer.transform(clipped))
 
 
-def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
+def test_training_on_out_of_range_floats_is_training_on_clipped_ones(faces):
     X, y, _ = faces
     beyond = X / 255 * 1.12 - 0.06
     models = [
@@ -160,7 +160,7 @@ def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
 
 
 @pytest.mark.parametrize("top", [1, 255])
-def test_faces_made_of_overstepping_floats_are_those_of_clipped_ones(faces, top):
+def test_faces_made_of_out_of_range_floats_are_those_of_clipped_ones(faces, top):
     X, y, _ = faces
     few = np.r_[np.flatnonzero(y == "fear"), np.flatnonzero(y == "pain")[:3]]
     beyond = (X[few] / 255 * 1.12 - 0.06) * top
@@ -301,7 +301,7 @@ def test_form_of_an_array_in_a_list_does_not_matter(change, picture):
     np.testing.assert_array_equal(loader.transform([change(picture)]), loader.transform([picture]))
 
 
-def test_sharpened_whole_numbers_are_clipped():
+def test_sharpened_integers_are_clipped():
     sharp = GRAY.astype(np.int16) + (GRAY - ndimage.gaussian_filter(GRAY.astype(float), 2)).astype(np.int16) // 4
     sharp[0, :2] = -6, 262
     loader = FaceLoader(30).fit([GRAY])
@@ -310,7 +310,7 @@ def test_sharpened_whole_numbers_are_clipped():
     np.testing.assert_array_equal(loader.transform(sharp[np.newaxis]), expected)
 
 
-def test_switches_are_black_and_white():
+def test_bools_are_black_and_white():
     switches = GRAY > 100
     loader = FaceLoader(30).fit([GRAY])
     expected = loader.transform([switches * np.uint8(255)])
