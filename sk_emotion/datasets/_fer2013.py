@@ -143,7 +143,7 @@ def _find_source(path: Path) -> Path:
     """Find the file or folder to read."""
     # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(path):
-        raise DatasetNotFoundError(f"load_fer2013: {show_missing(path)} does not exist. {_FORMS}")
+        raise DatasetNotFoundError(f"load_fer2013: there is no {show_missing(path)}. {_FORMS}")
     if path.is_dir():
         # Next to folders of photos, a train.csv is a list of them.
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES

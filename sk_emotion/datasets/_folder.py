@@ -209,7 +209,7 @@ def is_hidden(name: str) -> bool:
 def _refuse_no_folder(root: Path) -> None:
     # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(root):
-        raise DatasetNotFoundError(f"load_face_folder: the folder {show_missing(root)} does not exist. {_ADVICE}")
+        raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
     if not root.is_dir():
         hint = "Load a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")

@@ -171,7 +171,7 @@ def _check_weights(weights: Any, names: list[str]) -> NDArray[np.float64]:
         )
     if not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
         raise DatasetError(
-            f"make_faces: weights={given.tolist()}, expected finite, non-negative numbers, at least one positive."
+            f"make_faces: weights={given.tolist()}, expected finite numbers of at least 0, one of them positive."
         )
     return given / given.sum()
 

@@ -292,7 +292,7 @@ def _find_files(shards: Any) -> list[str]:
     missing = [file for file in files if not os.path.isfile(file)]
     if missing or not files:
         raise DatasetNotFoundError(
-            f"load_face_shards: the file {name_some(missing)} does not exist. Pass a pattern such as 'faces/*.tar', "
+            f"load_face_shards: there is no file {name_some(missing)}. Pass a pattern such as 'faces/*.tar', "
             "or a list of tar files."
         )
     return files

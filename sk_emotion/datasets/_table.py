@@ -161,13 +161,13 @@ def load_face_table(
 def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
     """Read a table; keep columns of numbers with leading zeros as text, and duplicate column names as they are."""
     if sep is not None and sep != r"\s+" and (len(sep) != 1 or sep in "\r\n"):
-        raise DatasetError(f"load_face_table: sep={sep!r}, expected a single character other than a line break.")
+        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character other than a line break.")
     if header is False:
         raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if there is no header.")
     # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(path):
         raise DatasetNotFoundError(
-            f"load_face_table: the file {show_missing(path)} does not exist. Pass a CSV file or a DataFrame."
+            f"load_face_table: there is no file {show_missing(path)}. Pass a CSV file or a DataFrame."
         )
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Pass a CSV file, or use load_face_folder.")
@@ -222,7 +222,9 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
                 f"{_explain_columns([str(known).lower() for known in frame.columns])}"
             )
         if (times := sum(known == column for known in frame.columns)) > 1:
-            raise DatasetError(f"load_face_table: {name} has {times} columns {column!r}. Rename or drop all but one.")
+            raise DatasetError(
+                f"load_face_table: {name} has the column {column!r} {times} times. Rename or drop all but one."
+            )
         empty = np.flatnonzero(frame[column].isna() | (frame[column].astype(str).str.strip() == ""))
         if len(empty):
             raise DatasetError(

@@ -51,7 +51,7 @@ def predict_faces(
     DataFrame
         One row per picture:
 
-        - ``picture``: str, its path, or ``"image 0"`` and so on; of a string that is no path, up to 60 characters;
+        - ``picture``: str, its path, or ``"picture 0"`` and so on; of a string that is no path, up to 60 characters;
         - ``label``: the predicted label, or None where it is rejected;
         - ``confidence``: float, the probability of the label that was predicted; nan without ``predict_proba``, or if
           the picture cannot be read. Of a model with a threshold of its own

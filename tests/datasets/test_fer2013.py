@@ -199,7 +199,7 @@ def test_file_that_ends_within_its_last_row_raises(rows, tmp_path, subset, n_los
 def test_file_with_pixels_at_the_end_that_is_cut_off_raises(rows, tmp_path, subset, n_lost):
     text = make_table(rows)[["emotion", "Usage", "pixels"]].to_csv(index=False)
     (tmp_path / "fer2013.csv").write_text(text[:-n_lost])
-    with pytest.raises(DatasetError, match=r"row 9 .* numbers, expected 2304.*cut off"):
+    with pytest.raises(DatasetError, match=r"row 9 .* numbers, expected 2304.*truncated"):
         load_fer2013(tmp_path, subset=subset)
 
 
@@ -311,8 +311,8 @@ def test_list_of_photos_beside_their_folders_is_skipped(rows, tmp_path):
         (lambda table: table.assign(emotion=None), "emotion is ''"),
         (lambda table: table.assign(emotion="contempt"), "emotion is 'contempt'"),
         (lambda table: table.assign(pixels=table["pixels"] + " 0"), "has 2305 numbers"),
-        (lambda table: table.assign(pixels="65664 " * 2304), "2304 numbers, .* reaches from 65664 to 65664"),
-        (lambda table: table.assign(pixels="-1 " * 2304), "reaches from -1 to -1"),
+        (lambda table: table.assign(pixels="65664 " * 2304), "2304 numbers, .* got values from 65664 to 65664"),
+        (lambda table: table.assign(pixels="-1 " * 2304), "got values from -1 to -1"),
         (lambda table: table.assign(pixels="0.5 " * 2304), "has 0 numbers"),
         (lambda table: table.assign(pixels="0," * 2304), "has 0 numbers"),
         (lambda table: table.assign(pixels=None), r"has 0 numbers.*10 row\(s\)"),
@@ -336,9 +336,9 @@ def test_rows_with_more_fields_than_the_header_raise(rows, tmp_path, ending, n_r
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": np.arange(10) - 1}, r"labels beyond .* 3 row.*'0', '8', '9'"),
-        ({"usage": np.full(10, -1)}, r"usage beyond .* 10 row"),
-        ({"labels": np.full(10, 0.5)}, r"labels beyond .* 10 row"),
+        ({"labels": np.arange(10) - 1}, r"labels outside .* 3 row.*'0', '8', '9'"),
+        ({"usage": np.full(10, -1)}, r"usage outside .* 10 row"),
+        ({"labels": np.full(10, 0.5)}, r"labels outside .* 10 row"),
         ({"usage_names": ["Training", "publictest", "PrivateTest"]}, r"Usage 'publictest' in 2 row.*'6', '7'"),
     ],
 )
@@ -358,7 +358,7 @@ def test_folders_of_no_part_are_not_dropped_from_all(rows, tmp_path):
     assert len(load_fer2013(tmp_path, subset="all").data) == 10
     (tmp_path / "Testing").rename(tmp_path / "dev")
     assert len(load_fer2013(tmp_path).data) == 6
-    with pytest.raises(DatasetError, match=r"also holds 'dev'.*Rename it"):
+    with pytest.raises(DatasetError, match=r"also contains 'dev'.*Rename it"):
         load_fer2013(tmp_path, subset="all")
 
 

@@ -50,7 +50,7 @@ def test_doubtful_pictures_get_no_label(faces, model):
     assert 0 < doubtful.sum() < len(X)
     assert table["label"].isna().tolist() == doubtful.tolist()
     assert (table.loc[doubtful, "rejected"] == "not confident").all()
-    assert table["picture"][0] == "image 0"
+    assert table["picture"][0] == "picture 0"
 
 
 def test_pictures_without_a_face_get_no_label_unless_asked(faces):
