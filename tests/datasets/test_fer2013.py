@@ -131,7 +131,7 @@ def test_missing_and_foreign_files_are_explained(tmp_path):
         load_fer2013(tmp_path)
     for name in ("fer2013.zip", "fer2013.npz", "fer2013.csv"):
         (tmp_path / name).write_text("nothing of use\n")
-        with pytest.raises(DatasetError, match=r"neither \.csv nor|no \.npz of FER2013|has the columns"):
+        with pytest.raises(DatasetError, match=r"neither a \.csv nor|not an \.npz of FER2013|has the columns"):
             load_fer2013(tmp_path / name)
 
 
@@ -257,7 +257,7 @@ def test_damaged_archives_are_explained(rows, tmp_path):
         archive.writestr("train.csv", "a")
         archive.writestr("test.csv", "b")
     for name in ("cut.csv.gz", "two.zip"):
-        with pytest.raises(DatasetError, match=r"is neither \.csv nor \.npz of FER2013, or is damaged"):
+        with pytest.raises(DatasetError, match=r"is neither a \.csv nor an \.npz of FER2013, or is damaged"):
             load_fer2013(tmp_path / name)
 
 

@@ -329,7 +329,7 @@ def test_code_of_many_digits_has_no_class(n_digits):
 @pytest.mark.parametrize("mark", ["|", ":", " ", "~", "/"])
 def test_table_with_other_separators_says_to_name_it(tmp_path, mark):
     (tmp_path / "list.csv").write_text(f"image{mark}label\na.png{mark}happy\n")
-    with pytest.raises(DatasetError, match=r"something else.*sep="):
+    with pytest.raises(DatasetError, match=r"another separator.*sep="):
         load_face_table(tmp_path / "list.csv")
 
 

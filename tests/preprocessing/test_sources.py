@@ -219,7 +219,7 @@ def test_file_objects_that_cannot_be_read_are_named_with_what_to_do(make, what, 
     for pictures, place in (([source], 0), ([PNG, PNG, source], 2)):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader().fit_transform(pictures)
-        assert f"picture {place} " in str(caught.value)
+        assert f"image {place} " in str(caught.value)
         assert what in str(caught.value)
         assert cure in str(caught.value)
 
@@ -315,9 +315,9 @@ def test_other_objects_are_named_with_position_and_type(wrong, what, cure):
     for pictures, place in (([wrong], 0), ([wrong, wrong], 0), ([frame, wrong, frame], 1), ([PNG] * 3 + [wrong], 3)):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader().fit_transform(pictures)
-        assert f"picture {place} {what}, expected a path, bytes, a file" in str(caught.value)
+        assert f"image {place} {what}, expected a path, bytes, a file" in str(caught.value)
         assert cure in str(caught.value)
-        with pytest.warns(DatasetWarning, match=f"picture {place} {what}"):
+        with pytest.warns(DatasetWarning, match=f"image {place} {what}"):
             blank = FaceLoader(on_error="blank").fit_transform(pictures)
         assert not blank[place].any()
 
