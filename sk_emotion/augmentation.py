@@ -1,4 +1,4 @@
-"""Random changes of faces that leave their emotion as it is, drawn for each image on its own, in whole batches."""
+"""Random, label-preserving augmentation of faces, drawn per image and applied to whole batches."""
 
 import math
 from functools import lru_cache
@@ -12,49 +12,48 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional
 
-from .utils._locks import compute_alone_after_fork
+from .utils._locks import use_one_thread_after_fork
 
-compute_alone_after_fork()
+use_one_thread_after_fork()
 
-# Share of the image that is erased, and height against width, as in Zhong et al. (2020), with a smaller largest area:
-# a fifth hides an eye or a mouth, but never both.
+# Erased fraction of the image, and ratio of height to width, as in Zhong et al. (2020), but with a smaller maximum:
+# a fifth hides an eye or the mouth, but never both.
 _ERASED_AREA = (0.02, 0.2)
 _ERASED_RATIO = (0.3, 1 / 0.3)
 
 
 class FaceAugmentation(BaseEstimator):
-    """Strengths of the random changes that a face undergoes.
+    """Random augmentation of faces.
 
-    The object is called on a batch. Each image gets draws of its own (torchvision's transforms draw once for a whole
-    batch), and all images are changed at once, on the device where they are. The same object serves
-    :class:`EmotionClassifier`, which changes the images anew in each epoch, and :class:`AugmentationOverSampler`, which
-    makes new rows.
+    The object is called on a batch. Parameters are drawn per image (torchvision's transforms draw once per batch), and
+    all images are transformed at once, on their device. The same object is used in :class:`EmotionClassifier`, which
+    augments the images anew in each epoch, and in :class:`AugmentationOverSampler`, which creates new rows.
 
     Parameters
     ----------
     flip : float, default=0.5
-        Probability of the mirror image.
+        Probability of a horizontal flip.
     rotation : float, default=10
-        Largest angle in degrees, to either side.
+        Maximum angle in degrees, in either direction.
     scale : float, default=0.1
-        Largest change of size, as a share: 0.1 is from 90 to 110 per cent.
+        Maximum relative change of size: 0.1 means from 90 to 110 percent.
     translation : float, default=0.1
-        Largest shift, as a share of height and width.
+        Maximum shift, as a fraction of height and width.
     brightness : float, default=0.2
-        Largest change of brightness, as a share.
+        Maximum relative change of brightness.
     contrast : float, default=0.2
-        Largest change of contrast around the image's mean, as a share.
+        Maximum relative change of contrast around the mean of the image.
     erasing : float, default=0.25
-        Probability that a rectangle of 2 to 20 per cent of the image is replaced by the image's mean [1]_.
+        Probability of replacing a rectangle of 2 to 20 percent of the image by its mean [1]_.
 
     See Also
     --------
-    EmotionClassifier : Uses it while training.
-    AugmentationOverSampler : Uses it to make classes equal.
+    EmotionClassifier : Augment the images in each epoch of training.
+    AugmentationOverSampler : Balance classes by augmentation.
 
     Notes
     -----
-    What comes in from outside when a face is turned or shifted is the image mirrored at its edge.
+    Pixels from outside the image are filled by reflection at its edges.
 
     References
     ----------
@@ -91,22 +90,22 @@ class FaceAugmentation(BaseEstimator):
         self.erasing = erasing
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Change each image at random.
+        """Augment each image at random.
 
         Parameters
         ----------
         images : torch.Tensor of shape (n, C, H, W)
             Floats in [0, 1], on any device.
         generator : torch.Generator, default=None
-            On the CPU, so that the draws are the same on each device. None means PyTorch's global generator.
+            On the CPU, so that all devices use the same draws. None means PyTorch's global generator.
 
         Returns
         -------
         torch.Tensor of shape (n, C, H, W)
-            Changed images in [0, 1]; `images` itself is left as it is.
+            Augmented images in [0, 1]; `images` is not modified.
         """
         self._validate_params()
-        # All draws are made whatever the strengths, so that a change of one strength leaves the others' draws alone.
+        # Always draw all parameters, so that changing one strength does not affect the draws of the others.
         draws = torch.rand(12, len(images), generator=generator, device="cpu").to(images.dtype)
         chance, signed = draws[:2], draws[2:8] * 2 - 1
         mirrored = chance[0] < self.flip
@@ -118,10 +117,10 @@ class FaceAugmentation(BaseEstimator):
                 shift=signed[2:4] * self.translation,
                 mirrored=mirrored,
             )
-            # Rounding may step beyond the range, and [0, 1] is how such images are told from [0, 255].
+            # Rounding may leave the range, by which images in [0, 1] are distinguished from [0, 255].
             images = images.clamp_(0, 1)
         elif self.flip:
-            images = torch.where(_as_column(_bring(mirrored, images)), images.flip(-1), images)
+            images = torch.where(_as_column(_to_device(mirrored, images)), images.flip(-1), images)
         if self.brightness or self.contrast:
             images = expose(images, 1 + signed[4] * self.brightness, 1 + signed[5] * self.contrast)
         if self.erasing:
@@ -129,8 +128,8 @@ class FaceAugmentation(BaseEstimator):
         return images
 
 
-# What is told of each image may be on the CPU, and is brought to the images as late as can be: starting a computation
-# takes a GPU longer than these few numbers take.
+# Parameters may be on the CPU, and are moved to the device of the images as late as possible: launching a kernel takes
+# a GPU longer than computing these few numbers.
 
 
 def move(
@@ -141,38 +140,38 @@ def move(
     shift: torch.Tensor,
     mirrored: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Turn clockwise by `angle` (n,) in radians, resize by `size` (n,), and shift by `shift` (2, n).
+    """Rotate clockwise by `angle` (n,) in radians, scale by `size` (n,), and shift by `shift` (2, n).
 
-    The shift is a share of width and of height, to the left and upwards, of the image before it is turned. The images
-    that are `mirrored` (n,) are so before all else.
+    The shift is a fraction of width and height, to the left and upwards, before the rotation. Images that are
+    `mirrored` (n,) are flipped first.
     """
     height, width = images.shape[2:]
     cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    # grid_sample asks where each pixel comes from, in coordinates from -1 to 1 along both axes. One product tells it
-    # for all images; functional.affine_grid takes longer than the sampling itself.
+    # grid_sample needs the source of each pixel, in coordinates from -1 to 1 along both axes. One matrix product
+    # computes it for all images; functional.affine_grid takes longer than the sampling itself.
     across = torch.stack([cos, sin * height / width, 2 * shift[0]], dim=1)
     down = torch.stack([-sin * width / height, cos, 2 * shift[1]], dim=1)
     if mirrored is not None:
         across = torch.where(mirrored.unsqueeze(1), -across, across)
-    origins = _bring(torch.cat([across, down], dim=1), images).reshape(-1, 3)
+    origins = _to_device(torch.cat([across, down], dim=1), images).reshape(-1, 3)
     precision = "float64" if angle.dtype == torch.float64 else "float32"
-    sources = origins @ _bring(torch.from_numpy(_centres(height, width, precision)).to(angle.dtype), images)
+    sources = origins @ _to_device(torch.from_numpy(_centers(height, width, precision)).to(angle.dtype), images)
     grid = sources.reshape(-1, 2, height, width).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 def expose(images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
-    """Multiply by `brightness` (n,), and spread by `contrast` (n,) around the mean of each image."""
+    """Scale by `brightness` (n,), and by `contrast` (n,) around the mean of each image."""
     factor = brightness * contrast
-    of_image, of_mean = _bring(torch.stack([factor, brightness - factor]), images)
+    of_image, of_mean = _to_device(torch.stack([factor, brightness - factor]), images)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return torch.addcmul(mean * _as_column(of_mean), images, _as_column(of_image)).clamp_(0, 1)
 
 
 def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) say which, each from 0 to 1."""
+    """Replace a rectangle of the `chosen` images (n,) by their mean; `draws` (4, n) in [0, 1] determine it."""
     height, width = images.shape[2:]
-    # As arrays, which take a fifth of the time of tensors that are so small.
+    # NumPy takes a fifth of the time of PyTorch for such small arrays.
     area, ratio, top, left = draws.to(torch.promote_types(draws.dtype, torch.float32)).numpy()
     area = _ERASED_AREA[0] + area * (_ERASED_AREA[1] - _ERASED_AREA[0])
     log_ratio = math.log(_ERASED_RATIO[0]) + ratio * math.log(_ERASED_RATIO[1] / _ERASED_RATIO[0])
@@ -181,35 +180,35 @@ def erase(images: torch.Tensor, chosen: torch.Tensor, draws: torch.Tensor) -> to
     down = _inside(height, top * (1 - tall), tall) & chosen.numpy()[:, None]
     across = _inside(width, left * (1 - wide), wide)
     inside = torch.from_numpy(np.concatenate([down, across], axis=1))
-    down, across = _bring(inside, images).split([height, width], dim=1)
+    down, across = _to_device(inside, images).split([height, width], dim=1)
     erased = down[:, None, :, None] & across[:, None, None, :]
     return torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
 
 
 def _inside(length: int, start: NDArray[Any], extent: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which of `length` pixels lie in an interval given as shares of the length: (n, length)."""
-    centres = _shares(length)
-    return (centres >= start[:, None]) & (centres < (start + extent)[:, None])
+    """Return which of `length` pixels are in an interval, given as fractions of the length: (n, length)."""
+    centers = _shares(length)
+    return (centers >= start[:, None]) & (centers < (start + extent)[:, None])
 
 
-# These are the same for each batch, and as dear to make as the draws. They are NumPy's, since a tensor that is made
-# while a network is exported is of no use afterwards.
+# Cached, since they are the same for each batch and as expensive as the draws. NumPy arrays, since a tensor created
+# while a network is exported cannot be used afterwards.
 
 
 @lru_cache(maxsize=8)
-def _centres(height: int, width: int, precision: str) -> NDArray[Any]:
-    """Give the centres of the pixels on axes from -1 to 1, and a one for each: (3, height * width)."""
+def _centers(height: int, width: int, precision: str) -> NDArray[Any]:
+    """Return the pixel centers on axes from -1 to 1, and ones: (3, height * width)."""
     x, y = ((np.arange(length, dtype=precision) * 2 + 1) / length - 1 for length in (width, height))
     return np.stack([np.tile(x, height), np.repeat(y, width), np.ones(height * width, dtype=precision)])
 
 
 @lru_cache(maxsize=8)
 def _shares(length: int) -> NDArray[Any]:
-    """Give the centres of so many pixels as shares of the length."""
+    """Return the centers of `length` pixels as fractions of the length."""
     return (np.arange(length, dtype=np.float32) + 0.5) / length
 
 
-def _bring(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+def _to_device(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return values.to(images.device, non_blocking=images.is_cuda)
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary: names of emotions, their aliases, and the binary question."""
+"""Names of emotions, their aliases, and binary targets."""
 
 import unicodedata
 import warnings
@@ -29,18 +29,18 @@ _CANONICAL = {alias: name for name, aliases in _SPELLINGS.items() for alias in (
 
 
 def normalize_emotion(name: Any) -> Any:
-    """Give an emotion its standard name.
+    """Return the standard name of an emotion.
 
     Parameters
     ----------
     name : str
-        The name in any case, as noun or adjective: ``"happy"``, ``"Angry"``, ``"SAD"``, ``"in_pain"``.
+        The name in any case, as a noun or adjective: ``"happy"``, ``"Angry"``, ``"SAD"``, ``"in_pain"``.
 
     Returns
     -------
     str
         The standard noun in lower case: one of :data:`EMOTIONS`, ``"neutral"``, ``"surprise"`` or ``"contempt"``.
-        Any other value is given back as it is, but for accents, which are composed (Unicode's NFC).
+        Any other value is returned as is, with accents normalized (Unicode NFC).
 
     Examples
     --------
@@ -51,39 +51,39 @@ def normalize_emotion(name: Any) -> Any:
     if not isinstance(name, str):
         return name
     folded = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
-    # Some systems write an accented letter as two characters.
+    # Some systems encode an accented letter as two characters.
     return _CANONICAL.get(folded, unicodedata.normalize("NFC", name))
 
 
 def is_known_emotion(name: Any) -> bool:
-    """Tell whether a name, in any spelling, is an emotion of the vocabulary, neutral among them."""
+    """Return whether a name, in any spelling, is a known emotion, including neutral."""
     return normalize_emotion(name) in _SPELLINGS
 
 
 def normalize_emotions(y: Iterable[Any]) -> NDArray[Any]:
-    """Give each of many labels its standard name, asking once for each distinct one."""
+    """Return the standard names of labels, computed once per distinct label."""
     labels = _as_array(y if hasattr(y, "__len__") else list(y))
     if labels.dtype.kind not in "OUT":
         return labels
     known = {label: normalize_emotion(label) for label in set(labels.tolist())}
     names = np.array([known[label] for label in labels.tolist()], dtype=object)
-    # NumPy would make text of numbers and missing values that stand among names.
+    # NumPy would convert numbers and missing values among strings to text.
     return names.astype(str) if all(isinstance(name, str) for name in known.values()) else names
 
 
 def consolidate_emotions(
     y: ArrayLike, positive: str | Sequence[str], names: tuple[str, str] | None = None
 ) -> NDArray[Any]:
-    """Make a binary question of many classes.
+    """Convert multiclass labels to a binary target.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels of any number of classes; names are compared by :func:`normalize_emotion`.
+        Labels of any number of classes; names are compared after :func:`normalize_emotion`.
     positive : str or sequence of str
-        The class or classes that answer "yes"; every other class answers "no".
+        The positive class or classes; all others are negative.
     names : tuple of (str, str), default=None
-        What to call "no" and "yes", in this order. By default 0 and 1, so that scikit-learn's ``f1``,
+        Names of the negative and the positive class. By default 0 and 1, so that scikit-learn's ``f1``,
         ``roc_auc`` and ``average_precision`` scorers work as they are.
 
     Returns
@@ -94,8 +94,8 @@ def consolidate_emotions(
     Raises
     ------
     LabelError
-        If a label is missing, if `positive` is empty, holds a name that is neither in `y` nor in the vocabulary, or
-        any name while `y` holds none, or if `names` is not a pair of different names.
+        If a label is missing, if `positive` is empty, contains a name that is neither in `y` nor a known emotion, or
+        any name while `y` contains none, or if `names` is not a pair of different names.
 
     Warns
     -----
@@ -104,7 +104,7 @@ def consolidate_emotions(
 
     Examples
     --------
-    Any classes against the rest:
+    One or more classes against the rest:
 
     >>> import numpy as np
     >>> from sk_emotion import EMOTIONS, consolidate_emotions
@@ -119,7 +119,7 @@ def consolidate_emotions(
     >>> consolidate_emotions(y, positive=EMOTIONS)
     array([1, 1, 0, 1])
 
-    One against one: keep the rows of both first.
+    One against one: select the rows of both first.
 
     >>> both = np.isin(y, ["pain", "neutral"])
     >>> consolidate_emotions(y[both], positive="pain")
@@ -128,35 +128,35 @@ def consolidate_emotions(
     labels = _as_array(y)
     if labels.ndim != 1:
         raise LabelError(
-            f"consolidate_emotions: y has shape {labels.shape}, expected one label a sample: (n_samples,)."
+            f"consolidate_emotions: y has shape {labels.shape}, expected one label per sample: (n_samples,)."
         )
     missing = int(pd.isna(labels).sum())
     if missing:
-        raise LabelError(f"consolidate_emotions: {missing} labels of y are missing. Drop these samples.")
+        raise LabelError(f"consolidate_emotions: {missing} labels in y are missing. Drop these samples.")
     labels = normalize_emotions(labels)
     wanted = [positive] if isinstance(positive, str | bytes) or not isinstance(positive, Iterable) else list(positive)
     wanted = [normalize_emotion(name) for name in wanted]
     if not wanted:
-        raise LabelError("consolidate_emotions: positive is empty. Name at least one class.")
+        raise LabelError("consolidate_emotions: positive is empty. Pass at least one class.")
     present = set(labels.tolist())
     if present and not any(isinstance(label, str) for label in present):
         nameless = [name for name in wanted if isinstance(name, str)]
         if nameless:
             raise LabelError(
-                f"consolidate_emotions: positive={nameless} are names, but y holds {sorted(present, key=str)}. Give "
-                "one or several of these."
+                f"consolidate_emotions: positive={nameless} are names, but y contains {sorted(present, key=str)}. Pass "
+                "one or more of these."
             )
     unknown = [name for name in wanted if name not in present and name not in _SPELLINGS]
     if unknown:
         raise LabelError(
             f"consolidate_emotions: positive={unknown} is neither in y nor a known emotion. "
-            f"y holds {sorted(present, key=str)}."
+            f"y contains {sorted(present, key=str)}."
         )
     answer = np.array([label in wanted for label in labels.tolist()], dtype=np.int64)
     if len(answer) and not answer.any():
         warnings.warn(
-            f"consolidate_emotions: no label is {' or '.join(map(str, wanted))}, so every answer is no. "
-            f"y holds {sorted(present, key=str)}.",
+            f"consolidate_emotions: no label is {' or '.join(map(str, wanted))}, so all samples are negative. "
+            f"y contains {sorted(present, key=str)}.",
             DatasetWarning,
             stacklevel=2,
         )
@@ -171,6 +171,6 @@ def consolidate_emotions(
 
 
 def _as_array(y: Any) -> NDArray[Any]:
-    """Make an array of labels that makes no text of numbers and missing values that stand among names in a list."""
+    """Convert labels to an array without converting numbers and missing values among strings to text."""
     labels = np.asarray(y)
     return np.asarray(y, dtype=object) if labels.dtype.kind == "U" else labels

@@ -1,83 +1,83 @@
 """Errors and warnings of sk_emotion.
 
-Each error is also the built-in error that scikit-learn would raise, so that ``except ValueError`` goes on working.
+Each error also subclasses the built-in error that scikit-learn would raise, so that ``except ValueError`` works.
 """
 
 
 class _Printable:
-    """Messages may quote file names whose bytes are not UTF-8, which no stream takes as they are."""
+    """Escape bytes of file names that are not UTF-8 in messages, since no stream accepts them."""
 
     def __str__(self) -> str:
         return super().__str__().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class SkEmotionError(_Printable, Exception):
-    """Base class of every error that sk_emotion raises on purpose."""
+    """Base class of the errors of sk_emotion."""
 
 
 class ParameterError(SkEmotionError, ValueError):
-    """A parameter or setting has a value that cannot be used, or that does not go with another one."""
+    """Raised if a parameter or setting is invalid, or incompatible with another one."""
 
 
 class DatasetError(SkEmotionError, ValueError):
-    """A folder, table or file does not hold a labelled set of faces."""
+    """Raised if a folder, table or file is not a labeled set of faces."""
 
 
 class DatasetNotFoundError(DatasetError, FileNotFoundError):
-    """A folder, table or file of faces does not exist."""
+    """Raised if a folder, table or file of faces does not exist."""
 
 
 class ImageReadError(SkEmotionError, ValueError):
-    """A picture cannot be read."""
+    """Raised if an image cannot be read."""
 
 
 class FaceNotFoundError(SkEmotionError, ValueError):
-    """No face was seen in a picture, and ``on_missing="raise"`` asked to be told."""
+    """Raised if no face is detected in an image and ``on_missing="raise"``."""
 
 
 class ImageArrayError(SkEmotionError, ValueError):
-    """An array does not hold images as sk_emotion takes them, or not those that the estimator was fitted on."""
+    """Raised if an array is not a batch of images, or does not match the images in `fit`."""
 
 
 class ImageSizeError(ImageArrayError):
-    """A network cannot take images of this size."""
+    """Raised if a network does not support the size of the images."""
 
 
 class TrainingError(SkEmotionError, RuntimeError):
-    """A training cannot go on, because its loss is not finite, say."""
+    """Raised if training cannot continue, for example because the loss is not finite."""
 
 
 class CheckpointError(TrainingError):
-    """A checkpoint cannot be written, or none of those that are there can be read."""
+    """Raised if a checkpoint cannot be written, or if no existing checkpoint can be read."""
 
 
 class LabelError(SkEmotionError, ValueError):
-    """Labels cannot be used: one class alone, say, or a class that is not there."""
+    """Raised if labels are invalid, for example if there is a single class."""
 
 
 class ModelFileError(SkEmotionError, ValueError):
-    """A model cannot be written to a file, or a file holds no model that may be loaded."""
+    """Raised if a model cannot be saved, or if a file does not contain a model that may be loaded."""
 
 
 class ModelNotFoundError(ModelFileError, FileNotFoundError):
-    """A model file, or the folder where it is to be written, does not exist."""
+    """Raised if a model file, or the folder to save it in, does not exist."""
 
 
 class FileWriteError(SkEmotionError, OSError):
-    """A file cannot be written, because the disk is full, say; a file that was there before is as it was."""
+    """Raised if a file cannot be written, for example because the disk is full; an existing file is unchanged."""
 
 
 class OutOfMemoryError(SkEmotionError, MemoryError):
-    """What was asked for needs more memory than there is: images of an enormous size, say."""
+    """Raised if an operation needs more memory than is available, for example for huge images."""
 
 
 class MissingDependencyError(SkEmotionError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """Raised if an optional package is not installed; the message names the extra to install."""
 
 
 class DatasetWarning(_Printable, UserWarning):
-    """Data is not what it should be: files left out, copies on both sides of a split, few faces; and which."""
+    """Warning about problems of the data: files left out, copies on both sides of a split, too few faces."""
 
 
 class CheckpointWarning(_Printable, UserWarning):
-    """A damaged checkpoint was passed over, or another process trains the same."""
+    """Warning that a damaged checkpoint was skipped, or that another process runs the same training."""

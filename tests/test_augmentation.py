@@ -150,7 +150,7 @@ def test_flips_come_as_often_as_asked():
 
 
 @pytest.mark.parametrize(("degrees", "turns"), [(90, -1), (-90, 1), (180, 2)])
-def test_rotation_turns_clockwise_about_the_centre(degrees, turns):
+def test_rotation_turns_clockwise_about_the_center(degrees, turns):
     image = make_batch(1)[0, 0]
     torch.testing.assert_close(apply_move(image, degrees=degrees), torch.rot90(image, turns), atol=1e-5, rtol=0)
 
@@ -161,7 +161,7 @@ def test_rotation_keeps_the_aspect_in_an_image_that_is_not_square(height, width)
     lying[height // 2 - 1 : height // 2 + 1, width // 2 - 8 : width // 2 + 8] = 1
     standing[height // 2 - 8 : height // 2 + 8, width // 2 - 1 : width // 2 + 1] = 1
     turned = apply_move(lying, degrees=90)
-    # Beyond the shorter side, the mirrored edge comes in.
+    # Beyond the shorter side, the edge is reflected.
     middle = (slice(height // 2 - 10, height // 2 + 10), slice(width // 2 - 10, width // 2 + 10))
     torch.testing.assert_close(turned[middle], standing[middle], atol=1e-4, rtol=0)
 
@@ -175,7 +175,7 @@ def test_rotation_keeps_what_is_round(degrees):
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 24), (20, 40)])
-def test_scale_resizes_about_the_centre(height, width):
+def test_scale_resizes_about_the_center(height, width):
     image, doubled = torch.zeros(2, height, width)
     image[height // 2 - 2 : height // 2 + 2, width // 2 - 3 : width // 2 + 3] = 1
     doubled[height // 2 - 4 : height // 2 + 4, width // 2 - 6 : width // 2 + 6] = 1
@@ -184,7 +184,7 @@ def test_scale_resizes_about_the_centre(height, width):
     assert torch.equal(grown.round(), doubled)
 
 
-def test_what_is_turned_may_be_resized_too():
+def test_rotation_and_scale_combine():
     image = make_batch(1)[0, 0]
     both = apply_move(image, degrees=90, size=2.0)
     torch.testing.assert_close(both, torch.rot90(apply_move(image, size=2.0), -1), atol=1e-5, rtol=0)
@@ -196,7 +196,7 @@ def test_translation_is_a_share_of_width_and_height():
     torch.testing.assert_close(moved[2:, 10:], image[:-2, :-10], atol=1e-5, rtol=0)
 
 
-def test_what_comes_in_from_outside_is_mirrored():
+def test_outside_pixels_are_reflected():
     image = make_batch(1, 1, 20, 40)[0, 0]
     moved = apply_move(image, right=0.25)
     torch.testing.assert_close(moved[:, :10], image[:, :10].flip(1), atol=1e-5, rtol=0)
@@ -206,9 +206,9 @@ def test_strengths_bound_the_moves():
     image = torch.zeros(1, 1, 40, 80)
     image[..., 18:22, 38:42] = 1
     moved = only(translation=0.1)(image.expand(300, -1, -1, -1), seeded())
-    centre = (moved * torch.arange(80)).sum(dim=(1, 2, 3)) / moved.sum(dim=(1, 2, 3)) - 39.5
-    assert 7 < centre.abs().max() <= 8.01
-    assert (centre > 0).float().mean() == pytest.approx(0.5, abs=0.1)
+    center = (moved * torch.arange(80)).sum(dim=(1, 2, 3)) / moved.sum(dim=(1, 2, 3)) - 39.5
+    assert 7 < center.abs().max() <= 8.01
+    assert (center > 0).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_brightness_and_contrast_are_shares():
@@ -222,7 +222,7 @@ def test_brightness_and_contrast_are_shares():
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (30, 60)])
-def test_erased_rectangle_has_2_to_20_per_cent_of_the_image(height, width):
+def test_erased_rectangle_has_2_to_20_percent_of_the_image(height, width):
     images = make_batch(500, 1, height, width)
     erased = only(erasing=1)(images, seeded()) != images
     area = erased.float().mean(dim=(1, 2, 3))
@@ -236,7 +236,7 @@ def test_erased_rectangle_has_2_to_20_per_cent_of_the_image(height, width):
 @pytest.mark.parametrize(
     ("draws", "rows", "columns"),
     [
-        # Height and width of an area A and a ratio r, height against width, are sqrt(A r) and sqrt(A / r).
+        # Height and width for an area A and a ratio r of height to width are sqrt(A r) and sqrt(A / r).
         ((0, 0.5, 0, 0), (0, 14), (0, 14)),
         ((1, 0.5, 0, 0), (0, 45), (0, 45)),
         ((1, 0, 1, 0), (76, 100), (0, 82)),
@@ -244,7 +244,7 @@ def test_erased_rectangle_has_2_to_20_per_cent_of_the_image(height, width):
         ((1, 0.5, 0.5, 1), (28, 72), (55, 100)),
     ],
 )
-def test_draws_tell_area_ratio_and_place_of_the_erased_rectangle(draws, rows, columns):
+def test_draws_determine_area_ratio_and_place_of_the_erased_rectangle(draws, rows, columns):
     image = make_batch(1, 1, 100, 100)
     changed = erase(image, torch.tensor([True]), torch.tensor(draws)[:, None] * 1.0) != image
     expected = torch.zeros(100, 100, dtype=torch.bool)
@@ -284,7 +284,7 @@ def test_only_chosen_images_are_erased():
         ("erasing", np.nan),
     ],
 )
-def test_strength_out_of_bounds_is_refused_by_name(name, value):
+def test_strength_out_of_bounds_raises_by_name(name, value):
     with pytest.raises(InvalidParameterError, match=f"'{name}' parameter of FaceAugmentation"):
         FaceAugmentation(**{name: value})(make_batch(2))
 

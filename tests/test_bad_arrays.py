@@ -1,4 +1,4 @@
-"""Arrays from anywhere: what each public estimator promises of each kind of array, in one table.
+"""Behavior of each public estimator for each kind of array, in one table.
 
 A kind of array is either the same to an estimator as the plain array, or refused by an error that says what was given,
 what was expected, and what to do.
@@ -35,16 +35,16 @@ def make_classifier():
 
 # Fitted on the plain array:
 SEE = ("EmotionClassifier", "HOGTransformer", "FaceLoader", "make_hog_svm")
-# Given nothing but the array:
+# Called with the array only:
 FIT = ("EmotionClassifier.fit", "HOGTransformer.fit", "FaceLoader.fit", "AugmentationOverSampler")
-# These take a list, an object array or a Series of arrays for pictures, each of its own size.
+# These read a list, an object array or a Series of arrays as images of different sizes.
 PICTURES = ("FaceLoader", "FaceLoader.fit", "make_hog_svm")
 SAMPLER = ("AugmentationOverSampler",)
 
 
 @pytest.fixture(scope="module")
 def rooms():
-    """What is asked of an array, by room."""
+    """Functions called with an array, by estimator or function."""
     return {
         "EmotionClassifier": make_classifier().fit(X, Y).predict_proba,
         "HOGTransformer": HOGTransformer().fit(X).transform,
@@ -64,7 +64,7 @@ def plain(rooms):
 
 @dataclass
 class Kind:
-    """A kind of array, made from the plain one, and what is promised of it in which rooms."""
+    """Kind of array, made from the plain one, with the expected behavior by estimator or function."""
 
     name: str
     make: Any
@@ -78,21 +78,21 @@ class Kind:
 
 
 def put(value, dtype=float):
-    """Give the images with one pixel of the fourth changed."""
+    """Return the images with one pixel of the fourth changed."""
     images = X.astype(dtype)
     images[3, 0, 0] = value
     return images
 
 
 def apart(images):
-    """Give images as an array of arrays."""
+    """Return images as an array of arrays."""
     array = np.empty(len(images), dtype=object)
     array[:] = list(images)
     return array
 
 
 def widen(images):
-    """Give the images as every other column of a wider array."""
+    """Return the images as every other column of a wider array."""
     wide = np.zeros((len(images), 24, 48), dtype=np.uint8)
     wide[:, :, ::2] = images
     return wide[:, :, ::2]
@@ -140,7 +140,7 @@ SAME = [
     Kind("one row", lambda X: X[:1], rooms=SEE),
     Kind("array of arrays", apart, rooms=("FaceLoader", "make_hog_svm")),
     Kind("Series of arrays", lambda X: pd.Series(list(X)), rooms=("FaceLoader", "make_hog_svm")),
-    Kind("grey as RGB", lambda X: RGB, rooms=("FaceLoader", "make_hog_svm")),
+    Kind("gray as RGB", lambda X: RGB, rooms=("FaceLoader", "make_hog_svm")),
 ]
 
 
@@ -152,7 +152,7 @@ def test_kind_of_array_is_the_same_as_the_plain_one(kind, room, rooms, plain, tm
     np.testing.assert_allclose(answer.reshape(expected.shape), expected, rtol=0, atol=1e-6)
 
 
-ANOTHER_SCALE = "Bring X to the scale of the training images"
+ANOTHER_SCALE = "Scale X to the range of the training images"
 REFUSED = [
     Kind("NaN", lambda X: put(np.nan), ("NaN in 1 of 12 images", "X[3]", "Drop these images")),
     Kind("infinity", lambda X: put(np.inf), ("infinity in 1 of 12 images", "X[3]", "Drop these images")),
@@ -168,7 +168,7 @@ REFUSED = [
     Kind("None", lambda X: None, ("X is NoneType, expected images as (n, H, W)",)),
     Kind("dict", lambda X: {"faces": X}, ("X is dict, expected images as (n, H, W)",)),
     Kind("iterator", iter, ("expected images as (n, H, W)", "Pass np.stack(list(X))")),
-    Kind("array of arrays", apart, ("X holds 12 arrays, expected one. Pass np.stack(X)",), but=PICTURES),
+    Kind("array of arrays", apart, ("X contains 12 arrays, expected one. Pass np.stack(X)",), but=PICTURES),
     Kind("Series of arrays", lambda X: pd.Series(list(X)), ("expected one. Pass np.stack(X)",), but=PICTURES),
     Kind("list of sizes", lambda X: [X[0], X[1, :20]], ("different sizes", "FaceLoader"), but=PICTURES),
     Kind("five axes", lambda X: RGB[:, np.newaxis], ("(12, 1, 24, 24, 3)", "expected images as (n, H, W)")),
@@ -177,31 +177,31 @@ REFUSED = [
     Kind("two channels", lambda X: RGB[..., :2], ("(12, 24, 24, 2)", "Expected 1 or 3 channels")),
     Kind("alpha channel", lambda X: RGB[..., [0, 1, 2, 0]], ("four channels", "X[..., :3]")),
     Kind("complex", lambda X: X * 1j, ("X holds complex128", "Pass uint8 or floats")),
-    Kind("text of numbers", lambda X: X.astype(str), ("X holds str_ values, expected pixels",)),
+    Kind("text of numbers", lambda X: X.astype(str), ("X contains str_ values, expected pixels",)),
     Kind("times", lambda X: X.astype("timedelta64[s]"), ("timedelta64 values, expected pixels",)),
-    Kind("records", lambda X: np.zeros((12, 576), dtype=[("grey", "u1")]), ("void values, expected pixels",)),
-    Kind("paths", lambda X: ["a.jpg"] * 12, ("X holds str", "put a FaceLoader before it"), but=PICTURES),
+    Kind("records", lambda X: np.zeros((12, 576), dtype=[("gray", "u1")]), ("void values, expected pixels",)),
+    Kind("paths", lambda X: ["a.jpg"] * 12, ("X contains str", "put a FaceLoader before it"), but=PICTURES),
     Kind("sparse", lambda X: csr_matrix(X.reshape(12, -1)), ("dense data is required", "toarray()"), error=TypeError),
-    # One may be fitted on any scale that can be computed with.
-    Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Bring X to 0 to 255"), rooms=FIT),
-    Kind("seen beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Bring X to"), rooms=SEE),
+    # Any scale that can be computed with is valid in fit.
+    Kind("beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to 0 to 255"), rooms=FIT),
+    Kind("seen beyond float32", lambda X: X * 1e40, ("X has pixels from 0 to", "Scale X to"), rooms=SEE),
     Kind("[0, 1] after bytes", lambda X: X / 255, ("from 0 to 1", "fitted on pixels from 0 to 255"), rooms=SEE),
     Kind("above 255", lambda X: put(300, np.int64), ("from 0 to 300", ANOTHER_SCALE), rooms=SEE),
     Kind("16 bits", lambda X: X.astype(np.uint16) * 257, ("fitted on pixels from 0 to 255", ANOTHER_SCALE), rooms=SEE),
     Kind("below 0", lambda X: put(-1, np.int64), ("from -1 to", ANOTHER_SCALE), rooms=SEE),
-    Kind("standardised after bytes", lambda X: X / 64 - 2, ("from -2 to", ANOTHER_SCALE), rooms=SEE),
+    Kind("standardized after bytes", lambda X: X / 64 - 2, ("from -2 to", ANOTHER_SCALE), rooms=SEE),
     Kind("one image", lambda X: X[0], ("one image without the batch axis", "X[np.newaxis]"), rooms=SEE),
-    Kind("other size", lambda X: X[:, :20], ("20x24 grey images", "24x24 grey", "FaceLoader"), rooms=SEE, but=PICTURES),
-    Kind("RGB after grey", lambda X: RGB, ("24x24 RGB", "fitted on 24x24 grey images"), rooms=SEE, but=PICTURES),
+    Kind("other size", lambda X: X[:, :20], ("20x24 gray images", "24x24 gray", "FaceLoader"), rooms=SEE, but=PICTURES),
+    Kind("RGB after gray", lambda X: RGB, ("24x24 RGB", "fitted on 24x24 gray images"), rooms=SEE, but=PICTURES),
     Kind("rows of another length", lambda X: X.reshape(12, -1)[:, :400], ("X has 400 features", "576"), rooms=SEE),
-    Kind("one colour image", lambda X: RGB[0], ("one RGB image without the batch axis", "X[np.newaxis]"), rooms=FIT),
+    Kind("one color image", lambda X: RGB[0], ("one RGB image without the batch axis", "X[np.newaxis]"), rooms=FIT),
     Kind("rows of no square", lambda X: np.zeros((12, 62 * 47)), ("image_shape=(62, 47)",), rooms=FIT),
     Kind("one path", lambda X: "a.jpg", ("X is one path", "Pass a list"), rooms=PICTURES, error=ImageReadError),
 ]
 
 
 @pytest.mark.parametrize(("kind", "room"), [case for kind in REFUSED for case in kind.spread()])
-def test_kind_of_array_is_refused_with_what_to_do(kind, room, rooms):
+def test_invalid_array_raises_with_what_to_do(kind, room, rooms):
     with pytest.raises(kind.error) as caught:
         rooms[room](kind.make(X))
     message = str(caught.value)
@@ -256,7 +256,7 @@ def test_form_of_features_does_not_matter_to_the_support_vector_machine(change):
         (lambda features: features * 1j, "Complex data not supported"),
     ],
 )
-def test_what_are_no_features_is_refused_as_scikit_learn_does(change, message):
+def test_invalid_features_raise_as_in_scikit_learn(change, message):
     with pytest.raises(ValueError, match=message):
         LeastSquaresSVC().fit(FEATURES, Y).predict(change(FEATURES))
 

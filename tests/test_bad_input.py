@@ -1,4 +1,4 @@
-"""What is commonly wrong is one line that names the thing and says what to do; the rest of the work is kept."""
+"""Common mistakes raise a one-line error that names the object and says what to do; other work is kept."""
 
 import io
 
@@ -44,7 +44,7 @@ def damage(path):
 
 
 def test_missing_folder(tmp_path):
-    one_line(lambda: load_face_folder(tmp_path / "absent"), "absent", "Give a folder")
+    one_line(lambda: load_face_folder(tmp_path / "absent"), "absent", "Pass a folder")
 
 
 def test_folder_with_one_class(folder):
@@ -68,7 +68,7 @@ def test_damaged_files_are_named_by_the_loader(tmp_path, folder):
 
 def test_one_damaged_file_costs_the_others_nothing(tmp_path, folder):
     photos = [*damage(tmp_path), *sorted(str(path) for path in folder.rglob("[0-9]*.jpg"))]
-    with pytest.warns(DatasetWarning, match="3 of 15 pictures"):
+    with pytest.warns(DatasetWarning, match="3 of 15 images"):
         faces = FaceLoader(on_error="blank").fit_transform(photos)
     assert (faces[:3] == 0).all()
     assert (faces[3:].max(axis=(1, 2)) > 0).all()

@@ -1,4 +1,4 @@
-"""Labels and folds from anywhere: what is no set of labels, or cannot be learned, is refused before any training."""
+"""Invalid labels and folds that cannot be learned raise before any training."""
 
 from collections import Counter
 
@@ -42,7 +42,7 @@ def report(y, fitted):
     return EmotionReport.from_estimator(fitted, X, y, n_resamples=0)
 
 
-LABELLED = {
+LABELED = {
     "EmotionClassifier.fit": lambda y, _: make_classifier().fit(X, y),
     "AugmentationOverSampler": lambda y, _: AugmentationOverSampler().fit_resample(X, y),
     "compare_classifiers": lambda y, _: compare(y),
@@ -51,7 +51,7 @@ LABELLED = {
     "consolidate_emotions": lambda y, _: consolidate_emotions(y, positive="pain"),
 }
 TRAINING = ("EmotionClassifier.fit", "AugmentationOverSampler", "compare_classifiers")
-EVERYWHERE = tuple(LABELLED)
+EVERYWHERE = tuple(LABELED)
 NUMBERS = (Y == "pain").astype(int)
 
 
@@ -69,11 +69,11 @@ BAD_LABELS = [
     ("NaT", replace(Y, pd.NaT, list), ("Drop these samples",), EVERYWHERE),
     ("nothing", None, ("got None",), ("AugmentationOverSampler",)),
     ("nothing", None, ("requires y to be passed",), ("EmotionClassifier.fit",)),
-    ("nothing", None, ("shape ()", "expected one label a sample"), ("compare_classifiers", "EmotionReport")),
+    ("nothing", None, ("shape ()", "expected one label per sample"), ("compare_classifiers", "EmotionReport")),
     ("too few", Y[:-1], ("12", "11 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("none", [], ("12", "0 labels", "one label"), (*TRAINING, "EmotionReport")),
     ("one class", ["pain"] * 12, ("at least two classes", "class: pain"), TRAINING),
-    ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label a sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
+    ("two columns", np.c_[Y, Y], ("(12, 2)", "expected one label per sample"), (*EVERYWHERE[:1], *EVERYWHERE[2:])),
     ("infinity", [1.0, np.inf] * 6, ("infinity",), ("EmotionClassifier.fit", "compare_classifiers", "EmotionReport")),
     (
         "fractions",
@@ -87,8 +87,8 @@ BAD_LABELS = [
         ("no class labels", "Convert the labels"),
         ("EmotionClassifier.fit", "AugmentationOverSampler"),
     ),
-    ("bytes", Y.astype("S"), ("['pain'] are names, but y holds [b'fear', b'pain']",), ("consolidate_emotions",)),
-    ("numbers", NUMBERS, ("['pain'] are names, but y holds [0, 1]",), ("consolidate_emotions",)),
+    ("bytes", Y.astype("S"), ("['pain'] are names, but y contains [b'fear', b'pain']",), ("consolidate_emotions",)),
+    ("numbers", NUMBERS, ("['pain'] are names, but y contains [0, 1]",), ("consolidate_emotions",)),
     ("unseen", ["joy", "pain"] * 6, ("['joy']", "not among the classes", "spelled"), ("EmotionReport",)),
 ]
 
@@ -101,9 +101,9 @@ BAD_LABELS = [
         for room in names_of_rooms
     ],
 )
-def test_labels_that_are_none_are_refused_with_what_to_do(y, words, room, fitted):
+def test_invalid_labels_raise_with_what_to_do(y, words, room, fitted):
     with pytest.raises(LabelError) as caught:
-        LABELLED[room](y, fitted)
+        LABELED[room](y, fitted)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     for text in words:
@@ -123,11 +123,11 @@ def leave_out(train, test):
         (Y, {"cv": 1}, ("cv=1, expected at least 2 folds",)),
         (Y, {"groups": np.zeros(12)}, ("groups contains 1 group(s), fewer than the 2 folds", "smaller cv")),
         (Y, {"groups": [np.nan] * 12}, ("groups contains NaN", "Drop these samples")),
-        (Y, {"groups": np.arange(11)}, ("12 samples, but groups has 11 entries", "Give one group")),
+        (Y, {"groups": np.arange(11)}, ("12 samples, but groups has 11 entries", "Pass one group")),
     ],
     ids=["rare class", "untrained class", "no test", "one fold", "one group", "unknown groups", "too few groups"],
 )
-def test_folds_that_cannot_be_learned_are_refused_before_any_training(y, settings, words):
+def test_folds_that_cannot_be_learned_raise_before_any_training(y, settings, words):
     with pytest.raises(LabelError) as caught:
         compare(y, **settings)
     for text in words:
@@ -135,12 +135,12 @@ def test_folds_that_cannot_be_learned_are_refused_before_any_training(y, setting
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_class_that_a_fold_does_not_test_is_told_and_has_no_roc_curve(classes):
+def test_class_missing_in_a_test_fold_is_reported_and_has_no_roc_curve(classes):
     y = np.array(["fear", "pain", "joy"])[np.arange(12) % classes]
     test = np.flatnonzero((y != "joy") if classes == 3 else (y == "pain"))
     with pytest.warns(DatasetWarning, match="have no test face of a class"):
         scores = compare(y, cv=[(np.arange(12), test)] * 2).to_frame()
-    # Of three classes, two can still be told apart.
+    # Of three classes, two can still be distinguished.
     assert scores.filter(like="roc_auc").isna().all(axis=None) == (classes == 2)
     assert scores[["f1_macro", "accuracy"]].notna().all(axis=None)
 
@@ -181,7 +181,7 @@ SCORED = {
 @pytest.mark.parametrize("kind", SCORED)
 @pytest.mark.parametrize("word", ["afraid", "Fear", "FEARFUL", "scared", " fear ", "Fright"])
 @pytest.mark.parametrize("form", [list, np.array, pd.Series, lambda y: np.array(y, dtype=object)])
-def test_other_words_for_classes_are_pointed_out_by_score(fitted, baseline, kind, word, form):
+def test_synonyms_of_classes_are_reported_by_score(fitted, baseline, kind, word, form):
     classifier = SCORED[kind](fitted, baseline)
     y = np.where(Y == "fear", word, Y).tolist()
     with pytest.warns(DatasetWarning, match=rf"normalize_emotion writes '{word}' as 'fear': pass \[normalize"):
@@ -197,17 +197,17 @@ def test_score_is_quiet_about_classes_that_are_missing_or_foreign(fitted, baseli
     assert 0 <= SCORED[kind](fitted, baseline).score(X, y) <= 1
 
 
-def test_score_of_a_training_on_other_words_says_to_rename_those_too():
+def test_score_after_training_on_synonyms_says_to_rename_those_too():
     classifier = make_classifier().fit(X, np.where(Y == "fear", "afraid", "In Pain"))
     with pytest.warns(DatasetWarning, match=r"'fear' as 'fear', 'pain' as 'pain'.* for fit, too"):
         classifier.score(X, Y)
 
 
 @pytest.mark.parametrize("kind", SCORED)
-def test_numbers_for_names_are_refused_by_score(fitted, baseline, kind):
-    with pytest.raises(LabelError, match=r"y holds 0, 1, but the classes are 'fear', 'pain'"):
+def test_numbers_for_names_raise_by_score(fitted, baseline, kind):
+    with pytest.raises(LabelError, match=r"y contains 0, 1, but the classes are 'fear', 'pain'"):
         SCORED[kind](fitted, baseline).score(X, NUMBERS)
-    with pytest.raises(LabelError, match=r"y holds 'fear', 'pain', but the classes are 0, 1"):
+    with pytest.raises(LabelError, match=r"y contains 'fear', 'pain', but the classes are 0, 1"):
         make_classifier().fit(X, NUMBERS).score(X, Y)
 
 
@@ -219,7 +219,7 @@ def test_score_in_a_search_is_quiet(recwarn):
     assert not [warning for warning in recwarn if issubclass(warning.category, DatasetWarning)]
 
 
-def test_report_and_validation_name_what_makes_classes_of_other_words(fitted):
+def test_report_and_validation_explain_synonyms(fitted):
     y = np.where(Y == "fear", "afraid", Y)
     with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
         EmotionReport.from_estimator(fitted, X, y, n_resamples=0)

@@ -555,15 +555,15 @@ def test_early_stopping_needs_a_validation_set(faces):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_missing_cuda_is_an_error(faces):
     X, y, _ = faces
-    with pytest.raises(ValueError, match="sees no CUDA device"):
+    with pytest.raises(ValueError, match="finds no CUDA device"):
         make_classifier(device="cuda").fit(X, y)
 
 
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"device": "gpu"}, ValueError, r'device=\'gpu\' is no device of PyTorch\. Pass "auto"'),
-        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an instance: network=VGG\(\)"),
+        ({"device": "gpu"}, ValueError, r'device=\'gpu\' is not a PyTorch device\. Pass "auto"'),
+        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an object: network=VGG\(\)"),
     ],
 )
 def test_error_of_a_common_mistake_says_what_to_pass(faces, settings, error, message):

@@ -47,7 +47,7 @@ def test_standard_name_stays_in_any_case(name):
 
 
 @pytest.mark.parametrize("value", ["Boredom", "not happy", "", 3, 2.5, None, True, ("happy",)])
-def test_what_is_no_known_emotion_comes_back_as_it_is(value):
+def test_unknown_names_are_returned_unchanged(value):
     assert normalize_emotion(value) is value
 
 
@@ -65,13 +65,13 @@ def test_labels_that_are_not_text_stay_what_they_are():
 
 @pytest.mark.parametrize("form", [list, lambda labels: np.array(labels, dtype=object)])
 @pytest.mark.parametrize("other", [3, None, np.nan])
-def test_what_stands_among_names_stays_what_it_is(form, other):
+def test_other_values_among_names_are_unchanged(form, other):
     names = normalize_emotions(form(["happy", other]))
     assert names[0] == "happiness" and names[1] is other
 
 
 @pytest.mark.parametrize("form", [lambda: np.array([], dtype=str), lambda: np.array([], dtype=object)])
-def test_no_label_is_no_name(form):
+def test_no_labels_return_an_empty_array(form):
     names = normalize_emotions(form())
     assert names.shape == (0,) and names.dtype.kind == "U"
 
@@ -82,7 +82,7 @@ def test_emotion_is_known_in_any_spelling(name):
 
 
 @pytest.mark.parametrize("name", ["Boredom", "", 3, None])
-def test_what_is_no_emotion_is_not_known(name):
+def test_other_names_are_not_known(name):
     assert is_known_emotion(name) is False
 
 
@@ -98,18 +98,18 @@ def test_what_is_no_emotion_is_not_known(name):
     ],
 )
 @pytest.mark.parametrize("form", [list, np.array, pd.Series])
-def test_any_classes_are_told_from_the_rest(positive, expected, form):
+def test_any_classes_against_the_rest(positive, expected, form):
     answer = consolidate_emotions(form(ANSWERS), positive=positive)
     assert answer.tolist() == expected
     assert answer.dtype.kind == "i"
 
 
-def test_question_to_which_no_label_says_yes_is_told():
-    with pytest.warns(DatasetWarning, match="no label is surprise, so every answer is no"):
+def test_target_without_positive_samples_warns():
+    with pytest.warns(DatasetWarning, match="no label is surprise, so all samples are negative"):
         assert not consolidate_emotions(ANSWERS, positive="surprise").any()
 
 
-def test_one_class_is_told_from_one_other():
+def test_one_class_against_one_other():
     y = np.array(ANSWERS)
     both = np.isin(y, ["pain", "neutral"])
     assert consolidate_emotions(y[both], positive="pain").tolist() == [1, 0, 1]
@@ -135,7 +135,7 @@ def test_labels_given_are_left_alone():
 
 
 @pytest.mark.parametrize("scoring", ["f1", "roc_auc", "average_precision"])
-def test_answer_suits_the_binary_scorers(scoring):
+def test_result_works_with_binary_scorers(scoring):
     y = consolidate_emotions(ANSWERS, positive="pain")
     X = np.zeros((len(y), 1))
     assert 0 <= get_scorer(scoring)(DummyClassifier(strategy="stratified", random_state=0).fit(X, y), X, y) <= 1
@@ -144,19 +144,19 @@ def test_answer_suits_the_binary_scorers(scoring):
 @pytest.mark.parametrize(
     ("y", "settings", "message"),
     [
-        (ANSWERS, {"positive": []}, r"^consolidate_emotions: positive is empty\. Name at least one class\.$"),
+        (ANSWERS, {"positive": []}, r"^consolidate_emotions: positive is empty\. Pass at least one class\.$"),
         (ANSWERS, {"positive": ["pain", "boredom"]}, r"\['boredom'\] is neither in y nor a known emotion"),
         ([1, 2], {"positive": 3}, r"\[3\] is neither in y"),
-        (["pain", 2], {"positive": "boredom"}, r"y holds \[2, 'pain'\]"),
-        ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y holds \[False, True\]. Give one or sev"),
+        (["pain", 2], {"positive": "boredom"}, r"y contains \[2, 'pain'\]"),
+        ([True, False], {"positive": "pain"}, r"\['pain'\] are names, but y contains \[False, True\]. Pass one or m"),
         (np.array([b"a", 1], dtype=object), {"positive": "pain"}, r"but y holds \[1, b'a'\]"),
         ([1, "pain"], {"positive": 3}, r"\[3\] is neither in y"),
         (np.array([b"pain"]), {"positive": [b"pain", "fear"]}, r"\['fear'\] are names, but y holds \[b'pain'\]"),
-        ([["pain", "fear"]], {"positive": "pain"}, r"shape \(1, 2\), expected one label a sample"),
+        ([["pain", "fear"]], {"positive": "pain"}, r"shape \(1, 2\), expected one label per sample"),
         ("pain", {"positive": "pain"}, r"shape \(\)"),
-        (["pain", None], {"positive": "pain"}, "1 labels of y are missing"),
-        (["pain", np.nan], {"positive": "pain"}, "1 labels of y are missing"),
-        (pd.Series(["pain", np.nan, pd.NA]), {"positive": "pain"}, "2 labels of y are missing"),
+        (["pain", None], {"positive": "pain"}, "1 labels in y are missing"),
+        (["pain", np.nan], {"positive": "pain"}, "1 labels in y are missing"),
+        (pd.Series(["pain", np.nan, pd.NA]), {"positive": "pain"}, "2 labels in y are missing"),
         (
             ANSWERS,
             {"positive": "pain", "names": ("pain", "pain")},
@@ -166,7 +166,7 @@ def test_answer_suits_the_binary_scorers(scoring):
         (ANSWERS, {"positive": "pain", "names": ("a", "b", "c")}, "two different names"),
     ],
 )
-def test_question_that_makes_no_sense_is_refused(y, settings, message):
+def test_invalid_parameters_raise(y, settings, message):
     with pytest.raises(LabelError, match=message):
         consolidate_emotions(y, **settings)
 
@@ -177,6 +177,6 @@ def test_accents_are_one_character():
 
 
 @pytest.mark.parametrize("names", [(1, "1"), (None, "pain")])
-def test_names_that_become_one_or_none_are_refused(names):
+def test_names_that_become_one_or_none_raise(names):
     with pytest.raises(LabelError, match="expected two different names"):
         consolidate_emotions(["pain", "fear"], "pain", names=names)

@@ -1,4 +1,4 @@
-"""One image in the place of a batch: the most common mistake, pointed out wherever its shape shows."""
+"""One image instead of a batch, the most common mistake, raises wherever its shape shows it."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ ROWS = X.reshape(12, -1)
 FITS = {
     "list": list(X),
     "batch": X,
-    "colour": RGB,
+    "color": RGB,
     "rows": ROWS,
     "table": pd.DataFrame(ROWS, columns=[f"pixel{index}" for index in range(2304)]),
     "floats": X / 255,
@@ -59,9 +59,9 @@ IMAGES = {str(shape): draw(shape) for shape in SHAPES} | {
     "floats": draw((60, 80)) / 255,
     "16 bits": draw((60, 80)).astype(np.uint16) * 257,
     "nested lists": draw((48, 48)).tolist(),
-    "nested lists of colours": draw((48, 48, 3)).tolist(),
+    "nested lists of colors": draw((48, 48, 3)).tolist(),
     "list of rows": list(draw((48, 48))),
-    "list of colour rows": list(draw((48, 48, 3))),
+    "list of color rows": list(draw((48, 48, 3))),
 }
 
 
@@ -71,7 +71,7 @@ def make_network():
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """Each kind of estimator, fitted on each kind of images."""
+    """Every kind of estimator, fitted on every kind of images."""
     folder = tmp_path_factory.mktemp("faces")
     paths = [folder / f"{number}.png" for number in range(len(X))]
     for face, path in zip(X, paths, strict=True):
@@ -90,7 +90,7 @@ def fitted(tmp_path_factory):
 
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("fit", [*FITS, "paths"])
-def test_one_image_is_refused_whatever_was_fitted_on(fit, image, fitted):
+def test_one_image_raises_whatever_was_fitted_on(fit, image, fitted):
     for estimator in fitted[fit]:
         for method in METHODS:
             if hasattr(estimator, method):
@@ -102,7 +102,7 @@ def test_one_image_is_refused_whatever_was_fitted_on(fit, image, fitted):
 @pytest.mark.parametrize("shape", [(48, 48), (60, 80), (47, 50), (1, 300), (256, 256)])
 @pytest.mark.parametrize("prefix", [None, "column"])
 @pytest.mark.parametrize("fit", [*FITS, "paths"])
-def test_table_of_one_image_is_refused_whatever_was_fitted_on(fit, prefix, shape, fitted):
+def test_table_of_one_image_raises_whatever_was_fitted_on(fit, prefix, shape, fitted):
     table = pd.DataFrame(draw(shape))
     table = table if prefix is None else table.add_prefix(prefix)
     for estimator in fitted[fit]:
@@ -116,7 +116,7 @@ def test_search_for_duplicates_refuses_one_image(shape):
         find_duplicates(draw(shape))
 
 
-def test_validation_set_of_one_image_or_of_too_few_labels_is_pointed_out():
+def test_validation_set_of_one_image_or_of_too_few_labels_is_reported():
     with pytest.raises(ImageArrayError, match=r"Pass X\[np\.newaxis\]"):
         make_network().fit(X, Y, X_val=X[0], y_val=Y[:1])
     with pytest.raises(LabelError, match="X_val and y_val: X has 12 images, but y has 3 labels"):
@@ -124,7 +124,7 @@ def test_validation_set_of_one_image_or_of_too_few_labels_is_pointed_out():
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 3), (48, 1, 3), (2, 2, 1), (1, 4, 4), (30, 3, 2)])
-def test_image_of_few_columns_is_pointed_out_where_its_size_is_wrong(shape, fitted):
+def test_image_of_few_columns_is_reported_where_its_size_is_wrong(shape, fitted):
     for estimator in fitted["batch"]:
         if not isinstance(estimator, EmotionClassifier | HOGTransformer):
             continue
@@ -152,7 +152,7 @@ def test_table_of_predictions_names_the_shape_of_one_frame(image, fitted):
     assert len(predict_faces(fitted["list"][1], [draw((60, 80))])) == 1
 
 
-def test_words_of_scikit_learn_come_first(fitted):
+def test_messages_of_scikit_learn_come_first(fitted):
     for estimator, name in [(fitted["batch"][2], "HOGTransformer"), (fitted["table"][3], "EmotionClassifier")]:
         method = estimator.transform if name == "HOGTransformer" else estimator.predict
         with pytest.raises(ImageArrayError) as caught:
@@ -197,7 +197,7 @@ def test_label_that_is_in_no_list_is_one_label(estimator, label):
 
 
 @pytest.mark.parametrize("estimator", FITTING)
-def test_another_number_of_labels_is_pointed_out(estimator):
+def test_another_number_of_labels_is_reported(estimator):
     with pytest.raises(LabelError, match=r"48 images, but y has 47 labels.* pass X\[np\.newaxis\]"):
         FITTING[estimator](draw((48, 48)), ["pain", "fear"] * 23 + ["pain"])
 
@@ -224,11 +224,11 @@ def test_fit_refuses_what_shows_to_be_one_image(estimator, shape):
         (FaceLoader(), ROWS.tolist()),
     ],
 )
-def test_batches_and_rows_of_the_size_wanted_go_through_a_loader_of_pictures(loader, images):
+def test_batches_and_rows_of_the_size_wanted_go_through_a_loader_of_images(loader, images):
     assert len(loader.fit([X[0]]).transform(images)) == len(images)
 
 
-def test_colour_rows_are_read_as_colour_images():
+def test_color_rows_are_read_as_color_images():
     loader = FaceLoader(color=True).fit([X[0]])
     np.testing.assert_array_equal(loader.transform(RGB.reshape(12, -1)), RGB)
 

@@ -1,4 +1,4 @@
-"""Tensors and torch Datasets in the place of arrays."""
+"""Tensors and torch Datasets as input."""
 
 import os
 import subprocess
@@ -125,7 +125,7 @@ def test_rows_of_features_may_be_tensors(images):
     np.testing.assert_array_equal(model.predict_proba(features), expected.predict_proba(features.detach().numpy()))
 
 
-def test_images_are_no_features(images):
+def test_images_as_features_raise(images):
     with pytest.raises(ImageArrayError, match=r"dim 3.*HOGTransformer.*reshape"):
         LeastSquaresSVC().fit(images[0], images[2])
     model = LeastSquaresSVC().fit(images[0].reshape(24, -1).float(), images[2])
@@ -146,7 +146,7 @@ def test_tensors_are_judged_and_compared(images):
 
 
 class Pictures(Dataset):
-    """Counts the pictures that are read."""
+    """Dataset that counts the images read."""
 
     read = 0
 
@@ -187,14 +187,14 @@ DATASETS = {
         lambda X: find_duplicates(X),
     ],
 )
-def test_torch_datasets_are_refused_unread_and_the_cure_is_named(kind, use):
+def test_torch_datasets_raise_unread_with_what_to_do(kind, use):
     X = DATASETS[kind]()
     with pytest.raises(ImageArrayError, match=r"torch Data.*X = (np\.stack|torch\.cat)"):
         use(X)
     assert getattr(X, "read", 0) == 0
 
 
-def test_dataset_is_no_labels_either(images):
+def test_dataset_as_labels_raises(images):
     with pytest.raises(LabelError, match=r"y is a torch Dataset"):
         network().fit(images[0], TensorDataset(images[2]))
 
@@ -212,7 +212,7 @@ def test_dataset_is_no_labels_either(images):
     ],
 )
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
-def test_tensors_that_are_no_images_are_refused(images, make, message):
+def test_tensors_that_are_no_images_raise(images, make, message):
     X = make(images[0])
     for use in (network().fit, AugmentationOverSampler().fit_resample):
         with pytest.raises(ImageArrayError, match=message):
@@ -230,13 +230,13 @@ def test_loader_takes_tensors_of_different_sizes_and_names_channels_that_come_fi
         FaceLoader(24).fit_transform([X[0][None].expand(3, -1, -1)])
 
 
-def test_labels_without_values_are_refused(images):
+def test_labels_without_values_raise(images):
     with pytest.raises(LabelError, match="y is a tensor on the meta device"):
         network().fit(images[0], images[2].to("meta"))
 
 
 class Foreign:
-    """An array of another library, which may be on a device of its own."""
+    """Array of another library, possibly on another device."""
 
     def __init__(self, values, reachable=True):
         self.values, self.reachable = values, reachable
@@ -268,7 +268,7 @@ def test_tensors_on_a_gpu_are_copied(images):
 
 
 def test_tensors_are_arrays_where_scikit_learn_dispatches():
-    """SciPy reads its setting when it is imported."""
+    """SciPy reads its setting on import."""
     code = """
 import numpy as np, sklearn, torch
 from sklearn.model_selection import cross_val_score, train_test_split

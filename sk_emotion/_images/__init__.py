@@ -1,1 +1,1 @@
-"""The contract for arrays of images: validation, pixel range, tensors, and arrays on disk."""
+"""Validate arrays of images, find their pixel range, convert them to tensors, and read them from disk."""

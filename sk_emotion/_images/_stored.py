@@ -1,4 +1,4 @@
-"""Images that stay on the disk: rows are read when asked for, so that memory does not grow with their number."""
+"""Read images from disk by rows, so that memory does not grow with their number."""
 
 import copy
 import math
@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Chunks are shuffled, and those of so many bytes are in memory at once, from which rows are drawn.
+# Bytes of shuffled chunks in memory at a time, from which rows are drawn.
 _BUFFER = 2**25
 
-# Smaller chunks are read several at a time.
+# Smaller chunks are read together.
 _LEAST_READ = 2**20
 
-# A row that is read from a memory-map brings its neighbours in: Linux maps up to 2 MB around it.
+# Reading a row of a memory-map also maps its neighbors: up to 2 MB around it on Linux.
 _MAPPED_AROUND = 2**21
 _MOST_MAPPED = 2**25
 
-# Pixels looked at in one go.
+# Number of pixels per block.
 _BLOCK = 2**22
 
 
 def is_stored(X: Any) -> bool:
-    """Tell whether X is an array on a disk: a memory-map, or one that is read in chunks, as Zarr's are."""
+    """Return whether X is an array on disk: a memory-map, or an array read in chunks, such as Zarr's."""
     if isinstance(X, np.ndarray):
         return getattr(X, "_mmap", None) is not None
     chunks = getattr(X, "chunks", None)
@@ -35,7 +35,7 @@ def is_stored(X: Any) -> bool:
 
 
 def as_indexable(X: Any) -> Any:
-    """Let rows of a Zarr array be taken as those of a memory-map; leave everything else as it is."""
+    """Make a Zarr array indexable like a memory-map; return anything else as is."""
     zarr = sys.modules.get("zarr")
     if zarr is None or not isinstance(X, zarr.Array):
         return X
@@ -45,16 +45,16 @@ def as_indexable(X: Any) -> Any:
 
 
 class StoredImages:
-    """Images on the disk, of which a slice, or an array of row numbers, gives an array in memory.
+    """Images on disk; indexing with a slice or an array of row numbers returns an array in memory.
 
     Parameters
     ----------
     source : memmap, or array with ``chunks``
         Images, or flattened images; see :func:`is_stored`.
     image_shape : tuple of int
-        What an image is given as.
+        Shape of the returned images.
     dtype : dtype
-        What pixels are given as.
+        Dtype of the returned pixels.
     """
 
     def __init__(self, source: Any, image_shape: tuple[int, ...], dtype: Any):
@@ -83,14 +83,14 @@ class StoredImages:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def take(self, rows: NDArray[np.int64]) -> "StoredImages":
-        """Give some of the images; nothing is read."""
+        """Return a subset of the images, without reading them."""
         part = copy.copy(self)
         part._rows = np.asarray(rows) if self._rows is None else self._rows[rows]
         part.shape = (len(part._rows), *self.shape[1:])
         return part
 
     def chunk_numbers(self) -> NDArray[np.int64] | None:
-        """Tell for each image in which chunk it is; None if each is read on its own, or all chunks fit into memory."""
+        """Return the chunk of each image; None if images are read one by one, or if all chunks fit into memory."""
         if isinstance(self._reader, _MemoryMap) or self._reader.n_chunks <= self.chunks_at_once:
             return None
         return (np.arange(len(self)) if self._rows is None else self._rows) // self._reader.size
@@ -101,9 +101,9 @@ class StoredImages:
 
 
 def open_stored(X: Any, image_shape: tuple[int, ...], *, deep: bool = False) -> StoredImages:
-    """Leave an array on the disk: bytes and floats stay what they are, other integers become bytes if they fit.
+    """Open an array on disk: uint8 and floats keep their dtype, other integers become uint8 if they fit.
 
-    Unsigned integers beside `deep` images, of more than 8 bits, become no bytes.
+    Unsigned integers next to `deep` images, of more than 8 bits, do not become uint8.
     """
     images = StoredImages(X, image_shape, X.dtype)
     if images.dtype.kind in "iu" and images.dtype != np.uint8:
@@ -117,7 +117,7 @@ def open_stored(X: Any, image_shape: tuple[int, ...], *, deep: bool = False) -> 
 
 
 def iterate_blocks(images: Any, *, most_rows: int | None = None) -> Iterator[NDArray[Any]]:
-    """Give images some at a time, all in memory: views of those that are there already."""
+    """Iterate over images in blocks in memory, which are views if the images are in memory."""
     rows = max(1, _BLOCK // max(1, math.prod(images.shape[1:])))
     rows = rows if most_rows is None else min(rows, most_rows)
     for start in range(0, len(images), rows):
@@ -125,14 +125,14 @@ def iterate_blocks(images: Any, *, most_rows: int | None = None) -> Iterator[NDA
 
 
 class _MemoryMap:
-    """Rows of a memory-map, whose pages are given back when they are read: they would count as memory in use."""
+    """Reader of a memory-map, which releases pages after reading: they would count as used memory."""
 
     def __init__(self, source: Any):
         self._array = np.asarray(source)
         self._map = source._mmap
         row = math.prod(source.shape[1:]) * source.itemsize
         self._at_once = max(1, _MOST_MAPPED // (row + _MAPPED_AROUND))
-        # What was written to a copy-on-write map is nowhere else. Windows takes pages back by itself.
+        # Changes of a copy-on-write map exist only in its pages. Windows releases pages by itself.
         self._gives_back = source.mode != "c" and hasattr(mmap, "MADV_DONTNEED")
 
     def read(self, index: Any) -> NDArray[Any]:
@@ -159,7 +159,7 @@ class _MemoryMap:
 
 
 class _Chunks:
-    """Rows of an array that is read in chunks, the last of which are kept."""
+    """Reader of a chunked array, which keeps the most recent chunks."""
 
     def __init__(self, source: Any):
         self._source = source
@@ -173,7 +173,7 @@ class _Chunks:
     def read(self, index: Any) -> NDArray[Any]:
         in_turn = isinstance(index, slice)
         rows = np.arange(index.start, index.stop, index.step) if in_turn else np.asarray(index)
-        # A batch may stand between two buffers; who reads one chunk after the other comes back to none.
+        # A batch may span two buffers; sequential reading never returns to a chunk.
         most_kept = 1 if in_turn else 2 * self.at_once
         pixels = np.empty((len(rows), *self._source.shape[1:]), dtype=self._source.dtype)
         numbers = rows // self.size

@@ -1,4 +1,4 @@
-"""Images as tensors of PyTorch."""
+"""Convert images to PyTorch tensors."""
 
 import warnings
 from typing import Any
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 
 def as_tensor(images: NDArray[Any]) -> torch.Tensor:
-    """Make a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
+    """Return a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
     images = np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32, copy=False))
     if images.flags.writeable:
         tensor = torch.from_numpy(images)
     else:
         with warnings.catch_warnings():
-            # PyTorch warns that it could write through to a read-only array, such as a memory-map. Nothing here writes.
+            # PyTorch warns that it could write to a read-only array, such as a memory-map. This library never does.
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             tensor = torch.from_numpy(images)
     return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)

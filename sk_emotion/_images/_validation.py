@@ -1,7 +1,7 @@
-"""The one contract for arrays of images, kept by every estimator.
+"""Validate arrays of images, in the same way for every estimator.
 
-Grey images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``, which is
-scikit-learn's own convention for faces. ``uint8`` stays ``uint8``; floats keep their type and their range.
+Grayscale images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``,
+scikit-learn's convention for faces. ``uint8`` stays ``uint8``; floats keep their dtype and range.
 """
 
 import math
@@ -22,44 +22,43 @@ from ._pixel_range import check_pixel_range, learn_pixel_range
 from ._stored import is_stored, open_stored
 
 MIN_AUGMENT_SIZE = 16
-"""Smallest side, in pixels, of an image that is augmented: flips ruin an image of two pixels."""
+"""Smallest side, in pixels, of an image that is augmented: a flip ruins an image of two pixels."""
 
 MAX_STRIP_LENGTH = 256
-"""Most features of a flattened row that is taken as a strip of height 1 when no square holds them."""
+"""Maximum length of a flattened row that is read as a strip of height 1 if it is not square."""
 
 _EXPECTED = "expected images as (n, H, W) or (n, H, W, 3), or rows (n, n_features)."
 
 ONE_IMAGE_HINT = "If X is one image without the batch axis, pass X[np.newaxis]."
-"""Ends the errors of what may be rows as well as one image."""
+"""Ending of errors about input that may be rows or one image."""
 
 
 def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = True, keep_integers: bool = False) -> Any:
-    """Check an array of images and give it its image shape.
+    """Validate an array of images and return it in image shape.
 
     Parameters
     ----------
     estimator : estimator
-        Its ``image_shape`` parameter, where it has one, tells how flattened rows are to be read. With `reset`, it
-        gets ``n_features_in_``, ``image_shape_`` and ``pixel_range_``.
+        Its ``image_shape`` parameter, if it has one, is the shape of flattened rows. With `reset`,
+        ``n_features_in_``, ``image_shape_`` and ``pixel_range_`` are set on it.
     X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
-        Images, or flattened images; a list of equally large images too.
+        Images, or flattened images; also a list of images of the same size.
     reset : bool
-        Whether this is `fit`, which learns shape and pixel range, or a later call, which compares with them.
+        True in `fit`, which learns shape and pixel range; False in later calls, which check them.
     in_memory : bool, default=True
-        Whether an array on a disk, which is a memory-map or in chunks as Zarr's are, becomes one in memory.
+        Whether to load an array on disk (a memory-map, or a chunked array such as Zarr's) into memory.
     keep_integers : bool, default=False
-        Whether integers from 0 up keep their type, by which FaceLoader scales them.
+        Whether non-negative integers keep their dtype, which FaceLoader needs to scale them.
 
     Returns
     -------
     ndarray or StoredImages of shape (n_samples, H, W) or (n_samples, H, W, 3)
-        ``uint8`` if the input holds integers from 0 to 255, else ``float32`` or ``float64``. No copy where none is
-        needed.
+        ``uint8`` if the input has integers from 0 to 255, else ``float32`` or ``float64``. Copied only if necessary.
 
     Raises
     ------
     ImageArrayError
-        If the array is no batch of images, or, after `fit`, not of the fitted size, channels or pixel range.
+        If the array is not a batch of images, or, after `fit`, has another size, number of channels or pixel range.
     """
     name = type(estimator).__name__
     X = as_numpy(X, name)
@@ -68,12 +67,12 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
     _refuse_other_containers(X, name)
     refuse_one_image(X, name, None if reset else estimator.image_shape_)
     stored = X if not in_memory and is_stored(X) else None
-    # Dark images of 16 bits may have no pixel above 255; to what was fitted on 16 bits, they are no bytes.
+    # Dark 16-bit images may have no pixel above 255; an estimator fitted on 16 bits does not read them as bytes.
     deep = not reset and estimator.pixel_range_[1] > 255
     if len(X.shape) > 2:
         _check_batch_shape(tuple(X.shape), name)
     if stored is not None:
-        # Its type and shape show in the first image.
+        # The first image shows dtype and shape.
         X = np.array(X[:1])
     images: Any
     if len(X.shape) > 2:
@@ -83,7 +82,7 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
         if reset:
             _check_declared_shape(images.shape[1:], getattr(estimator, "image_shape", None), name)
             estimator.n_features_in_ = math.prod(images.shape[1:])
-            # Names of columns from an earlier fit do not belong to this one.
+            # Remove column names from an earlier fit.
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
     else:
@@ -104,8 +103,8 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
     if images.shape[1:] != estimator.image_shape_:
         hint = f" {ONE_IMAGE_HINT}" if len(X.shape) == 3 and X.shape[-1] <= 4 else ""
         raise ImageArrayError(
-            f"{name}: X holds {_describe(images.shape[1:])} images, but was fitted on "
-            f"{_describe(estimator.image_shape_)} images. Resize them, for instance with FaceLoader.{hint}"
+            f"{name}: X has {_describe(images.shape[1:])} images, but was fitted on "
+            f"{_describe(estimator.image_shape_)} images. Resize them, for example with FaceLoader.{hint}"
         )
     check_pixel_range(images, estimator.pixel_range_, name, whole=whole)
     return images
@@ -114,18 +113,18 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
 def refuse_one_image(
     X: Any, name: str, image_shape: tuple[int, ...] | None = None, row_lengths: Collection[int] | None = None
 ) -> None:
-    """Refuse one image that lacks the batch axis, where its shape tells.
+    """Reject one image without the batch axis, if its shape shows it.
 
     Parameters
     ----------
     X : array or DataFrame
         What was passed as a batch of images.
     name : str
-        Of the estimator, for the error.
+        Name of the estimator, for the error.
     image_shape : tuple of int or None, default=None
-        Shape of the images of `fit`; None while fitting.
+        Shape of the images in `fit`; None while fitting.
     row_lengths : collection of int or None, default=None
-        Numbers of columns that flattened rows may have. By default, that of `image_shape`.
+        Valid numbers of columns of flattened rows. By default, that of `image_shape`.
 
     Raises
     ------
@@ -137,7 +136,7 @@ def refuse_one_image(
     n_features = None if image_shape is None else math.prod(image_shape)
     single = False
     if len(shape) == 3 and shape[0] > 1 and shape[-1] <= 4:
-        # Images of up to four columns are told from channels by the size of those of `fit`, or by their rows.
+        # Images of up to four columns are distinguished from channels by the size in `fit`, or by their rows.
         single = shape[1] > 4 or (image_shape is not None and shape[:2] == image_shape[:2] and shape[1:] != image_shape)
     # A strip of height 1 has the shape of one flattened row.
     if single or (shape == image_shape and shape[-1] != n_features):
@@ -146,7 +145,7 @@ def refuse_one_image(
         raise ImageArrayError(
             f"{name}: X has shape {shape}, which is {kind} without the batch axis. Pass X[np.newaxis]{alpha}."
         )
-    # What else is wrong with an array of nothing, scikit-learn says.
+    # scikit-learn reports other errors, such as an empty array.
     if len(shape) != 2 or 0 in shape or issparse(X):
         return
     if row_lengths is not None and shape[1] not in row_lengths:
@@ -155,7 +154,7 @@ def refuse_one_image(
             f"{name}: X has shape {shape}, which is one image without the batch axis, since flattened images have "
             f"{rows} columns. Pass X[np.newaxis]."
         )
-    # Of a table, scikit-learn also names the columns.
+    # For a table, scikit-learn also names the columns.
     if row_lengths is None and n_features not in (None, shape[1]) and not hasattr(X, "columns"):
         raise ImageArrayError(
             f"X has {shape[1]} features, but {name} is expecting {n_features} features as input. {ONE_IMAGE_HINT}"
@@ -163,7 +162,7 @@ def refuse_one_image(
 
 
 def find_shape(X: Any) -> tuple[int, ...]:
-    """Find the shape of an array or of nested lists; that of lists of several lengths is empty."""
+    """Return the shape of an array or of nested lists; that of ragged lists is empty."""
     if hasattr(X, "shape"):
         return tuple(X.shape)
     try:
@@ -173,17 +172,17 @@ def find_shape(X: Any) -> tuple[int, ...]:
 
 
 def check_one_label_each(name: str, X: Any, n_images: int, y: Any) -> None:
-    """Refuse labels that are not one an image.
+    """Check that there is one label per image.
 
     Raises
     ------
     ImageArrayError
-        If there is one label for the rows of X, which are one image then.
+        If there is one label for the rows of X, which are then one image.
     LabelError
-        If there is another number of labels.
+        If the number of labels differs otherwise.
     """
     shape = find_shape(y)
-    # Labels may also be lists of several lengths, or one label that is in no list.
+    # Labels may also be ragged lists, or a single label.
     n_labels = shape[0] if shape else len(y) if isinstance(y, list | tuple) else 1
     if n_labels == n_images:
         return
@@ -193,13 +192,13 @@ def check_one_label_each(name: str, X: Any, n_images: int, y: Any) -> None:
 
 
 def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
-    """Find the image that a flattened row of `n_features` numbers holds."""
+    """Return the image shape of a flattened row of `n_features` values."""
     if image_shape is not None:
         declared = _check_image_shape(image_shape, name)
         if math.prod(declared) != n_features:
             raise ImageArrayError(
                 f"{name}: image_shape={tuple(image_shape)} holds {math.prod(declared)} values, but X has "
-                f"{n_features} features. Pass (height, width) for grey or (height, width, 3) for RGB images. "
+                f"{n_features} features. Pass (height, width) for gray or (height, width, 3) for RGB images. "
                 f"{ONE_IMAGE_HINT}"
             )
         return declared
@@ -209,29 +208,29 @@ def infer_image_shape(n_features: int, image_shape: tuple[int, ...] | None, name
     if n_features <= MAX_STRIP_LENGTH:
         return (1, n_features)
     raise ImageArrayError(
-        f"{name}: rows of {n_features} features are no square grey image. Say what they are, for instance "
-        f"image_shape=(62, 47) for grey or image_shape=(48, 48, 3) for RGB images. {ONE_IMAGE_HINT}"
+        f"{name}: rows of {n_features} features are not square grayscale images. Set their shape, for example "
+        f"image_shape=(62, 47) for gray or image_shape=(48, 48, 3) for RGB images. {ONE_IMAGE_HINT}"
     )
 
 
 @contextmanager
 def errors_of_images(X: Any, n_features: int | None = None) -> Iterator[None]:
-    """Raise scikit-learn's errors as those of this library; of a table of other columns, also with what it may be."""
+    """Re-raise scikit-learn's errors as ImageArrayError, with a hint for a table with other columns."""
     try:
         yield
     except ValueError as error:
         if n_features is None or not hasattr(X, "columns") or X.shape[1] == n_features:
             raise ImageArrayError(str(error)) from error
-        raise ImageArrayError(f"{str(error).strip()} {ONE_IMAGE_HINT} A table is an array as X.to_numpy().") from error
+        raise ImageArrayError(f"{str(error).strip()} {ONE_IMAGE_HINT} Convert a table with X.to_numpy().") from error
 
 
 def _stack(X: Any, name: str) -> NDArray[Any]:
-    """Make one array of a list."""
+    """Convert a list to one array."""
     try:
         images = np.asarray(X)
     except ValueError as error:
         raise ImageArrayError(
-            f"{name}: X is a list of images of different sizes ({error}). Resize them, for instance with FaceLoader."
+            f"{name}: X is a list of images of different sizes ({error}). Resize them, for example with FaceLoader."
         ) from error
     if not images.ndim:
         hint = " Pass np.stack(list(X))." if hasattr(X, "__next__") else ""
@@ -240,28 +239,28 @@ def _stack(X: Any, name: str) -> NDArray[Any]:
 
 
 def _refuse_other_containers(X: Any, name: str) -> None:
-    """Refuse what scikit-learn would take for something else, or print in full."""
+    """Reject containers that scikit-learn would misread, or print in full."""
     shape = tuple(X.shape)
     if len(shape) == 1:
         values = np.asarray(X)
         _refuse_paths(values, name)
         if len(values) and isinstance(values[0], np.ndarray):
-            raise ImageArrayError(f"{name}: X holds {len(values)} arrays, expected one. Pass np.stack(X).")
+            raise ImageArrayError(f"{name}: X contains {len(values)} arrays, expected one. Pass np.stack(X).")
     if len(shape) < 2:
         raise ImageArrayError(
             f"{name}: X has shape {shape}, {_EXPECTED} Reshape your data: one flattened image is X.reshape(1, -1)."
         )
     if np.ma.is_masked(X):
         raise ImageArrayError(
-            f"{name}: X is a masked array and hides {np.ma.count_masked(X)} pixels. Drop these images, or give the "
-            "pixels a value: X.filled(0)."
+            f"{name}: X is a masked array with {np.ma.count_masked(X)} masked pixels. Drop these images, or fill the "
+            "pixels: X.filled(0)."
         )
     if getattr(getattr(X, "dtype", None), "kind", "") == "c":
         raise ImageArrayError(f"{name}: Complex data not supported: X holds {X.dtype}. Pass uint8 or floats.")
 
 
 def _check_batch_shape(shape: tuple[int, ...], name: str) -> None:
-    """Refuse what has three axes or more, but is no batch of images."""
+    """Reject arrays of three or more axes that are not a batch of images."""
     if len(shape) > 4:
         raise ImageArrayError(f"{name}: X has shape {shape}, {_EXPECTED}")
     if len(shape) == 4 and shape[-1] == 4:
@@ -278,14 +277,14 @@ def _check_batch_shape(shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_image_batch(X: Any, name: str) -> NDArray[Any]:
-    """Check an array of three or four axes."""
+    """Validate an array of three or four axes."""
     with errors_of_images(X):
         images = check_array(X, allow_nd=True, dtype=None, ensure_all_finite=False, estimator=name, input_name="X")
     return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
 
 
 def _as_pixels(X: NDArray[Any], name: str, *, deep: bool, keep_integers: bool) -> NDArray[Any]:
-    """Keep uint8 and floats; make uint8 of integers that fit, and floats of anything else that is a number."""
+    """Keep uint8 and floats; convert integers that fit to uint8, and other numbers to floats."""
     if X.dtype == np.uint8 or X.dtype in (np.float32, np.float64):
         return X
     if X.dtype.kind in "iu" and X.size and X.min() >= 0:
@@ -301,23 +300,23 @@ def _as_pixels(X: NDArray[Any], name: str, *, deep: bool, keep_integers: bool) -
 def _refuse_paths(X: NDArray[Any], name: str) -> None:
     first = X.flat[0] if X.size else None
     if X.dtype == object:
-        # In a table, it may stand beside numbers; scikit-learn would quote it in full.
+        # In a table, it may occur next to numbers; scikit-learn would quote it in full.
         first = next((value for value in X.flat if isinstance(value, str | bytes | os.PathLike)), None)
     if X.dtype.kind not in "biufO" or isinstance(first, str | bytes | os.PathLike):
         raise ImageArrayError(
-            f"{name}: X holds {type(first).__name__} values, expected pixels: uint8 or floats. For paths, put a "
+            f"{name}: X contains {type(first).__name__} values, expected pixels: uint8 or floats. To read paths, put a "
             "FaceLoader before it."
         )
 
 
 def _check_image_shape(image_shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    """Check an image_shape parameter; one channel is no axis."""
+    """Validate an image_shape parameter; a single channel is dropped."""
     shape = tuple(image_shape)
     sides, channels = shape[:2], shape[2:]
     whole = all(isinstance(side, Integral) and side > 0 for side in sides)
     if len(sides) != 2 or not whole or channels not in ((), (1,), (3,)):
         raise ImageArrayError(
-            f"{name}: image_shape={shape}, expected (height, width) for grey or (height, width, 3) for RGB images."
+            f"{name}: image_shape={shape}, expected (height, width) for gray or (height, width, 3) for RGB images."
         )
     return shape if channels == (3,) else sides
 
@@ -325,10 +324,10 @@ def _check_image_shape(image_shape: tuple[int, ...], name: str) -> tuple[int, ..
 def _check_declared_shape(found: tuple[int, ...], image_shape: tuple[int, ...] | None, name: str) -> None:
     if image_shape is not None and _check_image_shape(image_shape, name) != found:
         raise ImageArrayError(
-            f"{name}: image_shape={tuple(image_shape)}, but X holds {_describe(found)} images. Leave image_shape "
-            "out: an array with an axis a dimension tells it."
+            f"{name}: image_shape={tuple(image_shape)}, but X has {_describe(found)} images. Leave image_shape "
+            "out: it is needed for flattened rows only."
         )
 
 
 def _describe(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "grey")
+    return f"{shape[0]}x{shape[1]} " + ("RGB" if len(shape) == 3 else "gray")

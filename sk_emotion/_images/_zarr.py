@@ -1,4 +1,4 @@
-"""Zarr arrays that are indexed as NumPy's are. Imported only where zarr is installed."""
+"""Zarr arrays with NumPy's indexing. Imported only if zarr is installed."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import zarr
 
 
 class FaceArray(zarr.Array):
-    """A Zarr array of which rows are taken as of a memory-map, as scikit-learn does: ``X[rows, ...]``.
+    """Zarr array whose rows are indexed like those of a memory-map, as scikit-learn does: ``X[rows, ...]``.
 
-    Rows may be in any order, repeated, negative, a mask or none; they alone are read.
+    Rows may be in any order, repeated, negative, a mask or empty; only they are read.
     """
 
     def __len__(self) -> int:
@@ -22,7 +22,7 @@ class FaceArray(zarr.Array):
             selection = range(len(self))[selection]
         if not isinstance(selection, np.ndarray | list | range) or np.ndim(selection) != 1:
             return super().__getitem__(selection)
-        # Of no elements, NumPy makes floats.
+        # NumPy makes an empty list a float array.
         index = np.asarray(selection, dtype=None if len(selection) else np.intp)
         rows = np.arange(len(self))[index]
         if not len(rows):
@@ -31,5 +31,5 @@ class FaceArray(zarr.Array):
 
 
 def as_face_array(array: Any) -> Any:
-    """Give a Zarr array as a FaceArray of the same store; nothing is read."""
+    """Return a Zarr array as a FaceArray of the same store, without reading it."""
     return array if isinstance(array, FaceArray) else FaceArray(array.async_array)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._images._pixel_range import clip_pixels, is_overstepped
+from .._images._pixel_range import clip_pixels, is_clipped
 from .._images._stored import iterate_blocks
 
 _CHUNK = 1024
@@ -51,7 +51,7 @@ class Preparation:
             scaled = scaled - low
         if high - low != 1:
             scaled = scaled / (high - low)
-        if is_overstepped(self.pixel_range) and images.dtype != torch.uint8:
+        if is_clipped(self.pixel_range) and images.dtype != torch.uint8:
             scaled = scaled.clamp(0, 1)
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         if augment and self.augmentation is not None:

@@ -1,4 +1,4 @@
-"""Where faces come from: folders, tables, FER2013, and faces drawn on the spot."""
+"""Load faces from folders, tables and FER2013, or generate them."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Passes over more images than memory holds, some at a time."""
+"""Iterate in blocks over more images than fit into memory."""
 
 import math
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from .._images._stored import StoredImages, as_indexable, is_stored
 def iter_face_blocks(
     X: Any, y: Any, *, block_size: int = 8192, shuffle: bool = True, random_state: Any = None
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Pass once over images that memory does not hold, some at a time: for any estimator with ``partial_fit``.
+    """Iterate once over images in blocks, for estimators with ``partial_fit`` and images that exceed memory.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def iter_face_blocks(
     y : array-like of shape (n_samples,)
         Labels.
     block_size : int, default=8192
-        Images in a block, at most.
+        Maximum number of images per block.
     shuffle : bool, default=True
-        Whether the order is random: of all images of a memory-map; else of chunks, and of the images of some 32 MB of
-        chunks at a time, since a chunk is read as a whole.
+        Whether to shuffle: all images of a memory-map; otherwise the chunks, and the images within a buffer of chunks
+        of about 32 MB, since a chunk is read as a whole.
     random_state : int, RandomState instance or None, default=None
-        Seeds the order. A new pass with the same int has the same order.
+        Controls the order. Pass an int for the same order in each pass.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""What every loader gives back: one Bunch, made in one place."""
+"""Make the Bunch that every loader returns."""
 
 import os
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def make_bunch(
     as_frame: bool,
     **others: Any,
 ) -> Bunch | tuple[Any, Any]:
-    """Make what a loader returns.
+    """Make the return value of a loader.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def make_bunch(
     target : ndarray of shape (n_samples,)
         Labels.
     groups : ndarray of shape (n_samples,) or None
-        What a splitter must keep together.
+        Groups that a splitter must keep together.
     name : str
-        What the set is called in its ``DESCR``.
+        Name of the data set in ``DESCR``.
     notes : iterable of str
         Further lines of the ``DESCR``.
     return_X_y, as_frame : bool
@@ -67,20 +67,20 @@ def make_bunch(
 
 
 def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
-    """Refuse labels of one class alone: there is nothing to tell it from."""
+    """Reject labels of a single class."""
     classes = np.unique(target)
     if len(classes) == 1:
         name = printable(show_path(str(classes[0])))
-        raise DatasetError(f"{where} holds one class alone: {name} ({len(target)} images). {hint}")
+        raise DatasetError(f"{where} holds a single class: {name} ({len(target)} images). {hint}")
 
 
 def name_columns(columns: Iterable[Any]) -> str:
-    """Name the columns of a table, but for the rest of many and of long text, which is no name."""
+    """Format the names of a table's columns, shortened if there are many or if they are long text."""
     return f"[{abridge(list(map(quote_name, columns)), _N_COLUMNS)}]"
 
 
 def join_path(root: str, name: str) -> str:
-    """Give the path of a file that is named relative to a folder, also if it was named on Windows."""
+    """Join a folder and a relative file name, which may have been written on Windows."""
     return os.path.join(root, name.replace("\\", os.sep))
 
 

@@ -1,7 +1,7 @@
-"""Cartoon faces: a canvas for a batch of pictures, and what is drawn on it from back to front.
+"""Draw cartoon faces: a canvas for a batch of images, and functions that draw on it from back to front.
 
-Each drawing function takes the subjects ``p`` (a value a subject: lengths in half image widths, colours as ink) and the
-strengths of the action units, of both sides apart (``s``) or of one side or their mean (``au``), by number.
+Each drawing function takes the parameters ``p`` of the subjects (lengths in half image widths, colors as ink) and the
+strengths of the action units by number, for both sides (``s``) or for one side or their mean (``au``).
 """
 
 from typing import Any, TypeAlias
@@ -16,9 +16,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 class Canvas:
-    """A batch of pictures of shape (n_channels, n, size, size), with the coordinates of each pixel on its face.
+    """A batch of images of shape (n_channels, n, size, size), with face coordinates for each pixel.
 
-    The middle of the face is (0, 0); x points to the right and y down; 1 is half the width of the picture at scale 1.
+    The center of the face is (0, 0); x points right and y down; 1 is half the width of the image at scale 1.
     """
 
     def __init__(self, size: int, view: dict[str, Array], n_channels: int) -> None:
@@ -34,43 +34,43 @@ class Canvas:
         self.pixel = 2 / size / v["scale"]
         self.picture = np.broadcast_to(self.ink(view["backdrop"]), (n_channels, *self.x.shape)).copy()
 
-    def ink(self, colour: Array) -> Array:
-        """Make RGB of shape (n, 3) ready to paint with, in grey where the canvas is grey."""
-        channels = colour.T if self.n_channels == 3 else (colour @ _LUMA)[None]
+    def ink(self, color: Array) -> Array:
+        """Convert RGB colors of shape (n, 3) for painting, to gray on a grayscale canvas."""
+        channels = color.T if self.n_channels == 3 else (color @ _LUMA)[None]
         return channels[:, :, None, None].astype(np.float32)
 
     def inside(self, distance: Array) -> Array:
-        """Say how much of each pixel lies where the signed distance is negative, from 0 to 1."""
+        """Return the fraction of each pixel where the signed distance is negative."""
         return (0.5 - distance / self.pixel).clip(0, 1)
 
-    def paint(self, colour: Array | float, cover: Array) -> None:
-        """Lay a colour over the picture."""
-        self.picture += (colour - self.picture) * cover
+    def paint(self, color: Array | float, cover: Array) -> None:
+        """Blend a color into the image."""
+        self.picture += (color - self.picture) * cover
 
     def shade(self, amount: Array) -> None:
-        """Darken the picture; a negative amount lightens it."""
+        """Darken the image; a negative amount lightens it."""
         self.picture *= 1 - amount
 
     def expose(self, noise: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Take the photo: exposure, contrast, blur and noise; of shape (n, size, size, n_channels)."""
+        """Apply exposure, contrast, blur and noise; return images of shape (n, size, size, n_channels)."""
         v = self.view
         picture = (self.picture * v["exposure"] - 0.5) * v["contrast"] + 0.5
         sigma = 0.9 * self.size / 48
         blurred = gaussian_filter(picture, (0, 0, sigma, sigma), truncate=2.5)
         picture += (blurred - picture) * v["blur"]
-        # Drawn for one channel and used for all, so that grey and colour photos are of the same faces.
+        # One draw for all channels, so that gray and color photos show the same faces.
         grain = rng.standard_normal(self.x.shape, dtype=np.float32)
         picture = picture * 255 + grain * (noise * v["grain"])
         return np.moveaxis(picture.round().clip(0, 255).astype(np.uint8), 0, -1)
 
 
 def _gauss(x: Array, y: Array, width: Array | float, height: Array | float) -> Array:
-    """Give a soft spot of height 1."""
+    """Return a Gaussian spot of height 1."""
     return np.exp(-((x / width) ** 2) - (y / height) ** 2)
 
 
 def _ellipse(x: Array, y: Array, width: Array | float, height: Array | float) -> Array:
-    """Give the signed distance to an ellipse, exact enough near its edge."""
+    """Return the approximate signed distance to an ellipse, accurate near its edge."""
     return (np.sqrt((x / width) ** 2 + (y / height) ** 2) - 1) * np.minimum(width, height)
 
 
@@ -82,7 +82,7 @@ def render(canvas: Canvas, person: dict[str, Array], sides: dict[int, dict[int, 
     v = canvas.view
 
     head = _draw_head(canvas, p, both)
-    # What lies in the middle of a turned head moves more than what lies at its sides.
+    # On a turned head, the center moves more than the sides.
     round_x = (1 - (canvas.x / p["head_width"]) ** 2).clip(0, 1)
     x = canvas.x - 0.16 * v["yaw"] * round_x
     y = canvas.y - 0.10 * v["pitch"] * round_x
@@ -100,7 +100,7 @@ def render(canvas: Canvas, person: dict[str, Array], sides: dict[int, dict[int, 
 
 
 def _draw_head(canvas: Canvas, p: dict[str, Array], au: dict[int, Array]) -> Array:
-    """Draw hair, shoulders, ears and the shaded head; give the signed distance to the head's outline."""
+    """Draw hair, shoulders, ears and the shaded head; return the signed distance to the head's outline."""
     x, y, v = canvas.x, canvas.y, canvas.view
     backdrop = 0.25 * v["light_x"] * canvas.u - 0.12 * canvas.v
     canvas.shade(backdrop)
@@ -127,7 +127,7 @@ def _draw_head(canvas: Canvas, p: dict[str, Array], au: dict[int, Array]) -> Arr
 def _draw_folds(
     canvas: Canvas, p: dict[str, Array], s: dict[int, dict[int, Array]], au: dict[int, Array], x: Array, y: Array
 ) -> None:
-    """Shade the relief of the skin: sockets, cheeks and the folds that action units make."""
+    """Shade the skin: eye sockets, cheeks, and the folds that action units cause."""
     age = p["wrinkles"]
     fold = np.zeros_like(x)
     for side, units in s.items():
@@ -157,7 +157,7 @@ def _draw_folds(
 
 
 def _draw_beard(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], head: Array, x: Array, y: Array) -> None:
-    """Draw beard and moustache under the mouth's layers."""
+    """Draw beard and mustache below the layers of the mouth."""
     edge = 0.22 + 0.25 * (1 - (x / p["head_width"]) ** 2).clip(0, 1)
     jaw = canvas.inside(head) * ((y - edge) / 0.08).clip(0, 1)
     canvas.paint(p["hair"], p["beard"] * jaw)
@@ -231,7 +231,7 @@ def _draw_brow(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Arr
 def _draw_mouth(
     canvas: Canvas, p: dict[str, Array], s: dict[int, dict[int, Array]], au: dict[int, Array], x: Array, y: Array
 ) -> None:
-    """Draw lips, teeth and tongue between two corners that move on their own."""
+    """Draw lips, teeth and tongue between two corners that move independently."""
     right = 0.5 + 0.5 * np.tanh(x / 0.08)
 
     def mixed(unit: int) -> Array:
@@ -243,7 +243,7 @@ def _draw_mouth(
     arc = (1 - t**2).clip(-0.5, 1)
     bend = t.clip(-1.2, 1.2) ** 2
     y = y - p["mouth_y"] + 0.03 * au[17] - 0.02 * au[26]
-    # The line where the lips meet: its corners go up and down, its middle is lifted by AU10 and AU17.
+    # Line where the lips meet: its corners move up and down, and AU10 and AU17 raise its middle.
     line = bend * (0.115 * depress - 0.135 * pull + 0.02 * mixed(20)) + 0.035 * pull - 0.055 * au[17] * arc
     line = line + 0.012 * np.cos(3.1 * t) * (1 - au[25].clip(0, 1))
     lift = (0.075 * au[10] + 0.035 * au[9]) * arc
@@ -269,7 +269,7 @@ def _draw_mouth(
 
 
 def _draw_glasses(canvas: Canvas, p: dict[str, Array], x: Array, y: Array) -> None:
-    """Draw the frames of those who wear glasses."""
+    """Draw glasses."""
     lens = np.abs(_ellipse(np.abs(x) - p["eye_x"], y - p["eye_y"] - 0.03, 0.25, 0.20)) - 0.014
     bridge = np.maximum(np.abs(y - p["eye_y"]) - 0.014, np.abs(x) - p["eye_x"] + 0.24)
     canvas.paint(0.12, 0.85 * p["glasses"] * canvas.inside(np.minimum(lens, bridge)))
@@ -286,7 +286,7 @@ def _draw_fringe(canvas: Canvas, p: dict[str, Array], head: Array) -> None:
 
 
 def _draw_cover(canvas: Canvas, p: dict[str, Array]) -> None:
-    """Draw something that hides a part of a few faces: a hand, a scarf, somebody's back."""
+    """Draw an object that occludes part of a few faces, such as a hand or a scarf."""
     v = canvas.view
     across, down = canvas.u - v["cover_x"], canvas.v - v["cover_y"]
     cos, sin = np.cos(v["cover_angle"]), np.sin(v["cover_angle"])

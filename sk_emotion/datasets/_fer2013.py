@@ -1,4 +1,4 @@
-"""FER2013, in any of the forms in which it goes around."""
+"""Load FER2013 in any of its common file formats."""
 
 import lzma
 import os
@@ -58,9 +58,9 @@ def load_fer2013(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load FER2013 from a file or folder: 48 x 48 grey faces of seven classes.
+    """Load FER2013 from a file or folder: 48 x 48 grayscale faces of seven classes.
 
-    The faces of the challenge at ICML 2013 [1]_. Nothing is downloaded.
+    The faces of a challenge at ICML 2013 [1]_. Nothing is downloaded.
 
     Parameters
     ----------
@@ -68,20 +68,20 @@ def load_fer2013(
         One of
 
         - the official ``fer2013.csv`` or ``icml_face_data.csv``, with the columns ``emotion``, ``pixels`` and
-          ``Usage`` in any order, or Kaggle's ``train.csv``, without ``Usage``: all of it is the Training part. Emotions
-          are codes from 0 to 6 or names. A ``.tsv`` or ``.txt`` of such a table, and a ``.gz``, ``.bz2``, ``.xz`` or
-          ``.zip`` of one such file are read as they are;
+          ``Usage`` in any order, or Kaggle's ``train.csv`` without ``Usage``, which is the Training part. Emotions
+          are codes from 0 to 6 or names. A ``.tsv`` or ``.txt`` of such a table, or a ``.gz``, ``.bz2``, ``.xz`` or
+          ``.zip`` of one such file, can be read directly;
         - an ``.npz`` with the arrays ``images``, ``labels``, ``usage``, ``class_names`` and ``usage_names``;
-        - a folder with ``train/<emotion>/`` and ``test/<emotion>/``, as on Kaggle, where ``test`` often holds the rows
-          of PublicTest and PrivateTest together;
-        - a folder that holds one of these files.
+        - a folder with ``train/<emotion>/`` and ``test/<emotion>/``, as on Kaggle, where ``test`` often contains both
+          PublicTest and PrivateTest;
+        - a folder that contains one of these files.
     subset : {"train", "validation", "test", "all"}, default="train"
-        Which part: Training, PublicTest, PrivateTest (these names are taken, too), or all that is there, in the order
-        of the file and whatever ``Usage`` says.
+        The part to load: Training, PublicTest, PrivateTest (these names are accepted, too), or all rows in the order of
+        the file, whatever their ``Usage``.
     return_X_y : bool, default=False
-        Whether to give ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether to give pandas objects.
+        Whether to return pandas objects.
 
     Returns
     -------
@@ -91,20 +91,20 @@ def load_fer2013(
         - ``data``: ndarray of shape (n_samples, 48, 48), dtype=uint8; with `as_frame` a DataFrame of 2304 columns.
         - ``target``: ndarray of str of shape (n_samples,): anger, disgust, fear, happiness, neutral, sadness, surprise.
         - ``target_names``: ndarray of str, the classes, sorted.
-        - ``groups``: ndarray of int of shape (n_samples,), dtype=int64. Rows with the same pixels share a number:
-          FER2013 holds many copies, some with different labels.
+        - ``groups``: ndarray of int of shape (n_samples,), dtype=int64. Images with identical pixels share a number:
+          FER2013 contains many copies, some with different labels.
         - ``frame``: with `as_frame`, the DataFrame with ``label`` and ``group``; else None.
         - ``DESCR``: str.
 
-        Or, with `return_X_y`, the tuple ``(data, target)``.
+        With `return_X_y`, the tuple ``(data, target)``.
 
     Raises
     ------
     DatasetNotFoundError
-        If there is no such file or folder.
+        If the file or folder does not exist.
     DatasetError
-        If it is not FER2013, the file is cut off, a row is broken, its ``Usage`` is none of the three while one of
-        them is asked for, or the subset is not in it. No row is left out in silence.
+        If it is not FER2013, the file is truncated, a row is invalid, its ``Usage`` is none of the three while one of
+        them is requested, or the subset is missing. No row is dropped silently.
 
     References
     ----------
@@ -133,7 +133,7 @@ def load_fer2013(
         labels,
         _group_copies(images),
         name=f"FER2013 from '{source}', subset {part!r}.",
-        notes=["Rows with the same pixels are grouped."],
+        notes=["Images with identical pixels are grouped."],
         return_X_y=return_X_y,
         as_frame=as_frame,
     )
@@ -141,11 +141,11 @@ def load_fer2013(
 
 def _find_source(path: Path) -> Path:
     """Find the file or folder to read."""
-    # os.path's, since that of pathlib raises an OSError for a name that is too long.
+    # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(path):
         raise DatasetNotFoundError(f"load_fer2013: there is no {show_missing(path)}. {_FORMS}")
     if path.is_dir():
-        # Beside folders of photos, a train.csv is a list of them.
+        # Next to folders of photos, a train.csv is a list of them.
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES
         names = (name + ending for name in files for ending in ("", *_ARCHIVES))
         return next((path / name for name in names if (path / name).is_file()), path)
@@ -160,7 +160,7 @@ def _refuse_absent(path: Path, wanted: list[str], present: list[str]) -> None:
 
 
 def _choose_rows(path: Path, usage: NDArray[Any], parts: list[str]) -> NDArray[np.intp]:
-    """Return the rows of a part, or all; rows that belong to no part are an error if one is asked for."""
+    """Return the rows of a part, or all; raise if a part is requested and rows belong to none."""
     if len(parts) > 1:
         return np.arange(len(usage))
     known = list(_OFFICIAL.values())
@@ -168,7 +168,7 @@ def _choose_rows(path: Path, usage: NDArray[Any], parts: list[str]) -> NDArray[n
     if len(foreign):
         found = name_some(np.unique(usage[foreign]).tolist())
         raise DatasetError(
-            f"load_fer2013: '{path}' has the Usage {found} in {_name_rows(foreign)}; "
+            f"load_fer2013: '{path}' has Usage {found} in {_name_rows(foreign)}; "
             f"expected {', '.join(known)}. Correct it, or load all rows with subset='all'."
         )
     _refuse_absent(path, parts, [part for part, name in _OFFICIAL.items() if (usage == name).any()])
@@ -196,27 +196,27 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
     if len(unknown):
         raise DatasetError(
             f"load_fer2013: '{path}', row {rows[unknown[0]]}: emotion is {emotions[unknown[0]]!r:.60}, expected 0 to "
-            f"6, or one of {', '.join(_CLASSES)}. It is none of them in {_name_rows(rows[unknown])}."
+            f"6, or one of {', '.join(_CLASSES)}. Invalid: {_name_rows(rows[unknown])}."
         )
     pixels = table["pixels"].to_numpy(dtype=object)
     images = np.empty((len(rows), _SIDE, _SIDE), dtype=np.uint8)
     broken = [row for image, row in zip(images, rows, strict=True) if not _parse_pixels(pixels[row], image)]
-    # A last row that is cut off, also of another part, says that more rows may be missing.
+    # A truncated last row, even of another part, means that more rows may be missing.
     if rows[-1] != last and not _parse_pixels(pixels[last], np.empty_like(images[0])):
         broken.append(last)
     if broken:
         numbers = _split_pixels(pixels[broken[0]])
-        extent = f", and reaches from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
+        extent = f"; got values from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
         raise DatasetError(
             f"load_fer2013: '{path}', row {broken[0]} (the first is 0) has {len(numbers)} numbers, expected "
-            f"{_SIDE * _SIDE} whole ones from 0 to 255 with blanks between them{extent}. Broken: "
-            f"{_name_rows(broken)}. Get the file anew: it is cut off or was changed."
+            f"{_SIDE * _SIDE} integers from 0 to 255, separated by spaces{extent}. Invalid: "
+            f"{_name_rows(broken)}. Download the file again: it is truncated or was modified."
         )
     return images, labels
 
 
 def _read_columns(path: Path) -> pd.DataFrame:
-    """Read the columns ``emotion``, ``pixels`` and, if there is one, ``usage``, as text."""
+    """Read the columns ``emotion``, ``pixels`` and, if present, ``usage``, as text."""
     as_text: dict[str, Any] = {
         "dtype": str,
         "keep_default_na": False,
@@ -226,17 +226,17 @@ def _read_columns(path: Path) -> pd.DataFrame:
     }
     try:
         with warnings.catch_warnings():
-            # Fields that it would drop are a ParserWarning.
+            # pandas issues a ParserWarning for fields that it drops.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             heads = {mark: pd.read_csv(path, sep=mark, header=None, nrows=1, **as_text) for mark in ",;\t"}
             mark = max(heads, key=lambda mark: heads[mark].shape[1])
             table = pd.read_csv(path, sep=mark, **as_text)
     except _UNREADABLE as error:
         raise DatasetError(
-            f"load_fer2013: '{path}' is neither .csv nor .npz of FER2013, or is damaged ({type(error).__name__}: "
+            f"load_fer2013: '{path}' is neither a .csv nor an .npz of FER2013, or is damaged ({type(error).__name__}: "
             f"{str(error).strip()}). {_FORMS}"
         ) from error
-    # As they are in the file, since pandas renames those that are there twice.
+    # The names in the file, since pandas renames duplicates.
     header = heads[mark].iloc[0].str.strip().tolist()
     table.columns = pd.Index([name.casefold() for name in header])
     used = [name for name in ("emotion", "pixels", "usage") if name in table.columns]
@@ -251,24 +251,24 @@ def _read_columns(path: Path) -> pd.DataFrame:
 
 
 def _ends_in_whole_line(path: Path) -> bool:
-    """Tell whether the last row was written to its end; an archive says nothing of it."""
+    """Return whether the last row ends in a line break; unknown for an archive."""
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return path.suffix.lower() not in _ARCHIVES and file.read() in (b"\n", b"\r")
 
 
 def _refuse_cut(path: Path, usage: NDArray[np.str_]) -> None:
-    """Refuse a file that ends within a word of its last row."""
+    """Reject a file that ends within the last value of its last row."""
     last, others = str(usage[-1]), {*_OFFICIAL.values(), *usage[:-1].tolist()}
     if last not in others and any(name.startswith(last) for name in others):
         raise DatasetError(
-            f"load_fer2013: '{path}' seems to be cut off in its last row, row {len(usage) - 1} (the first is 0): its "
-            f"Usage is {last!r}. Get the file anew, or correct or drop the row."
+            f"load_fer2013: '{path}' seems to be truncated in its last row, row {len(usage) - 1} (the first is 0): its "
+            f"Usage is {last!r}. Download the file again, or correct or drop the row."
         )
 
 
 def _read_emotion(text: str) -> str:
-    """Return the class of a code or name; nothing if it is none of the seven."""
+    """Return the class of a code or name; an empty string if it is none of the seven."""
     try:
         code = float(text)
     except ValueError:
@@ -278,7 +278,7 @@ def _read_emotion(text: str) -> str:
 
 
 def _parse_pixels(text: str, image: NDArray[np.uint8]) -> bool:
-    """Write the pixels of a row into an image, and tell whether they are what they should be."""
+    """Parse the pixels of a row into an image; return whether they are valid."""
     pixels = _split_pixels(text)
     whole = len(pixels) == image.size and pixels.min() >= 0 and pixels.max() <= 255
     if whole:
@@ -287,11 +287,11 @@ def _parse_pixels(text: str, image: NDArray[np.uint8]) -> bool:
 
 
 def _split_pixels(text: str) -> NDArray[np.int64]:
-    # Five times faster than splitting; text with anything but numbers in it warns, or raises in a later NumPy.
+    # Five times as fast as str.split; other text than numbers warns, or raises in later versions of NumPy.
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            # In fewer bits, 65664 would be 128.
+            # With fewer bits, 65664 would become 128.
             return np.fromstring(text, dtype=np.int64, sep=" ")
         except (DeprecationWarning, ValueError):
             return np.empty(0, dtype=np.int64)
@@ -303,31 +303,31 @@ def _read_npz(path: Path, parts: list[str]) -> _Part:
             names = ("images", "labels", "usage", "class_names", "usage_names")
             images, labels, usage, class_names, usage_names = (file[name] for name in names)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"load_fer2013: '{path}' is no .npz of FER2013 ({error}). {_FORMS}") from error
+        raise DatasetError(f"load_fer2013: '{path}' is not an .npz of FER2013 ({error}). {_FORMS}") from error
     n = len(images)
     if images.dtype != np.uint8 or images.shape != (n, _SIDE, _SIDE) or labels.shape != (n,) or usage.shape != (n,):
         raise DatasetError(
-            f"load_fer2013: '{path}' holds images {images.shape} {images.dtype}, labels {labels.shape} and usage "
-            f"{usage.shape}, expected n images of 48 x 48 as uint8, and n of the others."
+            f"load_fer2013: '{path}' has images {images.shape} {images.dtype}, labels {labels.shape} and usage "
+            f"{usage.shape}, expected n images of 48 x 48 as uint8, and n labels and usages."
         )
     for name, codes, names in (("labels", labels, class_names), ("usage", usage, usage_names)):
         outside = np.flatnonzero(~np.isin(codes, range(len(names))))
         if len(outside):
             raise DatasetError(
-                f"load_fer2013: '{path}' holds {name} beyond class_names or usage_names in {_name_rows(outside)}. "
+                f"load_fer2013: '{path}' has {name} outside of class_names or usage_names in {_name_rows(outside)}. "
                 f"{_FORMS}"
             )
     if not n:
-        raise DatasetError(f"load_fer2013: '{path}' holds no images. {_FORMS}")
+        raise DatasetError(f"load_fer2013: '{path}' contains no images. {_FORMS}")
     classes = normalize_emotions(class_names)
     if unknown := sorted(map(str, {*classes.tolist()} - {*_CLASSES})):
-        raise DatasetError(f"load_fer2013: '{path}' holds the classes {name_some(unknown)}, expected {list(_CLASSES)}.")
+        raise DatasetError(f"load_fer2013: '{path}' has the classes {name_some(unknown)}, expected {list(_CLASSES)}.")
     rows = _choose_rows(path, usage_names[usage.astype(np.intp)], parts)
     return images[rows], classes[labels[rows].astype(np.intp)]
 
 
 def _find_parts(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """Find the folders of each part, and name others that hold emotions."""
+    """Return the folders of each part, and the names of other folders with emotions."""
     folders = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not is_hidden(entry.name)]
     found = {part: [entry for entry in folders if entry.name.casefold() in _FOLDERS[part]] for part in _FOLDERS}
     known = {name for names in _FOLDERS.values() for name in names}
@@ -342,11 +342,11 @@ def _find_parts(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
 def _read_folder(path: Path, parts: list[str]) -> _Part:
     where, others = _find_parts(path)
     if not where:
-        raise DatasetError(f"load_fer2013: '{path}' holds none of {list(_FILES)}, and no folder train. {_FORMS}")
+        raise DatasetError(f"load_fer2013: '{path}' contains none of {list(_FILES)}, and no folder train. {_FORMS}")
     if others and len(parts) > 1:
         names = ", ".join(name for names in _FOLDERS.values() for name in names)
         raise DatasetError(
-            f"load_fer2013: '{path}' also holds {name_some(others)}, which is none of {names}. Rename it, or load "
+            f"load_fer2013: '{path}' also contains {name_some(others)}, which is none of {names}. Rename it, or load "
             "it by itself with load_face_folder."
         )
     _refuse_absent(path, parts, list(where))
@@ -359,17 +359,17 @@ def _read_folder(path: Path, parts: list[str]) -> _Part:
         if looks_like_photo(path / name)
     ]
     if unlisted:
-        raise DatasetError(f"load_fer2013: '{path}' holds {name_some(unlisted)}, which cannot be listed.")
+        raise DatasetError(f"load_fer2013: '{path}' contains {name_some(unlisted)}, which cannot be listed.")
     if loose := [name for name in photos if name.count("/") < 2]:
         raise DatasetError(
-            f"load_fer2013: '{path}' holds {len(loose)} photos in no folder of an emotion: {name_some(loose)}. "
+            f"load_fer2013: '{path}' contains {len(loose)} photos outside of emotion folders: {name_some(loose)}. "
             "Move them."
         )
     labels = [normalize_emotion(name.split("/")[1]) for name in photos]
     unknown = sorted(set(labels) - set(_CLASSES))
     if unknown or not photos:
         found = f"the classes {name_some(unknown)}" if unknown else "no images"
-        raise DatasetError(f"load_fer2013: '{path}' holds {found}, expected {list(_CLASSES)}. Use load_face_folder.")
+        raise DatasetError(f"load_fer2013: '{path}' contains {found}, expected {list(_CLASSES)}. Use load_face_folder.")
     return np.stack([_read_image(path / name) for name in photos]), np.array(labels)
 
 
@@ -377,7 +377,7 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
         pixels = np.asarray(decode_picture(path).convert("L"))
     except ImageReadError as error:
-        raise DatasetError(f"load_fer2013: '{path}' {error}. Get it anew, or remove it.") from error
+        raise DatasetError(f"load_fer2013: '{path}' {error}. Download it again, or remove it.") from error
     if pixels.shape != (_SIDE, _SIDE):
         raise DatasetError(
             f"load_fer2013: '{path}' has {pixels.shape[1]} x {pixels.shape[0]} pixels, expected 48 x 48. "
@@ -387,6 +387,6 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def _group_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Number rows so that those with the same pixels share a number."""
+    """Number images so that those with identical pixels share a number."""
     first: dict[bytes, int] = {}
     return number_by_appearance(np.array([first.setdefault(image.tobytes(), len(first)) for image in images]))

@@ -1,4 +1,4 @@
-"""Photos sorted into folders, one for each emotion."""
+"""Load photos from folders named by emotion."""
 
 import itertools
 import os
@@ -25,15 +25,15 @@ from ._labels import find_unnamed, is_split, label_files, map_labels, warn_of_no
 from ._shards import PICTURES
 
 _HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
-_ADVICE = "Give a folder that holds one folder of photos for each emotion."
+_ADVICE = "Pass a folder that contains one folder of photos per emotion."
 _INNERMOST = r"r'([^/]+)/[^/]+$'"
-# How JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF and HEIF begin.
+# Signatures of JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF and HEIF.
 _BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|P[1-6]\s|....ftyp", re.DOTALL)
 
 
 @dataclass
 class _Contents:
-    """What a folder holds: readable photos, and what was left out."""
+    """Contents of a folder: readable photos, and what was left out."""
 
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -66,45 +66,46 @@ def load_face_folder(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load photos from a folder that holds one folder for each emotion.
+    """Load photos from a folder that contains one folder per emotion.
 
-    Folders inside a class folder belong to that class. A photo is known by its content, whatever its name ends with.
-    Hidden files are passed over; other files that are no whole photo, or larger than :class:`~sk_emotion.FaceLoader`
-    takes by default, are left out with a warning. Each photo is decoded once, small, to know that. A symbolic link is
-    what it leads to, but for one to a folder around it, which is passed over.
+    Folders inside a class folder belong to that class. Photos are recognized by content, whatever their file suffix.
+    Hidden files are ignored; other files that are not intact photos, or exceed the default limits of
+    :class:`~sk_emotion.FaceLoader`, are left out with a warning. To this end, each photo is decoded once at low
+    resolution. Symbolic links are followed, except those to a parent folder.
 
-    With `label`, photos may lie anywhere below the folder, and their paths say what they show.
+    With `label`, photos may be anywhere below the folder, and their labels are extracted from their paths.
 
     Parameters
     ----------
     path : str or path-like
-        The folder.
+        Path of the folder.
     label : str, compiled regular expression or callable, default=None
-        Where the label of a photo is, if it is not the name of the folder:
+        How to extract the label of a photo, if it is not the name of its folder:
 
-        - a regular expression, whose first group is the label, as in ``r"_(happy|sad)_\\d+\\.jpg$"``. It is searched in
+        - a regular expression whose first group is the label, as in ``r"_(happy|sad)_\\d+\\.jpg$"``. It is searched in
           the path relative to `path`, with ``/`` between folders. Photos that it does not match are skipped with a
           warning;
         - a function of the photo's ``pathlib.Path`` that returns the label as str or int, or None to skip the
           photo.
     labels : mapping, default=None
-        From names of folders, or what `label` finds, to classes, as in ``{1: "surprise", "AF": "fear"}``; None leaves
-        out. A number and its text are the same key. A name that is missing in it must be that of an emotion. Classes
-        of your own, such as calm and tense, are named in it to say that they are meant; so are parts of a split, which
-        are refused otherwise.
+        Mapping from folder names, or labels extracted by `label`, to classes, as in ``{1: "surprise", "AF": "fear"}``;
+        names mapped to None are left out. A number and its text are the same key. Names that are not in the mapping
+        must be emotions. Add custom classes, such as calm and tense, to mark them as intended; also names of parts of a
+        split, which are rejected otherwise.
     groups : {"duplicates"}, regular expression, mapping or None, default="duplicates"
-        What must not be on two sides of a split:
+        Groups of photos that must not be split between training and test:
 
-        - ``"duplicates"``: near copies of a photo, by :func:`find_duplicates`;
-        - another string: a regular expression that finds the person in the photo's path, as in ``r"subject(\\d+)"``.
-          The group is what the part named ``person`` matches, as in ``r"(?P<person>[a-z]+)_\\d+"``, else its first
-          part in brackets, else the whole match. The path is relative to `path` and has ``/`` between folders;
-        - a mapping from that relative path, or from the file's name alone, to the group;
+        - ``"duplicates"``: near-duplicates, found by :func:`find_duplicates`;
+        - another string: a regular expression that extracts the person from the photo's path, as in
+          ``r"subject(\\d+)"``.
+          The group is the match of the group named ``person``, as in ``r"(?P<person>[a-z]+)_\\d+"``, else of the first
+          group, else the whole match. The path is relative to `path`, with ``/`` between folders;
+        - a mapping from that relative path, or from the file name alone, to the group;
         - ``None``: no groups.
     return_X_y : bool, default=False
-        Whether to give ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether to give pandas objects.
+        Whether to return pandas objects.
 
     Returns
     -------
@@ -113,27 +114,27 @@ def load_face_folder(
 
         - ``data``: ndarray of str objects of shape (n_samples,), the paths; with `as_frame` a DataFrame with the column
           ``image``. Sorted by emotion, then by name.
-        - ``target``: ndarray of str of shape (n_samples,), the names of the folders, what `label` finds, or what
-          `labels` makes of it, as standard names where :func:`~sk_emotion.normalize_emotion` knows them (``happy`` and
+        - ``target``: ndarray of str of shape (n_samples,), the folder names or extracted labels, mapped by
+          `labels`, as standard names where :func:`~sk_emotion.normalize_emotion` knows them (``happy`` and
           ``Happiness`` become one class; ``01`` stays ``01``); with `as_frame` a Series.
         - ``target_names``: ndarray of str, the classes, sorted.
         - ``groups``: ndarray of int or str of shape (n_samples,), or None.
         - ``frame``: with `as_frame`, a DataFrame with the columns ``image``, ``label`` and, where there are groups,
           ``group``; else None.
         - ``skipped``: ndarray of str objects, the paths of photos for which `label` or `labels` says nothing or None.
-        - ``DESCR``: str, how many photos of which class, what was left out, how many groups, and with
-          ``groups="duplicates"`` which photos are near copies of photos with another label.
+        - ``DESCR``: str, the number of photos per class, files left out, number of groups, and with
+          ``groups="duplicates"`` the photos that are near-duplicates of photos with another label.
 
         Or, with `return_X_y`, the tuple ``(data, target)``.
 
     Raises
     ------
     DatasetNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     DatasetError
-        If it is a file, holds no class folders or no photos or one class alone; if its folders are parts of a split or
-        hold the same emotions again; if `label` or `groups` is no valid regular expression; if `label` matches nothing,
-        fails or returns no label; or if a photo has no group or no class in `labels`.
+        If the path is a file; if the folder contains no class folders, no photos or a single class; if its folders are
+        parts of a split or contain the same emotions again; if `label` or `groups` is not a valid regular expression;
+        if `label` matches nothing, raises or returns no label; or if a photo has no group or no class in `labels`.
 
     Warns
     -----
@@ -144,7 +145,7 @@ def load_face_folder(
     See Also
     --------
     load_face_table : Load photos listed in a table.
-    FaceLoader : Make arrays of the paths.
+    FaceLoader : Load the photos as arrays.
 
     Examples
     --------
@@ -168,7 +169,7 @@ def load_face_folder(
     target = np.array(contents.labels)
     if not contents.names:
         advice = _describe_skipped(contents) if contents.skipped else _ADVICE
-        raise DatasetError(f"load_face_folder: '{root}' holds no photos. {_describe_left_out(contents)}{advice}")
+        raise DatasetError(f"load_face_folder: '{root}' contains no photos. {_describe_left_out(contents)}{advice}")
     skipped = f"{_describe_skipped(contents)} " if contents.skipped else ""
     hint = f"{_describe_left_out(contents)}{skipped}{_advise(root, target[0])}"
     check_classes(target, f"load_face_folder: '{root}'", hint)
@@ -201,21 +202,21 @@ def load_face_folder(
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a file or folder of this name is none of the user's."""
+    """Return whether a file or folder is hidden or created by the system."""
     return name.startswith(".") or name.casefold() in _HIDDEN
 
 
 def _refuse_no_folder(root: Path) -> None:
-    # os.path's, since that of pathlib raises an OSError for a name that is too long.
+    # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(root):
         raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
     if not root.is_dir():
-        hint = "Read a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
+        hint = "Load a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
 
 
 def _find_class_folders(root: Path, labels: Mapping[Any, Any] | None) -> list[str]:
-    """Name the class folders, or say why they cannot be what was meant."""
+    """Return the names of the class folders; raise if they cannot be classes."""
     _refuse_no_folder(root)
     around = _folders_around(root)
     try:
@@ -223,28 +224,28 @@ def _find_class_folders(root: Path, labels: Mapping[Any, Any] | None) -> list[st
         folders = [entry.name for entry in entries if entry.is_dir() and not _leads_back(entry, around)]
     except OSError as error:
         raise DatasetError(
-            f"load_face_folder: '{root}' cannot be listed ({type(error).__name__}: {error}). Get the right to read it."
+            f"load_face_folder: '{root}' cannot be listed ({type(error).__name__}: {error}). Check its permissions."
         ) from error
     if not folders:
-        found = f"{len(entries)} files, but no folders" if entries else "nothing"
+        found = f"contains {len(entries)} files, but no folders" if entries else "is empty"
         raise DatasetError(
-            f"load_face_folder: '{root}' holds {found}. Put the photos of each emotion into a folder of their own, "
-            "say with label= which part of the file names is the emotion, or list them with their labels in a table "
+            f"load_face_folder: '{root}' {found}. Put the photos of each emotion into a folder of their own, "
+            "extract the emotion from the file names with label=, or list the photos with their labels in a table "
             "for load_face_table."
         )
     parts = [name for name in find_unnamed(folders, labels) if is_split(name)]
     if len(parts) > 1 or parts == folders:
         first = next((name for name in parts if name.casefold().startswith("train")), parts[0])
         raise DatasetError(
-            f"load_face_folder: '{root}' holds {name_some(parts)}, which are parts of a split, not emotions. "
-            f"Load one of them, for instance '{root / first}', or all with label={_INNERMOST}, which takes the label "
-            "from the innermost folder."
+            f"load_face_folder: '{root}' contains {name_some(parts)}, which are parts of a split, not emotions. "
+            f"Load one of them, such as '{root / first}', or all of them with label={_INNERMOST}, which takes the "
+            "label from the innermost folder."
         )
     return folders
 
 
 def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
-    """Refuse folders that hold the same emotions again, inside them."""
+    """Reject folders that contain the same emotions again."""
     below: dict[str, set[str]] = {}
     for folder in {name.rpartition("/")[0] for name in files}:
         top, *inner = folder.split("/")
@@ -259,25 +260,25 @@ def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
     if refused and len(below) > 1:
         again = ", ".join(sorted(set().union(*(others[top] for top in refused))))
         raise DatasetError(
-            f"load_face_folder: '{root}' holds {name_some(refused)}, which hold the same emotions again ({again}): "
-            f"parts of a split, or persons, not emotions. Load one of them, for instance '{root / refused[0]}', or all "
-            f"with label={_INNERMOST}, which takes the label from the innermost folder."
+            f"load_face_folder: '{root}' contains {name_some(refused)}, which contain the same emotions again "
+            f"({again}): parts of a split, or persons, not emotions. Load one, such as '{root / refused[0]}', or "
+            f"all of them with label={_INNERMOST}, which takes the label from the innermost folder."
         )
 
 
 def _folders_around(root: Path) -> frozenset[str]:
-    """Return a folder and all those around it, without symbolic links."""
+    """Return a folder and all of its parents, with symbolic links resolved."""
     real = Path(os.path.realpath(root))
     return frozenset(map(str, (real, *real.parents)))
 
 
 def _leads_back(path: str | Path, around: frozenset[str]) -> bool:
-    """Tell whether this is a symbolic link to one of the folders around it, in which it would be again."""
+    """Return whether a path is a symbolic link to one of its parents."""
     return os.path.islink(path) and os.path.realpath(path) in around
 
 
 def list_files(root: Path, start: str, unlisted: list[str]) -> list[str]:
-    """List the files in a folder below the root, relative to the root, with ``/`` between names; hidden ones not.
+    """List the files below a folder, relative to the root, with ``/`` between names, without hidden ones.
 
     Folders that cannot be listed are added to `unlisted`.
     """
@@ -301,7 +302,7 @@ def list_files(root: Path, start: str, unlisted: list[str]) -> list[str]:
 
 
 def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapping[Any, Any] | None) -> _Contents:
-    """Read each file once, and sort photos from what is none."""
+    """Read each file once, and separate photos from other files."""
     contents = _Contents()
     if folders is None:
         _refuse_no_folder(root)
@@ -346,11 +347,11 @@ def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapp
 
 
 def looks_like_photo(path: Path) -> bool:
-    """Tell whether a file has the ending or the beginning of a photo."""
+    """Return whether a file has the suffix or the signature of an image."""
     if path.suffix.lower().removeprefix(".") in PICTURES:
         return True
     try:
-        # A pipe would be waited for.
+        # Opening a pipe would block.
         if not os.path.isfile(path):
             return False
         with path.open("rb") as file:
@@ -360,60 +361,60 @@ def looks_like_photo(path: Path) -> bool:
 
 
 def _describe_left_out(contents: _Contents) -> str:
-    """Say what was left out, in sentences that end with a blank; nothing if nothing was."""
+    """Describe what was left out, in sentences that end with a space; empty if nothing was."""
     text = ""
     if contents.left_out:
         text += (
-            "Left out, as no image, a damaged one, or one too large: "
+            "Left out (not an image, damaged or too large): "
             f"{len(contents.left_out)} ({name_some(contents.left_out)}). "
         )
     if contents.unlisted:
         text += f"Folders that cannot be read: {len(contents.unlisted)} ({name_some(contents.unlisted)}). "
     if contents.loose:
-        text += f"Left out, as in no class folder: {len(contents.loose)} ({name_some(contents.loose)}). "
+        text += f"Left out (not in a class folder): {len(contents.loose)} ({name_some(contents.loose)}). "
     if contents.empty:
         text += f"Folders without photos: {name_some(contents.empty)}. "
     return text
 
 
 def _describe_skipped(contents: _Contents) -> str:
-    return f"Skipped, as without a label: {len(contents.skipped)} ({name_some(contents.skipped)})."
+    return f"Skipped (no label): {len(contents.skipped)} ({name_some(contents.skipped)})."
 
 
 def _warn_of_left_out(root: Path, contents: _Contents, *, matched: bool) -> None:
     text = _describe_left_out(contents)
-    # A function or a mapping skips on purpose, a pattern need not.
+    # Functions and mappings skip files on purpose; a pattern may do so by mistake.
     if matched and contents.skipped:
         text += _describe_skipped(contents)
     if text := text.strip():
-        # The level of the caller of load_face_folder, above scikit-learn's check of its parameters.
+        # Point to the caller of load_face_folder, above scikit-learn's parameter validation.
         warnings.warn(f"load_face_folder: '{root}': {text}", DatasetWarning, stacklevel=4)
 
 
 def _advise(root: Path, label: str) -> str:
-    """Say what to do about a single class, which often is a folder around the class folders."""
+    """Return advice for a single class, which is often a folder around the class folders."""
     inner = root / label
     if inner.is_dir() and sum(entry.is_dir() and not is_hidden(entry.name) for entry in inner.iterdir()) > 1:
         return f"Did you mean '{inner}'?"
     if is_known_emotion(label):
-        return "Add a folder with photos of another."
-    return "Add a folder with photos of another, or say with label= which part of the paths is the emotion."
+        return "Add a folder with photos of another class."
+    return "Add a folder with photos of another class, or extract the emotion from the paths with label=."
 
 
 def _describe_merged(contents: _Contents) -> list[str]:
-    """Say which folders became one class."""
+    """Describe which folders were merged into one class."""
     folders: dict[str, list[str]] = {}
     for label, given in zip(contents.labels, contents.given, strict=True):
         known = folders.setdefault(label, [])
         if given not in known:
             known.append(given)
-    return [f"{label} is {name_some(known)} together." for label, known in folders.items() if len(known) > 1]
+    return [f"{label} combines {name_some(known)}." for label, known in folders.items() if len(known) > 1]
 
 
 def _describe_grouping(groups: Any) -> str:
     if groups is None:
-        return "Nothing says which photos belong together."
+        return "No groups were requested."
     if isinstance(groups, str | re.Pattern):
         pattern = getattr(groups, "pattern", groups)
-        return "Near duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {pattern!r}."
+        return "Near-duplicates are grouped." if groups == "duplicates" else f"Grouped by the pattern {pattern!r}."
     return "Grouped by a mapping."

@@ -1,4 +1,4 @@
-"""Faces drawn on the spot, for examples, tests and benchmarks that need no download."""
+"""Generate cartoon faces for examples, tests and benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -15,7 +15,7 @@ from ..utils._resources import check_memory
 from ._action_units import PROTOTYPES, draw_action_units
 from ._cartoon import Array, Canvas, render
 
-# About the pixels of 64 small faces: the temporaries of one chunk then stay in a CPU's cache.
+# About 64 small faces per chunk, so that the temporaries fit into the CPU cache.
 _PIXELS_PER_CHUNK = 64 * 48 * 48
 
 
@@ -43,55 +43,54 @@ def make_faces(
     color: bool = False,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.str_], NDArray[np.int64]]:
-    """Draw faces that show emotions.
+    """Generate cartoon faces that show emotions.
 
-    Each emotion is drawn from the action units of the Facial Action Coding System [1]_ that belong to it [2]_; pain
-    is drawn from those of the Prkachin and Solomon Pain Intensity, AU4 + max(AU6, AU7) + max(AU9, AU10) + AU43 [3]_.
-    Subjects differ in the geometry of the face, skin, hair, beard and glasses. Samples of a subject differ in pose,
-    light, contrast, sharpness, symmetry and in how strongly the emotion shows; a few faces are partly covered.
+    Each emotion is drawn from its action units [2]_ in the Facial Action Coding System [1]_; pain is drawn from those
+    of the Prkachin and Solomon Pain Intensity, AU4 + max(AU6, AU7) + max(AU9, AU10) + AU43 [3]_. Subjects differ in the
+    geometry of the face, skin, hair, beard and glasses. Samples of a subject differ in pose, light, contrast,
+    sharpness, symmetry and intensity of the emotion; a few faces are partly occluded.
 
-    The faces are cartoons. They are for examples, tests and benchmarks: a model trained on them knows nothing of
-    people.
+    The faces are cartoons for examples, tests and benchmarks only: a model trained on them does not work on photos.
 
     Parameters
     ----------
     n_samples : int, default=600
         Number of faces.
     emotions : sequence of str, default=EMOTIONS
-        What to draw, by any name that :func:`~sk_emotion.normalize_emotion` knows: the six of
+        The emotions, by any name that :func:`~sk_emotion.normalize_emotion` knows: the six of
         :data:`~sk_emotion.EMOTIONS`, ``"neutral"``, ``"surprise"`` and ``"contempt"``.
     image_size : int, default=48
         Height and width of a face in pixels, at least 16.
     weights : array-like of shape (n_emotions,) or dict, default=None
-        Proportions of the emotions, in the order of `emotions` or by name; they need not sum to 1. A dict may leave
-        emotions out, which gives them 0. An emotion of positive weight gets at least one face as long as there are
-        as many faces as such emotions. By default all are equally frequent.
+        Proportions of the emotions, in the order of `emotions` or by name; they need not sum to 1. Emotions missing in
+        a dict have weight 0. Every emotion of positive weight gets at least one face if there are enough faces. By
+        default, all are equally frequent.
     n_subjects : int, default=30
-        Number of different people. Each has ``n_samples / n_subjects`` faces, give or take one.
+        Number of subjects. Each has ``n_samples / n_subjects`` faces, plus or minus one.
     noise : float, default=5.0
-        Standard deviation of the pixel noise, in grey levels of 0 to 255.
+        Standard deviation of the pixel noise, in gray levels from 0 to 255.
     color : bool, default=False
-        Whether to draw in colour. The same `random_state` draws the same faces in grey.
+        Whether to return RGB faces. The same `random_state` yields the same faces in gray.
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same faces at each call.
+        Controls the random draws. Pass an int for reproducible output across multiple function calls.
 
     Returns
     -------
     X : ndarray of shape (n_samples, image_size, image_size) or (n_samples, image_size, image_size, 3), dtype=uint8
-        The faces, in grey or RGB.
+        The faces, in gray or RGB.
     y : ndarray of shape (n_samples,), dtype=str
         The standard name of the emotion of each face.
     groups : ndarray of shape (n_samples,), dtype=int64
-        The subject of each face, from 0 to ``n_subjects - 1``. Give it to a splitter such as
-        :class:`~sklearn.model_selection.StratifiedGroupKFold` to test on people not trained on.
+        The subject of each face, from 0 to ``n_subjects - 1``. Pass it to a splitter such as
+        :class:`~sklearn.model_selection.StratifiedGroupKFold` to test on unseen people.
 
     Raises
     ------
     LabelError
-        If `emotions` is empty, holds a name twice or one that cannot be drawn, or if a dict of `weights` names an
+        If `emotions` is empty, contains a name twice or one that cannot be drawn, or if a dict of `weights` contains an
         emotion that is not in `emotions`.
     DatasetError
-        If `weights` are not as many as the emotions, negative, not finite, or all 0.
+        If `weights` does not have one entry per emotion, or if its values are negative, not finite, or all 0.
 
     See Also
     --------
@@ -126,7 +125,7 @@ def make_faces(
     view = _draw_views(n_samples, rng)
 
     channels = 3 if color else 1
-    # Some ten masks of float64 are drawn for each face.
+    # About ten float64 masks per face.
     check_memory(
         (n_samples * channels + 80) * image_size**2, f"make_faces: image_size={image_size} for {n_samples} faces"
     )
@@ -143,42 +142,42 @@ def make_faces(
 
 
 def _check_emotions(emotions: Sequence[str]) -> list[str]:
-    """Give the emotions their standard names, or say which cannot be drawn."""
+    """Return the standard names of the emotions; raise for those that cannot be drawn."""
     names = [normalize_emotion(name) for name in emotions]
     known = sorted(PROTOTYPES)
     unknown = [name for name in names if name not in PROTOTYPES]
     if unknown:
-        raise LabelError(f"make_faces: emotions={unknown} cannot be drawn. Choose among {known}.")
+        raise LabelError(f"make_faces: emotions={unknown} cannot be drawn. Choose from {known}.")
     if not names or len(set(names)) < len(names):
-        raise LabelError(f"make_faces: emotions={names}, expected at least one, each once. Choose among {known}.")
+        raise LabelError(f"make_faces: emotions={names}, expected at least one, no duplicates. Choose from {known}.")
     return names
 
 
 def _check_weights(weights: Any, names: list[str]) -> NDArray[np.float64]:
-    """Give the proportions of the emotions, which sum to 1."""
+    """Return the proportions of the emotions, which sum to 1."""
     if weights is None:
         return np.full(len(names), 1 / len(names))
     if isinstance(weights, Mapping):
         by_name = {normalize_emotion(name): value for name, value in weights.items()}
         unknown = [name for name in by_name if name not in names]
         if unknown:
-            raise LabelError(f"make_faces: weights name {unknown}, expected only emotions={names}. Add or drop them.")
+            raise LabelError(f"make_faces: weights has {unknown}, which are not in emotions={names}. Add or drop them.")
         weights = [by_name.get(name, 0.0) for name in names]
     given = np.asarray(weights, dtype=np.float64)
     if given.shape != (len(names),):
         raise DatasetError(
-            f"make_faces: weights of shape {given.shape}, expected ({len(names)},). "
-            f"Give one weight for each of {names}."
+            f"make_faces: weights has shape {given.shape}, expected ({len(names)},). "
+            f"Pass one weight per emotion of {names}."
         )
     if not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
         raise DatasetError(
-            f"make_faces: weights={given.tolist()}, expected finite numbers of at least 0. Make one of them positive."
+            f"make_faces: weights={given.tolist()}, expected finite numbers of at least 0, one of them positive."
         )
     return given / given.sum()
 
 
 def _class_counts(n_samples: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Share out the samples by largest remainder, at least one for each class of positive weight."""
+    """Distribute the samples by largest remainder, at least one per class of positive weight."""
     exact = n_samples * weights
     counts = np.floor(exact).astype(np.int64)
     by_remainder = np.argsort(-(exact - counts), kind="stable")
@@ -191,10 +190,10 @@ def _class_counts(n_samples: int, weights: NDArray[np.float64]) -> NDArray[np.in
 
 
 def _draw_subjects(n: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Draw people. Lengths are in half image widths; colours are RGB of 0 to 1, of shape (n, 3)."""
+    """Draw subjects. Lengths are in half image widths; colors are RGB from 0 to 1, of shape (n, 3)."""
 
-    def spread(centre: float, deviation: float) -> Array:
-        return (centre + deviation * rng.standard_normal(n).clip(-2, 2)).astype(np.float32)
+    def spread(center: float, deviation: float) -> Array:
+        return (center + deviation * rng.standard_normal(n).clip(-2, 2)).astype(np.float32)
 
     def either(probability: float) -> Array:
         return (rng.random(n) < probability).astype(np.float32)
@@ -205,7 +204,7 @@ def _draw_subjects(n: int, rng: np.random.Generator) -> dict[str, Array]:
         return (mixed * rng.uniform(0.93, 1.07, (n, 3))).clip(0, 1).astype(np.float32)
 
     skin = between((0.40, 0.26, 0.19), (0.97, 0.80, 0.69))
-    # Hair from black to fair, but never so fair that brows vanish from a fair skin.
+    # From black to fair, but never so fair that brows vanish on fair skin.
     hair = between((0.07, 0.05, 0.04), (0.50, 0.36, 0.20)) * rng.choice([0.6, 1.0], (n, 1))
     bearded = either(0.18)
     return {
@@ -244,8 +243,8 @@ def _draw_subjects(n: int, rng: np.random.Generator) -> dict[str, Array]:
 def _draw_views(n: int, rng: np.random.Generator) -> dict[str, Array]:
     """Draw pose, light and camera. Angles are in radians, lengths in half image widths."""
 
-    def spread(centre: float, deviation: float) -> Array:
-        return (centre + deviation * rng.standard_normal(n).clip(-2.5, 2.5)).astype(np.float32)
+    def spread(center: float, deviation: float) -> Array:
+        return (center + deviation * rng.standard_normal(n).clip(-2.5, 2.5)).astype(np.float32)
 
     return {
         "roll": spread(0.0, 0.09),

@@ -1,4 +1,4 @@
-"""Labels of photos: read from their names, mapped from codes, and compared with the known emotions."""
+"""Read labels from file names, map them, and compare them with the known emotions."""
 
 import re
 import warnings
@@ -11,7 +11,7 @@ from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetWarning
 from ..preprocessing._sources import name_some
 
-# Of data sets as they come: train, Training, PublicTest, val_set, test2, fold_1.
+# Names in common data sets: train, Training, PublicTest, val_set, test2, fold_1.
 _SPLIT = re.compile(
     r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|public[ _-]?test|private[ _-]?test|hold[ _-]?out"
     r"|fold|split)([ _-]*(set|data|images|faces|split|fold|\d+))*",
@@ -22,12 +22,12 @@ _MOST_DIGITS = 100
 
 
 def is_split(name: str) -> bool:
-    """Tell whether a folder of this name is a part of a split rather than a class."""
+    """Return whether a folder name denotes a part of a split rather than a class."""
     return _SPLIT.fullmatch(name) is not None
 
 
 def find_unnamed(folders: Iterable[str], labels: Mapping[Any, Any] | None) -> list[str]:
-    """Return the folders that are no key of `labels`; those that are one are meant as classes, or left out."""
+    """Return the folders that are not keys of `labels`; the keys are explicitly mapped to classes or left out."""
     named = {_as_key(key) for key in labels or ()}
     return [name for name in folders if name.strip() not in named]
 
@@ -35,12 +35,12 @@ def find_unnamed(folders: Iterable[str], labels: Mapping[Any, Any] | None) -> li
 def label_files(
     root: Path, names: Sequence[str], label: str | re.Pattern[str] | Callable[[Path], Any]
 ) -> list[str | None]:
-    """Read the label of each file from its name; None for those that have none.
+    """Extract the label of each file from its path; None for files without one.
 
     Parameters
     ----------
     root : Path
-        The folder of the data set.
+        Folder of the data set.
     names : sequence of str
         Paths relative to it, with ``/`` between folders.
     label : str, compiled regular expression or callable
@@ -53,7 +53,7 @@ def label_files(
     Raises
     ------
     DatasetError
-        If `label` is no regular expression with a group, matches nothing, or fails or returns anything else than a str,
+        If `label` is not a regular expression with a group, matches nothing, raises, or returns anything but a str,
         an int or None.
     """
     if not isinstance(label, str | re.Pattern):
@@ -62,19 +62,19 @@ def label_files(
         pattern = re.compile(label)
     except re.error as error:
         raise DatasetError(
-            f"load_face_folder: label={label!r} is no valid regular expression ({error}). Pass one, or a function."
+            f"load_face_folder: label={label!r} is not a valid regular expression ({error}). Pass one, or a function."
         ) from error
     if not pattern.groups or isinstance(pattern.pattern, bytes):
         raise DatasetError(
-            f"load_face_folder: label={pattern.pattern!r} has no group of text, so that nothing says which part of a "
-            r"path is the label. Put this part in brackets, as in r'_(happy|sad)\.jpg'."
+            f"load_face_folder: label={pattern.pattern!r} is not a str pattern with a capturing group. Put the part of "
+            r"the path that is the label in parentheses, as in r'_(happy|sad)\.jpg'."
         )
     matches = (pattern.search(name) for name in names)
     found = [(match[1] or "").strip() or None if match else None for match in matches]
     if names and not any(found):
         raise DatasetError(
             f"load_face_folder: label={pattern.pattern!r} matches none of {len(names)} photos in '{root}': "
-            f"{name_some(names)}. It is searched in these paths, and its first group is the label: correct it."
+            f"{name_some(names)}. The pattern is searched in these paths, and its first group is the label."
         )
     return found
 
@@ -118,7 +118,7 @@ def _join_spellings(classes: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
-    """Map each distinct name or code to its class, and to None what is left out.
+    """Map each distinct name or code to its class, or to None to leave it out.
 
     Parameters
     ----------
@@ -127,18 +127,18 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
     labels : mapping or None
         From names or codes to classes, or to None. A number and its text are the same key.
     where : str
-        What holds the names, for errors.
+        Source of the names, for errors.
 
     Returns
     -------
     dict
-        From the names to str or int, emotions by their standard names. A name that is not in `labels` stays if it is an
-        emotion.
+        Mapping from the names to str or int, with standard names for emotions. A name that is not in `labels` is kept
+        if it is an emotion.
 
     Raises
     ------
     DatasetError
-        If a name is neither in `labels` nor an emotion, or `labels` maps to anything else than str, int or None.
+        If a name is neither in `labels` nor an emotion, or `labels` maps to anything but str, int or None.
     """
     distinct = list(dict.fromkeys(names))
     if labels is None:
@@ -148,7 +148,7 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
         raise DatasetError(f"{where}: labels maps to {wrong[0]!r:.60}. Map to a str or int, or to None to leave out.")
     by_key = {_as_key(key): value for key, value in labels.items()}
     if len(by_key) < len(labels):
-        raise DatasetError(f"{where}: labels={dict(labels)!r:.200} names a class twice. Keep one of the two.")
+        raise DatasetError(f"{where}: labels={dict(labels)!r:.200} contains the same name twice. Remove one of them.")
     by_number = {_as_number(key): value for key, value in by_key.items() if _as_number(key) is not None}
     spelled = {normalize_emotion(key): value for key, value in by_key.items()}
     mapped: dict[Any, Any] = {}
@@ -168,32 +168,32 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
             unknown.append(name)
     if unknown:
         raise DatasetError(
-            f"{where}: labels says nothing of {name_some(unknown)}, which are no known emotions. Name their classes in "
-            "it too, or map them to None to leave them out."
+            f"{where}: labels has no entry for {name_some(unknown)}, which are not known emotions. Add them, or map "
+            "them to None to leave them out."
         )
     if any(isinstance(name, str) for name in mapped.values()):
-        # Classes are all names or all numbers.
+        # Classes must be all str or all int.
         mapped = {name: found if found is None else str(found) for name, found in mapped.items()}
     return mapped
 
 
 def _as_key(name: Any) -> str:
-    """Write a number as text, a whole one without a point."""
+    """Convert a number to text, an integer without a decimal point."""
     whole = isinstance(name, Real) and not isinstance(name, Integral) and float(name).is_integer()
     return str(int(name)) if whole else str(name).strip()
 
 
 def _as_number(key: str) -> int | None:
-    """Read a whole number in any writing: the code 1 may be the folder 01, or 1.0 in a table."""
+    """Parse an integer in any notation: the code 1 may be the folder 01, or 1.0 in a table."""
     if key.isdecimal():
-        # Python refuses to read thousands of digits.
+        # Python limits the number of digits of an int.
         return int(key) if len(key) <= _MOST_DIGITS else None
     number = float(key) if _FLOAT.fullmatch(key) else None
     return int(number) if number is not None and number.is_integer() else None
 
 
 def warn_of_no_emotions(classes: Sequence[Any], labels: Mapping[Any, Any] | None, where: str) -> None:
-    """Point out classes that seem to be persons, parts of a split or codes; those that `labels` names are meant."""
+    """Warn about classes that seem to be persons, parts of a split or codes; those named in `labels` are intended."""
     meant = {str(normalize_emotion(value)) for value in (labels or {}).values()}
     unknown = [str(name) for name in classes if not is_known_emotion(name) and str(name) not in meant]
     odd = [name for name in unknown if is_split(name) or name.isdecimal()]
@@ -202,13 +202,13 @@ def warn_of_no_emotions(classes: Sequence[Any], labels: Mapping[Any, Any] | None
     what = (
         f"no class is a known emotion: {name_some(unknown)}"
         if len(unknown) == len(classes)
-        else f"{name_some(odd)} are no emotion, but are among the classes"
+        else f"the classes {name_some(odd)} are not emotions"
     )
     warnings.warn(
-        f"{where}: {what}. If they are persons or parts of a split, take the emotion from the paths with label=; if "
-        "they are codes, name their emotions with labels={'1': 'surprise', ...}; if they are classes of your own, "
-        "name them in labels, too.",
+        f"{where}: {what}. If they are persons or parts of a split, extract the emotion from the paths with label=; if "
+        "they are codes, map them to emotions with labels={'1': 'surprise', ...}; if they are custom classes, add them "
+        "to labels.",
         DatasetWarning,
-        # The level of the caller of load_face_folder, above scikit-learn's check of its parameters.
+        # Point to the caller of load_face_folder, above scikit-learn's parameter validation.
         stacklevel=4,
     )

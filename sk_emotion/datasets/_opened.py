@@ -1,4 +1,4 @@
-"""Faces that stand in a Zarr array already."""
+"""Open faces stored in a Zarr array."""
 
 from typing import Any
 
@@ -11,33 +11,32 @@ from ..utils._text import withhold
 
 
 def open_faces(store: Any) -> Any:
-    """Open faces that :meth:`FaceLoader.to_zarr` wrote, or another Zarr array of images; nothing is read.
+    """Open faces written by :meth:`FaceLoader.to_zarr`, or another Zarr array of images, without reading them.
 
     Parameters
     ----------
     store : str, PathLike, zarr store, zarr.Group or zarr.Array
-        What was passed to ``to_zarr``, the array ``images`` in it, or an array of your own.
+        The store passed to ``to_zarr``, the array ``images`` in it, or another array.
 
     Returns
     -------
     zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
-        Read-only, unless a group or an array was passed. Its rows can be taken as those of a memory-map: by integers in
-        any order, a mask or a slice. So it can be split, searched and compared by scikit-learn's functions and by those
-        of this library.
+        Read-only, unless a group or an array was passed. It supports the indexing of a memory-map (integers in any
+        order, a mask or a slice), so that it can be passed to scikit-learn's functions and to those of this library.
 
     Raises
     ------
     DatasetNotFoundError
-        If there is no such store.
+        If the store does not exist.
     DatasetError
-        If it holds no array of images, or faces that are not there yet, because ``to_zarr`` was interrupted.
+        If it holds no array of images, or is incomplete, because ``to_zarr`` was interrupted.
     MissingDependencyError
-        If zarr is not installed: it comes with ``sk-emotion[zarr]``.
+        If zarr is not installed. Install it with ``pip install "sk-emotion[zarr]"``.
 
     See Also
     --------
-    FaceLoader.to_zarr : Writes faces once, for many passes.
-    load_face_shards : Faces in tar files.
+    FaceLoader.to_zarr : Write faces to a Zarr array.
+    load_face_shards : Load faces from tar files.
 
     Examples
     --------
@@ -64,7 +63,7 @@ def open_faces(store: Any) -> Any:
             opened = zarr.open(store, mode="r")
         except FileNotFoundError:
             raise DatasetNotFoundError(
-                f"open_faces: there is no Zarr store {name}. Write one: FaceLoader().to_zarr."
+                f"open_faces: the Zarr store {name} does not exist. Write it with FaceLoader().to_zarr."
             ) from None
         except ImportError as error:
             raise MissingDependencyError(f"open_faces: {name} needs a package that is missing: {error}") from error
@@ -84,12 +83,12 @@ def _find_images(group: Any, zarr: Any) -> Any:
     images, status = group.get("images"), group.get("status")
     if not isinstance(images, zarr.Array):
         raise DatasetError(
-            f"open_faces: {group} holds no array named images. Pass what FaceLoader.to_zarr wrote, or an array."
+            f"open_faces: {group} has no array named images. Pass a store written by FaceLoader.to_zarr, or an array."
         )
     n_missing = 0 if status is None else int((np.asarray(status[:]) == NOT_MADE).sum())
     if n_missing:
         raise DatasetError(
-            f"open_faces: {n_missing} of {images.shape[0]} faces are not there yet. Call FaceLoader.to_zarr "
-            "again, with the same photos."
+            f"open_faces: {n_missing} of {images.shape[0]} faces are missing. Call FaceLoader.to_zarr "
+            "again with the same photos."
         )
     return images

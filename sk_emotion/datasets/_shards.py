@@ -1,4 +1,4 @@
-"""Labelled pictures in tar files, as WebDataset lays them out."""
+"""Load labeled images from tar files in WebDataset format."""
 
 import glob
 import json
@@ -27,16 +27,16 @@ from ._bunch import check_classes, make_bunch
 PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
 _LABELS = {"cls", "txt", "json"}
 
-# A label is a word.
+# Maximum size of a label file.
 _LONGEST_LABEL = 2**16
 
-# Faces that are decoded together: 1 MB of them.
+# Bytes of faces that are decoded together.
 _CHUNK_BYTES = 2**20
 
 
 @dataclass
 class _Index:
-    """Where each picture is, and what belongs to it."""
+    """Position, label and group of each image."""
 
     shards: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -48,7 +48,7 @@ class _Index:
 
 
 class TarPictures(Sequence):
-    """Encoded pictures in tar files, read when asked for."""
+    """Encoded images in tar files, read on demand."""
 
     def __init__(self, files: list[str], index: _Index):
         self.files = files
@@ -66,7 +66,7 @@ class TarPictures(Sequence):
         return self.read(np.array([range(len(self))[index]]))[0]
 
     def read(self, rows: NDArray[np.int64], most_bytes: int | None = None) -> list[NamedBytes]:
-        """Read some pictures, and not much more than `most_bytes` of each."""
+        """Read some images, and not much more than `most_bytes` of each."""
         pictures: dict[int, NamedBytes] = {}
         for shard in np.unique(self._shards[rows]).tolist():
             with open(self.files[shard], "rb") as file:
@@ -80,7 +80,7 @@ class TarPictures(Sequence):
 
 
 class TarFaces:
-    """Faces of pictures in tar files, decoded when asked for: an array of which slices and rows can be taken.
+    """Faces of images in tar files, decoded on demand, as an array that supports slices and row numbers.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class TarFaces:
     dtype : dtype
         uint8.
     chunks : tuple of int
-        Faces that are decoded together, as in a Zarr array.
+        Number of faces decoded together, as in a Zarr array.
     """
 
     def __init__(self, pictures: TarPictures, loader: FaceLoader):
@@ -98,7 +98,7 @@ class TarFaces:
         self.shape = (len(pictures), *self._loader._face_shape())
         self.dtype = np.dtype(np.uint8)
         self.chunks = (max(1, _CHUNK_BYTES // math.prod(self.shape[1:])), *self.shape[1:])
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -115,15 +115,15 @@ class TarFaces:
         if not pictures:
             return np.zeros((0, *self.shape[1:]), dtype=np.uint8)
         with warnings.catch_warnings():
-            # A picture that cannot be read is told of once, not in each pass.
+            # Warn once about an image that cannot be read, not in each pass.
             warnings.simplefilter("ignore", DatasetWarning)
             faces = self._loader.transform(pictures)
-        new = {int(rows[place]) for place in self._loader.unread_} - self._told
+        new = {int(rows[place]) for place in self._loader.unread_} - self._reported
         if new:
-            self._told |= new
+            self._reported |= new
             names = [f"{pictures[place].name} {why}" for place, why in self._loader.unread_.items()]
             warnings.warn(
-                f"load_face_shards: {len(new)} pictures cannot be read and are all-zero images: {abridge(names)}.",
+                f"load_face_shards: {len(new)} images cannot be read and are all-zero images: {abridge(names)}.",
                 DatasetWarning,
                 stacklevel=2,
             )
@@ -156,53 +156,53 @@ def load_face_shards(
     classes: Sequence[str] | None = None,
     return_X_y: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load labelled pictures from tar files, decoding them only when they are asked for.
+    """Load labeled images from tar files, decoding them on demand.
 
-    The files are those of WebDataset: what belongs to one sample stands together and has one stem, ``000123.jpg`` and
-    its label ``000123.cls`` (a whole number), ``000123.txt`` (a word) or ``000123.json``. Nothing is unpacked: the
-    files are looked through once for where each picture is.
+    The files are in WebDataset format: the files of a sample are adjacent and share a stem, ``000123.jpg`` and
+    its label ``000123.cls`` (an integer), ``000123.txt`` (a word) or ``000123.json``. Nothing is extracted: the
+    files are scanned once for the position of each image.
 
     Parameters
     ----------
     shards : str, path-like or list of them
-        A pattern such as ``"faces/*.tar"``, whose files are sorted by name, or the files. They are not compressed.
+        A pattern such as ``"faces/*.tar"``, whose files are sorted by name, or the files. They must not be compressed.
     loader : FaceLoader, default=None
-        Makes the faces; None is ``FaceLoader()``: the middle of the picture, grey, 48 pixels on a side. Its `on_error`
-        says what a picture becomes that cannot be read.
+        Loads the faces; None means ``FaceLoader()``: centered gray crops of 48 x 48 pixels. Its `on_error`
+        determines how images that cannot be read are handled.
     label : str, default="label"
-        The key of the label in a ``.json``.
+        Key of the label in a ``.json``.
     group : str, default=None
-        The key, in a ``.json``, of what must not be on two sides of a split: the person, say. None for no groups.
+        Key, in a ``.json``, of the groups that must not be split, such as the person. None for no groups.
     classes : list of str, default=None
-        The names of the whole numbers in a ``.cls``. By default, they stay numbers.
+        Names of the integers in a ``.cls``. By default, they stay integers.
     return_X_y : bool, default=False
-        Whether to give ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
         With ``data``, an array-like of shape (n_samples, height, width) or (n_samples, height, width, 3) that decodes
-        the faces of a slice or of an array of rows when it is taken, with ``shape``, ``dtype`` and ``chunks`` as a Zarr
-        array has; and with ``target``, ``target_names``, ``groups``, ``frame`` (None) and ``DESCR`` as in
-        :func:`load_face_folder`. Or, with `return_X_y`, the tuple ``(data, target)``. Labels and places take about 100
-        bytes a face.
+        the faces of a slice or of an array of rows on access, with ``shape``, ``dtype`` and ``chunks`` like a Zarr
+        array; and with ``target``, ``target_names``, ``groups``, ``frame`` (None) and ``DESCR`` as in
+        :func:`load_face_folder`. With `return_X_y`, the tuple ``(data, target)``. Labels and positions take about 100
+        bytes per face.
 
     Raises
     ------
     DatasetNotFoundError
-        If there is no such file.
+        If a file does not exist.
     DatasetError
-        If a file is no whole tar file or is compressed, a label cannot be read, or there is one class alone.
+        If a file is not an intact tar file or is compressed, a label cannot be read, or there is a single class.
 
     Warns
     -----
     DatasetWarning
-        For samples that have no picture or no label, which are left out.
+        For samples without an image or a label, which are left out.
 
     See Also
     --------
-    iter_face_blocks : Pass over them in a random order.
-    FaceLoader.to_zarr : Decode them once, for many passes.
+    iter_face_blocks : Iterate over them in random order.
+    FaceLoader.to_zarr : Decode them once, for several passes.
 
     Examples
     --------
@@ -232,16 +232,16 @@ def load_face_shards(
         _read_shard(file, number, index, _Reading(label, group, classes))
     if index.left_out:
         warnings.warn(
-            f"load_face_shards: {len(index.left_out)} samples without a picture or a label are left out: "
+            f"load_face_shards: {len(index.left_out)} samples without an image or a label are left out: "
             f"{name_some(index.left_out)}.",
             DatasetWarning,
             stacklevel=3,
         )
     where = f"{len(files)} tar files, the first of which is '{files[0]}',"
     if not index.labels:
-        raise DatasetError(f"load_face_shards: {where} hold no picture with a label: 000123.jpg and 000123.txt, say.")
+        raise DatasetError(f"load_face_shards: {where} contain no labeled image, such as 000123.jpg with 000123.txt.")
     target = normalize_emotions(np.array(index.labels))
-    check_classes(target, f"load_face_shards: {where}", "Add shards with another.")
+    check_classes(target, f"load_face_shards: {where}", "Add shards with another class.")
     return make_bunch(
         TarFaces(TarPictures(files, index), FaceLoader() if loader is None else loader),
         target,
@@ -262,12 +262,12 @@ class _Reading:
     classes: Sequence[str] | None
 
     def read(self, members: dict[str, bytes], where: str) -> tuple[Any, Any]:
-        """Give label and group of a sample; None for what it lacks."""
+        """Return label and group of a sample; None for missing ones."""
         label = group = None
         try:
             if "json" in members:
-                told = json.loads(members["json"])
-                label, group = told.get(self.label), None if self.group is None else told[self.group]
+                record = json.loads(members["json"])
+                label, group = record.get(self.label), None if self.group is None else record[self.group]
             if "txt" in members:
                 label = members["txt"].decode().strip()
             if "cls" in members:
@@ -275,11 +275,11 @@ class _Reading:
                 label = number if self.classes is None else self.classes[range(len(self.classes))[number]]
         except (ValueError, LookupError, AttributeError) as error:
             raise DatasetError(
-                f"load_face_shards: the label of {where} cannot be read ({type(error).__name__}: {error}). Mend it, or "
-                "say with label=, group= and classes= what it is."
+                f"load_face_shards: the label of {where} cannot be read ({type(error).__name__}: {error}). Correct it, "
+                "or describe it with label=, group= and classes=."
             ) from error
         if self.group is not None and group is None:
-            raise DatasetError(f"load_face_shards: {where} has no .json with a group={self.group!r}. Leave group out.")
+            raise DatasetError(f"load_face_shards: {where} has no .json with group={self.group!r}. Set group=None.")
         return label, group
 
 
@@ -292,14 +292,14 @@ def _find_files(shards: Any) -> list[str]:
     missing = [file for file in files if not os.path.isfile(file)]
     if missing or not files:
         raise DatasetNotFoundError(
-            f"load_face_shards: there is no file {name_some(missing)}. Give a pattern such as 'faces/*.tar', or a list "
-            "of tar files."
+            f"load_face_shards: there is no file {name_some(missing)}. Pass a pattern such as 'faces/*.tar', "
+            "or a list of tar files."
         )
     return files
 
 
 def _read_shard(file: str, number: int, index: _Index, reading: _Reading) -> None:
-    """Look through one tar file for pictures and labels."""
+    """Scan a tar file for images and labels."""
     stem, picture, labels = None, None, {}
 
     def finish() -> None:
@@ -322,14 +322,14 @@ def _read_shard(file: str, number: int, index: _Index, reading: _Reading) -> Non
         with tarfile.open(file, "r:") as tar:
             end = os.path.getsize(file)
             while (member := tar.next()) is not None:
-                # It would keep them all.
+                # Do not keep all members in memory.
                 tar.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it
                 if member.offset_data + member.size > end:
-                    raise tarfile.ReadError(f"{member.name} is cut off")
+                    raise tarfile.ReadError(f"{member.name} is truncated")
                 folder, _, base = member.name.rpartition("/")
                 name, _, kind = base.partition(".")
                 kind = kind.lower()
-                # Hidden files among them: those that macOS writes beside each.
+                # Skip hidden files, too, which macOS writes next to each file.
                 if not member.isreg() or member.issparse() or not name:
                     continue
                 if (folder, name) != stem:
@@ -343,6 +343,6 @@ def _read_shard(file: str, number: int, index: _Index, reading: _Reading) -> Non
             finish()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DatasetError(
-            f"load_face_shards: '{file}' is no whole, uncompressed tar file ({type(error).__name__}: {error}). Write "
-            "it anew, or uncompress it: JPEGs do not shrink."
+            f"load_face_shards: '{file}' is not an intact, uncompressed tar file ({type(error).__name__}"
+            f": {error}). Write it again, or decompress it: JPEGs do not compress further."
         ) from error

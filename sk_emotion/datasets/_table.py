@@ -1,4 +1,4 @@
-"""Photos listed in a table, with their labels."""
+"""Load photos listed in a table with their labels."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from ._labels import map_labels, strip_label
 from ._shards import PICTURES
 
 _DELIMITERS = ",;\t"
-# What a number would lose: 01 is another person than 1.
+# Numbers would lose leading zeros: 01 is another person than 1.
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 
 
@@ -53,54 +53,54 @@ def load_face_table(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load photos that a table lists with their labels.
+    """Load photos listed in a table with their labels.
 
     Parameters
     ----------
     table : str, path-like or DataFrame
-        A CSV file in UTF-8, or a DataFrame. One row a photo.
+        A CSV file in UTF-8, or a DataFrame, with one row per photo.
     image : str or int, default="image"
-        The column of the photos' paths: its name, or its number if there is no header.
+        Column of the paths: its name, or its number if there is no header.
     label : str or int, default="label"
-        The column of the labels. Names of emotions become standard names by
-        :func:`~sk_emotion.normalize_emotion`; numbers stay as they are, and ``01`` is text.
+        Column of the labels. Names of emotions are converted to standard names by
+        :func:`~sk_emotion.normalize_emotion`; numbers are kept, and ``01`` is text.
     group : str or int, default=None
-        The column of what must not be on two sides of a split: the person, say. ``None`` for no groups.
+        Column of the groups that must not be split between training and test, such as the person. None for no groups.
     labels : mapping, default=None
-        From labels in the table to classes, as in ``{1: "surprise", 2: "fear"}``; None leaves the rows out. A number
-        and its text are the same key. A label that is missing in it must be that of an emotion.
+        Mapping from labels in the table to classes, as in ``{1: "surprise", 2: "fear"}``; rows of labels mapped to None
+        are left out. A number and its text are the same key. Labels that are not in the mapping must be emotions.
     root : str or path-like, default=None
-        The folder to which paths in the table are relative. By default the folder of the CSV file, or the working
+        Folder to which the paths in the table are relative. By default, the folder of the CSV file, or the working
         directory for a DataFrame.
     sep : str, default=None
-        What separates the columns of a CSV file; ``" "`` is any number of blanks. By default a comma, a semicolon or a
-        tab, whichever its first line has most of.
+        Column separator of a CSV file; ``" "`` matches any number of spaces. By default, a comma, a semicolon or a tab,
+        whichever is most frequent in the first line.
     header : 0 or None, default=0
-        Whether the first line of a CSV file names the columns. Without names, None, columns go by their numbers.
+        Whether the first line of a CSV file is a header. With None, columns are identified by number.
     return_X_y : bool, default=False
-        Whether to give ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether to give pandas objects.
+        Whether to return pandas objects.
 
     Returns
     -------
     Bunch
         With ``data``, ``target``, ``target_names``, ``groups``, ``frame`` and ``DESCR`` as in
         :func:`load_face_folder`, in the order of the table, and ``skipped``, an ndarray of int, the numbers of the rows
-        that `labels` leaves out. Or, with `return_X_y`, the tuple ``(data, target)``.
+        left out by `labels`. With `return_X_y`, the tuple ``(data, target)``.
 
     Raises
     ------
     DatasetNotFoundError
-        If there is no such CSV file.
+        If the CSV file does not exist.
     DatasetError
-        If the file is no such table, a column is not there or is there twice, a cell in one of them is empty, a photo
-        does not exist, a label has no class in `labels`, or there is one class alone.
+        If the file is not such a table, a column is missing or duplicated, a value is missing, a photo does not exist,
+        a label has no class in `labels`, or there is a single class.
 
     See Also
     --------
-    load_face_folder : Load photos from a folder for each emotion.
-    find_duplicates : Find groups of near copies, for a table without persons.
+    load_face_folder : Load photos from folders named by emotion.
+    find_duplicates : Find groups of near-duplicates, for a table without persons.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def load_face_table(
     refuse_encoded(given, f"load_face_table: the column {quote_name(label)} of {name}", DatasetError)
     data = _find_photos(frame[image], os.path.expanduser(folder), name)
     target = normalize_emotions(np.array(given))
-    check_classes(target, f"load_face_table: {name}", "Add photos of another.")
+    check_classes(target, f"load_face_table: {name}", "Add photos of another class.")
     return make_bunch(
         data,
         target,
@@ -161,25 +161,25 @@ def load_face_table(
 
 
 def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
-    """Read a table; columns of numbers with leading zeros stay text, and names that are there twice stay the same."""
+    """Read a table; keep columns of numbers with leading zeros as text, and duplicate column names as they are."""
     if sep is not None and sep != r"\s+" and (len(sep) != 1 or sep in "\r\n"):
-        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character, which is no end of a line.")
+        raise DatasetError(f"load_face_table: sep={sep!r}, expected one character other than a line break.")
     if header is False:
-        raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if no line names the columns.")
-    # os.path's, since those of pathlib raise an OSError for a name that is too long.
+        raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if there is no header.")
+    # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(path):
         raise DatasetNotFoundError(
             f"load_face_table: there is no file {show_missing(path)}. Pass a CSV file or a DataFrame."
         )
     if path.is_dir():
-        raise DatasetError(f"load_face_table: '{path}' is a folder. Give a CSV file, or use load_face_folder.")
+        raise DatasetError(f"load_face_table: '{path}' is a folder. Pass a CSV file, or use load_face_folder.")
     if not path.is_file():
-        raise DatasetError(f"load_face_table: '{path}' is a pipe or a device. Give a CSV file or a DataFrame.")
+        raise DatasetError(f"load_face_table: '{path}' is not a regular file. Pass a CSV file or a DataFrame.")
     try:
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline()
         if sep is None:
-            # The header holds names alone, so that the separator is what it has most of.
+            # The header contains only names, so its most frequent delimiter is the separator.
             sep = max(_DELIMITERS, key=first.count)
             if header is None and sep not in first:
                 sep = " "
@@ -187,7 +187,7 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
             "sep": r"\s+" if sep == " " else sep,
             "encoding": "utf-8-sig",
             "skipinitialspace": True,
-            # The other parser takes separators of one byte alone.
+            # The C parser supports single-byte separators only.
             "engine": "c" if sep.isascii() else "python",
         }
         frame = pd.read_csv(path, header=header, **options)
@@ -195,8 +195,8 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
         names = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **options).iloc[0].str.strip()
     except ValueError as error:
         raise DatasetError(
-            f"load_face_table: '{path}' is no table ({type(error).__name__}: {str(error).strip()}). "
-            "Save it as CSV in UTF-8, with a header, or say what is different by sep= and header=."
+            f"load_face_table: '{path}' is not a table ({type(error).__name__}: {str(error).strip()}). "
+            "Save it as CSV in UTF-8 with a header, or set sep= and header=."
         ) from error
     except OSError as error:
         raise DatasetError(f"load_face_table: '{path}' cannot be read ({type(error).__name__}: {error}).") from error
@@ -209,18 +209,18 @@ def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.D
         return frame
     twice = names[names.duplicated(keep=False)]
     if len(names) == frame.shape[1]:
-        # pandas has given them numbers.
+        # pandas has renamed duplicates.
         frame.columns = [twice.get(place, name) for place, name in enumerate(frame.columns)]
     return frame.rename(columns=str.strip)
 
 
 def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> None:
-    """Refuse a table that lacks rows, one of the columns, or a value in one of them."""
+    """Reject a table that lacks rows, one of the columns, or a value in one of them."""
     for column in columns:
         if column not in frame.columns:
             raise DatasetError(
                 f"load_face_table: {name} has no column {quote_name(column)}. It has {name_columns(frame.columns)}. "
-                "Say which to use: image= (--image-column in a shell), label= (--label-column), group= (--groups)."
+                "Name the columns with image= (--image-column in a shell), label= (--label-column), group= (--groups)."
                 f"{_explain_columns([str(known).lower() for known in frame.columns])}"
             )
         if (times := sum(known == column for known in frame.columns)) > 1:
@@ -237,29 +237,29 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
         if wrong:
             raise DatasetError(
                 f"load_face_table: {name} holds {wrong[0]!r:.60} ({type(wrong[0]).__name__}) in the column {column!r}, "
-                "expected one str or number a row."
+                "expected one str or number per row."
             )
     if frame.empty:
-        raise DatasetError(f"load_face_table: {name} has no rows. List one photo a row.")
+        raise DatasetError(f"load_face_table: {name} has no rows. Add one row per photo.")
 
 
 def _explain_columns(names: list[str]) -> str:
-    """Say what a table with other columns seems to be, in a sentence that begins with a blank."""
+    """Explain what a table with other columns seems to be, in a sentence that begins with a space."""
     if {"emotion", "pixels"} <= set(names):
-        return " It seems to be FER2013, which load_fer2013 reads."
+        return " It seems to be FER2013: load it with load_fer2013."
     if any(f".{ending}" in name for name in names for ending in PICTURES):
-        return " If its first line is no header, pass header=None, image=0 and label=1 (--no-header in a shell)."
+        return " If the first line is not a header, pass header=None, image=0 and label=1 (--no-header in a shell)."
     if len(names) == 1:
-        return " If its columns are separated by something else, say by what: sep= (--sep in a shell)."
+        return " If the columns have another separator, pass it as sep= (--sep in a shell)."
     return ""
 
 
 def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
-    """Give the paths of the photos, all of which exist."""
+    """Return the paths of the photos; raise if any does not exist."""
     paths = [join_path(folder, str(photo)) for photo in column]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        # Pictures in the table itself, and addresses.
+        # Images in the table itself, and URLs.
         reasons = ((row, explain_text(str(photo))) for row, photo in enumerate(column))
         for row, reason in reasons:
             if reason is not None:
@@ -268,14 +268,14 @@ def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
                     f"{reason}. Save the photos as files, and list their paths."
                 )
         raise DatasetError(
-            f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are no files: "
-            f"{name_some([show_path(path) for path in missing])}. Say with root= to which folder the paths are "
-            f"relative, if not to '{folder or os.getcwd()}', or correct or drop these rows."
+            f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are not files: "
+            f"{name_some([show_path(path) for path in missing])}. Set root= to the folder to which the paths are "
+            f"relative, if it is not '{folder or os.getcwd()}', or correct or drop these rows."
         )
     return np.array(paths, dtype=object)
 
 
 def _plain(column: pd.Series) -> Any:
-    """Make a NumPy array of a column: of str where it holds str, else of its own type."""
+    """Convert a column to a NumPy array, of str if it holds str, else of its own dtype."""
     values = column.to_numpy()
     return np.array(values.tolist()) if values.dtype == object else values

@@ -14,7 +14,7 @@ from torch.nn import functional
 from .._images._tensors import as_tensor
 from .._images._validation import validate_images
 from .._training._hardware import limit_worker_threads
-from ..preprocessing._pipelines import find_last_step, transform_by_all_but_last
+from ..preprocessing._pipelines import find_last_step, transform_before_last
 from ._attribution import AttributionDisplay, choose_targets, scale_maps
 
 # Smaller than in prediction, since activations are kept for the backward pass.
@@ -126,7 +126,7 @@ def find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]
         )
     while estimator is not clf:
         if hasattr(estimator, "steps"):
-            estimator, X = transform_by_all_but_last(estimator, X)
+            estimator, X = transform_before_last(estimator, X)
         else:
             # The meta-estimators that find_last_step handles: searches, thresholds and frozen estimators.
             inner = ("best_estimator_", "estimator_", "estimator")

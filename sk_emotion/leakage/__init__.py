@@ -1,4 +1,4 @@
-"""Copies, near copies and persons: finding them, and grouping by them."""
+"""Find duplicates, near-duplicates and persons, and group by them."""
 
 import lazy_loader
 

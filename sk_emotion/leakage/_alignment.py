@@ -1,4 +1,4 @@
-"""Whether two thumbnails show the same once one of them is shifted and stretched, as a crop of it would have to be."""
+"""Correlate thumbnails after aligning them by shift and scale, as cropped copies require."""
 
 from typing import Any, TypeAlias
 
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.floating[Any]]
 
 _N_STEPS = 8
-# In half thumbnails: a step this long is where the linear view of the picture ends.
+# In half thumbnails: beyond a step of this length, the linear approximation of the image fails.
 _MAX_STEP = 0.1
 _MAX_SHIFT = 0.3
 _MIN_SCALE, _MAX_SCALE = 0.7, 1.4
-# Of the thumbnail: with less in common, a correlation says little.
+# Fraction of the thumbnail: with less overlap, a correlation is unreliable.
 _MIN_OVERLAP = 0.5
 
 
 def correlate_aligned(fixed: Array, moving: Array) -> Array:
     """Correlate pairs of thumbnails after aligning them.
 
-    Each moving thumbnail is shifted and stretched along both axes to match its fixed one as well as a few Gauss-Newton
-    steps can make it [1]_; brightness and contrast do not count.
+    Each moving thumbnail is shifted and scaled along both axes to match its fixed one by a few Gauss-Newton steps [1]_;
+    brightness and contrast have no influence.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def correlate_aligned(fixed: Array, moving: Array) -> Array:
     Returns
     -------
     ndarray of shape (n_pairs,)
-        Correlation over what both show, or 0 where that is less than half.
+        Correlation over the overlap, or 0 if the overlap is less than half.
 
     References
     ----------
@@ -55,28 +55,28 @@ def correlate_aligned(fixed: Array, moving: Array) -> Array:
 
 
 def _overlay(fixed: Array, moving: Array, warp: Array, grid: Array) -> tuple[Array, Array, Array]:
-    """Lay the warped over the fixed thumbnails: both centred over what they share and 0 elsewhere, and that mask."""
+    """Overlay warped and fixed thumbnails: both centered over their overlap and 0 elsewhere, and the overlap mask."""
     columns, rows = _interpolation(warp[:, :2], grid), _interpolation(warp[:, 2:], grid)
     in_columns, in_rows = ((weights.sum(axis=2) > 0.99).astype(np.float32) for weights in (columns, rows))
     inside = in_rows[:, :, None] * in_columns[:, None, :]
     area = np.maximum(inside.sum(axis=(1, 2)), 1)
 
-    def centred(pictures: Array) -> Array:
+    def centered(pictures: Array) -> Array:
         mean = np.einsum("nij,nij->n", pictures, inside) / area
         return (pictures - mean[:, None, None]) * inside
 
-    return centred(fixed), centred(rows @ moving @ columns.transpose(0, 2, 1)), inside
+    return centered(fixed), centered(rows @ moving @ columns.transpose(0, 2, 1)), inside
 
 
 def _interpolation(warp: Array, grid: Array) -> Array:
-    """Make the matrices of shape (n, size, size) that sample an axis, linearly, at its shifted and stretched points."""
+    """Return the matrices of shape (n, size, size) that resample an axis linearly at its shifted and scaled points."""
     size = len(grid)
     position = (warp[:, :1] * grid + warp[:, 1:] + 1) * (size / 2) - 0.5
     return (1 - np.abs(position[:, :, None] - np.arange(size, dtype=np.float32))).clip(0, None)
 
 
 def _solve_step(error: Array, warped: Array, inside: Array, grid: Array) -> Array:
-    """Find the change of the warp that makes the error smallest where pictures are linear."""
+    """Solve for the change of the warp that minimizes the error in a linear approximation."""
     half = len(grid) / 2
     down, across = np.gradient(warped, axis=(1, 2))
     down, across = down * inside * half, across * inside * half
@@ -91,7 +91,7 @@ def _solve_step(error: Array, warped: Array, inside: Array, grid: Array) -> Arra
     slope = np.concatenate(
         [np.einsum("nij,nij->nj", across, error) @ powers, np.einsum("nij,nij->ni", down, error) @ powers], axis=1
     )
-    # A little damping keeps the step finite where a picture has no edges in one direction.
+    # A little damping keeps the step finite where an image has no edges in one direction.
     normal += (1 + 1e-3 * np.trace(normal, axis1=1, axis2=2))[:, None, None] * np.eye(4, dtype=np.float32)
     return np.linalg.solve(normal, slope[:, :, None])[:, :, 0]
 

@@ -1,4 +1,4 @@
-"""Pictures that are copies of each other, found by what they look like."""
+"""Find images that are copies of each other by their appearance."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -22,16 +22,16 @@ from ..utils._tensors import as_numpy
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
-# Of 43,000 pairs of FER2013 with alike hashes, 3,200 have an aligned correlation above 0.98 and 200 one of 0.95 to
-# 0.98: copies lie above the gap, other faces below. Before the alignment, copies correlate by more than 0.6.
+# Of 43,000 pairs of FER2013 with similar hashes, 3,200 have an aligned correlation above 0.98 and 200 one of 0.95 to
+# 0.98: copies are above the gap, other faces below. Before alignment, copies have a correlation above 0.6.
 _MIN_ALIGNED = 0.98
 _MIN_CORRELATION = 0.6
 _BLUR = 0.7
 _N_BITS = 8
-# Below this standard deviation, in grey levels, a thumbnail shows nothing to compare.
+# Below this standard deviation, in gray levels, a thumbnail is blank.
 _BLANK = 1.0
 _DISTANCES_AT_ONCE = 2**22
-# Few enough for a CPU's cache.
+# Few enough to fit into the CPU cache.
 _PAIRS_AT_ONCE = 64
 
 
@@ -47,49 +47,49 @@ _PAIRS_AT_ONCE = 64
 def find_duplicates(
     images: Any, *, groups: ArrayLike | None = None, max_distance: int = 12, n_jobs: int | None = None
 ) -> NDArray[np.int64]:
-    """Find pictures that are near copies of each other.
+    """Find images that are near-duplicates of each other.
 
-    Copies that differ in size, file format, compression, brightness, contrast or colour against grey are found, and so
-    are crops that take away a few per cent and copies with a caption bar. Mirrored copies are not found, nor are other
-    photos of the same person.
+    Copies that differ in size, file format, compression, brightness, contrast, or in color versus gray are found, as
+    are crops by a few percent and copies with a caption bar. Mirrored copies and other photos of the same person are
+    not.
 
     Parameters
     ----------
     images : list of paths, bytes, file objects, PIL images or arrays; or array of shape (n, H, W) or (n, H, W, 3)
-        The pictures. A memory-map or a Zarr array is read some at a time.
+        The images. A memory-map or a Zarr array is read in blocks.
     groups : array-like of shape (n,), default=None
-        Persons, say, which are joined with the copies: pictures of one person share a number, and so do persons who
-        share a picture.
+        Groups to merge with the copies, such as persons: images of one person share a number, and so do persons who
+        share an image.
     max_distance : int, default=12
-        How many of the 63 bits of the perceptual hash may differ between two copies. More finds tighter crops and takes
-        longer; 0 finds little more than the same picture in another size or format.
+        Maximum number of differing bits, of 63, between the perceptual hashes of two copies. Higher values find tighter
+        crops and take longer; 0 finds little more than the same image in another size or format.
     n_jobs : int, default=None
-        Number of threads that decode files. ``None`` means 1, -1 all processors.
+        Number of threads that decode files. ``None`` means 1, and -1 all processors.
 
     Returns
     -------
     ndarray of shape (n,), dtype=int64
-        A number from 0 upwards for each picture, in the order of first appearance; copies share theirs. Copies of
-        copies share it as well. Give it as ``groups`` to a splitter; without persons, ``groups="duplicates"`` is short
-        for it in :func:`compare_classifiers`, :func:`train_val_test_split` and their like.
+        Group number of each image, from 0, in the order of first appearance; copies, and copies of copies, share a
+        number. Pass it as ``groups`` to a splitter; without persons, ``groups="duplicates"`` is a shortcut in
+        :func:`compare_classifiers`, :func:`train_val_test_split` and similar functions.
 
     Raises
     ------
     ImageReadError
-        If a picture cannot be read; the message names it.
+        If an image cannot be read; the message names it.
     DatasetError
-        If `images` is no collection of pictures.
+        If `images` is not a collection of images.
     LabelError
-        If `groups` has not one entry a picture.
+        If `groups` does not have one entry per image.
 
     Notes
     -----
-    Two pictures are copies if the DCT-based perceptual hashes [1]_ of their grey thumbnails (32 x 32) differ in at
-    most `max_distance` bits, and if the thumbnails correlate by more than 0.98 once one is shifted and stretched to
-    match the other [2]_. Hashes alone merge different photos of alike composition. Thumbnails without contrast are
-    copies of each other only if they are equal: two black pictures are, a black and a white one are not.
+    Two images are copies if the DCT-based perceptual hashes [1]_ of their gray thumbnails (32 x 32) differ in at
+    most `max_distance` bits, and if the thumbnails have a correlation above 0.98 once one is shifted and scaled to
+    match the other [2]_. Hashes alone would merge different photos of similar composition. Blank thumbnails are
+    copies of each other only if they are equal: two black images are, a black and a white one are not.
 
-    All pairs of hashes are compared, block by block, in memory that grows with n alone.
+    All pairs of hashes are compared block by block, with memory linear in n.
 
     References
     ----------
@@ -114,24 +114,24 @@ def find_duplicates(
     persons = check_labels(groups, "find_duplicates", "groups")
     if len(persons) != len(copies):
         raise LabelError(
-            f"find_duplicates: there are {len(copies)} pictures, but groups has {len(persons)} entries. Give one group "
-            "a picture."
+            f"find_duplicates: images and groups must have the same length; got {len(copies)} and {len(persons)}. Pass "
+            "one group per image."
         )
     return join_groups(copies, persons)
 
 
 def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 12) -> NDArray[np.int64]:
-    """Number thumbnails of shape (n, SIZE, SIZE) so that near copies share a number."""
-    # Equal thumbnails are joined first: thousands of blank pictures would else make millions of pairs.
+    """Number thumbnails of shape (n, SIZE, SIZE) so that near-duplicates share a number."""
+    # Merge equal thumbnails first: thousands of blank images would otherwise make millions of pairs.
     number = number_equal(thumbnails)
     _, first = np.unique(number, return_index=True)
-    return number_by_appearance(_join_near_copies(thumbnails[first], max_distance)[number])
+    return number_by_appearance(_merge_near_duplicates(thumbnails[first], max_distance)[number])
 
 
 def number_equal(rows: NDArray[Any]) -> NDArray[np.int64]:
     """Number rows of any shape so that equal ones share a number."""
     distinct: dict[bytes, int] = {}
-    # Digests, since rows may be large.
+    # Compare digests, since rows may be large.
     digests = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
     return np.array([distinct.setdefault(digest, len(distinct)) for digest in digests], dtype=np.int64)
 
@@ -155,29 +155,29 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
         return thumbnails_of_array(images)
     if isinstance(images, str | bytes) or not hasattr(images, "__len__") or getattr(images, "ndim", 1) != 1:
         raise DatasetError(
-            f"find_duplicates: images is {type(images).__name__}, expected many pictures: a list of paths, or an array "
-            "of shape (n, H, W) or (n, H, W, 3)."
+            f"find_duplicates: images is {type(images).__name__}, expected several images: a list of paths, or an "
+            "array of shape (n, H, W) or (n, H, W, 3)."
         )
     found = read_thumbnails(images, n_jobs)
     for index, thumbnail in enumerate(found):
         if isinstance(thumbnail, ImageReadError):
-            raise ImageReadError(f"find_duplicates: picture {index}: {thumbnail} Take it out.") from thumbnail
+            raise ImageReadError(f"find_duplicates: image {index}: {thumbnail} Remove it.") from thumbnail
     return np.array(found, dtype=np.uint8).reshape(-1, SIZE, SIZE)
 
 
-def _join_near_copies(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
-    """Label thumbnails, all different, by connected components of near copies."""
+def _merge_near_duplicates(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
+    """Label distinct thumbnails by connected components of near-duplicates."""
     n = len(thumbnails)
     hashes = _hash(thumbnails)
     looks = _standardize(thumbnails)
     labels = np.arange(n)
     step = max(1, _DISTANCES_AT_ONCE // max(n, 1))
     for start in range(0, n, step):
-        alike = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, start:]) <= max_distance
-        # Each pair once; the other half of it lies in the square at the beginning.
-        alike[:, :step] = np.triu(alike[:, :step], k=1)
-        # Many times as fast as np.nonzero of two axes, where few are alike.
-        a, b = (index + start for index in divmod(np.flatnonzero(alike), alike.shape[1]))
+        similar = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, start:]) <= max_distance
+        # Count each pair once; the other half of the pairs is in the leading square.
+        similar[:, :step] = np.triu(similar[:, :step], k=1)
+        # Much faster than np.nonzero with two axes if few are similar.
+        a, b = (index + start for index in divmod(np.flatnonzero(similar), similar.shape[1]))
         correlation = _map_pairs(_correlate, looks, a, b)
         labels = _merge(labels, a, b, correlation > _MIN_ALIGNED)
         open_ = (correlation > _MIN_CORRELATION) & (labels[a] != labels[b])
@@ -187,17 +187,17 @@ def _join_near_copies(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArr
 
 
 def _hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Compute 64-bit perceptual hashes: which of the lowest frequencies are above their median."""
+    """Compute 64-bit perceptual hashes: whether each of the lowest frequencies is above their median."""
     spectrum = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")[:, :_N_BITS, :_N_BITS]
     lowest = spectrum.reshape(-1, _N_BITS**2)
-    # The first is the mean brightness, which a copy need not keep.
+    # The first coefficient is the mean brightness, which copies may change.
     bits = lowest > np.median(lowest[:, 1:], axis=1, keepdims=True)
     bits[:, 0] = False
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
 
 def _standardize(thumbnails: NDArray[np.uint8]) -> Array:
-    """Blur each thumbnail a little and give it mean 0 and variance 1, or all 0 if it is blank."""
+    """Blur each thumbnail slightly and scale it to mean 0 and variance 1, or to 0 if it is blank."""
     looks = gaussian_filter(thumbnails.astype(np.float32), (0, _BLUR, _BLUR))
     looks -= looks.mean(axis=(1, 2), keepdims=True)
     spread = looks.std(axis=(1, 2), keepdims=True)
@@ -211,7 +211,7 @@ def _correlate(looks: Array, others: Array) -> Array:
 def _map_pairs(
     function: Callable[[Array, Array], Array], looks: Array, a: NDArray[np.intp], b: NDArray[np.intp]
 ) -> Array:
-    """Call a function of two batches for all pairs, few at once."""
+    """Apply a function of two batches to all pairs, a few at a time."""
     values = np.zeros(len(a), dtype=np.float32)
     for start in range(0, len(a), _PAIRS_AT_ONCE):
         at = slice(start, start + _PAIRS_AT_ONCE)
@@ -220,7 +220,7 @@ def _map_pairs(
 
 
 def join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
-    """Number pictures so that those which share a group of either kind share a number."""
+    """Number images so that those that share a group of either kind share a number."""
     left, right = (np.unique(labels, return_inverse=True)[1] for labels in (one, other))
     right += left.max(initial=0) + 1
     n_nodes = int(right.max(initial=0)) + 1
@@ -229,11 +229,11 @@ def join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _merge(
-    labels: NDArray[np.int64], a: NDArray[np.intp], b: NDArray[np.intp], alike: NDArray[np.bool_]
+    labels: NDArray[np.int64], a: NDArray[np.intp], b: NDArray[np.intp], similar: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Give the groups of alike pairs one label; at once, so that memory does not grow with the number of pairs."""
-    if not alike.any():
+    """Merge the groups of similar pairs, all at once, so that memory does not grow with the number of pairs."""
+    if not similar.any():
         return labels
-    joined = labels[a[alike]], labels[b[alike]]
+    joined = labels[a[similar]], labels[b[similar]]
     graph = coo_array((np.ones(len(joined[0]), dtype=bool), joined), shape=(len(labels), len(labels)))
     return connected_components(graph, directed=False)[1][labels].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Which photos belong together, read from their file names."""
+"""Read from file names which photos belong together."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ..preprocessing._sources import name_some
 def groups_from_names(
     names: Sequence[str], groups: str | re.Pattern[str] | Mapping[str, Any] | None
 ) -> NDArray[Any] | None:
-    """Find the group of each photo.
+    """Return the group of each photo.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def groups_from_names(
     Raises
     ------
     DatasetError
-        If a name has no group, or if `groups` is no regular expression.
+        If a name has no group, or if `groups` is not a regular expression.
     """
     if groups is None:
         return None
@@ -39,14 +39,14 @@ def groups_from_names(
     if without:
         what = "the mapping" if isinstance(groups, Mapping) else f"the pattern {groups!r}"
         raise DatasetError(
-            f"load_face_folder: groups: {what} gives no group for {len(without)} of {len(names)} photos: "
-            f"{name_some(without)}. Cover them, or pass groups='duplicates' or None."
+            f"load_face_folder: groups: {what} has no group for {len(without)} of {len(names)} photos: "
+            f"{name_some(without)}. Add them, or pass groups='duplicates' or None."
         )
     return np.array(found)
 
 
 def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> list[NDArray[np.intp]]:
-    """Find photos that have a copy under another label; give the rows of each group of copies."""
+    """Find photos that have a copy with another label; return the rows of each group of copies."""
     _, codes = np.unique(labels, return_inverse=True)
     distinct = np.unique(np.stack([copies, codes]), axis=1)
     groups, n_labels = np.unique(distinct[0], return_counts=True)
@@ -54,13 +54,13 @@ def find_contradictions(labels: NDArray[Any], copies: NDArray[Any]) -> list[NDAr
 
 
 def describe_contradictions(names: Sequence[str], contradictions: Sequence[NDArray[np.intp]]) -> list[str]:
-    """Say what :func:`find_contradictions` found, in a sentence; none if it found nothing."""
+    """Describe the result of :func:`find_contradictions` in a list with one sentence; empty if there is none."""
     if not contradictions:
         return []
-    told = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in contradictions)
+    listed = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in contradictions)
     return [
-        f"{sum(map(len, contradictions))} photos are near copies of photos with another label: {told}. Look at them: "
-        "one of the labels may be wrong."
+        f"{sum(map(len, contradictions))} photos are near-duplicates of photos with another label: {listed}. "
+        "Check them: one of the labels may be wrong."
     ]
 
 
@@ -73,7 +73,7 @@ def _match(names: Sequence[str], pattern: str | re.Pattern[str]) -> list[str | N
         compiled = re.compile(pattern)
     except re.error as error:
         raise DatasetError(
-            f"load_face_folder: groups={pattern!r} is no valid regular expression ({error}). "
+            f"load_face_folder: groups={pattern!r} is not a valid regular expression ({error}). "
             "Pass one, a mapping, 'duplicates' or None."
         ) from error
     part: str | int = "person" if "person" in compiled.groupindex else min(compiled.groups, 1)

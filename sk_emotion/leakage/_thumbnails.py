@@ -1,4 +1,4 @@
-"""Pictures read once and small: enough to know that a file is whole, and what it looks like."""
+"""Read images as small thumbnails, which show that a file is intact, and what it looks like."""
 
 import os
 from collections.abc import Iterable, Sized
@@ -17,25 +17,25 @@ from ..preprocessing._sources import as_source, quote_name
 from ..utils._resources import bound_jobs, most_jobs
 
 SIZE = 32
-"""Height and width of a thumbnail in pixels; the aspect ratio is not kept."""
+"""Height and width of a thumbnail in pixels; the aspect ratio is not preserved."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def read_thumbnails(images: Iterable[Any], n_jobs: int | None = None) -> list[NDArray[np.uint8] | ImageReadError]:
-    """Read pictures, in threads; what cannot be read gives its error in place of a thumbnail."""
+    """Read the thumbnails of images in threads; return an error for each image that cannot be read."""
     n_images = len(images) if isinstance(images, Sized) else most_jobs()
     n_jobs = bound_jobs(n_jobs, n_images, require="sharedmem")
     return Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(_try_thumbnail)(image) for image in images)
 
 
 def make_thumbnail(image: Any) -> NDArray[np.uint8]:
-    """Shrink one picture to a grey thumbnail.
+    """Shrink one image to a gray thumbnail.
 
     Parameters
     ----------
     image : str, os.PathLike, bytes, file object, PIL.Image.Image or array of shape (H, W) or (H, W, 3)
-        The picture.
+        The image.
 
     Returns
     -------
@@ -44,15 +44,15 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
     Raises
     ------
     ImageReadError
-        If it cannot be decoded to its last pixel.
+        If it cannot be decoded completely.
     """
     image = as_source(image)
-    # Strings of NumPy are arrays, too.
+    # NumPy strings have __array__, too.
     is_array = isinstance(image, list | tuple) or hasattr(image, "__array__")
     if not is_array or isinstance(image, str | bytes | Image.Image):
         try:
-            # A JPEG is decoded at an eighth of its size, many times faster, but still to its last byte.
-            picture = decode_picture(image, min_side=2 * SIZE, grey=True, cut_padding=False)
+            # A JPEG is decoded at an eighth of its size, which is much faster but still reads it completely.
+            picture = decode_picture(image, min_side=2 * SIZE, gray=True, cut_padding=False)
         except ImageReadError as error:
             raise ImageReadError(f"{_name(image)} {error}.") from error
         small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX, reducing_gap=REDUCING_GAP)
@@ -60,17 +60,17 @@ def make_thumbnail(image: Any) -> NDArray[np.uint8]:
     pixels = np.asarray(image)
     if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.dtype.kind not in "biuf":
         raise ImageReadError(
-            f"{type(image).__name__} of shape {pixels.shape} and dtype {pixels.dtype} is no picture. Expected a path, "
-            "bytes, a PIL image, or an array of shape (H, W) or (H, W, 3)."
+            f"{type(image).__name__} of shape {pixels.shape} and dtype {pixels.dtype} is not an image. Expected a "
+            "path, bytes, a PIL image, or an array of shape (H, W) or (H, W, 3)."
         )
     return thumbnails_of_array(pixels[np.newaxis])[0]
 
 
 def thumbnails_of_array(X: NDArray[Any]) -> NDArray[np.uint8]:
-    """Shrink a batch of shape (n, H, W) or (n, H, W, channels); numbers other than uint8 are stretched to 0..255."""
+    """Shrink a batch of shape (n, H, W) or (n, H, W, channels); pixels other than uint8 are stretched to [0, 255]."""
     stretches = X.dtype != np.uint8 and 0 not in X.shape
     if stretches:
-        # Some at a time: those on a disk may be more than memory holds.
+        # In blocks, since arrays on disk may exceed memory.
         extremes = np.array([(block.min(), block.max()) for block in iterate_blocks(X)], dtype=np.float64)
         low, high = float(extremes[:, 0].min()), float(extremes[:, 1].max())
     rows, columns = _averaging(X.shape[1]), _averaging(X.shape[2]).T
@@ -103,7 +103,7 @@ def _name(image: Any) -> str:
 
 
 def _averaging(length: int) -> NDArray[np.float32]:
-    """Make the matrix of shape (SIZE, length) that averages pixels over areas."""
+    """Return the matrix of shape (SIZE, length) that averages pixels over areas."""
     edges = np.linspace(0, length, SIZE + 1)
     pixel = np.arange(length)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
-from ..preprocessing._pipelines import find_last_step, split_loader, transform_by_all_but_last
+from ..preprocessing._pipelines import find_last_step, split_loader, transform_before_last
 from ..utils._labels import check_labels, describe_spelling, refuse_encoded
 from ..utils._tensors import as_numpy
 
@@ -116,7 +116,7 @@ def choose_positive(classes: NDArray[Any], pos_label: Any, owner: str) -> Any:
 
 def predict_with_scores(classifier: Any, images: Any) -> tuple[Any, Any]:
     """Predict labels and, if available, scores in a single pass."""
-    last, features = transform_by_all_but_last(classifier, images)
+    last, features = transform_before_last(classifier, images)
     if not hasattr(last, "predict_proba") and not hasattr(last, "decision_function"):
         return np.asarray(last.predict(features)), None
     scores = score_images(last, features)

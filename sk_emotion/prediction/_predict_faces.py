@@ -171,7 +171,7 @@ def read_faces(model: Any, X: Any, progress: Callable[[int], Any] | None = None)
     # A copy, so that the model's own loader still raises errors.
     tolerant = copy.copy(loader).set_params(on_error="blank")
     if tolerant.on_missing == "raise":
-        tolerant.set_params(on_missing="centre")
+        tolerant.set_params(on_missing="center")
     faces, found, unread = load_in_chunks(tolerant, sources, progress)
     return ReadFaces(classifier, sources, faces if scale == 1 else faces / scale, found, unread)
 
@@ -181,7 +181,7 @@ def load_in_chunks(
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, dict[int, str]]:
     """Load images in chunks with a fitted FaceLoader; return the faces, whether one was found, and reading errors."""
     # The pixel range is determined from all images, not from the first chunk.
-    loader = loader._for_parts_of(sources)
+    loader = loader._copy_for_parts(sources)
     faces, found = [], []
     unread: dict[int, str] = {}
     # Arrays of Zarr have no length.

@@ -1,4 +1,4 @@
-"""Picture to face array: decoding, detection, cropping."""
+"""Load faces from images: decoding, detection and cropping."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Faces kept in a folder, so that a search decodes a photo once."""
+"""Cache faces in a folder, so that a search decodes each photo once."""
 
 import contextlib
 import hashlib
@@ -18,10 +18,10 @@ from ..exceptions import DatasetWarning, ImageReadError
 from ..utils._file_lock import lock_file
 from ..utils._files import open_regular
 
-# Part of every key: raised when the same parameters begin to give other pixels, or an entry gets another layout.
+# Part of every key: increment it when the same parameters yield other pixels, or when the layout of entries changes.
 _FORMAT = 5
 
-# The lock of a killed worker is lifted at once; after so many seconds, no worker is waited for any longer.
+# Seconds to wait for the lock of another worker; that of a killed worker is released at once.
 _PATIENCE = 5.0
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -30,20 +30,19 @@ Face: TypeAlias = tuple[NDArray[np.uint8], bool]
 
 
 class FaceCache:
-    """Faces by path, size and modification time of their file, and by the parameters that made them.
+    """Cache of faces, keyed by path, size and modification time of the file and by the loader's parameters.
 
-    Threads and processes may share a folder. An entry is locked by whoever makes it. It holds the pixels, a byte that
-    tells whether a detector saw the face, and a digest of these and its name, so that half an entry, or that of another
-    face, is as good as none. Links, pipes, devices and folders are no entries, and are never followed or waited for.
-
+    Threads and processes may share a folder: an entry is locked while it is written. It holds the pixels, a byte that
+    says whether a face was detected, and a digest of both and of its name, so that a partial entry, or that of another
+    face, is invalid. Links, pipes, devices and folders are never used as entries, followed or waited for.
     Parameters
     ----------
     folder : str, PathLike or None
-        Made on the first write. None keeps nothing. Its entries are spread over 256 subfolders.
+        Created on the first write, with 256 subfolders. None disables the cache.
     shape : tuple of int
         Shape of a face.
     parameters : tuple
-        Whatever else the pixels depend on; its ``repr`` counts.
+        Everything else that the pixels depend on; compared by ``repr``.
     """
 
     def __init__(
@@ -56,25 +55,25 @@ class FaceCache:
         self.patience = _PATIENCE
 
     def load(self, sources: Iterable[Any], make: Callable[[Any], Face]) -> list[Face | ImageReadError]:
-        """Read the faces of pictures, or make them and keep those of files.
+        """Return the faces of images from the cache, or compute them and cache those of files.
 
         Parameters
         ----------
-        sources : iterable of pictures
+        sources : iterable of images
         make : callable
-            Makes the face of one of them, or raises an ImageReadError, which then stands in its place.
+            Returns the face of one image, or raises an ImageReadError, which is then returned in its place.
         """
         faces = [(source, self._load_face(source, make, wait=False)) for source in sources]
-        # None is what another worker was making: it is ready by now, or soon.
+        # None means that another worker was computing the face: it is ready by now, or soon.
         return [face or self._load_face(source, make, wait=True) for source, face in faces]
 
     def _load_face(self, source: Any, make: Callable[[Any], Face], wait: bool) -> Any:
-        """Give a face or an error; None if another worker is making the face, and it is not to be waited for."""
+        """Return a face or an error; None if another worker is computing the face and `wait` is False."""
         entry = self._locate(source)
         try:
             if entry is None:
                 return make(source)
-            # What cannot be read is made.
+            # Compute the face if its entry cannot be read.
             with contextlib.suppress(OSError, ValueError), open(open_regular(entry), "rb") as file:
                 kept = self._read(file, entry)
                 if kept is not None:
@@ -84,20 +83,20 @@ class FaceCache:
             return error
 
     def _locate(self, source: Any) -> str | None:
-        """Find where the face of a file is kept; None for what is not to be kept."""
+        """Return the path of the entry of a file; None for what is not cached."""
         if self.folder is None or not isinstance(source, str | os.PathLike):
             return None
         try:
             state = os.stat(source)
         except (OSError, ValueError):
             return None
-        # os.fsdecode gives a file one key, whether a str or a Path names it.
+        # os.fsdecode yields the same key for a str and a Path.
         key = f"{os.path.abspath(os.fsdecode(source))}\0{state.st_size}\0{state.st_mtime_ns}\0{self.parameters}"
         name = hashlib.sha256(os.fsencode(key)).hexdigest()
         return os.path.join(self.folder, name[:2], f"{name[2:]}.face")
 
     def _read(self, file: IO[bytes], entry: str) -> Face | None:
-        """Read an entry; None if it is not whole, or that of another face."""
+        """Read an entry; None if it is incomplete, or that of another face."""
         size = math.prod(self.shape) + 1
         kept = file.read(size + _DIGEST_SIZE + 1)
         content, digest = kept[:size], kept[size:]
@@ -106,22 +105,22 @@ class FaceCache:
         return np.frombuffer(content, np.uint8)[:-1].reshape(self.shape), bool(content[-1])
 
     def _make(self, source: Any, make: Callable[[Any], Face], entry: str, wait: bool) -> Face | None:
-        """Make a face and keep it, if no one else is at it."""
+        """Compute a face and cache it, unless another worker does."""
         try:
-            if not self._make_room(entry):
+            if not self._prepare_folder(entry):
                 return make(source)
             file = open(open_regular(entry, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)  # noqa: SIM115 - closed below
         except (OSError, ValueError) as error:
-            self._give_up(error)
+            self._stop_writing(error)
             return make(source)
         with file:
             if not lock_file(file, self.patience if wait else 0.0):
                 if not wait:
                     return None
-                # Who hangs at one entry may hang at others.
+                # A worker that hangs at one entry may hang at others: wait no more.
                 self.patience = 0.0
                 return make(source)
-            # Whoever had the lock before may have made the face.
+            # The worker that had the lock before may have written the face.
             file.seek(0)
             kept = self._read(file, entry)
             if kept is not None:
@@ -137,18 +136,18 @@ class FaceCache:
             try:
                 file.seek(0)
                 file.truncate(0)
-                # A disk that fills up takes a part; the next write says what is wrong.
+                # A disk that fills up accepts a part; the next write raises the error.
                 while rest:
                     rest = rest[file.write(rest) :]
             except OSError as error:
-                # A part of an entry takes room that others need.
+                # A partial entry wastes space.
                 with contextlib.suppress(OSError):
                     os.unlink(entry)
-                self._give_up(error)
+                self._stop_writing(error)
             return face, found
 
-    def _make_room(self, entry: str) -> bool:
-        """Make the folder of an entry, and take away what is in its place but no file of its own; False if it stays."""
+    def _prepare_folder(self, entry: str) -> bool:
+        """Create the folder of an entry, and remove any link or special file in its place; False if that fails."""
         if not self.folder:
             raise FileNotFoundError("its name is empty")
         subfolder = os.path.dirname(entry)
@@ -162,32 +161,32 @@ class FaceCache:
         if stat.S_ISDIR(state.st_mode):
             return False
         if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
-            # A file with two names would be written under both.
+            # Writing to a hard link would change the file under both names.
             os.unlink(entry)
         return True
 
-    def _give_up(self, error: Exception) -> None:
-        """Write no more, and say so."""
+    def _stop_writing(self, error: Exception) -> None:
+        """Stop writing, and warn."""
         self.writable = False
         reason = str(error)
-        # What the system says of these, such as "File exists", is no help.
+        # The system's messages, such as "File exists", do not help here.
         if self.folder and os.path.lexists(self.folder) and not os.path.isdir(self.folder):
-            reason = "it is a link to nothing" if not os.path.exists(self.folder) else "it is no folder"
+            reason = "it is a broken link" if not os.path.exists(self.folder) else "it is not a folder"
         warnings.warn(
-            f"FaceLoader: cache={self.folder!r} cannot be written ({reason}). Photos that it lacks are decoded each "
-            "time. Make room in it, or pass another folder.",
+            f"FaceLoader: cache={self.folder!r} cannot be written ({reason}). Photos that are not in it are decoded "
+            "each time. Free some space, or pass another folder.",
             DatasetWarning,
             stacklevel=2,
         )
 
 
 def _digest(entry: str, content: bytes) -> bytes:
-    """Bind content to the name of an entry, which the key of its face gives."""
+    """Compute a digest of the content and the entry's name, which identifies its face."""
     return hashlib.sha256(os.fsencode(os.path.basename(entry)) + content).digest()
 
 
 def name_detector(detector: str | Callable[..., Any] | None) -> str | None:
-    """Name a detector in the key of a face: a function by module and name, any other object by its content too."""
+    """Return a key for a detector: module and name of a function, and the content of other objects."""
     if not callable(detector):
         return detector
     if inspect.isroutine(detector) and not inspect.ismethod(detector):

@@ -1,4 +1,4 @@
-"""What decoding a picture takes, by its headers: in a file made for that, far more than its size says."""
+"""Estimate from its headers what decoding an image costs, which can far exceed what its file size suggests."""
 
 import contextlib
 import itertools
@@ -13,40 +13,40 @@ from PIL import ExifTags, Image
 from ..exceptions import ImageReadError
 
 MAX_PIXELS = 120_000_000
-"""Enough for a phone of 108 megapixels."""
+"""Default of ``max_pixels``; enough for a phone camera of 108 megapixels."""
 
-# A pixel that takes more counts as several, so that a picture takes at most 290 MB, unless more pixels are allowed.
+# A pixel that takes more bytes counts as several, so that an image takes at most 290 MB unless more pixels are allowed.
 _BYTES_PER_PIXEL = 2.4
 
-# By Pillow's mode, measured: the pixels as they are decoded, and their copies on the way to 8 bits, opaque.
+# Measured, by Pillow's mode: the decoded pixels, and their copies on the way to opaque 8-bit pixels.
 _BYTES_BY_MODE = {"1": 2, "L": 1, "P": 6, "RGB": 4, "RGBA": 8, "RGBX": 8, "CMYK": 8, "YCbCr": 8}
 _BYTES_BY_MODE |= {"LA": 12, "PA": 12, "LAB": 12, "I": 12, "F": 12}
 _BYTES_OF_OTHER_MODES = 16
 
-# The canvas of an animation twice, and two copies. Of AV1, how many depends on the profile: there are up to 12 bits.
+# Twice the canvas of an animation, and two copies. For AV1, it depends on the profile: there are up to 12 bits.
 _BYTES_BY_FORMAT = {"WEBP": 16.0, "HEIF": 24.0, "AVIF": 16.0}
 _BYTES_OF_DEEP_AVIF = 24.0
 
-# Not memory but time: Pillow decodes a BMP of run lengths in Python, at up to 200 ns a pixel.
+# A cost in time, not memory: Pillow decodes a run-length encoded BMP in Python, at up to 200 ns per pixel.
 _COST_OF_RUN_LENGTHS = 60.0
 
-# In time, too: filters of a PNG take up to 30 ns a pixel, twice that for 16 bits in color, as LZMA in a TIFF does.
+# Also time: PNG filters take up to 30 ns per pixel, twice that for 16-bit color, as does LZMA in a TIFF.
 _COST_OF_FILTERS = 1.5
 _COST_OF_SLOW = 2.0
 
-# Pillow keeps two pointers for each row, and decoders up to two rows of eight bytes a pixel.
+# Pillow keeps two pointers per row, and decoders up to two rows of eight bytes per pixel.
 _BYTES_PER_LINE = 16
 
-# Each scan of a JPEG passes over all its pixels: a megabyte of empty ones takes minutes. Progressive photos have ten.
+# Each scan of a JPEG visits all pixels: a megabyte of empty scans takes minutes. Progressive photos have about ten.
 _MAX_SCANS = 100
 _SCANS_OF_LARGEST = 10
 
-# Pillow appends one piece of EXIF data to those before, so that 150,000 take 7 s. Photos have some ten segments.
+# Pillow concatenates EXIF segments one by one, so that 150,000 take 7 s. Photos have about ten segments.
 _MAX_SEGMENTS = 3000
 
-# Pillow takes 20 microseconds and 250 bytes for each strip or tile of a TIFF, needed or not.
+# Pillow spends 20 microseconds and 250 bytes on each strip or tile of a TIFF, whether needed or not.
 _MAX_STRIPS = 100_000
-# It takes 30 microseconds for each tag. Photos have some hundred at most.
+# It spends 30 microseconds on each tag. Photos have a few hundred at most.
 _MAX_TAGS = 10_000
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
 _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 322, 323
@@ -54,15 +54,15 @@ _STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = _STRIP_TAGS = (273, 2
 _JPEG_COMPRESSIONS = (6, 7)
 _INTEGERS = {1: "B", 3: "H", 4: "L", 6: "B", 8: "H", 9: "L", 16: "Q", 17: "Q"}
 
-# Pillow cuts out each comment of a PPM in words by copying the rest: 1,000,000 take 20 s.
+# Pillow removes each comment of a plain PPM by copying the rest: 1,000,000 take 20 s.
 _MAX_COMMENTS = 10_000
-_PPM_IN_WORDS = (b"P1", b"P2", b"P3")
+_PLAIN_PPM = (b"P1", b"P2", b"P3")
 
-# AV1 is in units, of which a picture has a handful.
+# AV1 data is a sequence of units (OBUs); an image has a handful.
 _MAX_OBUS = 10_000
 _SEQUENCE_HEADER = 1
 
-# Boxes of ISO files with others in them, and how many bytes come first.
+# Boxes of ISO files that contain other boxes, and the number of bytes before these.
 _CONTAINERS = {b"meta": 4, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
 
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -70,7 +70,7 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 def check_parts(data: bytes) -> None:
-    """Refuse a file with so many parts that going through them takes minutes."""
+    """Reject a file with so many parts that parsing them takes minutes."""
     if data.startswith(b"\xff\xd8"):
         segments = itertools.takewhile(lambda marker: marker != _START_OF_SCAN, _list_jpeg_markers(data))
         if sum(1 for _ in itertools.islice(segments, _MAX_SEGMENTS + 1)) > _MAX_SEGMENTS:
@@ -85,19 +85,19 @@ def check_parts(data: bytes) -> None:
         strips = max((count for tag, count, _ in tags if tag in _STRIP_TAGS), default=0)
         if strips > _MAX_STRIPS:
             raise ImageReadError(f"has {strips:,} strips or tiles, expected at most {_MAX_STRIPS:,} in a TIFF")
-    elif data.startswith(_PPM_IN_WORDS):
+    elif data.startswith(_PLAIN_PPM):
         comments = data.count(b"#")
         if comments > _MAX_COMMENTS:
             raise ImageReadError(f"has {comments:,} comments, expected at most {_MAX_COMMENTS:,} in a PPM")
 
 
 def find_decoded_size(image: Image.Image, data: bytes) -> tuple[int, int]:
-    """Find the width and height that are decoded, which may be more than those of the picture."""
+    """Return the width and height that are decoded, which may exceed those of the image."""
     if image.format == "TIFF":
         tags = _read_tiff_tags(image, data)
         width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
         if tags.get(_TILE_WIDTH) and tags.get(_TILE_HEIGHT):
-            # Those at the edges are decoded as a whole.
+            # Tiles at the edges are decoded in full.
             width = math.ceil(width / tags[_TILE_WIDTH]) * tags[_TILE_WIDTH]
             height = math.ceil(height / tags[_TILE_HEIGHT]) * tags[_TILE_HEIGHT]
         return max((width, height), image.size, key=math.prod)
@@ -107,26 +107,26 @@ def find_decoded_size(image: Image.Image, data: bytes) -> tuple[int, int]:
 
 
 def check_pixels(size: tuple[int, int], max_pixels: int | None, what: str = "pixels") -> None:
-    """Refuse a picture of too many pixels."""
+    """Reject an image with too many pixels."""
     if max_pixels is not None and math.prod(size) > max_pixels:
         raise ImageReadError(f"is too large ({size[0]:,} x {size[1]:,} {what}, max_pixels={max_pixels:,})")
 
 
 def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int | None, min_side: int | None) -> None:
-    """Refuse a picture that takes too much memory or time to decode.
+    """Reject an image that takes too much memory or time to decode.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        As it is opened, and perhaps drafted.
+        The opened image, possibly in draft mode.
     data : bytes
-        Its file.
+        Content of its file.
     size : (int, int)
-        Width and height before it was drafted.
+        Width and height before draft mode.
     max_pixels : int or None
-        Below the default, it leaves the cost of a pixel as it is.
+        Values below the default do not lower the limit on the cost.
     min_side : int or None
-        As of `decode_picture`.
+        As in `decode_picture`.
     """
     if max_pixels is None:
         return
@@ -135,9 +135,9 @@ def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int |
     cost = _find_bytes_per_pixel(image, data) * math.prod(image.size) + _BYTES_PER_LINE * sum(image.size)
     stored = 1 if image.mode in ("1", "L", "P") else 4
     if min_side and min(image.size) < 2 * min_side:
-        # It stays as it is, of which a copy is made.
+        # It is not shrunk, but copied.
         cost += stored * math.prod(image.size)
-    # To look for what stands behind the pixels, Pillow would decode a PNG.
+    # Reading EXIF data that follows the pixels would make Pillow decode a PNG.
     if (image.format != "PNG" or "exif" in image.info) and find_turn(image) is not None:
         cost += stored * math.prod(image.size)
     scans = 1
@@ -160,7 +160,7 @@ def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int |
         )
 
 
-# What turns a picture upright, by its EXIF orientation.
+# Transpositions that rotate an image upright, by EXIF orientation.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -173,8 +173,8 @@ _UPRIGHT = {
 
 
 def find_turn(image: Image.Image) -> Image.Transpose | None:
-    """Find what turns a picture upright; None if nothing has to."""
-    # A picture with broken EXIF data is still a picture, and what is raised on it is nearly anything.
+    """Return the transposition that rotates an image upright; None if it already is."""
+    # Images with broken EXIF data are still readable, and Pillow raises all kinds of exceptions on them.
     try:
         return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:
@@ -193,25 +193,25 @@ def _find_bytes_per_pixel(image: Any, data: bytes) -> float:
         return 12.0 if image.mode == "RGB" else 10.0
     needed: float = _BYTES_BY_MODE.get(image.mode, _BYTES_OF_OTHER_MODES)
     if codec in ("ppm", "ppm_plain"):
-        # Python's bytes, twice.
+        # Two copies as Python bytes.
         needed += 2 * (4 if image.mode == "I" else len(image.getbands()))
     if codec == "zip" and image.mode in ("RGB", "RGBA"):
-        # Those of 16 bits are read by a raw mode that says so.
+        # 16-bit pixels have a raw mode that differs from the image mode.
         needed += _COST_OF_FILTERS * (1 if image.tile[0][3] == image.mode else 4)
     return needed * (_COST_OF_SLOW if image.info.get("compression") == "lzma" else 1)
 
 
 def _list_jpeg_markers(data: bytes) -> Iterator[int]:
-    """List the markers of a JPEG in their order, past the start of the image."""
+    """Iterate over the markers of a JPEG after the start of the image."""
     position = 2
     while found := _JPEG_MARKER.search(data, position):
         yield data[found.start() + 1]
-        # What is in a segment is no marker; what a scan holds, the search passes over.
+        # Skip the content of a segment; the search skips the data of a scan.
         position = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
 
 
 def _count_scans(data: bytes) -> int:
-    # Counting bytes is quick; they may stand in what follows the picture, such as the film of a motion photo.
+    # Counting bytes is fast, but they may also occur after the image, for example in the video of a motion photo.
     if data.count(b"\xff\xda") < 2:
         return 1
     markers = itertools.takewhile(lambda marker: marker != _END_OF_IMAGE, _list_jpeg_markers(data))
@@ -219,16 +219,16 @@ def _count_scans(data: bytes) -> int:
 
 
 def _find_coefficient_bytes(image: Any) -> float:
-    """Find how many bytes a pixel the coefficients of a JPEG take, which all but a single scan keep to the end."""
+    """Return the bytes per pixel of a JPEG's coefficients, which are all kept to the end if there are several scans."""
     sampling = [(across, down) for _, across, down, *_ in image.layer]
     most = max(across for across, _ in sampling) * max(down for _, down in sampling)
     return 2 * sum(across * down for across, down in sampling) / max(most, 1)
 
 
 def _list_tiff_tags(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """List tag, count and first value, if that is a whole number, from a directory of a TIFF, by default the first."""
+    """Iterate over (tag, count, first integer value) of a directory of a TIFF, by default the first."""
     order, big = "<" if data.startswith(b"II") else ">", b"\x2b" in data[2:4]
-    # Formats of an offset, of the number of entries, and of an entry; where the offset stands, and an entry's length.
+    # Formats of an offset, of the number of entries and of an entry; position of the offset, and length of an entry.
     offset, number, entry, at, length = ("Q", "Q", "HHQ", 8, 20) if big else ("L", "H", "HHL", 4, 12)
     try:
         if start is None:
@@ -239,7 +239,7 @@ def _list_tiff_tags(data: bytes, start: int | None = None) -> Iterator[tuple[int
             tag, kind, count = struct.unpack_from(order + entry, data, place)
             yield tag, count, _read_tiff_value(data, order, offset, place + struct.calcsize(order + entry), kind, count)
     except struct.error:
-        # The directory is cut off, as Pillow will see.
+        # The directory is truncated; Pillow raises an error.
         return
 
 
@@ -249,12 +249,12 @@ def _read_tiff_value(data: bytes, order: str, offset: str, place: int, kind: int
         return 0
     if count * struct.calcsize(order + form) > struct.calcsize(order + offset):
         (place,) = struct.unpack_from(order + offset, data, place)
-    # What lies outside of the file is no value.
+    # Values outside the file are ignored.
     return struct.unpack_from(order + form, data, place)[0] if place < len(data) - 8 else 0
 
 
 def _read_tiff_tags(image: Any, data: bytes) -> dict[int, int]:
-    """Read the largest value of each tag, since Pillow and libtiff differ in which of several they take."""
+    """Return the largest value of each tag, since Pillow and libtiff disagree on which of several to use."""
     tags: dict[int, int] = {}
     for tag, _, value in _list_tiff_tags(data, image.tag_v2.offset):
         tags[tag] = max(value, tags.get(tag, 0))
@@ -262,7 +262,7 @@ def _read_tiff_tags(image: Any, data: bytes) -> dict[int, int]:
 
 
 def _find_buffer_size(tags: dict[int, int]) -> int:
-    """Find how many bytes libtiff takes for a strip or tile beside the picture."""
+    """Return the bytes that libtiff allocates for a strip or tile in addition to the image."""
     width, height = tags.get(_TILE_WIDTH), tags.get(_TILE_HEIGHT)
     if not (width and height):
         width, height = tags.get(_WIDTH, 0), min(tags.get(_ROWS) or 2**32, tags.get(_HEIGHT, 0))
@@ -270,7 +270,7 @@ def _find_buffer_size(tags: dict[int, int]) -> int:
 
 
 def _count_tiff_scans(image: Any, data: bytes) -> int:
-    """Count how often the JPEG in a TIFF passes over the pixels."""
+    """Count the scans of the JPEG data in a TIFF."""
     scans = data.count(b"\xff\xda")
     tags = image.tag_v2
     offsets = tags.get(_TILE_OFFSETS) or tags.get(_STRIP_OFFSETS) or ()
@@ -279,26 +279,26 @@ def _count_tiff_scans(image: Any, data: bytes) -> int:
     apart = all(start + size <= after for (start, size), (after, _) in itertools.pairwise(parts))
     if apart and len(offsets) == len(sizes) > 0:
         return math.ceil(scans / len(parts))
-    # Each may hold all of them, but more than this is an error of libtiff's.
+    # Any part may hold all of them, but libtiff raises an error for more than this.
     return min(scans, _MAX_SCANS)
 
 
 def _list_av1_headers(data: bytes) -> list[tuple[int, tuple[int, int]]]:
-    """List profile and (width, height) of the pictures in an AVIF, by what the decoder reads, not by its boxes."""
+    """Return profile and (width, height) of the images in an AVIF, from the coded data rather than its boxes."""
     headers = []
     obus = (obu for item in _list_av1_items(data) for obu in _list_obus(item))
     for number, (kind, content) in enumerate(obus):
         if number == _MAX_OBUS:
-            raise ImageReadError(f"has more than {_MAX_OBUS:,} parts, which no AVIF has")
+            raise ImageReadError(f"has more than {_MAX_OBUS:,} units, expected fewer in an AVIF")
         if kind == _SEQUENCE_HEADER:
-            # What is cut off is an error of the decoder.
+            # The decoder raises an error if it is truncated.
             with contextlib.suppress(IndexError):
                 headers.append(_read_sequence_header(bytes(content[:1024])))
     return headers
 
 
 def _list_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """List the boxes of an ISO file: name, and where the content begins and ends."""
+    """Iterate over the boxes of an ISO file: name, and start and end of the content."""
     while start + 8 <= end:
         size, name = struct.unpack_from(">L4s", data, start)
         content = start + 8
@@ -313,7 +313,7 @@ def _list_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
 
 
 def _find_boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """List the boxes and those in them."""
+    """Iterate over the boxes, including nested ones."""
     for name, content, stop in _list_boxes(data, start, end):
         yield name, content, stop
         if name in _CONTAINERS and depth < len(_CONTAINERS):
@@ -321,12 +321,12 @@ def _find_boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[t
 
 
 def _list_av1_items(data: bytes) -> Iterator[memoryview]:
-    """List what may be coded pictures: all items of a still, and the beginning of each track."""
+    """Iterate over possible coded images: all items of a still image, and the start of each track."""
     view = memoryview(data)
     boxes = list(_find_boxes(data, 0, len(data)))
     inner = next((content for name, content, _ in boxes if name == b"idat"), 0)
     for name, content, _ in boxes:
-        # A box that is cut off is an error of the decoder.
+        # The decoder raises an error for a truncated box.
         with contextlib.suppress(struct.error, IndexError):
             if name == b"iloc":
                 yield from _list_items(view, content, inner)
@@ -336,7 +336,7 @@ def _list_av1_items(data: bytes) -> Iterator[memoryview]:
 
 
 def _list_items(data: memoryview, start: int, inner: int) -> Iterator[memoryview]:
-    """Put together the items that an ``iloc`` box locates."""
+    """Assemble the items that an ``iloc`` box locates."""
     version, sizes, more = data[start], data[start + 4], data[start + 5]
     offset_size, length_size, base_size = sizes >> 4, sizes & 15, more >> 4
     index_size = more & 15 if version in (1, 2) else 0
@@ -345,11 +345,11 @@ def _list_items(data: memoryview, start: int, inner: int) -> Iterator[memoryview
     def take(size: int) -> int:
         nonlocal position
         if position + size > len(data):
-            raise IndexError("the box is cut off")
+            raise IndexError("the box is truncated")
         position += size
         return int.from_bytes(data[position - size : position])
 
-    # Parts that are the same would make more of a file than it has.
+    # Repeated parts could expand to far more than the file.
     left = 4 * len(data)
     for _ in range(take(4 if version == 2 else 2)):
         take(4 if version == 2 else 2)
@@ -368,7 +368,7 @@ def _list_items(data: memoryview, start: int, inner: int) -> Iterator[memoryview
 
 
 def _list_obus(item: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """List kind and content of the units of AV1."""
+    """Iterate over type and content of the units (OBUs) of AV1 data."""
     position = 0
     while position < len(item):
         kind, extended, sized = item[position] >> 3 & 15, item[position] & 4, item[position] & 2
@@ -395,7 +395,7 @@ def _read_sequence_header(header: bytes) -> tuple[int, tuple[int, int]]:
         nonlocal position
         position += count
         if position > n_bits:
-            raise IndexError("the header is cut off")
+            raise IndexError("the header is truncated")
         return bits >> (n_bits - position) & ((1 << count) - 1)
 
     profile, _, reduced = take(3), take(1), take(1)
@@ -404,7 +404,7 @@ def _read_sequence_header(header: bytes) -> tuple[int, tuple[int, int]]:
     else:
         decoder_model, delay_bits = 0, 0
         if take(1):
-            # How long frames are shown.
+            # Timing information.
             take(64)
             if take(1):
                 zeros = 0

@@ -1,4 +1,4 @@
-"""Picture to pixels: whatever holds a picture becomes 8-bit grey or RGB, upright and opaque."""
+"""Decode images of any kind to upright, opaque 8-bit grayscale or RGB."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find
 from ._open import MAX_FILE_SIZE, open_picture, quiet_pillow
 from ._sources import read_source
 
-# One picture above this is decoded at a time: Pillow takes up to 16 bytes a pixel for a WEBP, at 18 megapixels 290 MB.
+# Larger images are decoded one at a time: Pillow takes up to 16 bytes per pixel, 290 MB for an 18-megapixel WEBP.
 _LARGE_PIXELS = 2**21
-_large_picture = ForkSafeLock()
+_large_image = ForkSafeLock()
 
-# Of values that are scaled at a time.
+# Number of values scaled at a time.
 _PART = 2**20
 
 
@@ -28,40 +28,41 @@ def decode_picture(
     source: Any,
     *,
     min_side: int | None = None,
-    grey: bool = False,
+    gray: bool = False,
     tops: Mapping[str, float] = MappingProxyType({}),
     cut_padding: bool = True,
     max_pixels: int | None = MAX_PIXELS,
     max_file_size: int | None = MAX_FILE_SIZE,
 ) -> Image.Image:
-    """Decode a picture.
+    """Decode an image.
 
     Parameters
     ----------
     source : str, PathLike, bytes, file object, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or \
             (H, W, 4)
-        The content of a file counts, not its name. Of an animation, the first frame is taken.
+        The format is detected by content, not by file name. Only the first frame of an animation is decoded.
     min_side : int, default=None
-        A picture at least twice this on both sides is given at a fraction of its size, each pixel the mean of those
-        that it stands for. A JPEG file is decoded that way, at a fraction of the time.
-    grey : bool, default=False
-        Whether colours are of no use, so that those of a JPEG file need not be decoded.
+        An image at least twice this large on both sides is reduced by an integer factor, averaging pixels. A JPEG file
+        is decoded at that scale, which is much faster.
+    gray : bool, default=False
+        Whether color is not needed, so that the color channels of a JPEG file need not be decoded.
     tops : dict of str to float, default={}
-        By type, the range of the pixels of arrays and PIL images that are not of 8 bits, as :func:`find_tops` finds it.
+        By dtype, the range of the pixels of arrays and PIL images of other than 8 bits, as found by :func:`find_tops`.
     cut_padding : bool, default=True
-        Whether the last pixels of a JPEG at a fraction of its size, which are partly padding, are made to be picture.
+        Whether to crop the last pixels of a JPEG decoded at reduced scale, which are partly padding.
     max_pixels, max_file_size : int or None
-        More pixels of a file, bytes or a PIL image, or more bytes, are an error before anything is decoded.
+        Limits on the pixels of a file, bytes or a PIL image, and on bytes; exceeding them raises an error before
+        decoding.
 
     Returns
     -------
     PIL.Image.Image
-        In mode ``"L"`` or ``"RGB"``, turned upright as its EXIF orientation tells, composited on white.
+        In mode ``"L"`` or ``"RGB"``, rotated upright by its EXIF orientation, composited on white.
 
     Raises
     ------
     ImageReadError
-        Saying what is wrong, as the end of a sentence that names the picture.
+        The message is the end of a sentence that names the image.
     """
     if isinstance(source, np.ndarray):
         return _shrink(_as_opaque(_from_array(source, tops)), min_side)
@@ -71,7 +72,7 @@ def decode_picture(
     try:
         with quiet_pillow:
             if encoded:
-                return _decode(source, min_side, grey, cut_padding, max_pixels)
+                return _decode(source, min_side, gray, cut_padding, max_pixels)
             _check_image(source, max_pixels)
             return _shrink(_as_opaque(_turn_upright(source.copy()), tops), min_side)
     except ImageReadError:
@@ -79,10 +80,10 @@ def decode_picture(
     except Image.DecompressionBombError as error:
         raise ImageReadError(f"is too large ({error})") from error
     except MemoryError as error:
-        # Damaged headers ask for more than there ever is, too.
-        raise ImageReadError("needs more memory than there is") from error
+        # Damaged headers can ask for more memory than any machine has.
+        raise ImageReadError("needs more memory than is available") from error
     except Exception as error:
-        # On damaged files, Pillow's decoders raise nearly anything.
+        # Pillow's decoders raise all kinds of exceptions on damaged files.
         what = "is damaged" if encoded else "cannot be decoded"
         what = "is truncated" if "truncated" in str(error).lower() else what
         raise ImageReadError(f"{what} ({type(error).__name__}: {error})") from error
@@ -91,23 +92,23 @@ def decode_picture(
 def find_tops(
     pictures: Iterable[Any], least: Mapping[str, float] = MappingProxyType({}), max_pixels: int | None = MAX_PIXELS
 ) -> dict[str, float]:
-    """Find one range for all pictures that are floats, and one for all whole numbers of more than 8 bits.
+    """Find one pixel range for all float images, and one for all integer images of more than 8 bits.
 
-    A dark frame beside a bright one then stays dark. Files are pictures by themselves, and are not looked at.
+    A dark frame next to a bright one then stays dark. Files are scaled on their own, and are not read here.
 
     Parameters
     ----------
     pictures : iterable
-        Arrays and PIL images count.
+        Only arrays and PIL images are considered.
     least : dict of str to float, default={}
-        Ranges that are known already, for some types.
+        Ranges that are already known, by dtype.
     max_pixels : int or None
-        A PIL image of more is not looked at.
+        Larger PIL images are ignored.
 
     Returns
     -------
     dict of str to float
-        What becomes white, by the name of each type that is there.
+        The upper end of the range, which becomes white, by the name of each dtype found.
     """
     found: dict[str, float] = {}
     whole: set[str] = set()
@@ -127,15 +128,15 @@ def find_tops(
 
 
 def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType({})) -> NDArray[np.uint8]:
-    """Bring the values of one picture to 0 to 255.
+    """Scale the values of one image to 0 to 255.
 
     Parameters
     ----------
     values : ndarray
-        Whole numbers up to 255, 4095, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that holds them
-        all is taken to be theirs. Floats may overstep it a little, and are clipped.
+        Integers up to 255, 4095, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that contains all
+        values is used. Floats slightly outside are clipped.
     tops : dict of str to float, default={}
-        The least range of values, by type, which is that of other pictures beside this one.
+        The minimum range by dtype, as found in other images of the same batch.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType(
     Raises
     ------
     ImageReadError
-        If the values are no pixels: not numbers, not finite, negative, or floats above 255.
+        If the values cannot be pixels: not numeric, not finite, negative, or floats above 255.
     """
     values = _as_numbers(values)
     if values.dtype == np.uint8:
@@ -159,14 +160,14 @@ def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType(
 
 
 def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
-    """Scale values from 0 to `top` to whole numbers from 0 to 255, and clip what oversteps them."""
+    """Scale values in [0, `top`] to integers in [0, 255], and clip values outside."""
     scaled = np.empty(values.size, dtype=np.uint8)
     flat = values.reshape(-1)
-    # Part by part, since floats take many times as much memory.
+    # In parts, since floats take several times the memory.
     for start in range(0, values.size, _PART):
         part = flat[start : start + _PART]
         if top != 255 or values.dtype.kind not in "iu":
-            # Half precision has no whole numbers above 2048, and NumPy would compute in it.
+            # float16 cannot represent all integers above 2048, and NumPy would compute in it.
             part = part.astype(np.float32) if part.dtype.itemsize < 4 else part
             part = np.rint(part * (255.0 / top))
         scaled[start : start + _PART] = np.clip(part, 0, 255)
@@ -174,9 +175,9 @@ def scale_to_uint8(values: NDArray[Any], top: float) -> NDArray[np.uint8]:
 
 
 def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | None:
-    """Give the values of an array or PIL image that is not of 8 bits; None of any other picture."""
+    """Return the values of an array or PIL image of other than 8 bits; None for any other image."""
     if isinstance(picture, Image.Image) and _is_deep(picture):
-        # What is wrong with it, its decoding tells.
+        # Errors are raised when it is decoded.
         with contextlib.suppress(Exception), quiet_pillow:
             _check_image(picture, max_pixels)
             picture = np.asarray(picture)
@@ -187,7 +188,7 @@ def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | No
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Find the type of numbers that are held as objects."""
+    """Convert an object array of numbers to a numeric dtype."""
     if values.dtype == object:
         with contextlib.suppress(ValueError):
             return np.asarray(values.tolist())
@@ -198,23 +199,23 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _decode(data: bytes, min_side: int | None, grey: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
+def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
     with open_picture(data, max_pixels) as image:
         size = find_decoded_size(image, data)
-        check_pixels(size, max_pixels, "pixels as they are coded")
+        check_pixels(size, max_pixels, "coded pixels")
         n_pixels = size[0] * size[1]
-        drafted = image.draft("L" if grey else None, (min_side, min_side) if min_side else None)
+        drafted = image.draft("L" if gray else None, (min_side, min_side) if min_side else None)
         check_cost(image, data, size, max_pixels, min_side)
-        # The coefficients of a progressive JPEG are kept until its last scan, whatever its pixels are reduced to.
+        # The coefficients of a progressive JPEG are kept until its last scan, whatever the reduction.
         if drafted and not image.info.get("progressive"):
             n_pixels = image.width * image.height
-        with _large_picture if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
+        with _large_image if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
             whole = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
             return _shrink(_as_opaque(_turn_upright(whole)), min_side)
 
 
 def _check_image(image: Image.Image, max_pixels: int | None) -> None:
-    """Refuse a PIL image of too many pixels, by its file if it is not decoded yet."""
+    """Reject a PIL image with too many pixels, by its file if it is not decoded yet."""
     file = getattr(image, "fp", None) if getattr(image, "tile", None) else None
     data = b""
     if file is not None and image.format in ("TIFF", "AVIF"):
@@ -236,7 +237,7 @@ def _from_array(array: NDArray[Any], tops: Mapping[str, float]) -> Image.Image:
 
 
 def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
-    """Take the part of a JPEG decoded at a fraction that is picture: the last pixels are partly padding."""
+    """Crop a JPEG decoded at reduced scale to the image: its last pixels are partly padding."""
     width, height = int(box[2]), int(box[3])
     if (width, height) == box[2:]:
         return image
@@ -245,13 +246,13 @@ def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
     image.load()
-    # Pillow's exif_transpose would also write the EXIF data anew.
+    # Pillow's exif_transpose would also rewrite the EXIF data.
     turn = find_turn(image)
     return image if turn is None else image.transpose(turn)
 
 
 def _shrink(image: Image.Image, min_side: int | None) -> Image.Image:
-    """Average squares of pixels, as many as leave `min_side`; the edge loses the rest, evenly, so the middle stays."""
+    """Average blocks of pixels, as large as `min_side` allows; the remainder is cropped evenly from both edges."""
     factor = min(image.size) // min_side if min_side else 1
     if factor < 2:
         return image
@@ -266,7 +267,7 @@ def _as_opaque(image: Image.Image, tops: Mapping[str, float] = MappingProxyType(
     if _is_deep(image):
         return Image.fromarray(to_uint8(np.asarray(image), tops))
     if image.has_transparency_data:
-        # White is what a picture from the web was drawn to stand on.
+        # White is the usual background on the web.
         picture = image if image.mode == "RGBA" else image.convert("RGBA")
         opaque = Image.new("RGB", picture.size, "white")
         opaque.paste(picture, mask=picture)

@@ -1,4 +1,4 @@
-"""Where the face is: two detectors that others trained, or whatever detector the user brings."""
+"""Detect faces with one of two pretrained detectors, or with a detector of the user."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..utils._locks import ForkSafeLock, compute_alone_after_fork
+from ..utils._locks import ForkSafeLock, use_one_thread_after_fork
 from ..utils._torchvision import import_torchvision
 from ._crop import REDUCING_GAP
 
-# Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a mistake: the votes
-# below see a face in 269 and make 36 mistakes; scikit-image's own grouping makes 60 for the same 269.
+# Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a false positive: the
+# votes below find a face in 269, with 36 false positives; scikit-image's own grouping has 60 for the same 269.
 _LONG_SIDE = 160
 _WINDOW = 24
 _SCALE_FACTOR = 1.1
@@ -22,31 +22,32 @@ _MIN_VOTES = 6
 _OVERLAP = 0.5
 
 MTCNN_LONG_SIDE = 320
-"""Longer side, in pixels, at which MTCNN looks at a picture."""
+"""Longer side, in pixels, to which images are resized for MTCNN."""
 
-# On the 899 photos at 320 pixels: a face in 830, and in 19 of them upside down where there is none.
+# Of 899 photos at 320 pixels, it finds a face in 830, and in 19 of them upside down a false positive.
 _MTCNN_SMALLEST = 20
 _MTCNN_THRESHOLDS = [0.6, 0.7, 0.9]
 
-# One picture at a time: PyTorch spreads it over the cores, and two teams of threads would wait for each other.
+# One image at a time: PyTorch parallelizes over the cores, and two thread pools would compete for them.
 _MTCNN = ForkSafeLock()
 
 SMALLEST_FACE = {"lbp": _WINDOW / _LONG_SIDE, "mtcnn": _MTCNN_SMALLEST / MTCNN_LONG_SIDE}
-"""Side of the smallest face that a detector sees, as a share of the picture's longer side."""
+"""Side of the smallest detectable face, as a fraction of the longer side of the image."""
 
 LARGEST_CROP = 64
-"""Side, in pixels, up to which a picture is taken for a face that somebody has cropped, not for a photo."""
+"""Images up to this side, in pixels, are taken to be cropped faces."""
 
-# Standard deviations, in gray levels, of the means over 4 x 4 parts of a picture. Below the first there is no face. Up
-# to the second there is none if noise alone makes as much: the share of the pixels' standard deviation that is left in
-# means over so many pixels, at most a third. Of 32,298 images of FER2013, 14 are uniform by this: the 12 black ones, a
-# gray one and a page of text. Of the others at a fifth, a tenth and a twentieth of their brightness or contrast, 0.02,
-# 0.3 and 8 % are; of images of 24 x 24 gray pixels or more with noise of a deviation of up to 15, all.
+# Thresholds on the standard deviation, in gray levels, of the means of 4 x 4 blocks of an image. Below the first, there
+# is no face. Up to the second, there is none if noise alone explains it: the fraction of the pixels' standard deviation
+# that remains in means of that many pixels, at most a third. Of 32,298 images of FER2013, 14 are uniform by this
+# criterion: the 12 black ones, a gray one and a page of text. At a fifth, a tenth and a twentieth of their brightness
+# or contrast, 0.02, 0.3 and 8 % of the others are; of gray images of 24 x 24 pixels or more with noise of a standard
+# deviation of up to 15, all are.
 _BLANK, _NOISE = 1.0, 4.0
 
 
 def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> NDArray[np.float64]:
-    """Find the faces in a picture.
+    """Detect the faces in an image.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> ND
     Returns
     -------
     ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels, inside the picture. The largest is first; but the surest of the cascade,
-        whose largest is more often a mistake.
+        ``(x, y, width, height)`` in pixels, inside the image, the largest first. For ``"lbp"``, the most confident is
+        first, since its largest box is more often a false positive.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> ND
 
 
 def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
-    """Find faces with the cascade of three networks of Zhang et al., as facenet-pytorch brings it.
+    """Detect faces with the cascaded networks of Zhang et al. in facenet-pytorch.
 
     Parameters
     ----------
@@ -87,12 +88,12 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels. A picture of up to 64 pixels is a face already, and its box is all of it,
-        unless it is uniform, but for noise.
+        ``(x, y, width, height)`` in pixels. An image of up to 64 pixels is taken to be a cropped face, and its box
+        covers all of it, unless it is uniform, apart from noise.
 
     Notes
     -----
-    It looks at 320 pixels on the longer side, so that a face takes as long in any picture.
+    Images are resized to 320 pixels on the longer side, so that the time does not depend on their size.
 
     References
     ----------
@@ -113,7 +114,7 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
 
             if is_out_of_memory(error):
                 raise
-            # So it ends where all its candidates lie outside the picture.
+            # Raised if all candidates lie outside the image.
             corners = None
     if corners is None:
         return np.empty((0, 4))
@@ -122,10 +123,10 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
 
 
 def is_uniform(picture: Image.Image) -> bool:
-    """Tell whether a picture shows nothing: one gray or color, but for noise of a sensor or of compression."""
+    """Return whether an image is a single color, apart from sensor noise or compression artifacts."""
     gray = picture.convert("L")
     coarse, fine = (float(np.std(np.asarray(image))) for image in (gray.resize((4, 4), Image.Resampling.BOX), gray))
-    # By chance, the means of noise differ by half as much again.
+    # Means of noise vary by half as much again by chance.
     share = min(1.6 * (16 / (gray.width * gray.height)) ** 0.5, 1 / 3)
     return coarse < max(_BLANK, min(share * fine, _NOISE))
 
@@ -137,14 +138,14 @@ def _load_mtcnn() -> Any:
     import_torchvision()
     from facenet_pytorch import MTCNN
 
-    compute_alone_after_fork()
-    # It draws weights before it reads them; what the user draws stays as it is.
+    use_one_thread_after_fork()
+    # It initializes weights at random before loading them; keep the state of the global generator.
     with torch.random.fork_rng(devices=[]):
         return MTCNN(keep_all=True, min_face_size=_MTCNN_SMALLEST, thresholds=_MTCNN_THRESHOLDS, device="cpu")
 
 
 def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
-    """Find frontal, upright faces with scikit-image's cascade of local binary patterns.
+    """Detect frontal, upright faces with scikit-image's cascade of local binary patterns.
 
     Parameters
     ----------
@@ -153,12 +154,12 @@ def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels, the surest first.
+        ``(x, y, width, height)`` in pixels, the most confident first.
 
     Notes
     -----
-    The cascade [1]_ looks at the picture and at its mirror image, at 160 pixels on the longer side. Each window that
-    it takes for a face is a vote; windows that overlap by half vote together, and 6 votes make a face.
+    The cascade [1]_ is applied to the image and its mirror image, at 160 pixels on the longer side. Each detected
+    window is a vote; windows that overlap by half vote together, and 6 votes make a face.
 
     References
     ----------
@@ -168,14 +169,14 @@ def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
     small, scale = _resize(picture.convert("L"), _LONG_SIDE)
     if min(*small.size, *picture.size) < _WINDOW:
         return np.empty((0, 4))
-    grey = np.asarray(small)
-    mirrored = _slide_windows(np.ascontiguousarray(grey[:, ::-1]))
+    gray = np.asarray(small)
+    mirrored = _slide_windows(np.ascontiguousarray(gray[:, ::-1]))
     mirrored[:, 0] = small.width - mirrored[:, 0] - mirrored[:, 2]
-    return _count_votes(np.r_[_slide_windows(grey), mirrored]) / scale
+    return _count_votes(np.r_[_slide_windows(gray), mirrored]) / scale
 
 
 def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:
-    """Bring the longer side of a picture to `long_side` pixels; give the picture, and its size as a share of before."""
+    """Resize the longer side of an image to `long_side` pixels; return the image and the scale factor."""
     scale = long_side / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     return picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP), scale
@@ -189,24 +190,24 @@ def _load_cascade() -> Any:
     return Cascade(lbp_frontal_face_cascade_filename())
 
 
-def _slide_windows(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Collect every window that passes the cascade, ungrouped."""
-    side = min(grey.shape)
+def _slide_windows(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return every window that passes the cascade, ungrouped."""
+    side = min(gray.shape)
     windows = _load_cascade().detect_multi_scale(
-        img=grey,
+        img=gray,
         scale_factor=_SCALE_FACTOR,
         step_ratio=_STEP_RATIO,
         min_size=(_WINDOW, _WINDOW),
         max_size=(side, side),
         min_neighbor_number=0,
-        # No two windows overlap by more than all, so that none are merged: the votes are counted here.
+        # Overlaps never exceed 1, so that no windows are merged: the votes are counted here.
         intersection_score_threshold=2.0,
     )
     return np.array([(w["c"], w["r"], w["width"], w["height"]) for w in windows], dtype=float).reshape(-1, 4)
 
 
 def _count_votes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Merge overlapping windows into faces, beginning with the window that most others overlap."""
+    """Merge overlapping windows into faces, starting with the window that overlaps the most others."""
     faces = []
     while len(windows) >= _MIN_VOTES:
         voters = _intersection_over_union(windows) > _OVERLAP

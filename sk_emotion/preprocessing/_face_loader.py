@@ -1,4 +1,4 @@
-"""The first step of a pipeline: pictures of any kind become face arrays of one size."""
+"""Load images of any kind as an array of faces of one size."""
 
 import copy
 import math
@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
 
-from .._images._pixel_range import is_overstepped
+from .._images._pixel_range import is_clipped
 from .._images._stored import as_indexable
 from .._images._validation import check_one_label_each, find_shape, refuse_one_image, validate_images
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
@@ -34,130 +34,135 @@ from ..utils._tensors import as_numpy
 from ..utils._text import abridge
 from ._cache import Face, FaceCache, name_detector
 from ._cost import MAX_PIXELS
-from ._crop import as_size, crop_centre, crop_face, split_floats, squeeze
+from ._crop import as_size, crop_center, crop_face, split_floats, squeeze
 from ._decode import decode_picture, find_tops, scale_to_uint8
 from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
 from ._open import MAX_FILE_SIZE, quiet_pillow
 from ._sources import as_rgb, list_once, list_pictures, name_picture
 from ._store import SEEN, identify_pictures, open_store, write_faces
 
-# A picture is decoded at no less than this many times the wanted size: the filter then has enough pixels to average.
+# Decode at no less than this multiple of the target size, so that the resizing filter has enough pixels to average.
 _OVERSIZE = 4
 
-# More than one, so that no thread waits long for the slowest.
+# More than one chunk per job, so that no thread waits long for the slowest one.
 _CHUNKS_PER_JOB = 4
 
-# Python's lock, which Pillow holds between decoding one file and the next, leaves little to more.
+# More threads do not help: Pillow holds the GIL between files.
 _MOST_THREADS = 8
 
 
 class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Turn pictures into an array of faces of one size.
+    """Load images as an array of faces of one size.
 
-    It reads paths, encoded bytes, open files, PIL images and arrays of any size, turns them upright, crops the face or
-    the centre, and resizes. Arrays that already are a batch of images, also flattened, pass through it too, so that one
-    pipeline takes both.
+    Reads paths, encoded bytes, open files, PIL images and arrays of any size, rotates them upright, crops the face or
+    the center, and resizes. Arrays that are already a batch of images, including flattened ones, are accepted too, so
+    that one pipeline handles both.
 
     Parameters
     ----------
     image_size : int or (int, int), default=48
-        Height and width of the result, in pixels.
+        Height and width of the faces, in pixels.
     color : bool, default=False
-        Whether the result is RGB rather than grey.
+        Whether to return RGB faces instead of grayscale ones.
     detector : {"mtcnn", "lbp"}, callable or None, default=None
-        Finds the face. ``"mtcnn"`` is the cascade of networks [1]_ of facenet-pytorch: turned, tilted and partly
-        covered faces too, from 6 % of the longer side; a picture of up to 64 pixels is a face already, unless it is
-        uniform: one gray or color, but for noise. ``"lbp"`` is the cascade of local binary patterns [2]_ that
-        scikit-image carries: frontal, upright faces that take at least 15 % of the longer side. A callable takes a
-        uint8 RGB array of shape (H, W, 3) and returns boxes of shape (n_faces, 4) as (x, y, width, height) in pixels,
-        or None; the largest is taken. None looks for no face.
+        The face detector:
+
+        - ``"mtcnn"``: the cascaded networks [1]_ of facenet-pytorch. Also finds rotated, tilted and partly occluded
+          faces whose side is at least 6 % of the longer side of the image. An image of up to 64 pixels is taken to be a
+          cropped face, unless it is uniform (a single color, apart from noise).
+        - ``"lbp"``: the cascade of local binary patterns [2]_ of scikit-image. Finds frontal, upright faces whose side
+          is at least 15 % of the longer side.
+        - callable: takes a uint8 RGB array of shape (H, W, 3) and returns boxes of shape (n_faces, 4) as (x, y, width,
+          height) in pixels, or None. The largest box is used.
+        - None: no detection.
     margin : float, default=0.2
-        Share of the side of the face's box, made square, that is added on each side.
-    on_missing : {"centre", "full", "raise"}, default="centre"
-        What is taken of a picture in which no face was seen: the largest centred part that has the aspect ratio of
-        `image_size`, the full picture squeezed into it, or nothing: ``"raise"`` raises an error. Without a detector,
-        this says what is taken of each picture, and ``"raise"`` is ``"centre"``.
+        Margin added on each side of the square face box, as a fraction of its side.
+    on_missing : {"center", "full", "raise"}, default="center"
+        What to use when no face is detected: the largest centered crop with the aspect ratio of `image_size`, the full
+        image resized without keeping its aspect ratio, or nothing (``"raise"`` raises an error). Without a detector,
+        this applies to every image, and ``"raise"`` is the same as ``"center"``.
     on_error : {"raise", "blank"}, default="raise"
-        What a picture that cannot be read becomes: an error, or an all-zero image and a warning.
+        How to handle an image that cannot be read: raise an error, or return an all-zero image with a warning.
     max_pixels : int or None, default=120_000_000
-        Most pixels of a picture, as they are decoded: the tiles of a TIFF may be larger than the picture. More are an
-        error before any is decoded: a file of a few kilobytes can hold a billion. Pixels that take more than 2.4 bytes
-        to decode count as several, so that a picture takes at most 300 MB by default: a JPEG has up to 120 megapixels
-        (progressive: 90), a PNG in color 50, a WEBP or an AVIF 18. A higher limit allows more memory. None, and more
-        than twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave that to Pillow. Arrays have no limit.
+        Maximum number of decoded pixels per image (the tiles of a TIFF may be larger than the image). Larger images
+        raise an error before they are decoded, since a file of a few kilobytes can hold a billion pixels. Pixels that
+        need more than 2.4 bytes to decode count as several, so that an image takes at most 300 MB by default: up to 120
+        megapixels for a JPEG (90 if progressive), 50 for a color PNG, 18 for WEBP or AVIF. A higher limit allows more
+        memory. None, and values above twice ``PIL.Image.MAX_IMAGE_PIXELS``, leave the limit to Pillow. Arrays are not
+        limited.
     max_file_size : int or None, default=100_000_000
-        Most bytes of a file, or of encoded bytes. More are an error before any is read.
+        Maximum size in bytes of a file or of encoded bytes. Larger ones raise an error before they are read.
     channel_order : {"rgb", "bgr"}, default="rgb"
-        Order of the colors in arrays, of a list or of a batch: ``"bgr"`` is that of OpenCV's frames, also with an alpha
-        channel behind. Files, bytes and PIL images say themselves what they are. Detectors see RGB.
+        Order of the color channels in arrays, in a list or in a batch: ``"bgr"`` is the order of OpenCV's frames, with
+        or without an alpha channel. Files, bytes and PIL images carry their own order. Detectors receive RGB.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, 3)`` of flattened rows. By default, a square number of features is
-        a grey square, and up to 256 other features are a strip of height 1.
+        read as a square grayscale image, and up to 256 other features as a strip of height 1.
     cache : str, PathLike or None, default=None
-        Folder where the face of each file is kept by path, size, modification time and parameters. Damaged entries,
-        those of other faces, and links and pipes in their place are made again. Delete the folder to empty it. Where
-        it cannot be written, a warning says so.
+        Folder that caches the face of each file, keyed by path, size, modification time and parameters. Damaged or
+        foreign entries, links and pipes are replaced. Delete the folder to empty the cache. If it is not writable,
+        a warning is issued.
     n_jobs : int or None, default=None
-        Number of threads. None is one for each core, up to eight, since Pillow decodes in parallel; but one in a
-        parallel worker, such as that of a search, and with a detector, which may not stand several. Elsewhere
-        ``joblib.parallel_config`` tells, as in scikit-learn. Detectors gain from processes
-        only: ``with joblib.parallel_config("loky", n_jobs=2): ...``.
+        Number of threads. None means one per core, up to eight, since Pillow decodes in parallel; but one inside a
+        parallel worker, such as that of a search, and one with a detector, which may not be thread-safe.
+        ``joblib.parallel_config`` overrides this, as in scikit-learn. Detectors benefit from processes only:
+        ``with joblib.parallel_config("loky", n_jobs=2): ...``.
 
     Attributes
     ----------
     face_found_ : ndarray of bool of shape (n_samples,) or None
-        Where the detector saw a face in the last batch given to `transform`; None without a detector. A picture that
-        ``"mtcnn"`` takes for a face already counts, one that is uniform does not.
+        Whether a face was detected in each image of the last batch passed to `transform`; None without a detector. An
+        image that ``"mtcnn"`` takes to be a cropped face counts as detected, a uniform one does not.
     unread_ : dict of int to str
-        With ``on_error="blank"``, the pictures of the last batch that cannot be read, and why.
+        With ``on_error="blank"``, the images of the last batch that cannot be read, and the reasons.
     n_features_in_ : int
-        Number of values in an image. Only when fitted on numbers, like the next three.
+        Number of values per image. Only set when fitted on numeric arrays, like the next three.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when fitted on a DataFrame of numbers with string names.
+        Names of the columns, when fitted on a numeric DataFrame with string column names.
     image_shape_ : tuple of int
         ``(height, width)`` or ``(height, width, 3)`` of the images.
     pixel_range_ : tuple of (float, float)
-        Range of their pixels. It is learned in `fit`, so that an image becomes the same in every batch.
+        Range of the pixels, learned in `fit`, so that an image is scaled in the same way in every batch.
 
     See Also
     --------
-    load_face_folder : Lists the photos in folders named by emotion.
-    HOGTransformer : Turns faces into gradient features.
+    load_face_folder : Load the paths of photos in folders named by emotion.
+    HOGTransformer : Compute gradient features of faces.
 
     Notes
     -----
-    A list is one of pictures if any element is a path, bytes or another buffer of bytes, a file object, a PIL image or
-    an array with two axes or more; each may have another size. So is what an iterator of them returns, which is read
-    once. A file object, also an upload of a web framework, is open in binary mode; it is read from its beginning, and
-    put back to where it was. An array with the bytes of a file, as ``cv2.imencode`` returns it, is decoded. Whatever
-    else stands in such a list, as the None of a ``cv2.imread`` that failed, is a picture that cannot be read. A numeric
-    array or DataFrame is a batch of images, checked as everywhere in this library.
+    A list is read as a list of images if any element is a path, bytes or another buffer of bytes, a file object, a PIL
+    image or an array with at least two axes; the images may differ in size. The same holds for the elements of an
+    iterator, which is consumed once. File objects, including uploads of web frameworks, must be open in binary mode;
+    they are read from the beginning and then restored to their position. An array holding the bytes of a file, as
+    returned by ``cv2.imencode``, is decoded. Any other element, such as the None that ``cv2.imread`` returns on
+    failure, counts as an image that cannot be read. A numeric array or DataFrame is a batch of images and is validated
+    as in every estimator of this library.
 
-    Files are JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF or PPM, and HEIF once pillow-heif is registered; they are told by
-    content, not by name. Nothing else is handed to Pillow, so that no file runs another program, as EPS would. Folders,
-    pipes and devices are errors at once. A file that is made to be slow takes up to a second, or a second a megabyte,
-    and 300 MB of memory beside its own size; with a higher `max_pixels`, 2.4 bytes for each of them, with a much lower
-    one, up to 24. One large picture is decoded at a time. A callable detector sees a picture in full, which takes up
-    to 12 bytes a pixel more. Lower both limits for pictures from strangers.
+    JPEG, PNG, WEBP, AVIF, BMP, GIF, TIFF and PPM files are read, and HEIF once pillow-heif is registered. The format is
+    detected by content, not by file name. No other format is passed to Pillow, so that no file can run another program,
+    as EPS could. Folders, pipes and devices raise an error at once. A maliciously slow file takes up to a second (or a
+    second per megabyte) and 300 MB of memory in addition to its own size; with a higher `max_pixels`, 2.4 bytes per
+    pixel; with a much lower one, up to 24. Large images are decoded one at a time. A callable detector receives the
+    image at full size, which takes up to 12 more bytes per pixel. Lower both limits for images from untrusted sources.
 
-    Transparent parts become white. Of an animation, the first frame is taken. Images with a side under 16 pixels are
-    not cropped.
+    Transparent pixels become white. Only the first frame of an animation is used. Images with a side below 16 pixels
+    are not cropped.
 
-    Other pixels than those of 8 bits are scaled to 8 bits: floats from 0 to 1 or 0 to 255, and whole numbers of 12, 16
-    or 32 bits. The smallest range that holds them all is taken to be theirs. It is one range for all floats of X, and
-    one for all whole numbers, so that a dark frame beside a bright one stays dark; a file is decided on by itself.
-    Whole numbers that had more than 8 bits in `fit` have them in `transform`, too. Floats that overstep their range, as
-    resizing and sharpening make them, are clipped: at least from -0.06 to 1.06, or the same share of 255. Floats on
-    no such range are an error among pictures; in an array of images that `fit` has seen they are standardized, and stay
-    ``float32``.
+    Pixels of other than 8 bits are scaled to 8 bits: floats in [0, 1] or [0, 255], and integers of 12, 16 or 32 bits.
+    The smallest range that contains all values is used, one range for all floats of X and one for all integers, so that
+    a dark frame next to a bright one stays dark; each file is scaled on its own. Integers that had more than 8 bits in
+    `fit` are read that way in `transform`, too. Floats slightly outside their range, as produced by resizing and
+    sharpening, are clipped: at least from -0.06 to 1.06, or the same share of 255. Floats in neither range raise an
+    error in a list of images; in an array of images that `fit` has seen they are standardized, and stay ``float32``.
 
-    One image without the batch axis is an error: pass ``[image]`` or ``image[np.newaxis]``. After `fit` on pictures,
-    flattened rows are images of `image_size`, or of `image_shape`.
+    A single image without the batch axis is an error: pass ``[image]`` or ``image[np.newaxis]``. After `fit` on a list
+    of images, flattened rows are read as images of shape `image_size`, or of `image_shape`.
 
-    Of 899 web photos of six emotions, ``detector="mtcnn"`` saw a face in 830 and ``"lbp"`` in 523, each at 0.05 s a
-    photo on one core. Another detector confirmed all but 1 and 7 of these.
+    On 899 web photos of six emotions, ``detector="mtcnn"`` found a face in 830 and ``"lbp"`` in 523, each in 0.05 s per
+    photo on one core. A second detector confirmed all but 1 and 7 of these, respectively.
 
-    To the cache, two lambdas of one module are the same detector: give your detectors names.
+    The cache cannot distinguish two lambdas of one module: use named functions as detectors.
 
     References
     ----------
@@ -180,7 +185,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         "color": ["boolean"],
         "detector": [StrOptions({"mtcnn", "lbp"}), callable, None],
         "margin": [Interval(Real, 0, None, closed="left")],
-        "on_missing": [StrOptions({"centre", "full", "raise"})],
+        "on_missing": [StrOptions({"center", "full", "raise"})],
         "on_error": [StrOptions({"raise", "blank"})],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "max_file_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -197,7 +202,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         color=False,
         detector=None,
         margin=0.2,
-        on_missing="centre",
+        on_missing="center",
         on_error="raise",
         max_pixels=MAX_PIXELS,
         max_file_size=MAX_FILE_SIZE,
@@ -222,13 +227,15 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside
     def fit(self, X: Any, y: Any = None) -> "FaceLoader":
-        """Learn whether X holds pictures or numbers, and the shape and range of numbers. Nothing is decoded.
+        """Learn the kind of X (list of images or numeric array), and the shape and range of numeric arrays.
+
+        Nothing is decoded.
 
         Parameters
         ----------
-        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
-            Pictures are paths, bytes, file objects, PIL images or arrays.
+            Paths, bytes, file objects, PIL images or arrays; or a numeric array.
         y : None
             Ignored.
 
@@ -239,7 +246,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Raises
         ------
         ImageArrayError
-            If X is neither pictures nor a batch of images.
+            If X is neither a list of images nor a numeric batch of images.
         """
         self._target_size()
         X = as_numpy(list_once(X), "FaceLoader")
@@ -253,7 +260,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
                 if hasattr(self, name):
                     delattr(self, name)
-        # What has more than 8 bits in `fit` has them later, too, however dark it is. Floats tell their range.
+        # Integers of more than 8 bits in `fit` keep that range later, however dark an image is. Floats show their
+        # range.
         tops = find_tops(pictures, max_pixels=self.max_pixels)
         self._tops = {name: top for name, top in tops.items() if np.dtype(name).kind in "iu" and top > 255}
         self.face_found_: NDArray[np.bool_] | None = None
@@ -261,11 +269,11 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
-        """Fit, and make faces of the same pictures; what an iterator returns is listed once for both.
+        """Fit to X, and return its faces. An iterator is consumed once for both.
 
         Parameters
         ----------
-        X : sequence or iterator of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence or iterator of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
             As in `fit`.
         y : None
@@ -279,28 +287,29 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return super().fit_transform(list_once(X), y)
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Make faces of pictures.
+        """Load the faces of images.
 
         Parameters
         ----------
-        X : sequence of pictures, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+        X : sequence of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
                 (n_samples, n_features)
-            Pictures are taken whatever `fit` has seen. So are arrays, of any size if they have an axis a dimension,
-            if their pixels are on the scale of `fit`.
+            Lists of images are accepted whatever X was in `fit`. Numeric arrays are accepted if their pixels are in the
+            range seen in `fit`; the size may differ unless they are flattened.
 
         Returns
         -------
         ndarray of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            ``uint8``, or ``float32`` for standardised floats.
+            ``uint8``, or ``float32`` for standardized floats.
 
         Raises
         ------
         ImageReadError
-            If a picture cannot be read and ``on_error="raise"``. The other pictures are in the cache then.
+            If an image cannot be read and ``on_error="raise"``. The other images are in the cache then.
         FaceNotFoundError
-            If no face is seen in a picture and ``on_missing="raise"``.
+            If no face is detected in an image and ``on_missing="raise"``.
         ImageArrayError
-            If numbers are no batch of images but one image, say, or not of the shape or range of `fit`.
+            If a numeric array is not a batch of images (but one image, for example), or does not have the shape or
+            range of `fit`.
         """
         check_is_fitted(self)
         self.unread_ = {}
@@ -310,18 +319,18 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         if sources is not None:
             return keep_index(self._gather(self._load(sources, fitted._find_tops(sources)), sources), X, self)
         images, pixel_range = fitted._check_images(X)
-        if images.dtype.kind not in "iu" and not is_overstepped(pixel_range):
+        if images.dtype.kind not in "iu" and not is_clipped(pixel_range):
             return keep_index(self._crop_floats(images, pixel_range), X, self)
         sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
         return keep_index(self._gather(self._load(sources), sources), X, self)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
+        """Return the names of the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the columns of numbers seen in `fit`, with which they are compared. For pictures, they are ignored.
+            Column names of the numeric data seen in `fit`, checked against it. Ignored for lists of images.
 
         Returns
         -------
@@ -332,13 +341,13 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return _generate_get_feature_names_out(self, math.prod(self._face_shape()), input_features=input_features)
 
     def set_output(self, *, transform: Any = None) -> "FaceLoader":
-        """Set the output container of a pipeline; images stay arrays, which no table holds.
+        """Set the output container of later steps; images are always returned as arrays.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            What later steps return. With ``"pandas"``, arrays keep the index of a table of pictures, which
-            :class:`HOGTransformer` gives its table.
+            Output of later steps. With ``"pandas"``, arrays keep the index of a table of images, which
+            :class:`HOGTransformer` uses for its table.
 
         Returns
         -------
@@ -349,42 +358,43 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return self
 
     def to_zarr(self, X: Any, store: Any) -> Any:
-        """Write the faces of pictures into a Zarr array, once: for more pictures than memory holds.
+        """Write the faces of images to a Zarr array once, for more images than fit into memory.
 
-        Faces are made and written some hundred at a time, in as many threads as `transform` has. The same call after
-        whatever broke it off, ``kill -9`` among it, makes those that are not there yet; when all are there, it only
-        opens the array. `fit` is not needed before.
+        Faces are computed and written in batches of some hundred, with as many threads as `transform` uses. After an
+        interruption (even ``kill -9``), the same call computes the missing faces only; when all are written, it just
+        opens the array. Calling `fit` first is not required.
 
         Parameters
         ----------
-        X : sequence of pictures, or ``data`` of :func:`~sk_emotion.load_face_shards`
-            Pictures are paths, bytes, file objects, PIL images or arrays.
+        X : sequence of images, or ``data`` of :func:`~sk_emotion.load_face_shards`
+            Paths, bytes, file objects, PIL images or arrays; or a numeric array.
         store : str, PathLike or zarr store
-            A folder that is made, say ``"faces.zarr"``. It holds a group with the arrays ``images`` and ``status``, of
-            shape (n_samples,): 1 where the detector saw a face, 2 where not, 3 for pictures that cannot be read.
+            A folder to create, for example ``"faces.zarr"``. It holds a group with the arrays ``images`` and
+            ``status``, the latter of shape (n_samples,): 1 where a face was detected, 2 where none was, 3 for images
+            that cannot be read.
 
         Returns
         -------
         zarr.Array of shape (n_samples, height, width) or (n_samples, height, width, 3)
-            uint8, in chunks of up to 1 MB, not compressed: faces do not shrink. Its rows can be taken as those of a
-            memory-map, so that scikit-learn's splitters and searches take it. To have it again:
+            uint8, in chunks of up to 1 MB, uncompressed, since faces do not compress well. It supports the indexing of
+            a memory-map, so that scikit-learn's splitters and searches accept it. Open it again with
             :func:`~sk_emotion.open_faces`. ``zarr.open_array("faces.zarr/images")`` opens a plain Zarr array, which
-            this library takes as well, and scikit-learn only whole.
+            this library accepts as well, but scikit-learn only as a whole.
 
         Raises
         ------
         ImageReadError
-            If a picture cannot be read and ``on_error="raise"``. The faces before it are there: the same call goes on
-            with ``on_error="blank"``.
+            If an image cannot be read and ``on_error="raise"``. The faces before it are written: the same call
+            continues with ``on_error="blank"``.
         FaceNotFoundError
-            If no face is seen in a picture and ``on_missing="raise"``. All faces are there then.
+            If no face is detected in an image and ``on_missing="raise"``. All faces are written by then.
         ImageArrayError
-            If X holds numbers.
+            If X is a numeric array.
         DatasetError
-            If the store holds something else: faces of other pictures, or made with other parameters, arrays of
-            another kind, links or pipes. If it cannot be written, because the disk is full, say.
+            If the store holds something else (faces of other images or parameters, arrays of another kind, links or
+            pipes), or cannot be written, because the disk is full, for example.
         MissingDependencyError
-            If zarr is not installed: it comes with ``sk-emotion[zarr]``.
+            If zarr is not installed. Install it with ``pip install "sk-emotion[zarr]"``.
 
         Examples
         --------
@@ -404,7 +414,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         pictures: Any = getattr(X, "pictures", None)
         pictures = list_pictures(X) if pictures is None else pictures
         if pictures is None:
-            raise ImageArrayError("FaceLoader.to_zarr: X holds numbers, expected pictures: paths, bytes or PIL images.")
+            raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
         parameters = {"color": self.color, "detector, margin or on_missing": list(self._cache_parameters())}
         identity = {
             "pictures": identify_pictures(pictures, self.channel_order),
@@ -413,7 +423,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         }
         opened = open_store(store, (len(pictures), *self._face_shape()), identity)
 
-        # Those of shards are files, and come one by one.
+        # Images in tar files are encoded, and are read one by one.
         tops = self._find_tops(pictures) if isinstance(pictures, list) else {}
 
         def make(part: Any, start: int) -> list[Face | ImageReadError]:
@@ -429,7 +439,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return as_indexable(opened.images)
 
     def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
-        """Read the faces of pictures, in threads; an error stands in the place of one that cannot be read."""
+        """Load the faces of images in threads; an image that cannot be read yields an error in its place."""
         self._check_memory(len(sources))
         if self.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
             warn_of_folder(self.cache, "FaceLoader: cache", DatasetWarning)
@@ -437,19 +447,20 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         n_jobs = self._effective_n_jobs(sources)
         slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
         make = partial(self._make_face, tops=tops) if tops else self._make_face
-        # Around it all, since scikit-learn's Parallel sets the filters of this thread in each worker.
+        # Enter once around all threads, since scikit-learn's Parallel sets the warning filters of this thread in each
+        # worker.
         with quiet_pillow:
             chunks = Parallel(n_jobs=n_jobs, require="sharedmem")(
                 delayed(cache.load)(sources[part], make) for part in slices
             )
         return [face for chunk in chunks for face in chunk]
 
-    def _for_parts_of(self, X: Any) -> "FaceLoader":
-        """Give a loader that takes parts of X as `transform` takes all of it, with one range for the pixels."""
+    def _copy_for_parts(self, X: Any) -> "FaceLoader":
+        """Return a loader that transforms parts of X as `transform` would transform all of it, with one pixel range."""
         loader = copy.copy(self)
         X = as_numpy(X, "FaceLoader")
         pictures = self._list_pictures(X)
-        # Bytes need no look, for which an array on the disk would be read twice.
+        # uint8 needs no scan, which would read an array on disk twice.
         if pictures is None and not hasattr(self, "pixel_range_") and getattr(X, "dtype", None) != np.uint8:
             self._refuse_one_image(X)
             pictures = [np.asarray(X)]
@@ -458,18 +469,18 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return loader
 
     def _list_pictures(self, X: Any) -> list[Any] | None:
-        """List the pictures in X; None if it holds numbers."""
+        """List the images in X; None if X is a numeric array."""
         pictures = list_pictures(X)
         shapes: set[tuple[int, ...]] = {
             picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
         }
-        # The rows of a colour image in a list are arrays of two axes, as pictures are.
+        # In a list, the rows of a color image are 2-d arrays, just as images are.
         if pictures and len(pictures) > 1 and len(shapes) == 1:
             (shape,) = shapes
             if len(shape) == 2 and shape[1] <= 4 < shape[0]:
                 raise ImageArrayError(
-                    f"FaceLoader: X is a list of {len(pictures)} arrays of shape {shape}, which are the rows of one "
-                    "image without the batch axis. Pass [image], or X[np.newaxis] of an array."
+                    f"FaceLoader: X is a list of {len(pictures)} arrays of shape {shape}, which look like the rows of "
+                    "one image without the batch axis. Pass [image], or X[np.newaxis] of an array."
                 )
         return pictures
 
@@ -477,7 +488,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return find_tops(pictures, getattr(self, "_tops", {}), self.max_pixels)
 
     def _refuse_one_image(self, X: Any) -> None:
-        """Refuse one image without the batch axis; flattened rows have the size that is declared, or wanted."""
+        """Reject one image without the batch axis; flattened rows have the declared or the target size."""
         lengths = None
         if not hasattr(self, "image_shape_"):
             size = math.prod(self._target_size() if self.image_shape is None else self.image_shape)
@@ -485,7 +496,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         refuse_one_image(X, "FaceLoader", getattr(self, "image_shape_", None), lengths)
 
     def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
-        """Check numbers against those of `fit`; the size may differ where it is plain to see."""
+        """Check a numeric array against that of `fit`; the size may differ unless it is flattened."""
         self._refuse_one_image(X)
         shape = find_shape(X)
         fitted = hasattr(self, "image_shape_")
@@ -496,24 +507,25 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 declared = size if shape[1] == math.prod(size) else (*size, 3)
             images = validate_images(FaceLoader(image_shape=declared), X, reset=True, keep_integers=True)
         elif len(shape) > 2:
-            judge = FaceLoader()
-            judge.image_shape_ = shape[1:3] if shape[3:] == (1,) else shape[1:]
-            judge.pixel_range_ = self.pixel_range_
-            images = validate_images(judge, X, reset=False, keep_integers=True)
+            checker = FaceLoader()
+            checker.image_shape_ = shape[1:3] if shape[3:] == (1,) else shape[1:]
+            checker.pixel_range_ = self.pixel_range_
+            images = validate_images(checker, X, reset=False, keep_integers=True)
         else:
             images = validate_images(self, X, reset=False, keep_integers=True)
         whole = images.dtype.kind in "iu"
         if images.dtype == np.uint8:
             return images, (0.0, 255.0)
         if fitted and not (whole and getattr(self, "_tops", {})):
-            # Whole numbers may be on the scale of floats.
-            on_scale = is_overstepped(self.pixel_range_) or not whole
+            # Integers may be on the scale of floats.
+            on_scale = is_clipped(self.pixel_range_) or not whole
             return images if on_scale else images.astype(np.float64), self.pixel_range_
         top = self._find_tops([images])[images.dtype.name]
         if not top:
             low, high = float(images.min()), float(images.max())
             raise ImageArrayError(
-                f"FaceLoader: X has pixels from {low:g} to {high:g}, but was fitted on pictures. Bring X to 0 to 255."
+                f"FaceLoader: X has pixels from {low:g} to {high:g}, but was fitted on a list of images. Scale X to "
+                "0 to 255."
             )
         return images, (0.0, top)
 
@@ -524,21 +536,21 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return min(effective_n_jobs(self.n_jobs), max(len(sources), 1), most_jobs())
 
     def _check_memory(self, n_faces: int) -> None:
-        """Refuse faces of a size that no memory holds, before a picture is made so large."""
+        """Reject face sizes that do not fit into memory, before any image is resized."""
         height, width = self._target_size()
-        # While one is made, Pillow holds it more than once, with four bytes a pixel.
+        # Pillow holds more than one copy of a face while resizing, with four bytes per pixel.
         n_bytes = n_faces * math.prod(self._face_shape()) + 8 * height * width
-        check_memory(n_bytes, f"FaceLoader: image_size={self.image_size!r} for {n_faces} pictures")
+        check_memory(n_bytes, f"FaceLoader: image_size={self.image_size!r} for {n_faces} images")
 
     def _make_face(self, source: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
-        """Make the face of one picture, and tell whether a detector saw it."""
+        """Load the face of one image, and whether a face was detected."""
         if isinstance(source, np.ndarray):
             source = as_rgb(source, self.channel_order)
-        grey = not self.color and self.detector in (None, "lbp")
+        gray = not self.color and self.detector in (None, "lbp")
         picture = decode_picture(
             source,
             min_side=self._needed_side(),
-            grey=grey,
+            gray=gray,
             tops=tops,
             max_pixels=self.max_pixels,
             max_file_size=self.max_file_size,
@@ -556,10 +568,10 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _crop(self, picture: Image.Image, box: NDArray[np.float64] | None) -> Image.Image:
         if box is not None:
             return crop_face(picture, box, self._target_size(), self.margin)
-        return (squeeze if self.on_missing == "full" else crop_centre)(picture, self._target_size())
+        return (squeeze if self.on_missing == "full" else crop_center)(picture, self._target_size())
 
     def _crop_floats(self, images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
-        """Crop images that are not on a scale of pixels, channel by channel."""
+        """Crop standardized images, channel by channel."""
         low, high = pixel_range
         self._check_memory(4 * len(images))
         faces = np.empty((len(images), *self._face_shape()), dtype=np.float32)
@@ -573,7 +585,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return faces
 
     def _gather(self, loaded: list[Face | ImageReadError], sources: Any) -> NDArray[np.uint8]:
-        """Put the faces into one array, and tell what went wrong."""
+        """Collect the faces in one array, and report errors and missing faces."""
         faces = np.zeros((len(loaded), *self._face_shape()), dtype=np.uint8)
         found = np.zeros(len(loaded), dtype=bool)
         errors = {}
@@ -588,17 +600,17 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     def _report_unread(self, errors: Mapping[int, ImageReadError | str], sources: Any, stacklevel: int = 2) -> None:
         self.unread_ = {index: str(error) for index, error in errors.items()}
-        told = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
+        unread = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
         if errors and self.on_error == "raise":
-            others = f", and {len(told) - 1} more cannot be read. Remove them" if len(told) > 1 else ". Remove it"
+            others = f", and {len(unread) - 1} more cannot be read. Remove them" if len(unread) > 1 else ". Remove it"
             first = next(iter(errors.values()))
-            raise ImageReadError(f'FaceLoader: {told[0]}{others} or pass on_error="blank".') from (
+            raise ImageReadError(f'FaceLoader: {unread[0]}{others} or pass on_error="blank".') from (
                 first if isinstance(first, ImageReadError) else None
             )
         if errors:
             warnings.warn(
-                f"FaceLoader: {len(told)} of {len(sources)} pictures cannot be read and are all-zero images: "
-                f"{abridge(told)}.",
+                f"FaceLoader: {len(unread)} of {len(sources)} images cannot be read and are all-zero images: "
+                f"{abridge(unread)}.",
                 DatasetWarning,
                 stacklevel=stacklevel,
             )
@@ -610,8 +622,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         missing = [name_picture(sources, index) for index in np.flatnonzero(~found).tolist() if index not in unread]
         if missing and self.on_missing == "raise":
             raise FaceNotFoundError(
-                f"FaceLoader: no face was seen in {abridge(missing)}. Remove "
-                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="centre".'
+                f"FaceLoader: no face was detected in {abridge(missing)}. Remove "
+                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="center".'
             )
 
     def _target_size(self) -> tuple[int, int]:
@@ -621,7 +633,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return (*self._target_size(), 3) if self.color else self._target_size()
 
     def _needed_side(self) -> int | None:
-        """Say how many pixels a picture needs on a side; None is all of them, whose boxes a callable gives."""
+        """Return the smallest side at which to decode; None for full size, in which a callable returns its boxes."""
         if callable(self.detector):
             return None
         smallest_crop = 1.0 if self.detector is None else SMALLEST_FACE[self.detector]
@@ -629,7 +641,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         return max(wanted, MTCNN_LONG_SIDE) if self.detector == "mtcnn" else wanted
 
     def _cache_parameters(self) -> tuple[Any, ...]:
-        # "raise" raises after the crop, which is that of "centre". Limits change no face that is there.
+        # "raise" raises after the crop, which is the same as for "center". Limits do not change the faces.
         return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
 
     def __setstate__(self, state):

@@ -1,4 +1,4 @@
-"""Files of pictures: which are read, and which are refused before anything in them is decoded."""
+"""Open image files, and reject unsupported or dangerous ones before decoding."""
 
 import io
 import os
@@ -12,12 +12,12 @@ from PIL import Image, UnidentifiedImageError
 from ..exceptions import ImageReadError
 from ._cost import check_parts, check_pixels
 
-# What cameras, phones, the web and data sets of faces use. Left out: EPS, which Pillow gives to Ghostscript to run;
-# what is hardly ever a photo (icons, fonts, textures); and JPEG 2000, whose decoder has had many holes.
+# Formats of cameras, phones, the web and face data sets. Excluded: EPS, which Pillow runs through Ghostscript; formats
+# that are hardly ever photos (icons, fonts, textures); and JPEG 2000, whose decoder has had many vulnerabilities.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
-"""Formats that are read, by Pillow's names; MPO, of stereo cameras, is JPEG to it."""
+"""Supported formats, by Pillow's names; MPO, of stereo cameras, counts as JPEG."""
 
-# Registered by pillow-heif, if at all: whoever does so wants the photos of an iPhone.
+# Registered by pillow-heif, for the photos of iPhones.
 _PLUGIN_FORMATS = ("HEIF",)
 
 MAX_FILE_SIZE = 100_000_000
@@ -32,21 +32,22 @@ _KINDS = {
 
 
 def read_file(path: Any, max_size: int | None) -> bytes:
-    """Read a regular file of at most `max_size` bytes; nothing else is opened, waited for or read.
+    """Read a regular file of at most `max_size` bytes; never open, wait for or read anything else.
 
     Raises
     ------
     ImageReadError
-        Saying what is wrong, as the end of a sentence that names the file.
+        The message is the end of a sentence that names the file.
     """
     try:
-        # Before it is opened, since a device may act on that; and after, since another may stand there by now.
+        # Check before opening, since opening a device may have side effects, and after, since the file may have been
+        # replaced.
         check_regular(os.stat(path).st_mode)
         with open(path, "rb", opener=_open_at_once) as file:
             state = os.fstat(file.fileno())
             check_regular(state.st_mode)
             check_size(state.st_size, max_size)
-            # No more than was checked, should it grow.
+            # Read no more than was checked, in case the file grows.
             return file.read(state.st_size)
     except ImageReadError:
         raise
@@ -54,55 +55,55 @@ def read_file(path: Any, max_size: int | None) -> bytes:
         words = "does not exist"
     except (OSError, ValueError, MemoryError) as error:
         words = f"cannot be opened ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"
-    # Not from these errors, which repeat the path, however long.
+    # Do not chain these errors, which repeat the path, however long.
     raise ImageReadError(words)
 
 
 def check_regular(mode: int) -> None:
-    """Refuse what is no regular file, by its ``st_mode``."""
+    """Reject anything but a regular file, by its ``st_mode``."""
     if not stat.S_ISREG(mode):
         raise ImageReadError(f"is {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, expected a file")
 
 
 def check_size(size: int, max_size: int | None) -> None:
-    """Refuse too many bytes."""
+    """Reject too many bytes."""
     if max_size is not None and size > max_size:
         raise ImageReadError(f"is too large ({size:,} bytes, max_file_size={max_size:,})")
 
 
 def open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
-    """Open a picture without decoding it.
+    """Open an image without decoding it.
 
     Raises
     ------
     ImageReadError
-        If it is in no format that is taken, or would take too much time or memory. Pillow raises other errors.
+        If the format is not supported, or decoding would take too much time or memory. Pillow raises other errors.
     """
     if not data:
         raise ImageReadError("is empty")
     check_parts(data)
-    formats = taken_formats()
+    formats = list_formats()
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError as error:
         raise ImageReadError(
-            f"is not a picture in a format that is taken ({', '.join(formats)}), or its beginning is damaged"
+            f"is not an image in a supported format ({', '.join(formats)}), or its header is damaged"
         ) from error
     check_pixels(image.size, max_pixels)
     return image
 
 
-def taken_formats() -> list[str]:
-    """List the formats of FORMATS that the installed Pillow reads, and those of plug-ins that are registered."""
+def list_formats() -> list[str]:
+    """List the supported formats that the installed Pillow reads, including those of registered plug-ins."""
     Image.init()
     return [name for name in FORMATS + _PLUGIN_FORMATS if name in Image.OPEN]
 
 
 class _QuietPillow:
-    """Pillow's warnings are not shown: it warns of what it can mend, and what it cannot mend is an error.
+    """Context manager that hides Pillow's warnings: they concern what it can repair; anything else is an error.
 
-    Threads share the filter that the first of them sets and the last takes away: ``warnings.catch_warnings`` in each
-    would leave the filters of one thread to another.
+    Threads share the filter, which the first one sets and the last one removes: ``warnings.catch_warnings`` in each
+    thread would restore the filters of another.
     """
 
     def __init__(self) -> None:

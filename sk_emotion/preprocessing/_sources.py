@@ -1,4 +1,4 @@
-"""What X holds: pictures or numbers; how their bytes are read, and how errors name a picture."""
+"""Find the images in X, read their bytes, and name them in errors."""
 
 import base64
 import inspect
@@ -21,13 +21,13 @@ from ..utils._locks import ForkSafeLock
 from ..utils._text import abridge, printable, withhold
 from ._open import check_size, read_file
 
-# The most that is shown of a string that is no path: a face in base64 must not end up in a log.
+# Maximum length shown of a string that is not a path: a face in base64 must not end up in a log.
 _MOST_SHOWN = 60
 
-# Of many names, so many are shown.
+# Maximum number of names shown.
 _N_NAMED = 5
 
-# Up to here, a string that ends as the name of a file does is shown in full.
+# Up to this length, a string that ends in a file suffix is shown in full.
 _LONGEST_PATH = 255
 _FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
 
@@ -37,7 +37,7 @@ _SURROGATE = re.compile("[\udc80-\udcff]")
 # Path("https://...") has one slash; a single letter is a drive of Windows.
 _URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
 
-# What an encoded picture begins with, in enough bytes that no row of pixels does.
+# Signatures of encoded images, long enough that no row of pixels matches.
 _BEGINNING = re.compile(
     rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftyp(?:avi|hei|hev|mif|msf)"
     rb"|BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}|P[1-6]\s+\d+\s+\d+\s",
@@ -45,46 +45,46 @@ _BEGINNING = re.compile(
 )
 _BEGINNING_LENGTH = 24
 
-# A file object may stand in a list several times, and has one position for all threads.
+# A file object may occur several times in a list, and its position is shared by all threads.
 _reading = ForkSafeLock()
 
 
 class NamedBytes(bytes):
-    """An encoded picture that errors can name."""
+    """Encoded image with a name for errors."""
 
     name: str
 
 
 def list_once(X: Any) -> Any:
-    """List what an iterator returns, which it does only once; return everything else as it is."""
+    """List the elements of an iterator, which can be consumed only once; return anything else as is."""
     if not isinstance(X, Iterator | ValuesView | KeysView | deque) or find_file(X) is not None:
         return X
     elements = []
     for element in X:
         if isinstance(X, Iterator) and isinstance(element, np.ndarray):
-            # At once, since a camera never ends.
+            # Raise at once, since a camera stream never ends.
             raise ImageArrayError(
                 f"FaceLoader: X is {type(X).__name__}, expected images as (n, H, W) or (n, H, W, 3), or a list of "
-                "pictures. Pass np.stack(list(X)), or list(X) if their sizes differ."
+                "images. Pass np.stack(list(X)), or list(X) if their sizes differ."
             )
         elements.append(element)
     if not elements and isinstance(X, Iterator):
         raise ImageReadError(
             f"Found array with 0 sample(s) while a minimum of 1 is required: X is {type(X).__name__}, which returns "
-            "its pictures once. Pass list(X)."
+            "its images only once. Pass list(X)."
         )
     return elements
 
 
 def list_pictures(X: Any) -> list[Any] | None:
-    """List the pictures in X; None if it holds numbers."""
+    """List the images in X; None if X is a numeric array."""
     if isinstance(X, str | os.PathLike):
         what = explain_text(os.fsdecode(X))
         if what is not None:
-            raise ImageReadError(f"FaceLoader: X {what}. Then pass a list of pictures.")
-        raise ImageReadError(f"FaceLoader: X is one path, expected several pictures. Pass a list: [{quote_name(X)}].")
+            raise ImageReadError(f"FaceLoader: X {what}. Then pass a list of images.")
+        raise ImageReadError(f"FaceLoader: X is one path, expected several images. Pass a list: [{quote_name(X)}].")
     if isinstance(X, bytes | bytearray | Image.Image) or _is_bytes(X) or is_encoded(X) or find_file(X) is not None:
-        raise ImageReadError(f"FaceLoader: X is one picture ({type(X).__name__}), expected several. Pass a list: [X].")
+        raise ImageReadError(f"FaceLoader: X is one image ({type(X).__name__}), expected several. Pass a list: [X].")
     if isinstance(X, set | frozenset):
         raise ImageReadError(f"FaceLoader: X is a {type(X).__name__}, which has no order. Pass a list: sorted(X).")
     X = list_once(X)
@@ -93,7 +93,7 @@ def list_pictures(X: Any) -> list[Any] | None:
     if isinstance(X, dict) or not any(hasattr(X, name) for name in ("__len__", "__array__", "shape")):
         hint = " Pass X['data']." if isinstance(X, dict) and "data" in X else " Pass list(X.values())."
         raise ImageArrayError(
-            f"FaceLoader: X is {type(X).__name__}, expected images as (n, H, W) or (n, H, W, 3), or a list of pictures."
+            f"FaceLoader: X is {type(X).__name__}, expected images as (n, H, W) or (n, H, W, 3), or a list of images."
             + (hint if isinstance(X, dict) else "")
         )
     if isinstance(X, list | tuple):
@@ -104,7 +104,7 @@ def list_pictures(X: Any) -> list[Any] | None:
         array = np.asarray(X)
         if array.ndim == 2 and array.shape[1] > 1 and any(isinstance(value, str | bytes) for value in array[:1].flat):
             raise ImageReadError(
-                f"FaceLoader: X has {array.shape[1]} columns, expected one of pictures. Pass that column alone."
+                f"FaceLoader: X has {array.shape[1]} columns, expected one column of images. Pass only that column."
             )
         if array.ndim == 2 and len(array) and all(map(is_encoded, array)):
             return list(map(as_source, array))
@@ -115,7 +115,7 @@ def list_pictures(X: Any) -> list[Any] | None:
         raise ImageReadError(
             "Found array with 0 sample(s) (shape=(0,)) while a minimum of 1 is required by FaceLoader."
         )
-    # One row of pixels may begin as a file does, all of them cannot.
+    # A single row of pixels may start with a file signature, but not all rows.
     is_list = any(map(is_picture, elements)) or all(map(is_encoded, elements)) or all(map(_is_nan, elements))
     return list(map(as_source, elements)) if is_list else None
 
@@ -125,13 +125,13 @@ def name_picture(sources: Sequence[Any], index: int) -> str:
     if isinstance(source, NamedBytes):
         return source.name
     if not isinstance(source, str | os.PathLike):
-        return f"picture {index}"
+        return f"image {index}"
     shown = show_path(source)
-    return quote_name(source) if shown == os.fsdecode(source) else f"picture {index} ({quote_name(source)})"
+    return quote_name(source) if shown == os.fsdecode(source) else f"image {index} ({quote_name(source)})"
 
 
 def show_path(path: str | os.PathLike[Any]) -> str:
-    """Return a path as it is shown: in full, unless it is a string too long for one, a data URI or base64, say."""
+    """Return a path for display: in full, unless it is a string too long for a path, such as a data URI or base64."""
     text = os.fsdecode(path)
     if len(text) <= _MOST_SHOWN or os.path.lexists(text):
         return text
@@ -140,46 +140,46 @@ def show_path(path: str | os.PathLike[Any]) -> str:
 
 
 def name_some(names: Sequence[Any]) -> str:
-    """Name the first few of many, and say how many more there are."""
+    """Return the first few names, and how many more there are."""
     return abridge([quote_name(str(name)) for name in names], _N_NAMED)
 
 
 def quote_name(name: Any, in_full: bool = False) -> str:
-    """Quote a path, or the name of a class or a column, as it is shown, with bytes that are not UTF-8 escaped."""
+    """Quote a path, or the name of a class or column, shortened if it is no path; escape bytes that are not UTF-8."""
     if not isinstance(name, str | os.PathLike):
         return repr(name)
     text = os.fsdecode(name) if in_full else show_path(name)
-    # Else, the representation shows these bytes as surrogates.
+    # The representation would show these bytes as surrogates.
     return repr(text) if text.isascii() or not _SURROGATE.search(text) else f"'{printable(text)}'"
 
 
 def show_missing(path: str | os.PathLike[Any]) -> str:
-    """Quote the name of a file or folder that is not there, in full if it may be one; of a URL, say what to do."""
+    """Quote the path of a missing file or folder, in full if it may be one; for a URL, say what to do."""
     text = os.fsdecode(path)
-    # Unlike that of a photo, the name of a folder has no suffix.
+    # Unlike the path of a photo, that of a folder has no suffix.
     is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
-    hint = ", a URL: download it first, since nothing is downloaded here" if _URL.match(text.lower()) else ""
+    hint = ", a URL: download the file first" if _URL.match(text.lower()) else ""
     return quote_name(path, in_full=is_name) + hint
 
 
 def explain_text(text: str) -> str | None:
-    """Say what a string is that is no path, and what to pass, as the end of a sentence; None if it may be a path."""
+    """Describe a string that is not a path, as the end of a sentence; None if it may be a path."""
     beginning = text[:_MOST_SHOWN].lstrip().lower()
     if beginning.startswith("data:"):
         return "is a data URI, expected a path or bytes: pass base64.b64decode(uri.partition(',')[2])"
     if beginning.startswith("file:"):
         return "is a file URL, expected a path: pass urllib.request.url2pathname(urllib.parse.urlsplit(url).path)"
     if _URL.match(beginning):
-        return "is a URL, expected a path or bytes: download it, since nothing is downloaded here"
+        return "is a URL, expected a path or bytes: download the file first"
     if _is_base64(text):
-        return "is a picture in base64, expected a path or bytes: pass base64.b64decode(text)"
+        return "is an image in base64, expected a path or bytes: pass base64.b64decode(text)"
     return None
 
 
 def is_picture(element: Any) -> bool:
-    """Tell whether one element of X is a picture, or something that is no number either, rather than a row of numbers.
+    """Return whether an element of X is an image, or anything else that is not a row of numbers.
 
-    An array with one axis may be a row of pixels.
+    A 1-d array may be a row of pixels.
     """
     if isinstance(element, str | bytes | bytearray | os.PathLike | Image.Image):
         return True
@@ -195,7 +195,7 @@ def is_picture(element: Any) -> bool:
 
 
 def is_encoded(element: Any) -> bool:
-    """Tell whether an array with one axis longer than 1 is an encoded picture, such as ``cv2.imencode`` returns."""
+    """Return whether an array with a single axis longer than 1 is an encoded image, as returned by ``cv2.imencode``."""
     if isinstance(element, ArrayType):
         element = np.asarray(element)
     if not isinstance(element, np.ndarray) or element.dtype != np.uint8:
@@ -205,27 +205,26 @@ def is_encoded(element: Any) -> bool:
 
 
 def as_source(element: Any) -> Any:
-    """Return the array that a buffer with axes holds, or the bytes of an encoded picture in an array; others as is."""
+    """Return a buffer with axes as an array, and an encoded image in an array as bytes; anything else as is."""
     is_buffer = isinstance(element, ArrayType) or (isinstance(element, memoryview) and not _is_bytes(element))
     element = np.asarray(element) if is_buffer else element
     return element.tobytes() if is_encoded(element) else element
 
 
 def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:
-    """Return an array (H, W, 3) or (H, W, 4) with red first; one without colors as it is."""
+    """Return an array (H, W, 3) or (H, W, 4) in RGB order; a grayscale one as is."""
     if channel_order == "rgb" or pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
         return pixels
     return pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
 
 
 def read_source(source: Any, max_size: int | None) -> bytes:
-    """Read the bytes of an encoded picture: of a file, a buffer or a file object.
+    """Read the bytes of an encoded image from a file, a buffer or a file object.
 
     Raises
     ------
     ImageReadError
-        Saying what is wrong, as the end of a sentence that names the picture. No error shows much of a string, nor has
-        a cause that does.
+        The message is the end of a sentence that names the image. Neither it nor its cause quotes a long string.
     """
     if isinstance(source, str | os.PathLike):
         return _read_path(source, max_size)
@@ -236,7 +235,7 @@ def read_source(source: Any, max_size: int | None) -> bytes:
         except ValueError as error:
             if isinstance(error, ImageReadError):
                 raise
-            raise ImageReadError("is a memoryview that is released: pass its bytes") from None
+            raise ImageReadError("is a released memoryview: pass its bytes") from None
     else:
         data = _read_file_object(source, max_size)
     _refuse_text(data)
@@ -244,7 +243,7 @@ def read_source(source: Any, max_size: int | None) -> bytes:
 
 
 def find_file(source: Any) -> Any:
-    """Return the file object that a source is, or that the upload of a web framework holds; None if there is none."""
+    """Return the file object that a source is, or that holds the upload of a web framework; None if there is none."""
     if isinstance(source, str | bytes | os.PathLike | Image.Image | np.ndarray | Number):
         return None
     for holder in (None, "file", "stream"):
@@ -269,7 +268,7 @@ def _read_path(path: Any, max_size: int | None) -> bytes:
 
 
 def _read_file_object(source: Any, max_size: int | None) -> bytes:
-    """Read a file object from its beginning, and put it back to where it was."""
+    """Read a file object from its beginning, and restore its position."""
     file = find_file(source)
     if file is None:
         raise ImageReadError(_explain_object(source))
@@ -291,7 +290,7 @@ def _read_file_object(source: Any, max_size: int | None) -> bytes:
     except (ImageReadError, KeyboardInterrupt):
         raise
     except Exception as error:
-        # File objects are of any kind, and raise anything.
+        # File objects of any kind may raise anything.
         words = f"cannot be read ({type(error).__name__}: {str(error)[:_MOST_SHOWN]})"
     else:
         return data
@@ -299,7 +298,7 @@ def _read_file_object(source: Any, max_size: int | None) -> bytes:
 
 
 def _read_all(file: Any, max_size: int | None) -> bytes:
-    """Read what a file object holds, and not much more than `max_size` bytes of it."""
+    """Read a file object, but not much more than `max_size` bytes."""
     parts: list[bytes] = []
     while True:
         size = sum(map(len, parts))
@@ -316,16 +315,16 @@ def _read_all(file: Any, max_size: int | None) -> bytes:
 
 
 def _refuse_text(data: bytes) -> None:
-    """Refuse a picture that is written as text."""
+    """Reject an image encoded as text."""
     beginning = data[: 2 * _MOST_SHOWN]
     words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
-    # Other text, a URL, say, is no picture in any format.
+    # Other text, such as a URL, is not an image in any format.
     if words is not None and "base64" in words:
         raise ImageReadError(words)
 
 
 def _explain_object(source: Any) -> str:
-    """Say what an object is that is no picture, and what to pass."""
+    """Describe an object that is not an image, and say what to pass."""
     words = f"is {type(source).__name__}, expected a path, bytes, a file opened in binary mode, a PIL image or an array"
     if source is None:
         return f"{words} (cv2.imread returns None for a file that it cannot read)"
@@ -339,13 +338,13 @@ def _explain_object(source: Any) -> str:
 
 
 def _is_bytes(element: Any) -> bool:
-    """Tell whether a memoryview shows plain bytes, rather than an array."""
+    """Return whether a memoryview holds plain bytes rather than an array."""
     if not isinstance(element, memoryview):
         return False
     try:
         return element.ndim == 1 and element.format in ("B", "b", "c")
     except ValueError:
-        # It is released.
+        # It has been released.
         return True
 
 
@@ -363,8 +362,8 @@ def _is_frame_with_flag(element: Any) -> bool:
 
 
 def _is_base64(text: str) -> bool:
-    """Tell whether a string is a picture in base64, by what it begins with."""
-    # Of the two alphabets, that of URLs has these two.
+    """Return whether a string is a base64-encoded image, by its beginning."""
+    # The URL-safe alphabet has these two characters.
     beginning = re.sub(r"\s+", "", text[: 2 * _MOST_SHOWN])[:_MOST_SHOWN].replace("-", "+").replace("_", "/")
     try:
         data = base64.b64decode(beginning[: len(beginning) // 4 * 4], validate=True)

@@ -1,4 +1,4 @@
-"""Faces written to a Zarr array once, chunk by chunk, so that a run that was broken off goes on."""
+"""Write faces to a Zarr array, chunk by chunk, so that an interrupted run can be resumed."""
 
 import hashlib
 import math
@@ -19,15 +19,15 @@ from ._sources import read_source
 
 _KEY = "sk_emotion"
 
-# Faces do not shrink by compression: of FER2013, zstd leaves 99 %. So chunks are raw, and of about this size.
+# Faces do not compress well: zstd saves 1 % of FER2013. So chunks are uncompressed, and of about this size.
 _CHUNK_BYTES = 2**20
 
 NOT_MADE, SEEN, UNSEEN, UNREAD = range(4)
-"""What is known of a picture: nothing yet; a detector saw its face; none did; it cannot be read, and is blank."""
+"""Status of an image: not processed; face detected; no face detected; cannot be read, and is blank."""
 
 
 class FaceStore(NamedTuple):
-    """A group with the faces, what is known of each picture, and why some cannot be read."""
+    """Zarr group of the faces, the status of each image, and the reasons why some cannot be read."""
 
     group: Any
     images: Any
@@ -38,26 +38,26 @@ class FaceStore(NamedTuple):
         try:
             return {int(index): str(reason) for index, reason in unread.items()}
         except (AttributeError, ValueError) as error:
-            raise _damaged(self.group.store, "its list of unread pictures") from error
+            raise _damaged(self.group.store, "its list of unreadable images") from error
 
 
 def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> FaceStore:
-    """Open the store of a run that was broken off or had finished, or begin a new one.
+    """Open the store of an interrupted or finished run, or create a new one.
 
     Parameters
     ----------
     store : str, PathLike or zarr store
     shape : tuple of int
-        Of all faces, ``(n, height, width)`` or ``(n, height, width, 3)``.
+        Shape of all faces, ``(n, height, width)`` or ``(n, height, width, 3)``.
     identity : dict
-        Plain values that tell these faces from others.
+        Plain values that identify these faces.
 
     Raises
     ------
     MissingDependencyError
         If zarr is not installed.
     DatasetError
-        If there is something else already, or a part of it is damaged, a link, a pipe or a device.
+        If it already holds something else, or a part of it is damaged, a link, a pipe or a device.
     """
     try:
         import zarr
@@ -69,18 +69,18 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
     _check_files(store)
     try:
         group = zarr.open_group(store, mode="a")
-        # None, too, is what a run leaves that was killed before it began.
+        # A run that was killed before it began leaves no key, too.
         if _KEY not in group.attrs and not any(True for _ in group.keys()):  # noqa: SIM118 - a group is no dict
             group.attrs[_KEY] = identity
     except (ValueError, TypeError, KeyError, OSError) as error:
-        told = f"{type(error).__name__}: {error}"
-        raise DatasetError(f"FaceLoader.to_zarr: {store} cannot be opened ({told}). Choose another store.") from error
-    there: Any = group.attrs.get(_KEY)
-    there = there if isinstance(there, dict) else {}
-    other = [name for name, value in identity.items() if there.get(name) != value]
+        reason = f"{type(error).__name__}: {error}"
+        raise DatasetError(f"FaceLoader.to_zarr: {store} cannot be opened ({reason}). Choose another store.") from error
+    found: Any = group.attrs.get(_KEY)
+    found = found if isinstance(found, dict) else {}
+    other = [name for name, value in identity.items() if found.get(name) != value]
     if other:
         raise DatasetError(
-            f"FaceLoader.to_zarr: {store} holds faces of other {' and '.join(other)}, or none of to_zarr. Choose "
+            f"FaceLoader.to_zarr: {store} was not written by to_zarr, or with other {' and '.join(other)}. Choose "
             "another store, or delete it."
         )
     rows = max(1, 2 ** int(np.log2(max(1, _CHUNK_BYTES / np.prod(shape[1:])))))
@@ -91,7 +91,7 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
             if name not in group:
                 group.create_array(name, shape=whole, chunks=part, dtype="uint8", compressors=None)
             array: Any = group[name]
-            # Other codecs than those of to_zarr may run code, and other chunks hold other faces.
+            # Other codecs may run code, and other chunks hold other faces.
             plain = not (array.compressors or array.filters or array.shards) and array.metadata.zarr_format == 3
             fits = plain and (array.shape, array.chunks, array.dtype) == (whole, part, np.uint8)
         except (AttributeError, ValueError, TypeError, KeyError, OSError) as error:
@@ -102,7 +102,7 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
 
 
 def _check_files(store: Any) -> None:
-    """Refuse a folder with anything but folders and files in it: a link or a pipe leads elsewhere, or nowhere."""
+    """Reject a folder that contains anything but folders and regular files: links and pipes lead elsewhere."""
     root = _find_folder(store)
     for folder, folders, files in os.walk(root) if root and os.path.isdir(root) else ():
         for name, expected in [*((name, stat.S_ISDIR) for name in folders), *((name, stat.S_ISREG) for name in files)]:
@@ -112,19 +112,19 @@ def _check_files(store: Any) -> None:
 
 
 def _find_folder(store: Any) -> str | None:
-    """Find the folder of a store; None if it is none of files."""
+    """Return the folder of a store; None if it is not on disk."""
     root = store if isinstance(store, str | os.PathLike) else getattr(store, "root", None)
     return os.fsdecode(root) if isinstance(root, str | os.PathLike) else None
 
 
 def _damaged(store: Any, what: str) -> DatasetError:
     return DatasetError(
-        f"FaceLoader.to_zarr: {what} in {store} is not as to_zarr writes it. Delete the store, or choose another."
+        f"FaceLoader.to_zarr: {what} in {store} was not written by to_zarr. Delete the store, or choose another."
     )
 
 
 def _find_status(store: FaceStore) -> NDArray[np.uint8]:
-    """Read what is known of each picture; nothing of those whose faces are not there, or not whole."""
+    """Read the status of each image; faces of missing or incomplete chunks count as not processed."""
     try:
         status = np.asarray(store.status[:])
     except (ValueError, OSError) as error:
@@ -135,7 +135,7 @@ def _find_status(store: FaceStore) -> NDArray[np.uint8]:
     for number, start in enumerate(range(0, len(status), rows)) if root else ():
         key = store.images.metadata.encode_chunk_key((number, *[0] * (store.images.ndim - 1)))
         path = Path(root or "", store.images.path, key)
-        # Zarr writes no chunk of zeros.
+        # Zarr does not write chunks of zeros.
         if not path.exists() and (status[start : start + rows] == UNREAD).all():
             continue
         if not path.exists() or path.stat().st_size != math.prod(store.images.chunks):
@@ -146,14 +146,14 @@ def _find_status(store: FaceStore) -> NDArray[np.uint8]:
 def write_faces(
     store: FaceStore, pictures: Sequence[Any], make: Callable[[Sequence[Any], int], list[Face | ImageReadError]]
 ) -> NDArray[np.uint8]:
-    """Write the faces that are not there yet; give what is known of each picture.
+    """Write the missing faces; return the status of each image.
 
     Parameters
     ----------
     store : FaceStore
     pictures : sequence
     make : callable
-        Makes the faces of some pictures, of which it is told the index of the first, or an error in place of each.
+        Called with some images and the index of the first; returns a face or an error for each.
     """
     status = _find_status(store)
     for start in range(0, len(pictures), store.images.chunks[0]):
@@ -174,30 +174,30 @@ def write_faces(
             store.images[part] = faces
             if errors:
                 store.group.attrs["unread"] = {str(index): why for index, why in {**store.unread(), **errors}.items()}
-            # The last to be written: what is killed before it is made again.
+            # Written last, so that faces of an interrupted run are recomputed.
             store.status[part] = status[part]
         except OSError as error:
             raise DatasetError(
-                f"FaceLoader.to_zarr: {store.group.store} cannot be written ({error.strerror or error}). Make room for "
-                "it; the same call then makes the faces that are not there yet."
+                f"FaceLoader.to_zarr: {store.group.store} cannot be written ({error.strerror or error}). Free some "
+                "space; the same call then computes the missing faces."
             ) from error
     return status
 
 
 def identify_pictures(pictures: Sequence[Any], channel_order: str) -> str:
-    """Give a name to pictures: files by path, size and modification time, others by content."""
+    """Compute an identifier of images: files by path, size and modification time, others by content."""
     digest = hashlib.sha256()
     for picture in getattr(pictures, "files", pictures):
         if isinstance(picture, str | os.PathLike):
             path = os.path.abspath(os.fsdecode(picture))
             try:
                 state = os.stat(path)
-                told = f"{path}\0{state.st_size}\0{state.st_mtime_ns}"
+                identity = f"{path}\0{state.st_size}\0{state.st_mtime_ns}"
             except (OSError, ValueError):
-                told = f"{path}\0"
+                identity = f"{path}\0"
         else:
-            told = _hash_content(picture, channel_order)
-        digest.update(os.fsencode(told) + b"\0")
+            identity = _hash_content(picture, channel_order)
+        digest.update(os.fsencode(identity) + b"\0")
     return digest.hexdigest()
 
 

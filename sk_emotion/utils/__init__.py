@@ -1,4 +1,4 @@
-"""Helpers of the library's own makers."""
+"""Utilities for developers of the library."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Parameters that are not there yet."""
+"""Fill in default and new parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ from typing import Any
 def put_defaults(
     estimator: Any, params: dict[str, Any], defaults: dict[str, tuple[str | None, Callable[[], Any]]]
 ) -> dict[str, Any]:
-    """Put the object into `params` that a name such as ``network__width`` reaches into.
+    """Add default objects to `params`, so that nested names such as ``network__width`` can be set.
 
-    `defaults` gives, for each parameter, the placeholder that stands for its default and what makes the default.
+    `defaults` maps each parameter to the placeholder of its default and a function that creates the default.
     """
     for name, (placeholder, make) in defaults.items():
         value = params.get(name, getattr(estimator, name))
@@ -20,5 +20,5 @@ def put_defaults(
 
 
 def add_new_parameters(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """Add to a state that an older version wrote the parameters that there are since, at their defaults."""
+    """Add parameters that are newer than a pickled state, with their defaults."""
     return {**type(estimator)().get_params(deep=False), **state}

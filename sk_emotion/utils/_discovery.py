@@ -1,4 +1,4 @@
-"""The public estimators, for the common checks."""
+"""List the public estimators, for the common checks."""
 
 import inspect
 from typing import Any
@@ -7,12 +7,12 @@ from sklearn.base import BaseEstimator
 
 
 def all_estimators() -> list[BaseEstimator]:
-    """Give an instance of each public estimator, with default parameters and ``random_state=0``.
+    """Return an instance of each public estimator, with default parameters and ``random_state=0``.
 
     Returns
     -------
     list of estimators
-        Sorted by name. Network specifications and augmentations have no ``fit``, so they are not among them.
+        Sorted by name. Network specs and augmentations have no ``fit``, and are not included.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A file locked by one worker at a time, whether a thread or a process. The system lifts the lock of a killed one."""
+"""Lock files across threads and processes. The system releases the lock of a killed process."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(file: FileIO) -> bool:
-        # Windows lets no one else read what is locked, so it is a byte far beyond the content.
+        # Windows blocks reads of a locked region, so lock a byte far beyond the content.
         file.seek(2**30)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -27,13 +27,13 @@ else:
         except BlockingIOError:
             return False
         except OSError:
-            # Some network drives know no locks: two workers may then do the same work, and write the same.
+            # Some network drives have no locks: two workers may then do the same work, and write the same content.
             return True
         return True
 
 
 def lock_file(file: FileIO, seconds: float) -> bool:
-    """Lock an open file until it is closed; False if another worker keeps it for so many seconds."""
+    """Lock an open file until it is closed; return False if another worker holds the lock for that many seconds."""
     deadline = time.monotonic() + seconds
     while not _try_lock(file):
         if time.monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Write files atomically."""
 
 import errno
 import os
@@ -12,16 +12,16 @@ from ..exceptions import FileWriteError
 
 
 def write_output(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
-    """Write the file that the user named, as a whole or not at all.
+    """Write an output file completely or not at all.
 
-    A link stays a link, and the file that it leads to is written; a pipe or a device is written to, not replaced.
+    A link is kept, and its target is written; a pipe or a device is written to, not replaced.
 
     Raises
     ------
     FileWriteError
-        If it cannot be written, because the disk is full, say; a file of this name is as it was then.
+        If it cannot be written, for example because the disk is full; an existing file is unchanged then.
     FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError
-        If the folder is not there, or is closed to the user, or `path` is a folder.
+        If the folder does not exist or is not writable, or `path` is a folder.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -32,25 +32,26 @@ def write_output(path: str | os.PathLike[str], content: bytes | memoryview) -> N
             write_whole(target, content)
     except OSError as error:
         if type(error) is not OSError:
-            # An error of a kind of its own names a temporary file, which nobody knows.
+            # Errors of a specific type name the temporary file, which the user does not know.
             raise type(error)(error.errno, error.strerror, os.fspath(path)) from error
         raise FileWriteError(
-            f"{os.fspath(path)!r} cannot be written ({error.strerror or error}). Free space on the disk, or choose "
-            "another folder; a file of this name that was there before is as it was."
+            f"{os.fspath(path)!r} cannot be written ({error.strerror or error}). Free some disk space, or choose "
+            "another folder; an existing file of this name is unchanged."
         ) from error
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file beside `path`, and rename it when it is on the disk: `path` holds the old content or all of the new.
+    """Write a temporary file, sync it, and rename it to `path`, which holds either the old or all of the new content.
 
-    Whatever stands at `path`, a link too, is replaced, never followed.
+    Whatever exists at `path`, even a link, is replaced, never followed.
 
     Raises
     ------
     OSError
-        If it cannot be written; nothing is left behind then.
+        If it cannot be written; no temporary file remains.
     """
-    # Not mkstemp, whose files nobody else may read. No part of the name, which may be as long as a name can be.
+    # Not mkstemp, whose files other users cannot read. The name itself may have the maximum length, so add nothing to
+    # it.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -58,7 +59,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         if path.is_file() and not path.is_symlink():
-            # Some file systems know no permissions.
+            # Some file systems have no permissions.
             with suppress(OSError):
                 shutil.copymode(path, temporary)
         os.replace(temporary, path)
@@ -69,25 +70,26 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
-    """Open a regular file, which may be new with ``os.O_CREAT``, without waiting or following a link.
+    """Open a regular file, or create it with ``os.O_CREAT``, without blocking or following a link.
 
     Returns
     -------
     int
-        A descriptor, for ``open`` or ``os.fdopen``.
+        File descriptor, for ``open`` or ``os.fdopen``.
 
     Raises
     ------
     OSError
         If it cannot be opened, or is a link, a folder, a pipe, a socket or a device.
     """
-    # Before it is opened, since a device may act on that; and after, since another may stand there by now.
+    # Check before opening, since opening a device may have side effects, and after, since the file may have been
+    # replaced.
     try:
         state = os.lstat(path)
     except FileNotFoundError:
         state = None
     _check_regular(path, state)
-    # Windows has neither links without privileges nor pipes in folders, nor these flags.
+    # Windows has no links without privileges, no pipes in folders, and none of these flags.
     safe = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
     descriptor = os.open(path, flags | safe, 0o666)
     try:
@@ -100,11 +102,11 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
 
 def _check_regular(path: str | os.PathLike[str], state: os.stat_result | None) -> None:
     if state is not None and not stat.S_ISREG(state.st_mode):
-        raise OSError(errno.EINVAL, "is no regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put a new name on the disk too; Windows has no such thing."""
+    """Sync a folder, which makes renames durable; not supported on Windows."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

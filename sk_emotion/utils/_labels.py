@@ -1,4 +1,4 @@
-"""The one check of labels."""
+"""Validate labels."""
 
 import warnings
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from ._text import abridge, withhold
 
 
 def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
-    """Give labels as an array of shape (n_samples,); refuse missing ones."""
+    """Return labels as an array of shape (n_samples,); reject missing ones."""
     y = as_numpy(y, owner, name)
     values = y if hasattr(y, "shape") else np.asarray(y)
     if np.ndim(values) != 1 and np.shape(values)[1:] != (1,):
-        raise LabelError(f"{owner}: {name} has shape {np.shape(values)}, expected one label a sample: (n_samples,).")
+        raise LabelError(f"{owner}: {name} has shape {np.shape(values)}, expected one label per sample: (n_samples,).")
     labels = column_or_1d(values, warn=True)
     refuse_missing(y, owner, name)
     if labels.dtype.kind == "f":
@@ -34,9 +34,9 @@ def check_labels(y: Any, owner: str, name: str = "y") -> NDArray[Any]:
 
 
 def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
-    """Refuse NaN, None and their like among labels of any kind."""
+    """Reject NaN, None and other missing values among labels of any dtype."""
     y = as_numpy(y, owner, name)
-    # NumPy makes text of a NaN that stands among names in a list.
+    # NumPy would convert a NaN among strings in a list to text.
     labels = y if hasattr(y, "shape") else np.asarray(y, dtype=object)
     missing = np.flatnonzero(pd.isna(labels) & (np.ndim(labels) > 0))
     if len(missing):
@@ -47,35 +47,35 @@ def refuse_missing(y: Any, owner: str, name: str = "y") -> None:
 
 
 def check_classes(y: Any, owner: str) -> None:
-    """Refuse missing labels, and numbers that are no labels of classes."""
+    """Reject missing labels, and numbers that are not class labels."""
     y = as_numpy(y, owner, "y")
     refuse_missing(y, owner)
     try:
         check_classification_targets(y)
     except (TypeError, ValueError) as error:
-        raise LabelError(f"{owner}: y holds no class labels ({error}).") from error
+        raise LabelError(f"{owner}: y does not contain class labels ({error}).") from error
     refuse_encoded(np.asarray(y).ravel().tolist(), f"{owner}: y")
 
 
 def refuse_encoded(labels: Iterable[Any], owner: str, error: type[Exception] = LabelError) -> None:
-    """Refuse pictures in base64 in the place of labels, which tables and pages would show."""
+    """Reject base64 in the place of labels, which tables and pages would show."""
     for label in {label for label in labels if isinstance(label, str)}:
         if (shown := withhold(label)) != label:
             raise error(f"{owner} holds '{shown}', which is encoded data. Pass names of classes or numbers as labels.")
 
 
 def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:
-    """Refuse labels or groups that are not one a sample."""
+    """Check that there is one label and one group per sample."""
     if n_labels != n_samples:
-        raise LabelError(f"{owner}: X has {n_samples} samples, but y has {n_labels} labels. Give one label a sample.")
+        raise LabelError(f"{owner}: X has {n_samples} samples, but y has {n_labels} labels. Pass one label per sample.")
     if groups is not None and len(groups) != n_samples:
         raise LabelError(
-            f"{owner}: X has {n_samples} samples, but groups has {len(groups)} entries. Give one group a sample."
+            f"{owner}: X has {n_samples} samples, but groups has {len(groups)} entries. Pass one group per sample."
         )
 
 
 def describe_spelling(labels: Iterable[Any], classes: Iterable[Any]) -> str:
-    """Say which labels are other words for classes, in a sentence that begins with a blank; nothing if none is."""
+    """Describe labels that are synonyms of classes, in a sentence that begins with a space; else an empty string."""
     known = set(classes)
     names = {normalize_emotion(name) for name in known if isinstance(name, str)}
     others = sorted({label for label in labels if isinstance(label, str) and label not in known})
@@ -84,13 +84,13 @@ def describe_spelling(labels: Iterable[Any], classes: Iterable[Any]) -> str:
         return ""
     meant = abridge([f"{label!r} as {normalize_emotion(label)!r}" for label in respelled], 5)
     both = "" if names <= known else " for fit, too"
-    return f" sk_emotion.normalize_emotion writes {meant}: pass [normalize_emotion(label) for label in y]{both}."
+    return f" sk_emotion.normalize_emotion returns {meant}: pass [normalize_emotion(label) for label in y]{both}."
 
 
 def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
-    """Point out labels that a classifier gives in other words, which all count as mistakes; refuse numbers for names.
+    """Warn about labels that are synonyms of the classes, which count as errors; reject numbers in place of names.
 
-    Labels of other classes are mistakes as they are: those of a fold, say.
+    Labels of other classes are errors as they are, for example in a fold.
     """
     labels = np.ravel(np.asarray(as_numpy(y, owner, "y")))
     known = classes.tolist()
@@ -98,13 +98,13 @@ def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
     texts = {isinstance(label, str) for label in unknown}
     if unknown and texts.isdisjoint({isinstance(label, str) for label in known}):
         raise LabelError(
-            f"{owner}: y holds {abridge(sorted(map(repr, unknown)), 5)}, but the classes are "
-            f"{abridge(list(map(repr, known)), 10)}. Pass names for names and numbers for numbers, in y as in fit."
+            f"{owner}: y contains {abridge(sorted(map(repr, unknown)), 5)}, but the classes are "
+            f"{abridge(list(map(repr, known)), 10)}. Pass labels of the same type as in fit."
         )
     if spelling := describe_spelling(unknown, known):
-        # The level of the caller of score.
+        # Point to the caller of score.
         warnings.warn(
-            f"{owner}: y holds labels in other words than the classes, which count as mistakes.{spelling}",
+            f"{owner}: y contains synonyms of the classes, which count as errors.{spelling}",
             DatasetWarning,
             stacklevel=3,
         )

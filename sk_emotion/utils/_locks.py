@@ -1,4 +1,4 @@
-"""What a forked process must not inherit: locks that are locked, and threads that are gone."""
+"""Make locks and PyTorch's threads safe in forked processes."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ForkSafeLock:
-    """A re-entrant lock, new in a forked process: no thread is left there that would release the old one."""
+    """Reentrant lock that is renewed in a forked process, where no thread would release the old one."""
 
     def __init__(self) -> None:
         self._renew()
@@ -26,11 +26,11 @@ class ForkSafeLock:
 
 
 @cache
-def compute_alone_after_fork() -> None:
-    """Let PyTorch use one thread in processes that are forked from this one, as its own DataLoader does.
+def use_one_thread_after_fork() -> None:
+    """Limit PyTorch to one thread in processes forked from this one, as its DataLoader does.
 
-    It would wait without end for the other threads of its team, which a fork leaves behind (measured, PyTorch 2.15 with
-    GNU's OpenMP). A team is there once weights have been loaded.
+    Otherwise it would wait forever for the other threads of its pool, which a fork does not copy (measured, PyTorch
+    2.15 with GNU OpenMP). The pool exists once weights have been loaded.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_use_one_thread)

@@ -1,20 +1,20 @@
-"""Folders that a model file, and not the user, chose to write to."""
+"""Warn about output folders that come from a model file rather than from the user."""
 
 import os
 import warnings
 
 FOLDERS: set[str] = set()
-"""Those that the files which this process loaded name."""
+"""Folders named in the model files that this process has loaded."""
 
 
 def warn_of_folder(folder: str | os.PathLike[str], owner: str, category: type[Warning]) -> None:
-    """Say once that a folder that is going to be written was named by a model file."""
+    """Warn once that a folder to be written was named by a model file."""
     name = os.fsdecode(folder)
     if name in FOLDERS:
         FOLDERS.discard(name)
         warnings.warn(
-            f"{owner}={name!r} comes from a model file, and is written to from now on. Set it to another folder, or to "
-            "None, if that is not what you want.",
+            f"{owner}={name!r} comes from a model file, and will be written to. Set it to another folder or to "
+            "None to prevent this.",
             category,
             stacklevel=3,
         )

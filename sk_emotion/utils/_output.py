@@ -1,4 +1,4 @@
-"""Rows of a table keep their labels on the way through images, which no table holds."""
+"""Keep the index of a table for images, which a table cannot hold."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from sklearn.utils._set_output import _get_output_config
 
 
 class IndexedImages(np.ndarray):
-    """Images with the index of the table that they come from.
+    """Images with the index of their table.
 
-    A ColumnTransformer joins the tables of its transformers by their index. Parts and copies have none.
+    A ColumnTransformer joins the tables of its transformers by their index. Slices and copies have no index.
     """
 
     index: Any = None
@@ -21,7 +21,7 @@ class IndexedImages(np.ndarray):
 
 
 def keep_index(images: NDArray[Any], X: Any, transformer: Any) -> NDArray[Any]:
-    """Note the index of `X` on `images`, if `transformer` is to give tables of pandas and X is one."""
+    """Attach the index of `X` to `images`, if `transformer` is set to pandas output and X has an index."""
     index = X.index if isinstance(X, pd.DataFrame | pd.Series) else getattr(X, "index", None)
     if not isinstance(index, pd.Index) or _get_output_config("transform", transformer)["dense"] != "pandas":
         return images
@@ -29,7 +29,7 @@ def keep_index(images: NDArray[Any], X: Any, transformer: Any) -> NDArray[Any]:
 
 
 def use_index(features: NDArray[Any], X: Any, transformer: Any) -> Any:
-    """Make a table of `features` with the index that :func:`keep_index` noted on the images `X`, if it did."""
+    """Return `features` as a table with the index that :func:`keep_index` attached to the images `X`, if any."""
     if not isinstance(X, IndexedImages) or X.index is None:
         return features
     wanted = _get_output_config("transform", transformer)["dense"]

@@ -1,11 +1,11 @@
-"""A bar that shows how far something is, and how long it will take."""
+"""Show a progress bar."""
 
 import sys
 from typing import Any
 
 
 def make_progress() -> Any:
-    """Make rich's progress on standard error; None where that is no terminal."""
+    """Return rich's progress bar on standard error; None if that is not a terminal."""
     if not sys.stderr.isatty():
         return None
     from rich import progress

@@ -1,4 +1,4 @@
-"""Estimators that are fitted again while other threads predict."""
+"""Fit estimators again while other threads predict."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,15 +8,15 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def snapshot(estimator: Any) -> Any:
-    """Return an estimator with the same attributes, which it keeps when `estimator` is fitted again."""
+    """Return a copy that keeps the current attributes when `estimator` is fitted again."""
     same = object.__new__(type(estimator))
-    # A copy in one step, between two of another thread's.
+    # dict.copy is atomic.
     same.__dict__ = vars(estimator).copy()
     return same
 
 
 def fit_aside(fit: Method) -> Method:
-    """Let a method that fits give the estimator all of its new attributes at once, when it ends, also by an error."""
+    """Decorate a fit method to set all new attributes at once, when it ends or raises."""
 
     @wraps(fit)
     def fit_then_replace(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -31,7 +31,7 @@ def fit_aside(fit: Method) -> Method:
 
 
 def as_fitted(method: Method) -> Method:
-    """Let a method use the attributes that the estimator has when it is called."""
+    """Decorate a method to use the attributes at the time of the call."""
 
     @wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

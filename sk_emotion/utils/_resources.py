@@ -1,4 +1,4 @@
-"""How much of a machine is used: workers and memory."""
+"""Limit workers and memory."""
 
 import os
 from numbers import Integral
@@ -9,14 +9,14 @@ from joblib.parallel import get_active_backend
 
 from ..exceptions import OutOfMemoryError, ParameterError
 
-# Threads or processes that are started at most, so that a number without bounds does not bring a machine down.
+# Limits on threads or processes, so that a huge number does not bring the machine down.
 _FEWEST_BOUND, _PER_CORE = 32, 4
 
 
 def bound_jobs(n_jobs: int | None, n_tasks: int, *, require: Literal["sharedmem"] | None = None) -> int | None:
-    """Return `n_jobs` for :class:`joblib.Parallel`: no more than there are tasks, or than a machine can start.
+    """Return `n_jobs` for :class:`joblib.Parallel`, limited by the number of tasks and by :func:`most_jobs`.
 
-    What a cluster computes is bounded by its workers.
+    On a cluster, the number of workers is the limit.
     """
     backend, in_context = get_active_backend(require=require)
     wanted = in_context if n_jobs is None else n_jobs
@@ -26,12 +26,12 @@ def bound_jobs(n_jobs: int | None, n_tasks: int, *, require: Literal["sharedmem"
 
 
 def most_jobs() -> int:
-    """Return how many threads or processes are started at most."""
+    """Return the maximum number of threads or processes."""
     return max(_FEWEST_BOUND, _PER_CORE * joblib.cpu_count())
 
 
 def check_jobs(n_jobs: Any, owner: str) -> None:
-    """Refuse a number of workers that is none."""
+    """Validate `n_jobs`."""
     if n_jobs is not None and (not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0):
         raise ParameterError(
             f"{owner}: n_jobs={n_jobs!r}, expected an integer other than 0, or None. Pass -1 for all processor cores."
@@ -39,12 +39,12 @@ def check_jobs(n_jobs: Any, owner: str) -> None:
 
 
 def check_memory(n_bytes: float, what: str) -> None:
-    """Refuse to begin what needs more memory than the machine has."""
-    there = _count_memory()
-    if n_bytes > there:
+    """Raise if an operation needs more memory than the machine has."""
+    available = _count_memory()
+    if n_bytes > available:
         raise OutOfMemoryError(
-            f"{what} needs {n_bytes / 2**30:,.0f} GiB of memory, but this machine has {there / 2**30:.1f} GiB. Choose "
-            "a smaller size, or fewer images at a time."
+            f"{what} needs {n_bytes / 2**30:,.0f} GiB of memory, but this machine has {available / 2**30:.1f} GiB. "
+            "Choose a smaller size, or fewer images at a time."
         )
 
 
@@ -52,5 +52,5 @@ def _count_memory() -> float:
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
-        # Windows does not tell.
+        # Not available on Windows.
         return float("inf")

@@ -1,4 +1,4 @@
-"""Whether a signal came, such as that of Ctrl-C."""
+"""Detect signals such as that of Ctrl-C."""
 
 import signal
 import threading
@@ -9,15 +9,15 @@ from typing import Any
 
 @contextmanager
 def watch_signals() -> Iterator[list[int]]:
-    """Note the signals that come inside the context and whose handlers raise, as Python's own of Ctrl-C does.
+    """Record the signals received within the context whose handlers raise, as Python's handler of Ctrl-C does.
 
-    A KeyboardInterrupt does not show who raised it: code that wants to stop, or the user. Signals reach the main thread
-    alone; in others there is nothing to note.
+    A KeyboardInterrupt does not show whether code or the user raised it. Signals reach only the main thread; in other
+    threads, nothing is recorded.
 
     Yields
     ------
     list of int
-        Their numbers, as they come.
+        Numbers of the signals, in order of arrival.
     """
     noted: list[int] = []
 
@@ -27,7 +27,7 @@ def watch_signals() -> Iterator[list[int]]:
                 handler(number, frame)
             except BaseException:
                 noted.append(number)
-                # Here too, since a second signal may keep the context from coming to its end.
+                # Restore here too, since a second signal may interrupt the end of the context.
                 put_back(number)
                 raise
 
@@ -35,7 +35,7 @@ def watch_signals() -> Iterator[list[int]]:
 
     def put_back(number: int) -> None:
         handler, watcher = watched[number]
-        # What was set inside the context stays.
+        # Keep handlers set within the context.
         if signal.getsignal(number) is watcher:
             signal.signal(number, handler)
 

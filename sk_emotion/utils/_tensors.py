@@ -1,4 +1,4 @@
-"""Tensors become NumPy arrays, and torch Datasets an error that says how to make arrays of them."""
+"""Convert tensors to NumPy arrays, and reject torch Datasets with a hint."""
 
 import sys
 from typing import Any
@@ -9,14 +9,14 @@ from ..exceptions import ImageArrayError, LabelError
 
 
 def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
-    """Give a tensor, or the tensors of a list, as NumPy arrays; leave other values as they are.
+    """Convert a tensor, or the tensors in a list, to NumPy arrays; return other values as they are.
 
-    Tensors may be on a GPU, need gradients, or be of a type that NumPy lacks, such as bfloat16.
+    Tensors may be on a GPU, require gradients, or have a dtype that NumPy lacks, such as bfloat16.
 
     Raises
     ------
     ImageArrayError, or LabelError if `name` is not X
-        If a tensor has no values to be had, or `values` is a Dataset or DataLoader of PyTorch.
+        If a tensor has no accessible values, or `values` is a PyTorch Dataset or DataLoader.
     """
     torch = sys.modules.get("torch")
     if torch is not None:
@@ -27,14 +27,14 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
             return values
         if isinstance(values, torch.Tensor):
             return _convert(values, torch, owner, name)
-    # Arrays of other libraries, which scikit-learn would compute with if array_api_dispatch is set.
+    # Arrays of other libraries, with which scikit-learn would compute if array_api_dispatch is set.
     if hasattr(values, "__array_namespace__") and not isinstance(values, np.ndarray | np.generic):
         try:
             return np.asarray(values)
         except Exception as error:
             raise _error_of(name)(
-                f"{owner}: {name} is {type(values).__name__}, which is no array of NumPy ({error}). Copy it to the CPU "
-                "and pass np.asarray of it."
+                f"{owner}: {name} is {type(values).__name__}, which cannot be converted to NumPy ({error}). Copy it to "
+                "the CPU and pass np.asarray of it."
             ) from error
     return values
 
@@ -42,7 +42,7 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
 def _convert(tensor: Any, torch: Any, owner: str, name: str) -> Any:
     if tensor.is_meta:
         raise _error_of(name)(
-            f"{owner}: {name} is a tensor on the meta device, which holds no values. Pass one that does."
+            f"{owner}: {name} is a tensor on the meta device, which has no values. Pass a tensor on another device."
         )
     if tensor.is_nested:
         return [_convert(part, torch, owner, name) for part in tensor.unbind()]
@@ -57,7 +57,7 @@ def _convert(tensor: Any, torch: Any, owner: str, name: str) -> Any:
         return plain.numpy(force=True)
     except (RuntimeError, TypeError, NotImplementedError) as error:
         raise _error_of(name)(
-            f"{owner}: {name} is a tensor that cannot become an array ({str(error).splitlines()[0][:100]}). Pass "
+            f"{owner}: {name} is a tensor that cannot be converted to NumPy ({str(error).splitlines()[0][:100]}). Pass "
             f"{name}.detach().float().cpu().numpy()."
         ) from error
 

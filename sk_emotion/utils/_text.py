@@ -1,4 +1,4 @@
-"""Tables, numbers and names as text."""
+"""Format tables, numbers and names as text."""
 
 import math
 import re
@@ -9,28 +9,28 @@ from typing import Any
 
 NOTHING = "\N{EN DASH}"
 
-# Controls, formats such as those that turn the direction of writing or have no width, surrogates, ends of lines.
+# Control and format characters (such as text direction and zero width), surrogates, line separators.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
-# Bytes of a file name that are no text, as os.fsdecode keeps them.
+# Undecodable bytes of a file name, as kept by os.fsdecode.
 _RAW_BYTES = re.compile("[\udc80-\udcff]+")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
-# What a spreadsheet takes for the beginning of a formula, also in East Asian forms.
+# Characters that begin a formula in a spreadsheet, including full-width forms.
 _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
-# A picture in the place of a name, and an address; of both, so much is shown: a face in a log is a leak.
+# Encoded images and URLs in place of a name are shortened: a face in a log is a leak.
 _PICTURE = re.compile(r"data:\S+|[A-Za-z0-9+/]{61,}={0,2}|[A-Za-z0-9_-]{61,}={0,2}")
 _ADDRESS = re.compile(r"(data:|[A-Za-z][\w+.-]+:/)")
 _LONGEST, _SHOWN = 60, 40
 
 
 def printable(value: Any) -> str:
-    """Write text on one line, and escape what a terminal obeys, nobody sees, or UTF-8 lacks.
+    """Return text on one line, with characters escaped that control a terminal, are invisible, or are invalid in UTF-8.
 
-    Bytes that are no text become ``\\xff``, controls ``\\x1b`` or ``\\n``, and what has no width ``\\u200b``. Other
-    text stays as it is; so does a backslash, which separates folders on Windows.
+    Undecodable bytes become ``\\xff``, control characters ``\\x1b`` or ``\\n``, zero-width characters ``\\u200b``.
+    Other text is unchanged, including backslashes, which separate folders on Windows.
     """
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
     if text.isprintable():
@@ -49,7 +49,7 @@ def _escape(character: str) -> str:
 
 
 def harmless(cell: Any) -> str:
-    """Write a cell of CSV with an apostrophe before what a spreadsheet would take for a formula."""
+    """Return a CSV cell, prefixed with an apostrophe if a spreadsheet would read it as a formula."""
     text = printable(cell)
     if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text.strip()):
         return f"'{text}"
@@ -57,10 +57,10 @@ def harmless(cell: Any) -> str:
 
 
 def withhold(text: str, sources: Iterable[str] = ()) -> str:
-    """Shorten data URIs and base64 of more than 60 characters wherever they stand in a text.
+    """Shorten data URIs and base64 of more than 60 characters anywhere in a text.
 
-    So are, of `sources`, URLs and what has ends of lines in it, as ``base64`` writes; other URLs stay, since messages
-    name pages of documentation.
+    Of `sources`, URLs and base64 with line breaks are shortened, too; other URLs are kept, since messages contain
+    links to the documentation.
     """
     for source in sources:
         joined = "".join(source.split())
@@ -77,13 +77,13 @@ def _cut(text: str) -> str:
 
 
 def _is_encoded(text: str) -> bool:
-    """Tell base64 from paths and words: it mixes its alphabet, and has few slashes."""
+    """Return whether a text is base64 rather than a path or words: it mixes its alphabet, and has few slashes."""
     kinds = ("[a-z]", "[A-Z]", "[0-9]", "[A-Za-z0-9+_-]{30}")
     return text.startswith("data:") or all(re.search(kind, text) for kind in kinds)
 
 
 def align(rows: list[list[str]], *, words: Collection[int] = (0,)) -> list[str]:
-    """Pad columns: those of words to the left, by default the first, and numbers to the right."""
+    """Pad columns: columns of words are left-aligned (by default the first), numbers right-aligned."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
@@ -95,11 +95,11 @@ def align(rows: list[list[str]], *, words: Collection[int] = (0,)) -> list[str]:
 
 
 def abridge(names: Sequence[str], most: int = 3) -> str:
-    """Name the first few of many, and say how many more there are."""
+    """Join the first few names, and the number of further ones."""
     more = len(names) - most
     return ", ".join(map(printable, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def number(value: float) -> str:
-    """Write a score with three digits; nan is a dash."""
+    """Format a score with three decimals; nan as a dash."""
     return NOTHING if math.isnan(value) else f"{value:.3f}"

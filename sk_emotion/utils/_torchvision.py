@@ -1,25 +1,25 @@
-"""torchvision without PyTorch's compiler, 3 of the 9 seconds from the shell to an answer (measured, PyTorch 2.15)."""
+"""Import torchvision without PyTorch's compiler, which takes 3 of the 9 seconds of a command (PyTorch 2.15)."""
 
 import sys
 from contextlib import suppress
 from types import ModuleType
 
 _PACKAGE = "torch._dynamo"
-_ROOM = f"{_PACKAGE}.utils"
+_MODULE = f"{_PACKAGE}.utils"
 
 
 def import_torchvision() -> None:
-    """Import torchvision, and let it find the one function of the compiler that it asks for without the compiler.
+    """Import torchvision with a stand-in for the one compiler function that it imports.
 
-    `roi_align` calls it for regions on some devices alone; then the compiler is loaded after all.
+    `roi_align` calls it on some devices only; then the compiler is imported after all.
     """
     if "torchvision" in sys.modules or _PACKAGE in sys.modules:
         return
-    stand_ins = {_PACKAGE: ModuleType(_PACKAGE), _ROOM: ModuleType(_ROOM)}
-    stand_ins[_ROOM].is_compile_supported = _ask_the_compiler  # type: ignore[attr-defined]
+    stand_ins = {_PACKAGE: ModuleType(_PACKAGE), _MODULE: ModuleType(_MODULE)}
+    stand_ins[_MODULE].is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
     sys.modules.update(stand_ins)
     try:
-        # Another version may want more of it, and is imported in full by who needs it.
+        # Other versions may need more of it; then torchvision is imported in full later.
         with suppress(ImportError, AttributeError):
             import torchvision  # noqa: F401
     finally:
@@ -28,7 +28,7 @@ def import_torchvision() -> None:
                 del sys.modules[name]
 
 
-def _ask_the_compiler(device_type: str) -> bool:
+def _is_compile_supported(device_type: str) -> bool:
     from torch._dynamo.utils import is_compile_supported
 
     return is_compile_supported(device_type)

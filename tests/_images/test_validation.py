@@ -1,4 +1,4 @@
-"""The contract for image arrays, asked of an estimator that does nothing else than keep it."""
+"""Validation of image arrays, tested with a minimal estimator."""
 
 import numpy as np
 import pandas as pd
@@ -87,7 +87,7 @@ def test_long_row_that_is_no_square_asks_for_its_shape():
         ((6, 6, 2, 2), r"expected \(height, width\)"),
     ],
 )
-def test_declared_shape_that_does_not_fit_is_refused(image_shape, message):
+def test_declared_shape_that_does_not_fit_raises(image_shape, message):
     with pytest.raises(ImageArrayError, match=message):
         Looker(image_shape).fit(make_images(3, 144))
 
@@ -96,7 +96,7 @@ def test_declared_shape_must_be_that_of_an_array_of_images():
     X = make_images(3, 12, 12)
     assert Looker([12, 12]).fit(X).image_shape_ == (12, 12)
     assert Looker((12, 12, 1)).fit(X[..., np.newaxis]).image_shape_ == (12, 12)
-    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X holds 12x12 grey images"):
+    with pytest.raises(ImageArrayError, match=r"image_shape=\(8, 18\), but X has 12x12 gray images"):
         Looker((8, 18)).fit(X)
 
 
@@ -109,12 +109,12 @@ def test_list_of_images_is_an_array_of_images(shape):
     np.testing.assert_array_equal(looker.see(X.tolist()), looker.images_)
 
 
-def test_list_of_images_of_different_sizes_is_refused():
+def test_list_of_images_of_different_sizes_raises():
     with pytest.raises(ImageArrayError, match="different sizes"):
         Looker().fit([make_images(12, 12), make_images(12, 13)])
 
 
-def test_tables_and_tensors_are_taken():
+def test_tables_and_tensors_are_accepted():
     X = make_images(4, 4)
     table = pd.DataFrame(X, columns=list("abcd"))
     looker = Looker().fit(table)
@@ -152,7 +152,7 @@ def test_other_integers_become_floats(X):
     np.testing.assert_array_equal(looker.images_, X)
 
 
-def test_switches_and_half_floats_become_floats():
+def test_bools_and_half_floats_become_floats():
     assert Looker().fit(make_images(3, 12, 12) > 127).images_.dtype == np.float64
     assert Looker().fit(make_images(3, 12, 12, dtype=np.float16)).images_.dtype == np.float64
     assert Looker().fit(make_images(3, 144).astype(object)).images_.dtype == np.float64
@@ -166,7 +166,7 @@ def test_read_only_memory_map_is_read_where_it_lies(tmp_path):
     assert np.shares_memory(looker.see(X), X)
 
 
-def test_one_colour_image_without_batch_axis_is_told():
+def test_one_color_image_without_batch_axis_raises():
     X = make_images(12, 12, 3)
     with pytest.raises(ImageArrayError, match=r"one RGB image without the batch axis. Pass X\[np.newaxis\]"):
         Looker().fit(X)
@@ -174,7 +174,7 @@ def test_one_colour_image_without_batch_axis_is_told():
 
 
 @pytest.mark.parametrize("shape", [(12, 12), (12, 20), (12, 12, 3)])
-def test_one_image_without_batch_axis_is_told_after_fit(shape):
+def test_one_image_without_batch_axis_raises_after_fit(shape):
     X = make_images(4, *shape)
     with pytest.raises(ImageArrayError, match=r"without the batch axis. Pass X\[np.newaxis\]"):
         Looker().fit(X).see(X[0])
@@ -191,13 +191,13 @@ def test_one_image_without_batch_axis_is_told_after_fit(shape):
         ((4, 0, 12), "images without pixels"),
     ],
 )
-def test_array_of_another_layout_is_told_what_to_do(shape, message):
+def test_error_for_other_layouts_says_what_to_do(shape, message):
     with pytest.raises(ImageArrayError, match=message):
         Looker().fit(np.zeros(shape, dtype=np.uint8))
 
 
 @pytest.mark.parametrize("shape", [(0, 12, 12), (0, 144)])
-def test_batch_of_no_image_is_refused(shape):
+def test_batch_of_no_image_raises(shape):
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         Looker().fit(np.zeros(shape))
 
@@ -205,24 +205,24 @@ def test_batch_of_no_image_is_refused(shape):
 @pytest.mark.parametrize(
     ("fitted", "seen", "message"),
     [
-        ((4, 12, 12), (4, 12, 10), "12x10 grey images, but was fitted on 12x12 grey"),
-        ((4, 12, 12), (4, 12, 12, 3), "12x12 RGB images, but was fitted on 12x12 grey"),
-        ((4, 12, 12, 3), (4, 12, 12), "12x12 grey images, but was fitted on 12x12 RGB"),
+        ((4, 12, 12), (4, 12, 10), "12x10 gray images, but was fitted on 12x12 gray"),
+        ((4, 12, 12), (4, 12, 12, 3), "12x12 RGB images, but was fitted on 12x12 gray"),
+        ((4, 12, 12, 3), (4, 12, 12), "12x12 gray images, but was fitted on 12x12 RGB"),
     ],
 )
-def test_other_size_or_channels_after_fit_are_refused(fitted, seen, message):
+def test_other_size_or_channels_after_fit_raise(fitted, seen, message):
     with pytest.raises(ImageArrayError, match=message):
         Looker().fit(make_images(*fitted)).see(make_images(*seen))
 
 
-def test_flat_rows_of_another_length_after_fit_are_refused():
+def test_flat_rows_of_another_length_after_fit_raise():
     with pytest.raises(ValueError, match="X has 100 features, but Looker is expecting 144"):
         Looker().fit(make_images(4, 12, 12)).see(make_images(4, 100))
 
 
 @pytest.mark.parametrize("shape", [(4, 12, 12), (4, 144)])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_pixels_that_are_not_finite_are_refused(shape, value):
+def test_pixels_that_are_not_finite_raise(shape, value):
     X = make_images(*shape, dtype=np.float32)
     looker = Looker().fit(X)
     X[0, 0] = value
@@ -243,11 +243,11 @@ def test_pixels_that_are_not_finite_are_refused(shape, value):
     ids=["list", "array", "column", "series", "table"],
 )
 def test_paths_are_sent_to_the_face_loader(X):
-    with pytest.raises(ImageArrayError, match="For paths, put a FaceLoader before it"):
+    with pytest.raises(ImageArrayError, match="To read paths, put a FaceLoader before it"):
         Looker().fit(X)
 
 
-def test_times_are_no_pixels():
+def test_datetimes_raise():
     with pytest.raises(ImageArrayError, match="expected pixels"):
         Looker().fit(np.zeros((3, 4), dtype="datetime64[s]"))
 
@@ -288,8 +288,8 @@ FLOATS = BYTES / 255
         (FLOATS * 4 - 2, BYTES),
     ],
 )
-def test_batch_on_another_scale_than_in_fit_is_refused(fitted, seen):
-    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+def test_batch_on_another_scale_than_in_fit_raises(fitted, seen):
+    with pytest.raises(ImageArrayError, match="Scale X to the range of the training images"):
         Looker().fit(fitted).see(seen)
 
 
@@ -309,5 +309,5 @@ def test_batch_on_another_scale_than_in_fit_is_refused(fitted, seen):
         (FLOATS * 4 - 2, FLOATS * 8 - 4),
     ],
 )
-def test_dark_or_slightly_overstepping_batch_is_taken(fitted, seen):
+def test_dark_or_slightly_out_of_range_batch_is_accepted(fitted, seen):
     np.testing.assert_array_equal(Looker().fit(fitted).see(seen), seen)

@@ -225,7 +225,7 @@ def test_link_to_a_valid_checkpoint_is_not_followed(folder, whole, tmp_path):
     path = find(folder)
     path.rename(tmp_path / path.name)
     path.symlink_to(tmp_path / path.name)
-    with pytest.warns(CheckpointWarning, match="no regular file"):
+    with pytest.warns(CheckpointWarning, match="not a regular file"):
         assert hash_weights(make_classifier(folder.parent).fit(X, Y)) == whole
     assert (tmp_path / path.name).exists()
 
@@ -240,7 +240,7 @@ def test_lock_and_description_must_be_regular_files(name, what, folder):
             make_classifier(folder.parent, 2, random_state=None).fit(X, Y)
     for path in folder.parent.glob(f"*/{name}"):
         replace(path, what)
-    with pytest.raises(CheckpointError, match=r"no regular file|Is a directory"):
+    with pytest.raises(CheckpointError, match=r"not a regular file|Is a directory"):
         make_classifier(folder.parent, random_state=seed).fit(X, Y)
 
 

@@ -272,7 +272,7 @@ def test_unavailable_device_is_an_error(device):
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "", "cuda:-1", "cpu:x"])
 def test_unknown_device_is_an_error(device):
-    with pytest.raises(ParameterError, match=rf"device='{device}' is no device of PyTorch"):
+    with pytest.raises(ParameterError, match=rf"device='{device}' is not a PyTorch device"):
         make_classifier(device=device).fit(X, Y)
 
 

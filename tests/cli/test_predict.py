@@ -61,7 +61,7 @@ def encode_photo(folder):
         ("https://example.org/face.jpg?size=large&of=", "is a URL"),
         ("https://example.org/[x]/*.jpg?of=", "is a URL"),
         ("data:image/png;base64,", "is a data URI"),
-        ("", "is a picture in base64"),
+        ("", "is an image in base64"),
         ("file:///home/anna/", "is a file URL"),
         ("no picture at all ", "cannot be"),
     ],

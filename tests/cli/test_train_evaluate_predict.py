@@ -414,7 +414,7 @@ def test_photo_with_two_labels_warns(tmp_path, photos, capsys, run):
     twice = next((folder / "fear").iterdir())
     shutil.copy(twice, folder / "pain" / "twice.png")
     assert run("train", folder, "-o", tmp_path / "m.skops", "--model", "hog-svm", *QUICK) == 0
-    assert "2 photos are near copies of photos with another label" in capsys.readouterr().err
+    assert "2 photos are near-duplicates of photos with another label" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["train"], ["compare"], ["evaluate", "human-emotions"]])

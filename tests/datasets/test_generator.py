@@ -13,7 +13,7 @@ from sk_emotion.exceptions import DatasetError, LabelError
 ALL = ["anger", "contempt", "disgust", "fear", "happiness", "neutral", "pain", "sadness", "surprise"]
 
 
-def test_faces_are_grey_bytes_of_six_equal_classes():
+def test_faces_are_gray_bytes_of_six_equal_classes():
     X, y, groups = make_faces(60, random_state=0)
     assert X.shape == (60, 48, 48) and X.dtype == np.uint8
     assert {name: int((y == name).sum()) for name in EMOTIONS} == dict.fromkeys(EMOTIONS, 10)
@@ -37,11 +37,11 @@ def test_every_emotion_is_drawn_at_every_size(image_size, color):
     assert X.reshape(18, -1).std(axis=1).min() > 5
 
 
-def test_grey_and_colour_show_the_same_faces():
-    grey, y, groups = make_faces(12, random_state=0, noise=0)
+def test_gray_and_color_show_the_same_faces():
+    gray, y, groups = make_faces(12, random_state=0, noise=0)
     color, y_color, groups_color = make_faces(12, random_state=0, noise=0, color=True)
     assert np.array_equal(y, y_color) and np.array_equal(groups, groups_color)
-    assert np.abs(color @ [0.299, 0.587, 0.114] - grey).mean() < 4
+    assert np.abs(color @ [0.299, 0.587, 0.114] - gray).mean() < 4
 
 
 def test_noise_adds_grain():
@@ -62,10 +62,10 @@ def test_weights_share_out_the_classes():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"emotions": ["boredom"]}, LabelError, "cannot be drawn. Choose among"),
+        ({"emotions": ["boredom"]}, LabelError, "cannot be drawn. Choose from"),
         ({"emotions": []}, LabelError, "at least one"),
-        ({"emotions": ["happy", "joy"]}, LabelError, "each once"),
-        ({"weights": {"neutral": 1}}, LabelError, "weights name"),
+        ({"emotions": ["happy", "joy"]}, LabelError, "no duplicates"),
+        ({"weights": {"neutral": 1}}, LabelError, "weights has"),
         ({"weights": [1, 2]}, DatasetError, r"expected \(6,\)"),
         ({"weights": [0] * 6}, DatasetError, "positive"),
         ({"weights": [-1, 1, 1, 1, 1, 1]}, DatasetError, "at least 0"),
@@ -73,7 +73,7 @@ def test_weights_share_out_the_classes():
         ({"n_samples": 0}, ValueError, "n_samples"),
     ],
 )
-def test_impossible_wishes_are_refused(arguments, error, message):
+def test_invalid_parameters_raise(arguments, error, message):
     with pytest.raises(error, match=message):
         make_faces(**arguments)
 

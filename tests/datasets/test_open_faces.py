@@ -1,4 +1,4 @@
-"""Zarr arrays of faces, split and judged as memory-maps are."""
+"""Zarr arrays of faces are split and scored like memory-maps."""
 
 import pickle
 import tracemalloc
@@ -37,7 +37,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, images):
-    """Faces that to_zarr wrote, in chunks of eight."""
+    """Faces written by to_zarr, in chunks of eight."""
     folder = tmp_path_factory.mktemp("zarr")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sk_emotion.preprocessing._store._CHUNK_BYTES", 8 * 32 * 32)
@@ -78,7 +78,7 @@ def nearest():
         np.int64(4),
     ],
 )
-def test_rows_are_taken_as_of_an_array_in_memory(X, images, rows):
+def test_rows_are_accepted_as_of_an_array_in_memory(X, images, rows):
     for selection in (rows, (rows, ...)):
         found = X[selection]
         assert found.dtype == np.uint8
@@ -87,7 +87,7 @@ def test_rows_are_taken_as_of_an_array_in_memory(X, images, rows):
 
 
 @pytest.mark.parametrize("rows", [[60], [-61], np.ones(59, dtype=bool), [0.5]])
-def test_rows_that_are_not_there_are_an_index_error(X, rows):
+def test_missing_rows_raise_an_index_error(X, rows):
     with pytest.raises(IndexError):
         X[rows, ...]
 
@@ -116,8 +116,8 @@ def test_faces_are_opened_again(folder, images, given, tmp_path):
     np.testing.assert_array_equal(_safe_indexing(opened, [9, 2]), expected[[9, 2]])
 
 
-def test_what_is_no_array_of_faces_is_refused(folder, tmp_path, images):
-    with pytest.raises(DatasetNotFoundError, match="no Zarr store"):
+def test_other_stores_raise(folder, tmp_path, images):
+    with pytest.raises(DatasetNotFoundError, match=r"the Zarr store .* does not exist"):
         open_faces(tmp_path / "none.zarr")
     with pytest.raises(DatasetError, match=r"shape \(60,\)"):
         open_faces(folder / "faces.zarr" / "status")
@@ -129,7 +129,7 @@ def test_what_is_no_array_of_faces_is_refused(folder, tmp_path, images):
         open_faces(tmp_path / "file.zarr")
 
 
-def test_faces_that_are_not_written_yet_are_an_error(tmp_path, images):
+def test_faces_that_are_not_written_yet_raise(tmp_path, images):
     store = tmp_path / "faces.zarr"
     FaceLoader(32).to_zarr(list(images[0]), store)
     zarr.open_array(store / "status")[50:] = 0
@@ -218,7 +218,7 @@ def test_few_rows_take_little_memory(tmp_path):
         tracemalloc.stop()
 
 
-def test_pictures_in_tar_files_are_searched_for_copies(tmp_path, images):
+def test_images_in_tar_files_are_searched_for_copies(tmp_path, images):
     import io
     import tarfile
 

@@ -28,14 +28,14 @@ def write_tar(path, members):
 
 @pytest.fixture
 def faces():
-    """Drawn faces and labels, and their pictures."""
+    """Generated faces, labels and encoded images."""
     X, y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=24, random_state=0)
     return X, y, [encode(face) for face in X]
 
 
 @pytest.fixture
 def shards(tmp_path, faces):
-    """Three shards of eight samples, labelled by a word."""
+    """Three shards of eight samples, labeled by a word."""
     _, labels, pictures = faces
     for shard in range(3):
         rows = range(8 * shard, 8 * shard + 8)
@@ -80,7 +80,7 @@ def test_shards_become_a_zarr_array(shards, tmp_path):
     np.testing.assert_array_equal(FaceLoader(24).to_zarr(found.data, tmp_path / "faces.zarr")[:], found.data[:])
 
 
-def test_classes_name_whole_numbers(tmp_path, faces):
+def test_classes_name_integers(tmp_path, faces):
     members = [
         member for row in range(4) for member in ((f"{row}.jpg", faces[2][row]), (f"{row}.cls", b"%d" % (row % 2)))
     ]
@@ -93,9 +93,9 @@ def test_classes_name_whole_numbers(tmp_path, faces):
 
 
 def test_json_holds_label_and_group(tmp_path, faces):
-    told = [json.dumps({"emotion": emotion, "who": f"p{row}"}).encode() for row, emotion in enumerate(["pain", "fear"])]
+    rows = [json.dumps({"emotion": emotion, "who": f"p{row}"}).encode() for row, emotion in enumerate(["pain", "fear"])]
     members = [
-        (f"a/{row}.{kind}", part) for row in range(2) for kind, part in (("png", faces[2][row]), ("json", told[row]))
+        (f"a/{row}.{kind}", part) for row in range(2) for kind, part in (("png", faces[2][row]), ("json", rows[row]))
     ]
     write_tar(tmp_path / "faces.tar", members)
     found = load_face_shards(tmp_path / "faces.tar", label="emotion", group="who")
@@ -104,7 +104,7 @@ def test_json_holds_label_and_group(tmp_path, faces):
         load_face_shards(tmp_path / "faces.tar", label="emotion", group="person")
 
 
-def test_samples_without_picture_or_label_are_left_out(tmp_path, faces):
+def test_samples_without_image_or_label_are_left_out(tmp_path, faces):
     pictures = faces[2]
     members = [
         ("0.jpg", pictures[0]),
@@ -117,24 +117,24 @@ def test_samples_without_picture_or_label_are_left_out(tmp_path, faces):
         ("4.txt", b"fear"),
     ]
     write_tar(tmp_path / "faces.tar", members)
-    with pytest.warns(DatasetWarning, match="2 samples without a picture or a label"):
+    with pytest.warns(DatasetWarning, match="2 samples without an image or a label"):
         found = load_face_shards(tmp_path / "faces.tar")
     assert found.target.tolist() == ["pain", "fear"] and "2 samples were left out" in found.DESCR
 
 
-def test_picture_that_cannot_be_read_is_named(tmp_path, faces):
+def test_image_that_cannot_be_read_is_named(tmp_path, faces):
     members = [("0.jpg", faces[2][0]), ("0.txt", b"pain"), ("1.jpg", b"none"), ("1.txt", b"fear")]
     write_tar(tmp_path / "faces.tar", members)
-    with pytest.raises(ImageReadError, match=r"faces\.tar: 1\.jpg' is not a picture"):
+    with pytest.raises(ImageReadError, match=r"faces\.tar: 1\.jpg' is not an image"):
         load_face_shards(tmp_path / "faces.tar").data[:]
     found = load_face_shards(tmp_path / "faces.tar", loader=FaceLoader(on_error="blank"))
-    with pytest.warns(DatasetWarning, match=r"1 pictures cannot be read.*1\.jpg"):
+    with pytest.warns(DatasetWarning, match=r"1 images cannot be read.*1\.jpg"):
         assert not found.data[:][1].any()
-    # Once is enough: warnings are errors here.
+    # The warning is issued only once; a second one would be an error here.
     assert found.data[:][0].any()
 
 
-def test_picture_that_is_too_large_is_not_read(tmp_path, faces):
+def test_image_that_is_too_large_is_not_read(tmp_path, faces):
     write_tar(
         tmp_path / "faces.tar", [("0.jpg", faces[2][0]), ("0.txt", b"pain"), ("1.jpg", bytes(9)), ("1.txt", b"fear")]
     )
@@ -153,15 +153,15 @@ def test_damaged_shard_is_named(tmp_path, shards, damage):
             tar.addfile(tarfile.TarInfo("0.jpg"))
     else:
         path.write_bytes(b"none")
-    with pytest.raises(DatasetError, match=r"faces-1\.tar' is no whole, uncompressed tar file"):
+    with pytest.raises(DatasetError, match=r"faces-1\.tar' is not an intact, uncompressed tar file"):
         load_face_shards(shards)
 
 
-def test_missing_and_empty_shards_are_errors(tmp_path):
+def test_missing_and_empty_shards_raise(tmp_path):
     with pytest.raises(DatasetNotFoundError, match="there is no file"):
         load_face_shards(tmp_path / "*.tar")
     write_tar(tmp_path / "faces.tar", [])
-    with pytest.raises(DatasetError, match="hold no picture with a label"):
+    with pytest.raises(DatasetError, match="contain no labeled image"):
         load_face_shards(tmp_path / "faces.tar")
 
 

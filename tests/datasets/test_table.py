@@ -28,7 +28,7 @@ def test_csv_is_read_whatever_separates_its_columns(table, tmp_path, separator):
     assert faces.groups.tolist() == ["a", "a", "b", "b"]
 
 
-def test_blanks_in_a_csv_do_not_count(table, tmp_path):
+def test_spaces_in_a_csv_are_ignored(table, tmp_path):
     (tmp_path / "faces.csv").write_text("image, label\nphotos/0.png, happy\nphotos/1.png, pain\n")
     assert load_face_table(tmp_path / "faces.csv").target.tolist() == ["happiness", "pain"]
 
@@ -62,7 +62,7 @@ def test_numbers_as_labels_stay_numbers(table, tmp_path):
     assert faces.target.dtype.kind == "i" and faces.target_names.tolist() == [0, 3]
 
 
-def test_categories_are_taken_as_labels(table, tmp_path):
+def test_categories_are_accepted_as_labels(table, tmp_path):
     table["label"] = table["label"].astype("category")
     X, y = load_face_table(table, root=tmp_path, return_X_y=True)
     assert y.tolist() == ["happiness", "pain", "happiness", "pain"] and len(X) == 4
@@ -89,24 +89,24 @@ def test_rows_without_a_value_are_named(table, tmp_path, column, value):
 
 def test_missing_photos_are_counted_and_named(table, tmp_path):
     (tmp_path / "photos/1.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 4 photos .*photos/1\.png'\. Say with root="):
+    with pytest.raises(DatasetError, match=r"1 of 4 photos .*photos/1\.png'\. Set root="):
         load_face_table(table, root=tmp_path)
 
 
-def test_one_class_alone_is_named(table, tmp_path):
-    with pytest.raises(DatasetError, match=r"one class alone: .*happiness"):
+def test_single_class_raises(table, tmp_path):
+    with pytest.raises(DatasetError, match=r"a single class: .*happiness"):
         load_face_table(table[table["label"] == "happy"], root=tmp_path)
 
 
-def test_what_is_no_table_is_explained(table, tmp_path):
+def test_other_files_than_tables_are_explained(table, tmp_path):
     with pytest.raises(DatasetNotFoundError, match="no file"):
         load_face_table(tmp_path / "nowhere.csv")
     with pytest.raises(DatasetError, match=r"is a folder.*load_face_folder"):
         load_face_table(tmp_path)
-    with pytest.raises(DatasetError, match="is no table"):
+    with pytest.raises(DatasetError, match="is not a table"):
         load_face_table(tmp_path / "photos/0.png")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DatasetError, match="is no table"):
+    with pytest.raises(DatasetError, match="is not a table"):
         load_face_table(tmp_path / "empty.csv")
     with pytest.raises(DatasetError, match="no rows"):
         load_face_table(table.iloc[:0], root=tmp_path)
@@ -137,7 +137,7 @@ def test_list_without_a_header_is_read_by_the_numbers_of_columns(table, tmp_path
     assert faces.data.tolist() == [str(tmp_path / "photos/0.png"), str(tmp_path / "photos/1.png")]
 
 
-def test_list_without_a_header_that_is_not_said_to_be_one_is_explained(table, tmp_path):
+def test_missing_header_is_explained(table, tmp_path):
     (tmp_path / "list.txt").write_text("photos/0.png 1\nphotos/1.png 2\n")
     with pytest.raises(DatasetError, match=r"no column 'image'.*header=None, image=0 and label=1"):
         load_face_table(tmp_path / "list.txt")
@@ -150,7 +150,7 @@ def test_fer2013_is_sent_to_its_own_loader(tmp_path):
 
 
 @pytest.mark.parametrize("sep", ["", ", ", "ab", ".*", "\n", "\r", "\r\n"])
-def test_separator_of_other_length_is_refused(table, tmp_path, sep):
+def test_separator_of_other_length_raises(table, tmp_path, sep):
     table.to_csv(tmp_path / "faces.csv", index=False)
     with pytest.raises(DatasetError, match="expected one character"):
         load_face_table(tmp_path / "faces.csv", sep=sep)
@@ -171,7 +171,7 @@ def test_header_is_a_number_or_none(table, tmp_path):
 
 @pytest.mark.parametrize(("column", "labels"), [("label", None), ("label", RAF), ("person", None), ("image", None)])
 @pytest.mark.parametrize("value", [["happy"], {"a": 1}, np.array([0, 1]), {"happy"}, bytearray(b"happy")])
-def test_cells_that_are_neither_text_nor_numbers_are_refused(table, tmp_path, value, column, labels):
+def test_cells_that_are_neither_text_nor_numbers_raise(table, tmp_path, value, column, labels):
     table[column] = pd.Series([value] * 4, dtype=object)
     with pytest.raises(DatasetError, match=rf"holds .* \({type(value).__name__}\) in the column '{column}'"):
         load_face_table(table, root=tmp_path, group="person", labels=labels)
@@ -183,7 +183,7 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20).decode()
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (PNG, "row 2 .*is a picture in base64.*Save the photos as files"),
+        (PNG, "row 2 .*is an image in base64.*Save the photos as files"),
         (f"data:image/png;base64,{PNG}", "row 2 .*is a data URI.*Save the photos as files"),
         (f"https://example.org/{PNG}.png", "row 2 .*is a URL"),
         ("s3://bucket/photo.png", "row 2 .*is a URL"),
@@ -192,12 +192,12 @@ PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20).decode()
     ],
 )
 @pytest.mark.parametrize("place", ["image", "label", "header"])
-def test_pictures_and_addresses_in_a_table_are_named_and_not_repeated(table, tmp_path, cell, message, place):
+def test_images_and_urls_in_a_table_are_named_and_not_repeated(table, tmp_path, cell, message, place):
     if place == "header":
         table, message = table.rename(columns={"image": cell}), "no column 'image'"
     else:
         table.loc[2, place] = cell
-    with pytest.raises(DatasetError, match=message if place != "label" else "labels says nothing of") as caught:
+    with pytest.raises(DatasetError, match=message if place != "label" else "labels has no entry for") as caught:
         load_face_table(table, root=tmp_path, labels={"Pain": "pain"} if place == "label" else None)
     assert len(cell) <= 60 or cell[:61] not in str(caught.value)
 
@@ -242,19 +242,19 @@ def test_rows_that_labels_leave_out_are_counted_and_need_no_photo(table, tmp_pat
     ("labels", "message"),
     [
         ({"happy": "pain"}, None),
-        ({"Pain": None}, "one class alone"),
+        ({"Pain": None}, "a single class"),
         ({"happy": None, "Pain": None}, "leaves out all 4 rows"),
         ({"happy": ["pain"]}, r"labels maps to \['pain'\]"),
     ],
 )
-def test_mapping_that_leaves_too_little_is_refused(table, tmp_path, labels, message):
-    with pytest.raises(DatasetError, match=message or "one class alone"):
+def test_mapping_that_leaves_too_little_raises(table, tmp_path, labels, message):
+    with pytest.raises(DatasetError, match=message or "a single class"):
         load_face_table(table, root=tmp_path, labels=labels)
 
 
 def test_codes_that_labels_lack_are_named(table, tmp_path):
     table["label"] = [1, 7, 2, 8]
-    with pytest.raises(DatasetError, match="labels says nothing of '7', '8'"):
+    with pytest.raises(DatasetError, match="labels has no entry for '7', '8'"):
         load_face_table(table, root=tmp_path, labels=RAF)
 
 
@@ -279,7 +279,7 @@ def test_other_numbers_in_a_file_stay_numbers(table, tmp_path, codes):
 
 @pytest.mark.parametrize("argument", ["image", "label", "group"])
 @pytest.mark.parametrize("as_file", [True, False])
-def test_column_that_is_there_twice_is_refused(table, tmp_path, argument, as_file):
+def test_duplicate_column_raises(table, tmp_path, argument, as_file):
     column = "person" if argument == "group" else argument
     twice = pd.concat([table, table[[column]]], axis=1)
     if as_file:
@@ -288,7 +288,7 @@ def test_column_that_is_there_twice_is_refused(table, tmp_path, argument, as_fil
         load_face_table(tmp_path / "faces.csv" if as_file else twice, root=tmp_path, group="person")
 
 
-def test_other_columns_may_be_there_twice(table, tmp_path):
+def test_other_columns_may_be_duplicated(table, tmp_path):
     (tmp_path / "faces.csv").write_text("image,x,x,label\nphotos/0.png,1,2,happy\nphotos/1.png,1,2,pain\n")
     assert load_face_table(tmp_path / "faces.csv").target.tolist() == ["happiness", "pain"]
 
@@ -297,7 +297,7 @@ def test_other_columns_may_be_there_twice(table, tmp_path):
     "header",
     ["image,label,label", "image,label, label ", "image,image,label", '"label",image,label', "image;label;label"],
 )
-def test_column_of_a_file_that_is_there_twice_is_refused(table, tmp_path, header):
+def test_duplicate_column_of_a_file_raises(table, tmp_path, header):
     row = ";".join(["photos/0.png"] * 3) if ";" in header else ",".join(["photos/0.png"] * 3)
     (tmp_path / "faces.csv").write_text(f"{header}\n{row}\n{row}\n")
     with pytest.raises(DatasetError, match=r"the column '(label|image)' 2 times"):
@@ -314,7 +314,7 @@ def test_column_of_a_file_that_is_there_twice_is_refused(table, tmp_path, header
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
     ],
 )
-def test_csv_that_is_not_utf_8_is_refused(tmp_path, content):
+def test_csv_that_is_not_utf_8_raises(tmp_path, content):
     (tmp_path / "faces.csv").write_bytes(content)
     with pytest.raises(DatasetError, match="UTF-8"):
         load_face_table(tmp_path / "faces.csv")
@@ -322,14 +322,14 @@ def test_csv_that_is_not_utf_8_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("n_digits", [20, 101, 4300, 4301, 5000])
 def test_code_of_many_digits_has_no_class(n_digits):
-    with pytest.raises(DatasetError, match="labels says nothing of"):
+    with pytest.raises(DatasetError, match="labels has no entry for"):
         map_labels(["9" * n_digits, "1"], {1: "surprise"}, "here")
 
 
 @pytest.mark.parametrize("mark", ["|", ":", " ", "~", "/"])
 def test_table_with_other_separators_says_to_name_it(tmp_path, mark):
     (tmp_path / "list.csv").write_text(f"image{mark}label\na.png{mark}happy\n")
-    with pytest.raises(DatasetError, match=r"something else.*sep="):
+    with pytest.raises(DatasetError, match=r"another separator.*sep="):
         load_face_table(tmp_path / "list.csv")
 
 
@@ -338,7 +338,7 @@ def test_table_with_other_separators_says_to_name_it(tmp_path, mark):
     "source",
     [f"https://example.org/{'a' * 100}", f"data:,{'b' * 100}", "aA1+" * 40, "aA1+" * 2000, f"/9j/{'4AAQSkZ' * 60}"],
 )
-def test_what_is_no_path_is_not_echoed(load, source):
+def test_data_in_place_of_a_path_is_not_echoed(load, source):
     with pytest.raises(DatasetNotFoundError) as caught:
         load(source)
     assert source[:15].replace("//", "/")[:12] in str(caught.value)

@@ -192,7 +192,7 @@ def test_automatic_device_has_the_same_features():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_unavailable_device_is_an_error():
-    with pytest.raises(ValueError, match="PyTorch sees no CUDA device"):
+    with pytest.raises(ValueError, match="PyTorch finds no CUDA device"):
         HOGTransformer(device="cuda").fit_transform(make_images(2, 24, 24))
 
 
@@ -252,7 +252,7 @@ def test_images_unlike_those_of_fit_are_an_error():
         HOGTransformer().transform(X)
     with pytest.raises(ImageArrayError, match="16x16 grey images, but was fitted on 24x24"):
         HOGTransformer().fit(X).transform(X[:, :16, :16])
-    with pytest.raises(ImageArrayError, match="scale of the training images"):
+    with pytest.raises(ImageArrayError, match="range of the training images"):
         HOGTransformer().fit(X / 255).transform(X)
 
 

@@ -12,7 +12,7 @@ from sk_emotion.leakage._alignment import correlate_aligned
 
 
 def make_photo(seed, size=(240, 180)):
-    """Make a smooth picture with something of every scale in it."""
+    """Make a smooth image with structure on every scale."""
     rng = np.random.default_rng(seed)
     picture = np.zeros((size[1], size[0], 3))
     for cells, height in ((4, 60), (9, 30), (20, 10)):
@@ -37,11 +37,11 @@ CHANGES = {
     "half the size": lambda photo: photo.resize((120, 90)),
     "another aspect": lambda photo: photo.resize((180, 180)),
     "JPEG of quality 25": lambda photo: compress(photo, 25),
-    "grey": lambda photo: photo.convert("L"),
+    "gray": lambda photo: photo.convert("L"),
     "brighter": lambda photo: ImageEnhance.Brightness(photo).enhance(1.1),
     "less contrast": lambda photo: ImageEnhance.Contrast(photo).enhance(0.7),
     "with alpha": lambda photo: photo.convert("RGBA"),
-    "in 256 colours": lambda photo: photo.convert("P"),
+    "in 256 colors": lambda photo: photo.convert("P"),
     "crop of 2 % each side": lambda photo: crop(photo, 0.02, 0.02, 0.02, 0.02),
     "crop of 5 % below": lambda photo: crop(photo, bottom=0.05),
 }
@@ -77,7 +77,7 @@ def test_different_photos_of_like_composition_are_kept_apart():
     assert len(np.unique(find_duplicates(pictures))) == 60
 
 
-def test_blank_pictures_are_copies_only_of_equal_ones():
+def test_blank_images_are_copies_only_of_equal_ones():
     black, white = np.zeros((48, 48), np.uint8), np.full((48, 48), 255, np.uint8)
     face = np.asarray(PHOTOS[0].convert("L").resize((48, 48)))
     assert find_duplicates([black, white, face, black, white]).tolist() == [0, 1, 2, 0, 1]
@@ -90,7 +90,7 @@ def test_paths_bytes_photos_and_arrays_may_be_mixed(tmp_path):
     assert groups.tolist() == [0, 0, 0, 0, 0, 0, 1]
 
 
-def test_columns_of_paths_are_taken(tmp_path):
+def test_columns_of_paths_are_accepted(tmp_path):
     for number, photo in enumerate((PHOTOS[0], PHOTOS[1], PHOTOS[0])):
         photo.save(tmp_path / f"{number}.png")
     paths = pd.Series([str(tmp_path / f"{number}.png") for number in range(3)])
@@ -100,18 +100,18 @@ def test_columns_of_paths_are_taken(tmp_path):
 
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("scale", ["uint8", "floats to 1"])
-def test_arrays_of_images_are_taken(color, scale):
+def test_arrays_of_images_are_accepted(color, scale):
     photos = [photo.resize((48, 48)).convert("RGB" if color else "L") for photo in (*PHOTOS, PHOTOS[3])]
     X = np.stack([np.asarray(photo) for photo in photos])
     groups = find_duplicates(X if scale == "uint8" else X / 255)
     assert groups.tolist() == [*range(40), 3]
 
 
-def test_pictures_of_sixteen_bits_are_not_cut_off():
-    grey = np.asarray(PHOTOS[0].convert("L"))
-    deep = Image.fromarray(grey.astype(np.uint16) * 256)
+def test_images_of_sixteen_bits_are_not_cut_off():
+    gray = np.asarray(PHOTOS[0].convert("L"))
+    deep = Image.fromarray(gray.astype(np.uint16) * 256)
     blank = Image.fromarray(np.full((48, 48), 60000, dtype=np.uint16))
-    assert find_duplicates([grey, deep, blank]).tolist() == [0, 0, 1]
+    assert find_duplicates([gray, deep, blank]).tolist() == [0, 0, 1]
 
 
 def test_turned_photos_are_read_as_they_are_shown(tmp_path):
@@ -121,9 +121,9 @@ def test_turned_photos_are_read_as_they_are_shown(tmp_path):
     assert find_duplicates([PHOTOS[0], tmp_path / "turned.jpg"]).tolist() == [0, 0]
 
 
-def test_unreadable_pictures_are_named(tmp_path):
+def test_unreadable_images_are_named(tmp_path):
     (tmp_path / "notes.jpg").write_text("notes")
-    with pytest.raises(ImageReadError, match=r"picture 1: .*notes\.jpg' is not a picture"):
+    with pytest.raises(ImageReadError, match=r"image 1: .*notes\.jpg' is not an image"):
         find_duplicates([PHOTOS[0], tmp_path / "notes.jpg"])
     with pytest.raises(ImageReadError, match=r"nowhere\.jpg' does not exist"):
         find_duplicates([tmp_path / "nowhere.jpg"])
@@ -136,30 +136,30 @@ def test_unreadable_pictures_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("images", ["a.jpg", b"bytes", 5, np.zeros((4, 9)), np.zeros(())])
-def test_what_is_no_collection_of_pictures_is_refused(images):
+def test_other_collections_raise(images):
     with pytest.raises(DatasetError, match="expected many pictures"):
         find_duplicates(images)
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_no_and_one_picture_have_their_groups(n):
+def test_no_and_one_image_have_their_groups(n):
     assert find_duplicates(PHOTOS[:n]).tolist() == list(range(n))
     assert find_duplicates(np.zeros((n, 48, 48), np.uint8)).tolist() == list(range(n))
 
 
-def test_invalid_distance_is_refused():
+def test_invalid_distance_raises():
     with pytest.raises(ValueError, match="max_distance"):
         find_duplicates(PHOTOS[:2], max_distance=-1)
 
 
-def test_many_copies_of_few_pictures_stay_quick():
+def test_many_copies_of_few_images_stay_quick():
     X = np.stack([np.asarray(photo.convert("L").resize((48, 48))) for photo in PHOTOS])
     many = np.repeat(X, 100, axis=0)
     noisy = (many[:2000] + np.random.default_rng(0).integers(0, 3, (2000, 48, 48))).clip(0, 255).astype(np.uint8)
     assert len(np.unique(find_duplicates(np.concatenate([many, noisy])))) == 40
 
 
-def test_small_pictures_are_taken():
+def test_small_images_are_accepted():
     X = np.stack([np.asarray(photo.convert("L").resize((8, 8))) for photo in PHOTOS])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

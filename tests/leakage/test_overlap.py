@@ -1,4 +1,4 @@
-"""Pictures that stand on both sides of a split."""
+"""Images that occur on both sides of a split."""
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def test_small_images_and_rows_are_copies_if_they_are_equal(shape):
     assert numbers[4] == numbers[1] and len(np.unique(numbers)) == 5
 
 
-def test_of_very_many_pictures_equal_ones_alone_are_found(pictures, monkeypatch):
+def test_only_equal_images_are_found_among_very_many(pictures, monkeypatch):
     monkeypatch.setattr(_overlap, "_MOST_COMPARED", 7)
     few = number_copies(pictures, brighten(pictures[:1]))
     assert few[6] == few[0]
@@ -77,7 +77,7 @@ def test_of_very_many_pictures_equal_ones_alone_are_found(pictures, monkeypatch)
         np.array([1, 2, 3]),
     ],
 )
-def test_what_holds_no_pictures_has_no_numbers(X):
+def test_collections_without_images_return_none(X):
     assert number_copies(X) is None
 
 
@@ -100,7 +100,7 @@ def test_shared_rows_are_those_of_the_test_set():
 
 
 class TestResolveGroups:
-    def test_word_stands_for_near_copies(self, pictures):
+    def test_duplicates_means_near_duplicates(self, pictures):
         X = np.concatenate([pictures, brighten(pictures[:2])])
         np.testing.assert_array_equal(resolve_groups("duplicates", X, "test"), find_duplicates(X))
         rows = np.concatenate([pictures, pictures[:2]]).reshape(8, -1)
@@ -110,13 +110,13 @@ class TestResolveGroups:
     def test_groups_stay_what_they_are(self, groups):
         assert resolve_groups(groups, None, "test") is groups
 
-    def test_another_word_is_refused(self):
-        with pytest.raises(LabelError, match="test: groups='twins', expected one group a sample, 'duplicates' or None"):
+    def test_other_strings_raise(self):
+        with pytest.raises(LabelError, match="groups='twins', expected one group per sample, 'duplicates' or None"):
             resolve_groups("twins", None, "test")
 
 
 class TestFindDuplicatesByPerson:
-    def test_persons_who_share_a_picture_are_joined(self, pictures):
+    def test_persons_who_share_a_image_are_joined(self, pictures):
         images = [*pictures, brighten(pictures[3])]
         people = ["cleo", "anna", "cleo", "ben", "dora", "dora", "cleo"]
         assert find_duplicates(images, groups=people).tolist() == [0, 1, 0, 0, 2, 2, 0]
@@ -126,5 +126,5 @@ class TestFindDuplicatesByPerson:
         assert find_duplicates(pictures, groups=people).tolist() == [0, 1, 0, 1, 2, 0]
 
     def test_number_of_persons_must_fit(self, pictures):
-        with pytest.raises(LabelError, match="there are 6 pictures, but groups has 2 entries"):
+        with pytest.raises(LabelError, match="must have the same length; got 6 and 2"):
             find_duplicates(pictures, groups=[1, 2])

@@ -93,7 +93,7 @@ def test_groups_duplicates_resamples_copies_together(evaluated):
     same = EmotionReport.from_estimator(model, X, y, groups=find_duplicates(X), **options)
     assert report.n_groups_ == 30
     assert report.scores_.equals(same.scores_)
-    with pytest.raises(LabelError, match="EmotionReport: groups='person', expected one group a sample, 'duplicates'"):
+    with pytest.raises(LabelError, match="EmotionReport: groups='person', expected one group per sample, 'duplicates'"):
         EmotionReport.from_estimator(model, X, y, groups="person")
 
 

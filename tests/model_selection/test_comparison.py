@@ -669,7 +669,7 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
 @pytest.mark.parametrize(
     ("y", "arguments", "message"),
     [
-        (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Give one label a sample."),
+        (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Pass one label per sample."),
         (["a"] * 12, {}, " needs at least two classes; y contains a single class: a."),
         (
             ["a"] * 9 + ["pain"] * 3,
@@ -680,7 +680,7 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
         (
             ["a", "b"] * 6,
             {"groups": [1] * 11},
-            ": X has 12 samples, but groups has 11 entries. Give one group a sample.",
+            ": X has 12 samples, but groups has 11 entries. Pass one group per sample.",
         ),
         (
             ["a", "b"] * 6,
@@ -713,7 +713,7 @@ def test_invalid_labels_groups_and_folds_raise(y, arguments, message):
 
 
 def test_continuous_labels_raise():
-    with pytest.raises(LabelError, match=r"^compare_classifiers: y holds no class labels \(.+\)\.$"):
+    with pytest.raises(LabelError, match=r"^compare_classifiers: y does not contain class labels \(.+\)\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
 
 

@@ -172,7 +172,7 @@ def test_equal_rows_are_copies_of_images_but_not_of_tables(images):
 
 
 def test_unknown_groups_string_raises(images):
-    with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group a sample, 'dupl"):
+    with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group per sample, 'dupl"):
         compare_quietly(*images, groups="persons")
 
 

@@ -94,14 +94,14 @@ def test_groups_can_be_duplicates():
     for number, rows in enumerate(by_name[-3:]):
         sets[rows] = number
     np.testing.assert_array_equal(sets[20:], sets[:10])
-    with pytest.raises(LabelError, match="train_val_test_split: groups='faces', expected one group a sample"):
+    with pytest.raises(LabelError, match="train_val_test_split: groups='faces', expected one group per sample"):
         train_val_test_split(X, y, groups="faces")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"y": ["a"] * 9}, "X has 10 samples, but y has 9 labels. Give one label a sample."),
+        ({"y": ["a"] * 9}, "X has 10 samples, but y has 9 labels. Pass one label per sample."),
         (
             {"y": ["a", None] * 5},
             "Input y contains NaN or None in 5 of 10 places, first in y[1]. Drop these samples.",
@@ -116,7 +116,7 @@ def test_groups_can_be_duplicates():
         ),
         (
             {"y": ["a"] * 10, "groups": [1, 2, 3]},
-            "X has 10 samples, but groups has 3 entries. Give one group a sample.",
+            "X has 10 samples, but groups has 3 entries. Pass one group per sample.",
         ),
         (
             {"groups": [1] * 5 + [2] * 5},

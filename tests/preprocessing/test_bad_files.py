@@ -1,4 +1,4 @@
-"""What stands in place of a file of a picture, what files are called, and how far they are read."""
+"""Special files, unusual file names, and limits on reading."""
 
 import contextlib
 import io
@@ -41,7 +41,7 @@ PNG = encode(Image.linear_gradient("L").resize((40, 30)), "PNG")
 
 @contextlib.contextmanager
 def unprivileged():
-    """Be a user who has only the rights that files give: root has every right, whatever they say."""
+    """Drop root's privileges, which override file permissions."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -122,7 +122,7 @@ ODD_NAMES = [
 
 @pytest.fixture
 def folder():
-    """Two class folders with a photo in each, which others may look into; pytest's own folders are private."""
+    """Two class folders with a photo each, readable by others, unlike pytest's own folders."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -136,7 +136,7 @@ def folder():
 @pytest.mark.parametrize(
     ("make", "words"), [row[1:] for row in IN_PLACE_OF_A_FILE], ids=[row[0] for row in IN_PLACE_OF_A_FILE]
 )
-def test_what_is_no_file_that_can_be_read_is_refused_at_once(folder, make, words):
+def test_unreadable_files_raise_at_once(folder, make, words):
     path = folder / "pain" / "odd.jpg"
     make(path)
     with unprivileged():
@@ -146,14 +146,14 @@ def test_what_is_no_file_that_can_be_read_is_refused_at_once(folder, make, words
         with pytest.raises(ImageReadError) as caught:
             find_duplicates([folder / "pain/whole.png", path])
         assert f"odd.jpg' {words}" in str(caught.value)
-        # A folder in a class folder holds more photos, or none.
+        # A folder in a class folder contains more photos, or none.
         listed = os.path.lexists(path) and not path.is_dir()
         with pytest.warns(DatasetWarning, match=r"1 \('pain/odd\.jpg'\)") if listed else contextlib.nullcontext():
             assert len(load_face_folder(folder).data) == 2
 
 
 @needs_posix
-def test_pipe_beside_the_class_folders_is_passed_over(folder):
+def test_pipe_beside_the_class_folders_is_skipped(folder):
     os.mkfifo(folder / "pipe.jpg")
     assert len(load_face_folder(folder).data) == 2
 
@@ -162,15 +162,15 @@ def test_pipe_beside_the_class_folders_is_passed_over(folder):
 @pytest.mark.parametrize("make", [make_pipe, make_link_to("/dev/zero")], ids=["pipe", "device"])
 def test_table_is_read_from_a_file_alone_and_lists_files_alone(folder, make):
     make(folder / "odd")
-    with pytest.raises(DatasetError, match="is a pipe or a device"):
+    with pytest.raises(DatasetError, match="is not a regular file"):
         load_face_table(folder / "odd")
     (folder / "table.csv").write_text("image,label\nfear/whole.png,fear\nodd,pain\n")
-    with pytest.raises(DatasetError, match=r"1 of 2 photos .* are no files: .*odd"):
+    with pytest.raises(DatasetError, match=r"1 of 2 photos .* are not files: .*odd"):
         load_face_table(folder / "table.csv")
 
 
 @needs_posix
-def test_table_that_may_not_be_read_is_an_error(folder):
+def test_table_that_may_not_be_read_raises(folder):
     make_unreadable(folder / "table.csv")
     with unprivileged(), pytest.raises(DatasetError, match=r"cannot be read \(PermissionError"):
         load_face_table(folder / "table.csv")
@@ -189,7 +189,7 @@ def test_folders_that_may_not_be_listed_are_named(folder):
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a\0b", "\ud800", f"{__file__}/below"], ids=range(5))
-def test_name_that_no_file_can_have_is_an_error(name, tmp_path):
+def test_name_that_no_file_can_have_raises(name, tmp_path):
     with pytest.raises(ImageReadError, match=r"(cannot be opened|does not exist)"):
         FaceLoader(n_jobs=1).fit_transform([name])
     with pytest.raises(DatasetNotFoundError, match="there is no folder"):
@@ -204,7 +204,7 @@ def test_name_that_no_file_can_have_is_an_error(name, tmp_path):
 
 @needs_posix
 @pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
-def test_odd_names_are_names(folder, name):
+def test_unusual_names_are_valid(folder, name):
     (folder / "pain" / name).write_bytes(PNG)
     faces = load_face_folder(folder)
     assert len(faces.data) == 3
@@ -213,7 +213,7 @@ def test_odd_names_are_names(folder, name):
     (folder / "pain" / name).write_bytes(b"no picture")
     with pytest.raises(ImageReadError) as caught:
         FaceLoader(n_jobs=1).fit_transform(faces.data)
-    # It can be printed, on one line.
+    # The name can be printed on one line.
     assert len(str(caught.value).encode().splitlines()) == 1
     with pytest.warns(DatasetWarning) as caught:
         load_face_folder(folder)
@@ -226,14 +226,14 @@ def test_file_that_vanishes_after_it_was_listed_costs_the_others_nothing(folder)
     def remove_next(picture):
         Path(faces.data[1]).unlink(missing_ok=True)
 
-    with pytest.warns(DatasetWarning, match=r"1 of 2 pictures .*whole\.png' does not exist"):
+    with pytest.warns(DatasetWarning, match=r"1 of 2 images .*whole\.png' does not exist"):
         loaded = FaceLoader(detector=remove_next, on_error="blank", n_jobs=1).fit_transform(faces.data)
     assert loaded[0].any() and not loaded[1].any()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="Linux alone has such files")
 def test_file_is_read_no_further_than_it_was_checked():
-    # It holds much, but says that it is empty.
+    # It has content, but reports a size of 0.
     with pytest.raises(ImageReadError, match="is empty"):
         FaceLoader().fit_transform(["/proc/self/maps"])
 
@@ -245,7 +245,7 @@ def test_file_of_more_bytes_than_allowed_is_not_read(tmp_path):
         assert FaceLoader(max_file_size=len(PNG)).fit_transform([source]).any()
         with pytest.raises(ImageReadError, match=rf"is too large \({len(PNG)} bytes, max_file_size={len(PNG) - 1}\)"):
             FaceLoader(max_file_size=len(PNG) - 1).fit_transform([source])
-    # A hole of a terabyte takes no room, and to read it would take all memory.
+    # A sparse file of a terabyte takes no space, but reading it would exhaust memory.
     with open(path, "r+b") as file:
         file.truncate(2**40)
     with pytest.raises(ImageReadError, match=r"is too large \(1,099,511,627,776 bytes, max_file_size=100,000,000\)"):
@@ -254,7 +254,7 @@ def test_file_of_more_bytes_than_allowed_is_not_read(tmp_path):
         FaceLoader(max_file_size=None).fit_transform([path])
 
 
-def test_picture_of_more_pixels_than_allowed_is_not_decoded(tmp_path):
+def test_image_of_more_pixels_than_allowed_is_not_decoded(tmp_path):
     path = tmp_path / "wide.png"
     path.write_bytes(PNG)
     for source in (path, PNG, Image.open(path)):
@@ -265,7 +265,7 @@ def test_picture_of_more_pixels_than_allowed_is_not_decoded(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["max_pixels", "max_file_size"])
-def test_limits_are_whole_numbers_from_one(name):
+def test_limits_are_integers_from_one(name):
     assert FaceLoader(**{name: None}).fit_transform([PNG]).any()
     for value in (0, -1, 1.5, "many"):
         with pytest.raises(ValueError, match=name):
@@ -277,7 +277,7 @@ def test_limits_of_pillow_are_left_alone(monkeypatch):
     with pytest.raises(ImageReadError):
         FaceLoader(max_pixels=10).fit_transform([PNG])
     assert before == Image.MAX_IMAGE_PIXELS
-    # Whoever sets it lower is heeded, but for Pillow's warning.
+    # A lower limit is respected, apart from Pillow's warning.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     assert FaceLoader().fit_transform([PNG]).any()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
@@ -301,8 +301,8 @@ def test_higher_limit_leaves_the_cache_as_it_is(tmp_path):
     assert calls == [(20, 20, 3), (40, 40, 3)]
 
 
-def test_threads_that_read_pictures_leave_the_filters_of_warnings_alone():
-    # An animation without frames: Pillow warns of it, and takes the picture.
+def test_threads_that_read_images_leave_the_filters_of_warnings_alone():
+    # Pillow warns about an animation without frames, and reads the image.
     control = b"acTL" + bytes(8)
     chunk = (8).to_bytes(4) + control + zlib.crc32(control).to_bytes(4)
     picture = PNG[:33] + chunk + PNG[33:]
@@ -332,11 +332,11 @@ def test_threads_that_read_pictures_leave_the_filters_of_warnings_alone():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of POSIX")
-def test_thin_picture_takes_little_memory():
+def test_thin_image_takes_little_memory():
     code = """
 import io, resource, sys
 from PIL import Image
-from sk_emotion.preprocessing._crop import crop_centre
+from sk_emotion.preprocessing._crop import crop_center
 from sk_emotion.preprocessing._decode import decode_picture
 from sk_emotion.preprocessing._detect import detect_lbp
 
@@ -344,10 +344,10 @@ buffer = io.BytesIO()
 Image.new("1", (10_000_000, 1)).save(buffer, "PNG")
 picture = decode_picture(buffer.getvalue())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-crop_centre(picture, (48, 48))
+crop_center(picture, (48, 48))
 detect_lbp(picture)
-# In bytes on macOS, else in KiB.
+# In bytes on macOS, in KiB elsewhere.
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (2**20 if sys.platform == "darwin" else 2**10))
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(told.stdout) < 40
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 40

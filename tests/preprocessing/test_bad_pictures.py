@@ -1,4 +1,4 @@
-"""What becomes of each kind of picture: the face that is promised, or the error and its words."""
+"""Every kind of image yields the documented face or error."""
 
 import struct
 import subprocess
@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, features
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import ImageReadError
 from sk_emotion.preprocessing._decode import decode_picture
-from sk_emotion.preprocessing._open import taken_formats
+from sk_emotion.preprocessing._open import list_formats
 
 WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
 SIZE = (48, 32)
@@ -29,11 +29,11 @@ def draw_flag():
 
 
 FLAG = draw_flag()
-IN_COLOUR = {(4, 4): WHITE, (4, 28): RED, (44, 28): BLUE}
-IN_GREY = {(4, 4): 255, (4, 28): 87, (44, 28): 65}
+IN_COLOR = {(4, 4): WHITE, (4, 28): RED, (44, 28): BLUE}
+IN_GRAY = {(4, 4): 255, (4, 28): 87, (44, 28): 65}
 SEEN_THROUGH = FLAG.convert("RGBA")
 SEEN_THROUGH.paste((0, 0, 0, 0), (24, 0, 48, 32))
-WITHOUT_BLUE = {**IN_COLOUR, (44, 28): WHITE}
+WITHOUT_BLUE = {**IN_COLOR, (44, 28): WHITE}
 NEGATIVE = Image.eval(FLAG, lambda value: 255 - value)
 
 
@@ -45,8 +45,8 @@ def make_exif(orientation):
     return b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHL", orientation, 0, 0)
 
 
-def make_png(width, height, depth, colour_type, rows=b"", *chunks):
-    header = struct.pack(">LLBBBBB", width, height, depth, colour_type, 0, 0, 0)
+def make_png(width, height, depth, color_type, rows=b"", *chunks):
+    header = struct.pack(">LLBBBBB", width, height, depth, color_type, 0, 0, 0)
     body = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(name + data)) for name, data in body
@@ -54,7 +54,7 @@ def make_png(width, height, depth, colour_type, rows=b"", *chunks):
 
 
 def make_deep_png():
-    """Make a PNG of 16 bits a channel in colour, which Pillow does not write."""
+    """Make a color PNG with 16 bits per channel, which Pillow cannot write."""
     pixels = np.asarray(FLAG).astype(">u2") * 257
     return make_png(*SIZE, 16, 2, b"".join(b"\0" + row.tobytes() for row in pixels))
 
@@ -63,16 +63,16 @@ def make_ycck():
     """Make a JPEG of Y, Cb, Cr and K, as Photoshop writes it."""
     cyan, magenta, yellow, key = FLAG.convert("CMYK").split()
     planes = Image.merge("RGB", (cyan, magenta, yellow)).convert("YCbCr").split()
-    # Pillow writes four inks inverted, and names the transform in the twelfth byte from the word Adobe on.
+    # Pillow writes inverted CMYK, and stores the transform in the twelfth byte after the word Adobe.
     data = bytearray(encode(Image.merge("CMYK", [*(Image.eval(p, lambda v: 255 - v) for p in planes), key]), "JPEG"))
     data[data.index(b"Adobe") + 11] = 2
     return bytes(data)
 
 
 def make_deep(kind):
-    """Make a grey picture of numbers beyond 8 bits, whose face has 8 again."""
-    grey = np.asarray(FLAG.convert("L"))
-    return Image.fromarray(grey.astype(np.float32) / 255 if kind == "F" else grey.astype(kind) * 257)
+    """Make a gray image of more than 8 bits, whose face has 8."""
+    gray = np.asarray(FLAG.convert("L"))
+    return Image.fromarray(gray.astype(np.float32) / 255 if kind == "F" else gray.astype(kind) * 257)
 
 
 def make_scans(number):
@@ -84,7 +84,7 @@ def make_scans(number):
 
 
 def make_strips(number, order="<", big=False):
-    """Make a TIFF that says that it has many strips."""
+    """Make a TIFF that declares many strips."""
     tags = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 0), (277, 1), (278, 1)]
     count = [1, 1, 1, 1, 1, number, 1, 1]
     form = "HHQQ" if big else "HHLL"
@@ -94,7 +94,7 @@ def make_strips(number, order="<", big=False):
 
 
 def make_tiff(tags, content=b"", order="<", big=False):
-    """Make a TIFF of tags that may lie, (tag, value) or (tag, value, kind); the content stands at byte 16."""
+    """Make a TIFF of possibly wrong tags, (tag, value) or (tag, value, kind); the content starts at byte 16."""
     form, size = ("HHQQ", 8) if big else ("HHLL", 4)
     entries = b""
     for tag, value, *kind in tags:
@@ -111,7 +111,7 @@ def make_tiff(tags, content=b"", order="<", big=False):
 
 
 def make_tile(width, height, tile_width, tile_height, *more, compression=8, **options):
-    """Make a TIFF of grey tiles that all are zeros."""
+    """Make a TIFF of gray tiles of zeros."""
     number = -(-width // tile_width) * -(-height // tile_height)
     content = zlib.compress(bytes(min(tile_width * tile_height, 2**20)))
     tags = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (277, 1)]
@@ -121,7 +121,7 @@ def make_tile(width, height, tile_width, tile_height, *more, compression=8, **op
 
 
 def make_segments(number, name=b"Exif\0\0"):
-    """Make a JPEG with many pieces of metadata."""
+    """Make a JPEG with many metadata segments."""
     data = encode(FLAG, "JPEG")
     return data[:2] + (b"\xff\xe1" + struct.pack(">H", 2 + len(name)) + name) * number + data[2:]
 
@@ -140,15 +140,15 @@ def make_gif_frame():
 
 
 def make_run_lengths():
-    """Make a BMP of run lengths, which Pillow does not write."""
+    """Make a run-length encoded BMP, which Pillow cannot write."""
     rows = b"\x18\1\x18\2\0\0" * 16 + b"\x10\0\x08\1\x18\2\0\0" * 16 + b"\0\1"
-    colours = b"".join(bytes((*colour[::-1], 0)) for colour in (WHITE, RED, BLUE))
-    header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colours
+    colors = b"".join(bytes((*color[::-1], 0)) for color in (WHITE, RED, BLUE))
+    header = struct.pack("<LllHHLLllLL", 40, *SIZE, 1, 8, 1, len(rows), 0, 0, 3, 0) + colors
     return b"BM" + struct.pack("<LHHL", 14 + len(header) + len(rows), 0, 0, 14 + len(header)) + header + rows
 
 
 def make_palette(format, *more, **options):
-    """Make a picture with a palette of three colours, of which the last is blue."""
+    """Make an image with a palette of three colors, the last of which is blue."""
     flag = Image.new("P", SIZE, 1)
     flag.putpalette([*WHITE, *RED, *BLUE])
     flag.paste(2, (24, 0, 48, 32))
@@ -171,74 +171,74 @@ def in_text_chunk(name, size):
     return (name, b"x\0\0" + zlib.compress(bytes(size)))
 
 
-# Name, how it is made, size, mode, and pixels by their place.
+# Name, factory, size, mode, and pixels by position.
 READ = [
-    ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, grey", save("JPEG", "L"), SIZE, "L", IN_GREY),
-    ("jpeg, progressive", save("JPEG", progressive=True), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, without subsampling", save("JPEG", subsampling=0), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, CMYK", save("JPEG", "CMYK"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, YCCK", make_ycck, SIZE, "RGB", IN_COLOUR),
-    ("jpeg, two pictures of a stereo camera", save("MPO", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, film behind it", lambda: save("JPEG")() + b"\xff\xda" * 1000, SIZE, "RGB", IN_COLOUR),
-    ("jpeg, 100 scans", lambda: make_scans(100), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, broken colour profile", save("JPEG", icc_profile=b"none"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, broken EXIF", save("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE, "RGB", IN_COLOUR),
-    ("jpeg, EXIF that ends", save("JPEG", exif=make_exif(6)[:20]), SIZE, "RGB", IN_COLOUR),
-    *[(f"jpeg, orientation {n} is none", save("JPEG", exif=make_exif(n)), SIZE, "RGB", IN_COLOUR) for n in (0, 9, 999)],
-    ("png", save("PNG"), SIZE, "RGB", IN_COLOUR),
-    ("png, grey", save("PNG", "L"), SIZE, "L", IN_GREY),
+    ("jpeg", save("JPEG"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, gray", save("JPEG", "L"), SIZE, "L", IN_GRAY),
+    ("jpeg, progressive", save("JPEG", progressive=True), SIZE, "RGB", IN_COLOR),
+    ("jpeg, without subsampling", save("JPEG", subsampling=0), SIZE, "RGB", IN_COLOR),
+    ("jpeg, CMYK", save("JPEG", "CMYK"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, YCCK", make_ycck, SIZE, "RGB", IN_COLOR),
+    ("jpeg, two pictures of a stereo camera", save("MPO", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
+    ("jpeg, film behind it", lambda: save("JPEG")() + b"\xff\xda" * 1000, SIZE, "RGB", IN_COLOR),
+    ("jpeg, 100 scans", lambda: make_scans(100), SIZE, "RGB", IN_COLOR),
+    ("jpeg, broken color profile", save("JPEG", icc_profile=b"none"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, broken EXIF", save("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE, "RGB", IN_COLOR),
+    ("jpeg, EXIF that ends", save("JPEG", exif=make_exif(6)[:20]), SIZE, "RGB", IN_COLOR),
+    *[(f"jpeg, orientation {n} is none", save("JPEG", exif=make_exif(n)), SIZE, "RGB", IN_COLOR) for n in (0, 9, 999)],
+    ("png", save("PNG"), SIZE, "RGB", IN_COLOR),
+    ("png, gray", save("PNG", "L"), SIZE, "L", IN_GRAY),
     ("png, one bit", save("PNG", "1"), SIZE, "L", {(4, 4): 255}),
-    ("png, palette", lambda: make_palette("PNG"), SIZE, "RGB", IN_COLOUR),
+    ("png, palette", lambda: make_palette("PNG"), SIZE, "RGB", IN_COLOR),
     ("png, palette with a hole", lambda: make_palette("PNG", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
     ("png, palette with alpha", lambda: make_palette("PNG", transparency=b"\xff\xff\0"), SIZE, "RGB", WITHOUT_BLUE),
-    ("png, grey with one grey seen through", save("PNG", "L", transparency=65), SIZE, "RGB", {(44, 28): WHITE}),
-    ("png, one colour seen through", save("PNG", transparency=BLUE), SIZE, "RGB", WITHOUT_BLUE),
+    ("png, gray with one gray seen through", save("PNG", "L", transparency=65), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, one color seen through", save("PNG", transparency=BLUE), SIZE, "RGB", WITHOUT_BLUE),
     ("png, alpha", save("PNG", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
-    ("png, grey and alpha", save("PNG", "LA", picture=SEEN_THROUGH), SIZE, "RGB", {(44, 28): WHITE}),
-    ("png, 16 bits, grey", lambda: encode(make_deep("u2"), "PNG"), SIZE, "L", IN_GREY),
-    ("png, 16 bits, colour", make_deep_png, SIZE, "RGB", IN_COLOUR),
-    ("png, animated", save("PNG", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+    ("png, gray and alpha", save("PNG", "LA", picture=SEEN_THROUGH), SIZE, "RGB", {(44, 28): WHITE}),
+    ("png, 16 bits, gray", lambda: encode(make_deep("u2"), "PNG"), SIZE, "L", IN_GRAY),
+    ("png, 16 bits, color", make_deep_png, SIZE, "RGB", IN_COLOR),
+    ("png, animated", save("PNG", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
     ("png, 1 x 1", lambda: make_png(1, 1, 8, 0, b"\0\x07"), (1, 1), "L", {(0, 0): 7}),
     ("png, 1 x 100,000", lambda: make_png(1, 100_000, 8, 0, b"\0\x07" * 100_000), (1, 100_000), "L", {(0, 99_999): 7}),
     ("png, 100,000 x 1", lambda: make_png(100_000, 1, 8, 0, b"\0" + b"\x07" * 100_000), (100_000, 1), "L", {}),
-    ("webp", save("WEBP", quality=95), SIZE, "RGB", IN_COLOUR),
+    ("webp", save("WEBP", quality=95), SIZE, "RGB", IN_COLOR),
     ("webp, lossless with alpha", save("WEBP", "RGBA", picture=SEEN_THROUGH, lossless=True), SIZE, "RGB", WITHOUT_BLUE),
-    ("webp, animated", save("WEBP", "RGB", NEGATIVE, lossless=True), SIZE, "RGB", IN_COLOUR),
-    ("gif", lambda: make_palette("GIF"), SIZE, "RGB", IN_COLOUR),
-    ("gif, one colour seen through", lambda: make_palette("GIF", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
-    ("gif, animated", lambda: make_palette("GIF", NEGATIVE.convert("P")), SIZE, "RGB", IN_COLOUR),
-    ("bmp", save("BMP"), SIZE, "RGB", IN_COLOUR),
+    ("webp, animated", save("WEBP", "RGB", NEGATIVE, lossless=True), SIZE, "RGB", IN_COLOR),
+    ("gif", lambda: make_palette("GIF"), SIZE, "RGB", IN_COLOR),
+    ("gif, one color seen through", lambda: make_palette("GIF", transparency=2), SIZE, "RGB", WITHOUT_BLUE),
+    ("gif, animated", lambda: make_palette("GIF", NEGATIVE.convert("P")), SIZE, "RGB", IN_COLOR),
+    ("bmp", save("BMP"), SIZE, "RGB", IN_COLOR),
     ("bmp, one bit", save("BMP", "1"), SIZE, "L", {(4, 4): 255}),
-    ("bmp, 32 bits", save("BMP", "RGBA"), SIZE, "RGB", IN_COLOUR),
-    ("bmp, run lengths", make_run_lengths, SIZE, "RGB", IN_COLOUR),
-    ("tiff", save("TIFF"), SIZE, "RGB", IN_COLOUR),
-    ("tiff, BigTIFF", save("TIFF", big_tiff=True), SIZE, "RGB", IN_COLOUR),
-    ("tiff, CMYK", save("TIFF", "CMYK", compression="tiff_lzw"), SIZE, "RGB", IN_COLOUR),
-    ("tiff, YCbCr in JPEG", save("TIFF", "YCbCr", compression="jpeg"), SIZE, "RGB", IN_COLOUR),
+    ("bmp, 32 bits", save("BMP", "RGBA"), SIZE, "RGB", IN_COLOR),
+    ("bmp, run lengths", make_run_lengths, SIZE, "RGB", IN_COLOR),
+    ("tiff", save("TIFF"), SIZE, "RGB", IN_COLOR),
+    ("tiff, BigTIFF", save("TIFF", big_tiff=True), SIZE, "RGB", IN_COLOR),
+    ("tiff, CMYK", save("TIFF", "CMYK", compression="tiff_lzw"), SIZE, "RGB", IN_COLOR),
+    ("tiff, YCbCr in JPEG", save("TIFF", "YCbCr", compression="jpeg"), SIZE, "RGB", IN_COLOR),
     ("tiff, LAB", save("TIFF", "LAB"), SIZE, "RGB", {(4, 4): WHITE}),
     ("tiff, fax", save("TIFF", "1", compression="group4"), SIZE, "L", {(4, 4): 255}),
-    ("tiff, 16 bits", lambda: encode(make_deep("u2"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, 32 bits", lambda: encode(make_deep("i4"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, floats", lambda: encode(make_deep("F"), "TIFF"), SIZE, "L", IN_GREY),
-    ("tiff, pages", save("TIFF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
-    ("ppm", save("PPM"), SIZE, "RGB", IN_COLOUR),
-    ("pgm, 16 bits", lambda: encode(make_deep("u2"), "PPM"), SIZE, "L", IN_GREY),
+    ("tiff, 16 bits", lambda: encode(make_deep("u2"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, 32 bits", lambda: encode(make_deep("i4"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, floats", lambda: encode(make_deep("F"), "TIFF"), SIZE, "L", IN_GRAY),
+    ("tiff, pages", save("TIFF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
+    ("ppm", save("PPM"), SIZE, "RGB", IN_COLOR),
+    ("pgm, 16 bits", lambda: encode(make_deep("u2"), "PPM"), SIZE, "L", IN_GRAY),
     ("pbm", save("PPM", "1"), SIZE, "L", {(4, 4): 255}),
     ("ppm, in words", lambda: b"P3 2 1 255\n1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
-    ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GREY),
+    ("pfm", lambda: encode(make_deep("F"), "PPM"), SIZE, "L", IN_GRAY),
     ("tiff, tile larger than it", lambda: make_tile(8, 8, 1024, 1024), (8, 8), "L", {(4, 4): 0}),
     ("ppm, with comments", lambda: b"P3 2 1 255\n" + b"#\n" * 99 + b"1 2 3 4 5 6", (2, 1), "RGB", {(1, 0): (4, 5, 6)}),
-    ("jpeg, 1,000 pieces of metadata", lambda: make_segments(1000, b"c" * 20), SIZE, "RGB", IN_COLOUR),
+    ("jpeg, 1,000 pieces of metadata", lambda: make_segments(1000, b"c" * 20), SIZE, "RGB", IN_COLOR),
 ]
 if features.check("avif"):
     READ += [
-        ("avif", save("AVIF"), SIZE, "RGB", IN_COLOUR),
+        ("avif", save("AVIF"), SIZE, "RGB", IN_COLOR),
         ("avif, alpha", save("AVIF", "RGBA", picture=SEEN_THROUGH), SIZE, "RGB", WITHOUT_BLUE),
-        ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOUR),
+        ("avif, animated", save("AVIF", "RGB", NEGATIVE), SIZE, "RGB", IN_COLOR),
     ]
 
-# How a picture is stored whose EXIF tells an orientation.
+# Stored image by EXIF orientation.
 STORED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -251,7 +251,7 @@ STORED = {
 
 
 def cut(name):
-    """Cut off the last third of a picture of READ."""
+    """Truncate an image of READ by a third."""
 
     def make():
         data = next(make for known, make, *_ in READ if known == name)()
@@ -261,9 +261,9 @@ def cut(name):
 
 
 SMALL_PNG = make_png(1, 1, 8, 0, b"\0\x07")
-NOT_TAKEN = "is not a picture in a format that is taken (JPEG, PNG, WEBP"
+NOT_TAKEN = "is not an image in a supported format (JPEG, PNG, WEBP"
 
-# Name, how it is made, and words of the error.
+# Name, factory, and part of the message.
 REFUSED = [
     ("nothing", lambda: b"", "is empty"),
     ("words", lambda: b"no picture at all", NOT_TAKEN),
@@ -311,13 +311,13 @@ REFUSED = [
         lambda: with_dimensions(save("JPEG", progressive=True, subsampling=0)(), b"\xff\xc2", 5, ">HH", 9000, 12_000),
         "raise max_pixels to read it",
     ),
-    ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 pixels as they are"),
+    ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 coded pixels"),
     ("tiff, tile, big-endian", lambda: make_tile(8, 8, 32_768, 16_384, order=">"), "(32,768 x 16,384 pixels as"),
     ("tiff, tile, BigTIFF", lambda: make_tile(8, 8, 32_768, 16_384, big=True), "(32,768 x 16,384 pixels as"),
     ("tiff, tile that is named twice", lambda: make_tile(8, 8, 16, 16, (322, 2**20), (323, 2**14)), "as they are"),
-    ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "as they are coded"),
-    ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "as they are coded"),
-    ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 pixels as they"),
+    ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "coded pixels"),
+    ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "coded pixels"),
+    ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 coded pixels"),
     (
         "tiff, one strip as large as the picture",
         lambda: make_tiff([(256, 9000), (257, 9000), (258, 16), (259, 8), (262, 1), (277, 1), (273, 16), (279, 9)]),
@@ -331,9 +331,9 @@ REFUSED = [
     ),
     ("png of a column", lambda: make_png(1, 100_000_000, 8, 0), "(1 x 100,000,000 pixels of this kind of PNG count"),
     ("png of a row", lambda: make_png(100_000_000, 1, 8, 0), "(100,000,000 x 1 pixels of this kind of PNG count"),
-    ("png in colour", lambda: make_png(10_000, 8000, 8, 2), "(10,000 x 8,000 pixels of this kind of PNG count"),
+    ("png in color", lambda: make_png(10_000, 8000, 8, 2), "(10,000 x 8,000 pixels of this kind of PNG count"),
     ("png with alpha", lambda: make_png(8000, 6000, 8, 6), "(8,000 x 6,000 pixels of this kind of PNG count"),
-    ("png of 16 bits in colour", lambda: make_png(7000, 7000, 16, 2), "(7,000 x 7,000 pixels of this kind of PNG"),
+    ("png of 16 bits in color", lambda: make_png(7000, 7000, 16, 2), "(7,000 x 7,000 pixels of this kind of PNG"),
     (
         "png, palette seen through",
         lambda: make_png(7000, 7000, 8, 3, b"", (b"PLTE", bytes(768)), (b"tRNS", bytes(256))),
@@ -362,7 +362,7 @@ REFUSED = [
     ("tiff of NaN", lambda: encode(Image.new("F", SIZE, float("nan")), "TIFF"), "has pixels from nan to nan"),
     ("tiff of large floats", lambda: encode(Image.new("F", SIZE, 1e9), "TIFF"), "has pixels from 1e+09 to 1e+09"),
     ("pfm of negative floats", lambda: encode(Image.new("F", SIZE, -1), "PPM"), "has pixels from -1 to -1"),
-    # Formats that are left out: some run programs, some are no photos.
+    # Unsupported formats: some run programs, some are not photos.
     *[
         (f"{name}, not taken", save(name), NOT_TAKEN)
         for name in ("EPS", "PDF", "ICO", "ICNS", "TGA", "PCX", "SGI", "DDS", "JPEG2000", "DIB")
@@ -384,9 +384,9 @@ def check_pixels(picture, pixels):
 
 
 @pytest.mark.parametrize(("make", "size", "mode", "pixels"), [row[1:] for row in READ], ids=[row[0] for row in READ])
-def test_picture_is_read(make, size, mode, pixels, tmp_path):
+def test_image_is_read(make, size, mode, pixels, tmp_path):
     data = make()
-    # A name tells nothing.
+    # The file name is irrelevant.
     (tmp_path / "picture.jpg").write_bytes(data)
     for source in (data, tmp_path / "picture.jpg"):
         picture = decode_picture(source)
@@ -398,10 +398,10 @@ def test_picture_is_read(make, size, mode, pixels, tmp_path):
 
 
 @pytest.mark.parametrize(("make", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_picture_is_refused(make, words, tmp_path):
+def test_image_raises(make, words, tmp_path):
     data = make()
     (tmp_path / "picture.jpg").write_bytes(data)
-    for source, name in ((data, "picture 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
+    for source, name in ((data, "image 0"), (tmp_path / "picture.jpg", "picture.jpg'")):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader(image_size=16, n_jobs=1).fit_transform([source])
         assert words in str(caught.value)
@@ -413,7 +413,7 @@ def test_picture_is_refused(make, words, tmp_path):
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 def test_size_of_an_avif_is_what_is_coded(subsampling):
     large = encode(FLAG.resize((960, 640)), "AVIF", speed=10, subsampling=subsampling)
-    # Boxes that lie, in a still and in an animation, which has others.
+    # Wrong boxes, in a still image and in an animation.
     for data in (large, encode(FLAG.resize((960, 640)), "AVIF", NEGATIVE.resize((960, 640)), speed=10)):
         lies = data
         for form in (">LL", ">HH"):
@@ -435,7 +435,7 @@ def test_size_of_an_avif_is_what_is_coded(subsampling):
     ],
 )
 def test_photo_of_a_phone_is_within_the_limits(format, size, options):
-    if format not in taken_formats():
+    if format not in list_formats():
         pytest.skip("this Pillow does not read AVIF")
     photo = encode(Image.new(options.pop("mode", "RGB"), size, 90), format, **options)
     assert FaceLoader(image_size=16, n_jobs=1).fit_transform([photo]).any()
@@ -460,7 +460,7 @@ def test_tiles_of_an_image_of_pillow_count_until_it_is_decoded(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is of POSIX")
-def test_what_is_refused_takes_little_memory_and_what_is_read_no_more_than_promised():
+def test_memory_stays_within_the_documented_limits():
     code = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
@@ -478,7 +478,7 @@ def take(pictures):
     for picture in pictures:
         with suppress(ImageReadError):
             loader.transform([picture])
-    # In bytes on macOS, else in KiB.
+    # In bytes on macOS, in KiB elsewhere.
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(taken / (10**6 if sys.platform == "darwin" else 10**6 / 2**10))
 
@@ -486,22 +486,22 @@ take(pictures)
 take([webp])
 """
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert float(told[0]) < 150 and float(told[1]) < 300
+    result = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert float(result[0]) < 150 and float(result[1]) < 300
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_picture_is_turned_upright(format, orientation):
-    if format not in taken_formats():
+def test_image_is_turned_upright(format, orientation):
+    if format not in list_formats():
         pytest.skip("this Pillow does not read AVIF")
     stored = FLAG if orientation == 1 else FLAG.transpose(STORED[orientation])
     picture = decode_picture(encode(stored, format, exif=make_exif(orientation)))
     assert picture.size == SIZE
-    check_pixels(picture, IN_COLOUR)
+    check_pixels(picture, IN_COLOR)
 
 
-def test_refusal_lists_what_is_taken():
+def test_refusal_lists_what_is_accepted():
     with pytest.raises(ImageReadError) as caught:
         decode_picture(b"%!PS-Adobe-3.0 EPSF-3.0")
     assert all(format in str(caught.value) for format in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"))
@@ -509,7 +509,7 @@ def test_refusal_lists_what_is_taken():
 
 def test_heif_is_read_once_a_plug_in_is_registered(monkeypatch):
     class HeifImageFile(ImageFile.ImageFile):
-        """What pillow-heif registers, but for its decoder."""
+        """The plug-in that pillow-heif registers, without its decoder."""
 
         def _open(self):
             self._size, self._mode = (2, 1), "L"

@@ -25,7 +25,7 @@ from sk_emotion.utils._file_lock import lock_file
 
 
 class LogCalls:
-    """A detector that sees no face and writes a line to a file for each picture, so that processes can be counted."""
+    """Detector that finds no face and writes a line to a file for each image, to count calls across processes."""
 
     def __init__(self, log, seconds=0.0):
         self.log = log
@@ -52,7 +52,7 @@ def photos(tmp_path):
 
 @contextlib.contextmanager
 def limit_seconds(seconds):
-    """Break off what waits, by a signal."""
+    """Interrupt blocking calls by a signal."""
 
     def stop(number, frame):
         raise TimeoutError(f"took more than {seconds} s")
@@ -112,7 +112,7 @@ def test_next_process_goes_on_after_a_kill(photos, tmp_path):
             time.sleep(0.01)
         process.kill()
     whole = [entry for entry in Path(cache).rglob("*.face") if entry.stat().st_size]
-    # As a kill in the middle of writing, too.
+    # As after a kill during writing.
     whole[0].write_bytes(whole[0].read_bytes()[:1000])
     before = detector.count()
     faces = FaceLoader(cache=cache, detector=detector).fit_transform(paths)
@@ -120,7 +120,7 @@ def test_next_process_goes_on_after_a_kill(photos, tmp_path):
     assert detector.count() - before == 60 - (len(whole) - 1)
 
 
-def test_worker_that_hangs_is_not_waited_for_for_ever(photos, tmp_path, monkeypatch):
+def test_hanging_worker_is_not_awaited_forever(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("sk_emotion.preprocessing._cache._PATIENCE", 0.1)
     loader = FaceLoader(cache=tmp_path / "cache").fit(photos[0])
     expected = loader.transform(photos[0][:1])
@@ -132,7 +132,7 @@ def test_worker_that_hangs_is_not_waited_for_for_ever(photos, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:9] + b"\x07" + data[10:], bytes.upper])
-def test_entry_that_is_not_whole_is_made_again(photos, tmp_path, damage):
+def test_incomplete_entry_is_replaced(photos, tmp_path, damage):
     loader = FaceLoader(cache=tmp_path / "cache").fit(photos[0])
     expected = loader.transform(photos[0])
     entries = {entry: entry.read_bytes() for entry in (tmp_path / "cache").rglob("*.face")}
@@ -147,7 +147,7 @@ def link_to(target):
 
 
 def make_socket(entry, others):
-    # The path of a socket is short.
+    # The path of a socket must be short.
     with socket.socket(socket.AF_UNIX) as opened, contextlib.chdir(entry.parent):
         opened.bind(entry.name)
 
@@ -177,7 +177,7 @@ IN_PLACE_OF_AN_ENTRY = {
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 @pytest.mark.parametrize("place", IN_PLACE_OF_AN_ENTRY.values(), ids=IN_PLACE_OF_AN_ENTRY)
 @pytest.mark.filterwarnings("ignore::sk_emotion.exceptions.DatasetWarning")
-def test_what_is_no_entry_of_a_face_is_never_followed_nor_waited_for(photos, tmp_path, place):
+def test_links_and_pipes_in_place_of_entries_are_never_followed_or_awaited(photos, tmp_path, place):
     paths = photos[0][:3]
     expected = FaceLoader().fit_transform(paths)
     loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(paths)
@@ -207,11 +207,11 @@ def test_link_in_the_place_of_an_entry_leaves_what_it_leads_to(photos, tmp_path)
         link(tmp_path / "diary", entry)
         np.testing.assert_array_equal(loader.transform(photos[0][:1]), expected)
         assert (tmp_path / "diary").read_text() == "dear diary"
-        # The next call finds a whole entry again.
+        # The next call finds a complete entry.
         assert not entry.is_symlink() and entry.read_bytes() == whole
 
 
-def test_workers_that_hang_cost_some_seconds_once(photos, tmp_path, monkeypatch):
+def test_hanging_workers_are_awaited_once(photos, tmp_path, monkeypatch):
     assert _cache._PATIENCE <= 10
     monkeypatch.setattr(_cache, "_PATIENCE", 0.3)
     waited = []
@@ -237,9 +237,9 @@ def test_workers_that_hang_cost_some_seconds_once(photos, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda folder: folder.write_bytes(b"no folder"), "it is no folder"),
-        (lambda folder: folder.symlink_to(folder.parent / "nothing"), "it is a link to nothing"),
-        (lambda folder: folder.symlink_to(folder), "it is a link to nothing"),
+        (lambda folder: folder.write_bytes(b"no folder"), "it is not a folder"),
+        (lambda folder: folder.symlink_to(folder.parent / "nothing"), "it is a broken link"),
+        (lambda folder: folder.symlink_to(folder), "it is a broken link"),
         (lambda folder: f"{folder}\0", "null"),
         (lambda folder: "", "its name is empty"),
         (lambda folder: "x" * 5000, "File name too long"),
@@ -247,7 +247,7 @@ def test_workers_that_hang_cost_some_seconds_once(photos, tmp_path, monkeypatch)
     ],
 )
 @pytest.mark.skipif(not os.path.exists("/proc/self"), reason="other systems say it in other words")
-def test_folder_that_is_none_costs_the_cache_and_the_reason_is_named(photos, tmp_path, make, reason):
+def test_invalid_folder_disables_the_cache_and_the_reason_is_named(photos, tmp_path, make, reason):
     folder = make(tmp_path / "cache")
     folder = folder if isinstance(folder, str) else tmp_path / "cache"
     with pytest.warns(DatasetWarning, match=f"cannot be written .*{reason}") as record:
@@ -256,16 +256,16 @@ def test_folder_that_is_none_costs_the_cache_and_the_reason_is_named(photos, tmp
     np.testing.assert_array_equal(faces, FaceLoader().fit_transform(photos[0][:3]))
 
 
-def test_folder_that_cannot_be_made_costs_the_cache_and_warns_once(photos, tmp_path):
+def test_folder_that_cannot_be_created_disables_the_cache_and_warns_once(photos, tmp_path):
     (tmp_path / "file").write_bytes(b"no folder")
-    with pytest.warns(DatasetWarning, match=r"cache='.*' cannot be written .*Make room in it, or pass") as record:
+    with pytest.warns(DatasetWarning, match=r"cache='.*' cannot be written .*Free some space, or pass") as record:
         faces = FaceLoader(cache=tmp_path / "file", n_jobs=1).fit_transform(photos[0])
     assert len(record) == 1
     np.testing.assert_array_equal(faces, FaceLoader().fit_transform(photos[0]))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_full_disk_costs_the_cache_and_warns(photos, tmp_path):
+def test_full_disk_disables_the_cache_and_warns(photos, tmp_path):
     code = (
         "import sys, resource; from sk_emotion import FaceLoader; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "

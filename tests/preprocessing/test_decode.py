@@ -9,7 +9,7 @@ from sk_emotion.preprocessing._decode import decode_picture, to_uint8
 
 @pytest.fixture
 def photo():
-    """A smooth picture, which JPEG keeps nearly as it is: red grows to the right, green downwards."""
+    """A smooth image, which JPEG hardly changes: red increases to the right, green downwards."""
     down, right = np.mgrid[0:120, 0:160]
     return Image.fromarray(np.stack([right, down, np.full_like(down, 90)], axis=-1).astype(np.uint8))
 
@@ -35,7 +35,7 @@ def test_half_transparent_pixel_is_mixed_with_white():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
-def test_every_mode_becomes_grey_or_rgb(photo, mode):
+def test_every_mode_becomes_gray_or_rgb(photo, mode):
     decoded = decode_picture(photo.convert(mode))
     assert decoded.mode in ("L", "RGB")
     assert decoded.size == photo.size
@@ -81,7 +81,7 @@ def test_array_keeps_its_size(shape):
         (np.full((4, 6), "a"), "expected pixels"),
     ],
 )
-def test_array_that_is_no_picture_is_an_error(array, reason):
+def test_array_that_is_no_image_raises(array, reason):
     with pytest.raises(ImageReadError, match=reason):
         decode_picture(array)
 
@@ -95,7 +95,7 @@ def test_large_jpeg_is_decoded_at_a_fraction_but_never_below_what_is_needed(phot
     assert np.abs(np.asarray(small, dtype=int) - np.asarray(full)).max() <= 4
 
 
-def test_large_picture_of_any_kind_is_averaged_but_never_below_what_is_needed(photo):
+def test_large_image_of_any_kind_is_averaged_but_never_below_what_is_needed(photo):
     large = photo.resize((1605, 1203))
     for source in (encode(large, "PNG"), encode(large, "WEBP", lossless=True), large, np.asarray(large)):
         assert decode_picture(source).size == (1605, 1203)
@@ -111,11 +111,11 @@ def test_large_picture_of_any_kind_is_averaged_but_never_below_what_is_needed(ph
     [("RGB", {}), ("RGB", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {}), ("CMYK", {})],
 )
 @pytest.mark.parametrize("min_side", [None, 30])
-def test_grey_of_a_jpeg_is_that_of_its_colours(photo, mode, options, min_side):
+def test_gray_of_a_jpeg_is_that_of_its_colors(photo, mode, options, min_side):
     data = encode(photo.convert(mode), "JPEG", **options)
-    grey = decode_picture(data, min_side=min_side, grey=True).convert("L")
+    gray = decode_picture(data, min_side=min_side, gray=True).convert("L")
     expected = decode_picture(data, min_side=min_side).convert("L")
-    assert np.abs(np.asarray(grey, dtype=int) - np.asarray(expected)).max() <= 2
+    assert np.abs(np.asarray(gray, dtype=int) - np.asarray(expected)).max() <= 2
 
 
 def test_pil_image_of_the_caller_is_left_as_it_was(photo):
@@ -124,7 +124,7 @@ def test_pil_image_of_the_caller_is_left_as_it_was(photo):
     assert photo.tobytes() == before
 
 
-def test_closed_pil_image_is_an_error(photo, tmp_path):
+def test_closed_pil_image_raises(photo, tmp_path):
     photo.save(tmp_path / "a.png")
     image = Image.open(tmp_path / "a.png")
     image.close()
@@ -133,6 +133,6 @@ def test_closed_pil_image_is_an_error(photo, tmp_path):
 
 
 @pytest.mark.parametrize("source", [None, 3, ["a.jpg"], object()])
-def test_what_is_no_picture_at_all_is_an_error(source):
+def test_other_objects_raise(source):
     with pytest.raises(ImageReadError, match=f"is {type(source).__name__}, expected a path"):
         decode_picture(source)

@@ -33,13 +33,13 @@ def test_scikit_learn_checks(estimator, check):
 
 @pytest.fixture(scope="module")
 def photo():
-    """A photo in which a face is seen."""
+    """A photo with a detectable face."""
     return astronaut()
 
 
 @pytest.fixture
 def paths(tmp_path):
-    """Ten PNG files of different sizes, each of one grey."""
+    """Ten PNG files of different sizes, each of a single gray level."""
     paths = []
     for index in range(10):
         paths.append(str(tmp_path / f"{index}.png"))
@@ -48,7 +48,7 @@ def paths(tmp_path):
 
 
 def find_corner(picture):
-    """A detector: the upper left 40 x 20 pixels, if they are bright."""
+    """Detector that returns the upper left 40 x 20 pixels if they are bright."""
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
     return [(0, 0, 10, 10), (0, 0, 40, 20)] if picture[:20, :40].mean() > 128 else []
@@ -58,7 +58,7 @@ def find_nothing(picture):
     return None
 
 
-def test_every_kind_of_picture_gives_the_same_face(tmp_path):
+def test_every_kind_of_image_gives_the_same_face(tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)
     path = tmp_path / "a.png"
     Image.fromarray(array).save(path)
@@ -73,13 +73,13 @@ def test_every_kind_of_picture_gives_the_same_face(tmp_path):
     "container",
     [list, tuple, np.array, pd.Series, pd.Index, pd.DataFrame, lambda x: np.array(x, dtype=object)[:, None]],
 )
-def test_every_container_of_paths_is_taken(paths, container):
+def test_every_container_of_paths_is_accepted(paths, container):
     expected = FaceLoader().fit_transform(paths)
     np.testing.assert_array_equal(FaceLoader().fit_transform(container(paths)), expected)
     np.testing.assert_array_equal(expected[:, 0, 0], [20 * index + 5 for index in range(10)])
 
 
-def test_series_of_arrays_and_of_bytes_are_pictures(paths):
+def test_series_of_arrays_and_of_bytes_are_images(paths):
     data = [Path(path).read_bytes() for path in paths[:2]]
     with Image.open(paths[0]) as image:
         array = np.asarray(image)
@@ -88,25 +88,25 @@ def test_series_of_arrays_and_of_bytes_are_pictures(paths):
 
 
 @pytest.mark.parametrize("one", ["a.jpg", b"data", Image.new("L", (4, 4))])
-def test_one_picture_without_a_list_says_to_pass_a_list(one):
+def test_one_image_without_a_list_says_to_pass_a_list(one):
     with pytest.raises(ImageReadError, match=r"Pass a list: \["):
         FaceLoader().fit(one)
 
 
-def test_several_columns_are_told_from_one_of_pictures():
-    with pytest.raises(ImageReadError, match="X has 2 columns, expected one of pictures"):
+def test_several_columns_raise():
+    with pytest.raises(ImageReadError, match="X has 2 columns, expected one column of images"):
         FaceLoader().fit(pd.DataFrame({"image": ["a.jpg"], "age": [30]}))
 
 
 @pytest.mark.parametrize("empty", [[], np.array([], dtype=object), pd.Series([], dtype=str)])
-def test_no_pictures_at_all_is_an_error(empty, paths):
+def test_no_images_at_all_raises(empty, paths):
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
         FaceLoader().fit(empty)
     with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
         FaceLoader().fit(paths).transform(empty)
 
 
-def test_unfitted_is_an_error(paths):
+def test_unfitted_raises(paths):
     with pytest.raises(NotFittedError):
         FaceLoader().transform(paths)
 
@@ -116,18 +116,18 @@ def test_fit_decodes_nothing():
 
 
 @pytest.mark.parametrize(("color", "shape"), [(False, (2, 20, 30)), (True, (2, 20, 30, 3))])
-def test_size_and_colour(color, shape):
+def test_size_and_color(color, shape):
     pictures = [np.zeros((90, 50), np.uint8), np.zeros((40, 200, 3), np.uint8)]
     assert FaceLoader(image_size=(20, 30), color=color).fit_transform(pictures).shape == shape
 
 
 @pytest.mark.parametrize("size", [(48,), (0, 48), (48, 48, 3), (4.5, 4)])
-def test_size_that_is_none_is_an_error(size, paths):
+def test_invalid_size_raises(size, paths):
     with pytest.raises(ValueError, match="image_size="):
         FaceLoader(image_size=size).fit(paths)
 
 
-def test_picture_of_the_right_size_keeps_its_pixels():
+def test_image_of_the_right_size_keeps_its_pixels():
     picture = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     wide = np.pad(picture, [(0, 0), (10, 11)])
     faces = FaceLoader().fit_transform([picture, wide])
@@ -135,12 +135,12 @@ def test_picture_of_the_right_size_keeps_its_pixels():
     np.testing.assert_array_equal(faces[1], picture)
 
 
-def test_centre_is_cropped_or_full_picture_squeezed():
+def test_center_is_cropped_or_full_image_squeezed():
     picture = np.zeros((60, 180), dtype=np.uint8)
     picture[:, 60:120] = 200
-    centre = FaceLoader(on_missing="centre").fit_transform([picture])
-    # The antialiasing of the outermost pixels looks beyond the crop.
-    assert (centre[..., 1:-1] == 200).all()
+    center = FaceLoader(on_missing="center").fit_transform([picture])
+    # Antialiasing of the outermost pixels uses pixels beyond the crop.
+    assert (center[..., 1:-1] == 200).all()
     squeezed = FaceLoader(on_missing="full").fit_transform([picture])[0]
     assert squeezed[:, :12].max() == 0
     assert (squeezed[:, 20:28] == 200).all()
@@ -158,21 +158,21 @@ def test_face_of_a_large_photo_is_that_of_plain_pillow(photo, tmp_path, format, 
         upright = ImageOps.exif_transpose(image).convert(mode)
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
-    centre = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
+    center = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
     face = FaceLoader(color=mode == "RGB").fit_transform([tmp_path / "a"])[0]
-    assert np.abs(face.astype(int) - np.asarray(centre)).mean() < 1
+    assert np.abs(face.astype(int) - np.asarray(center)).mean() < 1
 
 
 def test_numeric_array_is_a_batch_of_images():
-    grey = np.random.default_rng(0).integers(0, 256, (5, 60, 50), dtype=np.uint8)
+    gray = np.random.default_rng(0).integers(0, 256, (5, 60, 50), dtype=np.uint8)
     loader = FaceLoader(image_size=24)
-    expected = loader.fit_transform(grey)
+    expected = loader.fit_transform(gray)
     assert loader.image_shape_ == (60, 50)
     assert loader.n_features_in_ == 3000
-    np.testing.assert_array_equal(loader.fit_transform(list(grey)), expected)
-    rows = FaceLoader(image_size=24, image_shape=(60, 50)).fit_transform(grey.reshape(5, -1))
+    np.testing.assert_array_equal(loader.fit_transform(list(gray)), expected)
+    rows = FaceLoader(image_size=24, image_shape=(60, 50)).fit_transform(gray.reshape(5, -1))
     np.testing.assert_array_equal(rows, expected)
-    assert FaceLoader(image_size=24, color=True).fit_transform(grey).shape == (5, 24, 24, 3)
+    assert FaceLoader(image_size=24, color=True).fit_transform(gray).shape == (5, 24, 24, 3)
 
 
 def test_lists_of_numbers_are_flattened_images():
@@ -204,7 +204,7 @@ def test_dark_batch_keeps_the_scale_of_fit():
 @pytest.mark.parametrize(("color", "shape"), [(False, (3, 20, 20)), (True, (3, 20, 20, 3))])
 @pytest.mark.parametrize("channels", [(), (3,)])
 @pytest.mark.parametrize("detector", [None, "lbp"])
-def test_standardised_floats_stay_floats(color, shape, channels, detector):
+def test_standardized_floats_stay_floats(color, shape, channels, detector):
     images = np.random.default_rng(0).normal(size=(3, 40, 40, *channels))
     faces = FaceLoader(image_size=20, color=color, detector=detector).fit_transform(images)
     assert faces.dtype == np.float32
@@ -224,7 +224,7 @@ def test_array_of_another_size_is_resized_after_fit():
         FaceLoader(image_shape=(60, 50)).fit(np.zeros((5, 3000))).transform(np.zeros((5, 100)))
 
 
-def test_pictures_after_numbers_and_numbers_after_pictures(paths):
+def test_images_after_numbers_and_numbers_after_images(paths):
     numbers = np.random.default_rng(0).uniform(size=(4, 30, 30))
     loader = FaceLoader().fit(numbers)
     assert loader.transform(paths).dtype == np.uint8
@@ -232,11 +232,11 @@ def test_pictures_after_numbers_and_numbers_after_pictures(paths):
     assert not hasattr(loader, "n_features_in_")
     assert loader.transform(numbers).dtype == np.uint8
     assert loader.transform((numbers * 255).astype(np.uint8)).shape == (4, 48, 48)
-    with pytest.raises(ImageArrayError, match="was fitted on pictures"):
+    with pytest.raises(ImageArrayError, match="was fitted on a list of images"):
         loader.transform(numbers - 0.5)
 
 
-def test_errors_name_the_first_bad_picture_and_count_the_others(paths, tmp_path):
+def test_errors_name_the_first_bad_image_and_count_the_others(paths, tmp_path):
     with open(paths[1], "r+b") as file:
         file.truncate(60)
     loader = FaceLoader().fit(paths)
@@ -244,13 +244,13 @@ def test_errors_name_the_first_bad_picture_and_count_the_others(paths, tmp_path)
         loader.transform(paths)
     with pytest.raises(ImageReadError, match=r"1\.png' is .*, and 2 more cannot be read\. Remove them or pass"):
         loader.transform([*paths, str(tmp_path), None])
-    with pytest.raises(ImageReadError, match="picture 1 has shape"):
+    with pytest.raises(ImageReadError, match="image 1 has shape"):
         loader.transform([paths[0], np.zeros((3, 3, 7))])
 
 
 def test_blank_gives_zeros_and_one_warning(paths):
     loader = FaceLoader(on_error="blank", detector=find_nothing).fit(paths)
-    with pytest.warns(DatasetWarning, match=r"5 of 15 pictures .*'gone 0' does not exist, .* and 2 more\.") as record:
+    with pytest.warns(DatasetWarning, match=r"5 of 15 images .*'gone 0' does not exist, .* and 2 more\.") as record:
         faces = loader.transform([*paths, *(f"gone {index}" for index in range(5))])
     assert len(record) == 1
     assert record[0].filename == __file__
@@ -272,8 +272,8 @@ def test_numeric_array_is_looked_at_too(photo):
     loader = FaceLoader(detector="lbp").fit(photo[np.newaxis])
     loader.transform(photo[np.newaxis])
     assert loader.face_found_.tolist() == [True]
-    standardised = (photo[np.newaxis] - 100.0) / 50
-    loader.fit(standardised).transform(standardised)
+    standardized = (photo[np.newaxis] - 100.0) / 50
+    loader.fit(standardized).transform(standardized)
     assert loader.face_found_.tolist() == [True]
     loader.fit(np.zeros((2, 8, 8), np.uint8)).transform(np.zeros((2, 8, 8), np.uint8))
     assert loader.face_found_.tolist() == [False, False]
@@ -285,7 +285,7 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
     loader = FaceLoader(detector=find_corner, margin=0.0, image_size=(20, 40))
     assert loader.fit_transform([picture]).min() == 255
     assert loader.face_found_.tolist() == [True]
-    # With half a side more on each side, shifted into the picture, the box fills a quarter of the crop.
+    # With a margin of half a side, shifted into the image, the box covers a quarter of the crop.
     wider = FaceLoader(detector=find_corner, margin=0.5, image_size=(20, 40)).fit_transform([picture])
     assert abs(wider.mean() / 255 - 0.25) < 0.02
 
@@ -297,7 +297,7 @@ def test_mtcnn_finds_a_face_whichever_way_it_is_turned():
     assert loader.face_found_.tolist() == [True, True, False, False]
 
 
-def test_mtcnn_without_memory_is_not_a_picture_without_faces(monkeypatch):
+def test_mtcnn_without_memory_is_not_a_image_without_faces(monkeypatch):
     def detect(picture):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
@@ -306,7 +306,7 @@ def test_mtcnn_without_memory_is_not_a_picture_without_faces(monkeypatch):
         _detect.detect_mtcnn(Image.new("RGB", (200, 200)))
 
 
-def test_small_picture_is_a_face_already_for_mtcnn():
+def test_small_image_is_a_face_already_for_mtcnn():
     faces, _, _ = make_faces(2, emotions=["pain"], random_state=0)
     loader = FaceLoader(detector="mtcnn").fit(faces)
     np.testing.assert_array_equal(loader.transform(faces), faces)
@@ -341,12 +341,12 @@ UNIFORM = {
 
 
 @pytest.mark.parametrize("picture", UNIFORM.values(), ids=UNIFORM)
-def test_uniform_picture_holds_no_face_for_mtcnn(picture, tmp_path):
+def test_uniform_image_holds_no_face_for_mtcnn(picture, tmp_path):
     face = make_faces(1, emotions=["pain"], random_state=0)[0][0]
     loader = FaceLoader(detector="mtcnn").fit([face])
     loader.transform([picture, face])
     assert loader.face_found_.tolist() == [False, True]
-    with pytest.raises(FaceNotFoundError, match="in picture 1"):
+    with pytest.raises(FaceNotFoundError, match="in image 1"):
         loader.set_params(on_missing="raise").transform([face, picture])
 
 
@@ -385,7 +385,7 @@ def test_small_photos_of_faces_are_faces_for_mtcnn(photo):
 
 @pytest.mark.parametrize("size", [(65, 65), (90, 300), (640, 480)])
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (224, 172, 105), (0, 0, 255)])
-def test_large_uniform_picture_holds_no_face_for_mtcnn(size, color):
+def test_large_uniform_image_holds_no_face_for_mtcnn(size, color):
     loader = FaceLoader(detector="mtcnn")
     loader.fit_transform([Image.new("RGB", size, color), add_noise(np.array(color), 6, size)])
     assert loader.face_found_.tolist() == [False, False]
@@ -399,7 +399,7 @@ def test_uniform_file_is_kept_in_the_cache_as_one_without_a_face(tmp_path):
         assert loader.face_found_.tolist() == [False]
 
 
-def test_crop_is_no_larger_than_the_picture_and_stays_on_the_face():
+def test_crop_is_no_larger_than_the_image_and_stays_on_the_face():
     picture = np.full((30, 60), 200, dtype=np.uint8)
     picture[:, 30:] = 100
     loader = FaceLoader(detector=lambda _: [(32, 0, 28, 30)], margin=0.5, image_size=30)
@@ -414,14 +414,14 @@ def test_crop_of_a_tall_box_covers_as_much_as_the_box():
 
 
 @pytest.mark.parametrize("found", [None, [], np.empty((0, 4)), [(500, 500, 10, 10)], [(5, 5, 0, 0)]])
-def test_no_box_in_the_picture_is_no_face(found):
+def test_no_box_in_the_image_is_no_face(found):
     loader = FaceLoader(detector=lambda _: found)
     loader.fit_transform([np.zeros((30, 30), np.uint8)])
     assert loader.face_found_.tolist() == [False]
 
 
 @pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], [(1, 2, 3, np.nan)]])
-def test_detector_that_returns_no_boxes_is_an_error(found):
+def test_detector_that_returns_no_boxes_raises(found):
     with pytest.raises(ValueError, match=r"expected finite boxes of shape \(n_faces, 4\)"):
         FaceLoader(detector=lambda _: found).fit_transform([np.zeros((30, 30), np.uint8)])
 
@@ -437,7 +437,7 @@ def test_missing_face_can_be_an_error(paths):
     with pytest.raises(FaceNotFoundError, match=r"in '.*0\.png', '.*1\.png', '.*2\.png' and 4 more\. Remove them"):
         loader.transform(paths)
     assert loader.face_found_.sum() == 3
-    with pytest.raises(FaceNotFoundError, match="in picture 0"):
+    with pytest.raises(FaceNotFoundError, match="in image 0"):
         loader.transform([np.zeros((30, 30), np.uint8)])
 
 
@@ -465,7 +465,7 @@ def test_cache_knows_a_changed_file_and_changed_parameters(paths, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", b"PK\x03\x04 half an archive"])
-def test_damaged_cache_entry_is_made_again(paths, tmp_path, damage):
+def test_damaged_cache_entry_is_replaced(paths, tmp_path, damage):
     loader = FaceLoader(cache=tmp_path / "cache").fit(paths)
     expected = loader.transform(paths)
     for entry in (tmp_path / "cache").rglob("*.face"):

@@ -1,4 +1,4 @@
-"""Damaged pictures, a few hundred of them; tests/soak/fuzz_pictures.py goes on for as long as asked."""
+"""A few hundred damaged images; tests/soak/fuzz_pictures.py runs for as long as requested."""
 
 import runpy
 import subprocess
@@ -29,12 +29,12 @@ def test_whole_files_are_decoded(folder):
 
 @given(rng=st.randoms(use_true_random=True), number=st.integers(0, 3))
 @settings(max_examples=100, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
-def test_only_errors_of_ours_come_out_of_damaged_pictures(folder, rng, number):
+def test_damaged_images_raise_only_errors_of_this_library(folder, rng, number):
     pictures = [_FUZZ["mutate"](_FILES, rng) for _ in range(8)]
     assert len(_FUZZ["read_handful"](pictures, number, folder)) == 8
 
 
-def test_damaged_pictures_take_little_memory_and_time(tmp_path):
+def test_damaged_images_take_little_memory_and_time(tmp_path):
     script = Path(__file__).parents[1] / "soak" / "fuzz_pictures.py"
     command = [sys.executable, script, "--count", "500", "--seed", "1", "--keep", tmp_path / "escapes"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -42,7 +42,7 @@ def test_damaged_pictures_take_little_memory_and_time(tmp_path):
     assert "seed 1: 504 inputs" in done.stdout and " 0 escapes" in done.stdout
 
 
-def test_what_should_not_come_out_is_seen():
+def test_harness_detects_unexpected_errors():
     for action in (lambda: 1 / 0, lambda: warnings.warn("as of Pillow", UserWarning, stacklevel=1)):
         with pytest.raises(_FUZZ["EscapeError"]):
             _FUZZ["_watch"](action)

@@ -1,4 +1,4 @@
-"""One decision on the range of pixels, whether a picture is in a list, a batch or a file."""
+"""The range of pixels is the same for images in a list, a batch or a file."""
 
 import pickle
 
@@ -23,10 +23,10 @@ from sk_emotion import (
 from sk_emotion.exceptions import ImageArrayError, ImageReadError
 
 PHOTO = astronaut()[:200, 100:300]
-GREY = np.asarray(Image.fromarray(PHOTO).convert("L"))
-UNIT = GREY / 255
+GRAY = np.asarray(Image.fromarray(PHOTO).convert("L"))
+UNIT = GRAY / 255
 
-# What resizing, sharpening and rounding make of floats from 0 to 1.
+# Results of resizing, sharpening and rounding of floats in [0, 1].
 OVERSTEPPING = {
     "rounding": (UNIT * np.float32(1 + 2e-7)).astype(np.float32),
     "a hair": UNIT * 1.0001,
@@ -52,12 +52,12 @@ def assert_near(faces, expected, atol=1):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("top", [1, 255])
 @pytest.mark.parametrize("name", [name for name in OVERSTEPPING if name not in ("brighter",)])
-def test_floats_that_overstep_their_range_are_clipped_alike_everywhere(name, top, size, tmp_path):
+def test_floats_slightly_outside_their_range_are_clipped_the_same_everywhere(name, top, size, tmp_path):
     unit = OVERSTEPPING[name]
     picture = unit * np.array(top, dtype=unit.dtype)
     stored = Image.fromarray(picture.astype(np.float32))
     stored.save(tmp_path / "picture.tif")
-    loader = FaceLoader(size).fit([GREY])
+    loader = FaceLoader(size).fit([GRAY])
     expected = loader.transform([round_off(unit)])
     for form in ([picture], [PHOTO, picture], picture[np.newaxis], [stored], [tmp_path / "picture.tif"]):
         assert_near(loader.transform(form)[-1:], expected)
@@ -65,66 +65,66 @@ def test_floats_that_overstep_their_range_are_clipped_alike_everywhere(name, top
 
 
 @pytest.mark.parametrize("picture", [UNIT * 1.6, UNIT * 3, UNIT - 0.5, UNIT * 4 - 2, UNIT * 255 - 100, UNIT * 1e4])
-def test_floats_on_no_range_of_pixels_are_refused_in_list_batch_and_file(picture, tmp_path):
-    loader = FaceLoader().fit([GREY])
+def test_floats_on_no_range_of_pixels_raise_in_list_batch_and_file(picture, tmp_path):
+    loader = FaceLoader().fit([GRAY])
     Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
     for form in ([picture], [tmp_path / "picture.tif"]):
         with pytest.raises(ImageReadError, match="expected 0 to 1 or 0 to 255"):
             loader.transform(form)
-    with pytest.raises(ImageArrayError, match="Bring X to 0 to 255"):
+    with pytest.raises(ImageArrayError, match="Scale X to 0 to 255"):
         loader.transform(picture[np.newaxis])
 
 
-DARK = GREY / GREY.max()
+DARK = GRAY / GRAY.max()
 
 
 @pytest.mark.parametrize("picture", [DARK * 70 - 10, DARK * 60 - 7, DARK * 40 - 4, DARK * 120 - 16, DARK * 0.25 - 0.05])
 def test_dark_floats_a_hair_below_their_range_are_clipped(picture, tmp_path):
     Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
-    loader = FaceLoader(48).fit([GREY])
+    loader = FaceLoader(48).fit([GRAY])
     expected = loader.transform([round_off(picture / (255 if picture.max() > 1 else 1))])
     for form in ([picture], picture[np.newaxis], [tmp_path / "picture.tif"]):
         assert_near(loader.transform(form), expected)
 
 
 ELSEWHERE = {
-    "fractions with an outlier": np.where(GREY.max() == GREY, 3, UNIT),
+    "fractions with an outlier": np.where(GRAY.max() == GRAY, 3, UNIT),
     "brightened too much": UNIT * 1.6,
     "standardized": (UNIT - UNIT.mean()) / UNIT.std(),
     "from -1 to 1": UNIT * 2 - 1,
-    "without their mean": GREY - GREY.mean(),
+    "without their mean": GRAY - GRAY.mean(),
     "binarized": np.rint(UNIT),
-    "switches": GREY > 100,
+    "switches": GRAY > 100,
     "one white picture": np.ones_like(UNIT),
 }
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_floats_that_are_no_bytes_are_refused_after_fit_on_bytes(name):
+def test_floats_that_are_no_bytes_raise_after_fit_on_bytes(name):
     batch = ELSEWHERE[name][np.newaxis]
-    for fitted in (FaceLoader(48).fit(GREY[np.newaxis]), HOGTransformer().fit(GREY[np.newaxis].astype(float))):
+    for fitted in (FaceLoader(48).fit(GRAY[np.newaxis]), HOGTransformer().fit(GRAY[np.newaxis].astype(float))):
         with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 255"):
             fitted.transform(batch)
 
 
-@pytest.mark.parametrize("fitted", [GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 16, GREY * 257.0])
-@pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GREY > 100])
-def test_fractions_are_refused_after_fit_on_deep_pixels(fitted, seen):
+@pytest.mark.parametrize("fitted", [GRAY.astype(np.uint16) * 257, GRAY.astype(np.uint16) * 16, GRAY * 257.0])
+@pytest.mark.parametrize("seen", [UNIT, UNIT * 1.02, UNIT * 0.1, UNIT.astype(np.float32), GRAY > 100])
+def test_fractions_raise_after_fit_on_deep_pixels(fitted, seen):
     describer = HOGTransformer().fit(fitted[np.newaxis])
-    with pytest.raises(ImageArrayError, match="Bring X to the scale of the training images"):
+    with pytest.raises(ImageArrayError, match="Scale X to the range of the training images"):
         describer.transform(seen[np.newaxis])
     assert np.isfinite(describer.transform(seen[np.newaxis] * 0.0)).all()
 
 
-def test_negative_whole_numbers_beside_deep_ones_are_refused():
-    frames = [GREY.astype(np.int16) * 100, GREY.astype(np.int16) - 2]
-    with pytest.raises(ImageReadError, match="picture 1 has pixels from -"):
+def test_negative_integers_beside_deep_ones_raise():
+    frames = [GRAY.astype(np.int16) * 100, GRAY.astype(np.int16) - 2]
+    with pytest.raises(ImageReadError, match="image 1 has pixels from -"):
         FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
 
 
 def test_dark_whole_floats_are_pixels_up_to_255():
-    dark = (GREY // 100).astype(float)
-    np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GREY // 100)
+    dark = (GRAY // 100).astype(float)
+    np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GRAY // 100)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_estimators_see_clipped_floats(faces, top):
     np.testing.assert_array_equal(describer.transform(beyond), describer.transform(clipped))
 
 
-def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
+def test_training_on_out_of_range_floats_is_training_on_clipped_ones(faces):
     X, y, _ = faces
     beyond = X / 255 * 1.12 - 0.06
     models = [
@@ -160,7 +160,7 @@ def test_training_on_overstepping_floats_is_training_on_clipped_ones(faces):
 
 
 @pytest.mark.parametrize("top", [1, 255])
-def test_faces_made_of_overstepping_floats_are_those_of_clipped_ones(faces, top):
+def test_faces_made_of_out_of_range_floats_are_those_of_clipped_ones(faces, top):
     X, y, _ = faces
     few = np.r_[np.flatnonzero(y == "fear"), np.flatnonzero(y == "pain")[:3]]
     beyond = (X[few] / 255 * 1.12 - 0.06) * top
@@ -172,20 +172,20 @@ def test_faces_made_of_overstepping_floats_are_those_of_clipped_ones(faces, top)
 
 
 FRAMES = {
-    "12 bits": [GREY.astype(np.uint16) * 16, GREY.astype(np.uint16)],
-    "16 bits": [GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) * 16],
-    "int32": [GREY.astype(np.int32) * 257, GREY.astype(np.int32)],
-    "big-endian": [GREY.astype(">u2") * 257, GREY.astype(">u2") * 20],
-    "two types": [GREY.astype(np.uint16) * 257, GREY.astype(np.int64) * 30],
-    "floats": [GREY.astype(np.float32), UNIT],
-    "floats of two types": [GREY.astype(np.float64), UNIT.astype(np.float16)],
+    "12 bits": [GRAY.astype(np.uint16) * 16, GRAY.astype(np.uint16)],
+    "16 bits": [GRAY.astype(np.uint16) * 257, GRAY.astype(np.uint16) * 16],
+    "int32": [GRAY.astype(np.int32) * 257, GRAY.astype(np.int32)],
+    "big-endian": [GRAY.astype(">u2") * 257, GRAY.astype(">u2") * 20],
+    "two types": [GRAY.astype(np.uint16) * 257, GRAY.astype(np.int64) * 30],
+    "floats": [GRAY.astype(np.float32), UNIT],
+    "floats of two types": [GRAY.astype(np.float64), UNIT.astype(np.float16)],
 }
 
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_dark_frame_beside_a_bright_one_stays_dark(name):
     bright, dark = FRAMES[name]
-    faces = FaceLoader(200).fit([GREY]).transform([dark, PHOTO, bright])
+    faces = FaceLoader(200).fit([GRAY]).transform([dark, PHOTO, bright])
     scale = {"12 bits": 255 / 4095}.get(name, 1 if "floats" in name else 255 / 65535)
     assert_near(faces[0], np.rint(dark.astype(float) * scale))
     assert_near(faces[2], np.rint(bright.astype(float) * scale))
@@ -195,8 +195,8 @@ def test_dark_frame_beside_a_bright_one_stays_dark(name):
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, ">u2", np.uint32])
 @pytest.mark.parametrize("factor", [1, 4, 16, 257])
 def test_list_and_batch_of_16_bits_are_the_same(dtype, factor):
-    frames = np.stack([GREY.astype(dtype) * factor, GREY.astype(dtype)])
-    for loader in (FaceLoader(40).fit([GREY]), FaceLoader(40).fit(list(frames)), FaceLoader(40).fit(frames)):
+    frames = np.stack([GRAY.astype(dtype) * factor, GRAY.astype(dtype)])
+    for loader in (FaceLoader(40).fit([GRAY]), FaceLoader(40).fit(list(frames)), FaceLoader(40).fit(frames)):
         expected = loader.transform(list(frames))
         assert expected.dtype == np.uint8
         np.testing.assert_array_equal(loader.transform(frames), expected)
@@ -205,9 +205,9 @@ def test_list_and_batch_of_16_bits_are_the_same(dtype, factor):
 
 def test_pil_images_of_16_bits_and_of_floats_are_decided_on_together():
     bright, dark = FRAMES["16 bits"]
-    loader = FaceLoader(200).fit([GREY])
-    images = [Image.fromarray(dark), bright, Image.fromarray(UNIT.astype(np.float32)), GREY.astype(float)]
-    expected = loader.transform([dark, bright, UNIT, GREY.astype(float)])
+    loader = FaceLoader(200).fit([GRAY])
+    images = [Image.fromarray(dark), bright, Image.fromarray(UNIT.astype(np.float32)), GRAY.astype(float)]
+    expected = loader.transform([dark, bright, UNIT, GRAY.astype(float)])
     np.testing.assert_array_equal(loader.transform(images), expected)
     np.testing.assert_array_equal(expected[0], np.rint(dark / 257))
 
@@ -295,35 +295,35 @@ def test_zarr_array_decides_on_all_frames(tmp_path):
         lambda X: X.view(np.ma.MaskedArray),
     ],
 )
-@pytest.mark.parametrize("picture", [GREY, PHOTO])
+@pytest.mark.parametrize("picture", [GRAY, PHOTO])
 def test_form_of_an_array_in_a_list_does_not_matter(change, picture):
     loader = FaceLoader(30, color=picture.ndim == 3).fit([picture])
     np.testing.assert_array_equal(loader.transform([change(picture)]), loader.transform([picture]))
 
 
-def test_sharpened_whole_numbers_are_clipped():
-    sharp = GREY.astype(np.int16) + (GREY - ndimage.gaussian_filter(GREY.astype(float), 2)).astype(np.int16) // 4
+def test_sharpened_integers_are_clipped():
+    sharp = GRAY.astype(np.int16) + (GRAY - ndimage.gaussian_filter(GRAY.astype(float), 2)).astype(np.int16) // 4
     sharp[0, :2] = -6, 262
-    loader = FaceLoader(30).fit([GREY])
+    loader = FaceLoader(30).fit([GRAY])
     expected = loader.transform([np.clip(sharp, 0, 255).astype(np.uint8)])
     np.testing.assert_array_equal(loader.transform([sharp]), expected)
     np.testing.assert_array_equal(loader.transform(sharp[np.newaxis]), expected)
 
 
-def test_switches_are_black_and_white():
-    switches = GREY > 100
-    loader = FaceLoader(30).fit([GREY])
+def test_bools_are_black_and_white():
+    switches = GRAY > 100
+    loader = FaceLoader(30).fit([GRAY])
     expected = loader.transform([switches * np.uint8(255)])
     np.testing.assert_array_equal(loader.transform([switches]), expected)
     np.testing.assert_array_equal(loader.transform(switches[np.newaxis]), expected)
 
 
 def test_objects_that_are_no_numbers_are_named():
-    with pytest.raises(ImageReadError, match="picture 0 holds object values"):
+    with pytest.raises(ImageReadError, match="image 0 holds object values"):
         FaceLoader().fit_transform([np.full((20, 20), None)])
 
 
-def test_standardised_batch_keeps_its_own_range():
+def test_standardized_batch_keeps_its_own_range():
     small = (UNIT - UNIT.mean())[np.newaxis] / 10
     assert small.min() > -0.125
     loader = FaceLoader().fit(small)

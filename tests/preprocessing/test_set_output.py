@@ -1,4 +1,4 @@
-"""Photos beside columns of numbers: names of features, and tables as output."""
+"""Photos next to numeric columns: feature names and table output."""
 
 import pickle
 
@@ -62,7 +62,7 @@ def test_rows_stay_together_whatever_the_index(table, photo, index):
     assert found.index.equals(pd.Index(index))
 
 
-def test_parts_of_a_split_table_are_taken(table):
+def test_parts_of_a_split_table_are_accepted(table):
     train, test = train_test_split(table, random_state=0)
     columns = join_columns().set_output(transform="pandas").fit(train)
     assert columns.transform(test).index.equals(test.index)
@@ -127,7 +127,7 @@ def test_names_are_those_of_a_flattened_face(table):
 
 @pytest.mark.parametrize("transformer", [FaceLoader(8), HOGTransformer()])
 @pytest.mark.parametrize("names", [["a"], [f"other{i}" for i in range(64)]])
-def test_names_of_other_columns_are_refused(transformer, names):
+def test_names_of_other_columns_raise(transformer, names):
     rows = pd.DataFrame(np.zeros((3, 64), dtype=np.uint8), columns=[f"pixel{i}" for i in range(64)])
     with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
         clone(transformer).fit(rows).get_feature_names_out(names)

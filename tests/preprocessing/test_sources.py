@@ -1,4 +1,4 @@
-"""What holds a picture: read from wherever it stands, or named with what to pass instead, and shown to nobody."""
+"""Sources of images are read, or named in errors that say what to pass and do not quote them."""
 
 # ruff: noqa: SIM115 - the fixture `keep` closes what a test opens
 
@@ -52,7 +52,7 @@ def model(faces):
 
 
 class AsyncUpload:
-    """What Starlette and FastAPI hand to a route: its own methods are coroutines, its file is not."""
+    """Upload of Starlette and FastAPI: its own methods are coroutines, those of its file are not."""
 
     def __init__(self, data):
         self.file = io.BytesIO(data)
@@ -69,7 +69,7 @@ class AsyncUpload:
 
 
 class ProxyUpload:
-    """What Flask hands to a route: a stream, whose methods are found on it when they are asked for."""
+    """Upload of Flask: a stream whose methods are looked up on access."""
 
     def __init__(self, data):
         self.stream = io.BytesIO(data)
@@ -80,14 +80,14 @@ class ProxyUpload:
 
 
 class FormField:
-    """What aiohttp hands to a route."""
+    """Upload of aiohttp."""
 
     def __init__(self, data):
         self.name, self.file, self.headers = "image", io.BytesIO(data), {}
 
 
 class Once(io.RawIOBase):
-    """What comes over a network: it is read once."""
+    """Network stream, which can be read once."""
 
     def __init__(self, data):
         self.data = data
@@ -109,7 +109,7 @@ class Unfinished(io.BytesIO):
 
 @pytest.fixture
 def keep():
-    """Takes what is to be closed when the test ends, and gives it back."""
+    """Register objects to close at the end of the test."""
     with contextlib.ExitStack() as stack:
         yield stack.enter_context
 
@@ -208,7 +208,7 @@ BAD_FILES = {
     "write only": (lambda folder, keep: keep(open(folder / "new", "wb")), "cannot be read (UnsupportedOperation", ""),
     "failing": (lambda folder, keep: Unfinished(PNG), "cannot be read (RuntimeError: no more)", ""),
     "empty": (lambda folder, keep: io.BytesIO(), "is empty", ""),
-    "no picture": (lambda folder, keep: io.BytesIO(b"no picture"), "is not a picture in a format", ""),
+    "no picture": (lambda folder, keep: io.BytesIO(b"no picture"), "is not an image in a supported format", ""),
     "truncated": (lambda folder, keep: io.BytesIO(PNG[:80]), "truncated", ""),
 }
 
@@ -219,7 +219,7 @@ def test_file_objects_that_cannot_be_read_are_named_with_what_to_do(make, what, 
     for pictures, place in (([source], 0), ([PNG, PNG, source], 2)):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader().fit_transform(pictures)
-        assert f"picture {place} " in str(caught.value)
+        assert f"image {place} " in str(caught.value)
         assert what in str(caught.value)
         assert cure in str(caught.value)
 
@@ -254,22 +254,22 @@ def test_encoded_bytes_are_never_pixels(form, data):
     expected = FaceLoader().fit_transform([data])
     for pictures in ([form(data)], [form(data)] * 2, [form(data), RAMP]):
         np.testing.assert_array_equal(FaceLoader().fit_transform(pictures)[0], expected[0])
-    with pytest.raises(ImageReadError, match=r"X is one picture .*Pass a list: \[X\]"):
+    with pytest.raises(ImageReadError, match=r"X is one image .*Pass a list: \[X\]"):
         FaceLoader().fit(form(data))
     assert len(set(find_duplicates([form(data), data]).tolist())) == 1
 
 
 @pytest.mark.parametrize("form", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
 def test_part_of_a_file_whose_length_is_a_square_is_no_image(form):
-    with pytest.raises(ImageReadError, match="picture 0 is truncated"):
+    with pytest.raises(ImageReadError, match="image 0 is truncated"):
         FaceLoader().fit_transform([form(JPEG[:400])] * 2)
-    with pytest.raises(ImageReadError, match="picture 0 is truncated"):
+    with pytest.raises(ImageReadError, match="image 0 is truncated"):
         FaceLoader().fit_transform(np.array([np.frombuffer(JPEG[:400], np.uint8)] * 2))
 
 
 def test_rows_of_pixels_stay_rows_of_pixels():
     rows = np.random.default_rng(0).integers(0, 256, (5, 576), dtype=np.uint8)
-    # One that begins as a JPEG does.
+    # One row begins like a JPEG.
     rows[2, :4] = 0xFF, 0xD8, 0xFF, 0xE0
     expected = FaceLoader().fit_transform(rows)
     for same in (
@@ -284,10 +284,10 @@ def test_rows_of_pixels_stay_rows_of_pixels():
     )
 
 
-def test_released_memoryview_is_an_error():
+def test_released_memoryview_raises():
     view = memoryview(PNG)
     view.release()
-    with pytest.raises(ImageReadError, match="picture 1 is a memoryview that is released"):
+    with pytest.raises(ImageReadError, match="image 1 is a released memoryview"):
         FaceLoader().fit_transform([PNG, view])
 
 
@@ -310,14 +310,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("wrong", "what", "cure"), WRONG.values(), ids=WRONG)
-def test_what_is_no_picture_is_named_with_its_position_and_type(wrong, what, cure):
+def test_other_objects_are_named_with_position_and_type(wrong, what, cure):
     frame = np.zeros((60, 60, 3), np.uint8)
     for pictures, place in (([wrong], 0), ([wrong, wrong], 0), ([frame, wrong, frame], 1), ([PNG] * 3 + [wrong], 3)):
         with pytest.raises(ImageReadError) as caught:
             FaceLoader().fit_transform(pictures)
-        assert f"picture {place} {what}, expected a path, bytes, a file" in str(caught.value)
+        assert f"image {place} {what}, expected a path, bytes, a file" in str(caught.value)
         assert cure in str(caught.value)
-        with pytest.warns(DatasetWarning, match=f"picture {place} {what}"):
+        with pytest.warns(DatasetWarning, match=f"image {place} {what}"):
             blank = FaceLoader(on_error="blank").fit_transform(pictures)
         assert not blank[place].any()
 
@@ -326,9 +326,9 @@ def test_missing_values_in_a_column_of_paths_are_named(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     for missing in (None, np.nan, pd.NA):
         column = pd.Series([str(tmp_path / "a.png"), missing], dtype=object)
-        with pytest.raises(ImageReadError, match="picture 1 is "):
+        with pytest.raises(ImageReadError, match="image 1 is "):
             FaceLoader().fit_transform(column)
-        with pytest.raises(ImageReadError, match="picture 0 is "):
+        with pytest.raises(ImageReadError, match="image 0 is "):
             FaceLoader().fit_transform(column[1:])
 
 
@@ -355,7 +355,7 @@ ITERATORS = {
 
 
 @pytest.mark.parametrize("make", ITERATORS.values(), ids=ITERATORS)
-def test_iterators_of_pictures_are_listed_once(make, paths, model):
+def test_iterators_of_images_are_listed_once(make, paths, model):
     loader = FaceLoader()
     np.testing.assert_array_equal(loader.fit_transform(make(paths)), [FACE] * 4)
     np.testing.assert_array_equal(loader.fit(make(paths)).transform(make(paths)), [FACE] * 4)
@@ -383,7 +383,7 @@ def test_iterator_that_is_used_up_says_to_pass_a_list(paths, model):
             use(used)
 
 
-def test_iterator_of_frames_is_refused_at_its_first(model):
+def test_iterator_of_frames_raises_at_its_first(model):
     def film():
         yield np.zeros((60, 60, 3), np.uint8)
         raise AssertionError("a camera never ends")
@@ -394,7 +394,7 @@ def test_iterator_of_frames_is_refused_at_its_first(model):
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])
-def test_pictures_without_an_order_say_to_sort_them(kind, paths, model):
+def test_images_without_an_order_say_to_sort_them(kind, paths, model):
     for use in (FaceLoader().fit_transform, model.predict, lambda X: predict_faces(model, X)):
         with pytest.raises(ImageReadError, match=rf"X is a {kind.__name__}, which has no order\. .*sorted\(X\)"):
             use(kind(paths))
@@ -410,7 +410,7 @@ def test_pictures_without_an_order_say_to_sort_them(kind, paths, model):
         (object(), "X is object, expected images"),
     ],
 )
-def test_what_holds_no_pictures_is_an_error_everywhere(X, words, model):
+def test_containers_without_images_raise_everywhere(X, words, model):
     for use in (FaceLoader().fit_transform, model.predict, lambda X: predict_faces(model, X)):
         with pytest.raises(ImageArrayError, match=words):
             use(X)
@@ -419,12 +419,12 @@ def test_what_holds_no_pictures_is_an_error_everywhere(X, words, model):
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
 def test_one_file_object_without_a_list_says_to_pass_a_list(make, tmp_path, keep, model):
     for use in (FaceLoader().fit_transform, model.predict, lambda X: predict_faces(model, X)):
-        with pytest.raises(ImageReadError, match=r"X is one picture .*Pass a list: \[X\]"):
+        with pytest.raises(ImageReadError, match=r"X is one image .*Pass a list: \[X\]"):
             use(make(tmp_path, keep))
 
 
 class Name(str):
-    """A path as web frameworks make it of an upload."""
+    """Path as web frameworks create it for an upload."""
 
 
 @pytest.mark.parametrize("kind", [str, Path, PurePath, Name, np.str_, lambda path: np.array([str(path)])[0]])
@@ -432,20 +432,20 @@ def test_every_kind_of_path_is_a_path(kind, paths):
     np.testing.assert_array_equal(FaceLoader().fit_transform([kind(paths[0])]), [FACE])
 
 
-# None of these may be shown for longer than 60 characters.
+# At most 60 characters of these may be shown.
 SECRET = base64.b64encode(np.random.default_rng(0).bytes(900)).decode()
 IN_BASE64 = base64.b64encode(JPEG).decode()
 NO_PATHS = {
     "data URI": (f"data:image/jpeg;base64,{IN_BASE64}", "is a data URI", "base64.b64decode(uri.partition(',')[2])"),
     "capital data URI": (f"DATA:image/png;base64,{SECRET}", "is a data URI", "base64.b64decode"),
     "Path of a data URI": (Path(f"data:image/jpeg;base64,{IN_BASE64}"), "is a data URI", "base64.b64decode"),
-    "JPEG in base64": (IN_BASE64, "is a picture in base64", "base64.b64decode(text)"),
-    "PNG in base64": (base64.b64encode(PNG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "WEBP in base64": (base64.b64encode(FORMATS["WEBP"]).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "lines of base64": (base64.encodebytes(JPEG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 for URLs": (base64.urlsafe_b64encode(JPEG).decode(), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 in bytes": (base64.b64encode(JPEG), "is a picture in base64", "base64.b64decode(text)"),
-    "base64 in a file object": (io.BytesIO(base64.b64encode(JPEG)), "is a picture in base64", "base64.b64decode"),
+    "JPEG in base64": (IN_BASE64, "is an image in base64", "base64.b64decode(text)"),
+    "PNG in base64": (base64.b64encode(PNG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "WEBP in base64": (base64.b64encode(FORMATS["WEBP"]).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "lines of base64": (base64.encodebytes(JPEG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "base64 for URLs": (base64.urlsafe_b64encode(JPEG).decode(), "is an image in base64", "base64.b64decode(text)"),
+    "base64 in bytes": (base64.b64encode(JPEG), "is an image in base64", "base64.b64decode(text)"),
+    "base64 in a file object": (io.BytesIO(base64.b64encode(JPEG)), "is an image in base64", "base64.b64decode"),
     "data URI in bytes": (f"data:image/jpeg;base64,{IN_BASE64}".encode(), "is a data URI", "base64.b64decode"),
     "https": (f"https://example.org/face.jpg?token={SECRET}", "is a URL", "download it"),
     "http": (f"http://example.org/{SECRET}.png", "is a URL", "download it"),
@@ -463,7 +463,7 @@ NO_PATHS = {
 
 
 def find_longest_echo(text, source):
-    """Measure the longest part of a source that stands in a text."""
+    """Return the length of the longest part of a source that occurs in a text."""
     whole = source.getvalue() if isinstance(source, io.BytesIO) else source
     whole = whole.decode() if isinstance(whole, bytes) else str(whole)
     shown = [start for start in range(len(whole) - 60) if whole[start : start + 61] in text]
@@ -520,7 +520,7 @@ def test_strings_in_the_place_of_a_data_set_or_a_model_are_not_shown(load, name)
 @pytest.mark.parametrize("fit", [EmotionClassifier().fit, HOGTransformer().fit, AugmentationOverSampler().fit_resample])
 def test_text_beside_numbers_is_named_by_its_type_and_not_shown(fit, text):
     for X in (pd.DataFrame({"id": [1, 2], "photo": [text] * 2}), np.array([[1.0, 2.0], [3.0, text]], dtype=object)):
-        with pytest.raises(ImageArrayError, match=r"X holds (str|bytes|PosixPath|WindowsPath) values") as caught:
+        with pytest.raises(ImageArrayError, match=r"X contains (str|bytes|PosixPath|WindowsPath) values") as caught:
             fit(X, ["fear", "pain"])
         assert find_longest_echo("".join(traceback.format_exception(caught.value)), text) == ""
 
@@ -603,7 +603,7 @@ def test_order_of_channels_changes_neither_files_nor_grays(tmp_path):
             np.testing.assert_array_equal(bgr.fit_transform(grays), rgb.fit_transform(grays))
 
 
-def test_memory_map_of_frames_is_taken_blue_first(tmp_path):
+def test_memory_map_of_frames_is_accepted_blue_first(tmp_path):
     np.save(tmp_path / "frames.npy", COLORS[..., ::-1])
     frames = np.load(tmp_path / "frames.npy", mmap_mode="r")
     expected = FaceLoader(color=True).fit_transform(COLORS)

@@ -21,7 +21,7 @@ zarr = pytest.importorskip("zarr")
 
 @pytest.fixture
 def paths(tmp_path, monkeypatch):
-    """Twenty photos, of which eight stand in a chunk."""
+    """Twenty photos, eight per chunk."""
     monkeypatch.setattr(_store, "_CHUNK_BYTES", 8 * 24 * 24)
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -31,7 +31,7 @@ def paths(tmp_path, monkeypatch):
 
 
 class CountingLoader(FaceLoader):
-    """Counts the pictures that it decodes, and may fail at one of them."""
+    """Loader that counts decoded images, and may fail at one of them."""
 
     made = 0
     fails_at = None
@@ -50,7 +50,7 @@ def test_array_holds_the_faces_of_transform(paths, tmp_path):
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "faces.zarr/images")[:], X[:])
 
 
-def test_threads_and_colour_give_the_faces_of_transform(paths, tmp_path):
+def test_threads_and_color_give_the_faces_of_transform(paths, tmp_path):
     X = FaceLoader(24, color=True, n_jobs=2).to_zarr(paths, tmp_path / "faces.zarr")
     np.testing.assert_array_equal(X[:], FaceLoader(24, color=True).fit_transform(paths))
 
@@ -99,19 +99,19 @@ KilledAtTheTwelfth(24, n_jobs=1).to_zarr(
     np.testing.assert_array_equal(X[:], FaceLoader(24).fit_transform(paths))
 
 
-def test_bad_picture_is_an_error_that_names_it(paths, tmp_path):
+def test_bad_image_raises_that_names_it(paths, tmp_path):
     paths[10].write_bytes(b"none")
-    with pytest.raises(ImageReadError, match=r"10\.png' is not a picture.*on_error"):
+    with pytest.raises(ImageReadError, match=r"10\.png' is not an image.*on_error"):
         FaceLoader(24).to_zarr(paths, tmp_path / "faces.zarr")
-    # What was there before it need not be made again.
+    # Earlier faces are not computed again.
     loader = CountingLoader(24, on_error="blank")
-    with pytest.warns(DatasetWarning, match="1 of 20 pictures"):
+    with pytest.warns(DatasetWarning, match="1 of 20 images"):
         X = loader.to_zarr(paths, tmp_path / "faces.zarr")
     assert loader.made <= 12
     assert not X[10].any() and X[9].any() and list(loader.unread_) == [10]
 
 
-def test_bad_pictures_are_told_of_again_when_nothing_is_left_to_do(paths, tmp_path):
+def test_unreadable_images_are_reported_again_when_nothing_is_left_to_do(paths, tmp_path):
     paths[3].unlink()
     loader = FaceLoader(24, on_error="blank")
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_faces_found_are_remembered(paths, tmp_path):
         loader = FaceLoader(24, detector=find_bright)
         loader.to_zarr(pictures, tmp_path / "faces.zarr")
         np.testing.assert_array_equal(loader.face_found_, np.arange(20) % 3 > 0)
-    with pytest.raises(FaceNotFoundError, match="picture 0, picture 3"):
+    with pytest.raises(FaceNotFoundError, match="image 0, image 3"):
         FaceLoader(24, detector=find_bright, on_missing="raise").to_zarr(pictures, tmp_path / "faces.zarr")
 
 
@@ -145,7 +145,7 @@ def test_other_parameters_need_another_store(paths, tmp_path, changed, what):
         FaceLoader(**{"image_size": 24, **changed}).to_zarr(paths, tmp_path / "faces.zarr")
 
 
-def test_other_pictures_need_another_store(paths, tmp_path):
+def test_other_images_need_another_store(paths, tmp_path):
     FaceLoader(24).to_zarr(paths, tmp_path / "faces.zarr")
     with pytest.raises(DatasetError, match="other pictures"):
         FaceLoader(24).to_zarr(paths[1:], tmp_path / "faces.zarr")
@@ -156,16 +156,16 @@ def test_what_is_there_is_not_overwritten(paths, tmp_path):
     with pytest.raises(DatasetError, match=r"mine\.zarr cannot be opened"):
         FaceLoader(24).to_zarr(paths, tmp_path / "mine.zarr")
     zarr.create_array(tmp_path / "group.zarr/mine", shape=(3,), dtype="uint8")
-    with pytest.raises(DatasetError, match="none of to_zarr"):
+    with pytest.raises(DatasetError, match="was not written by to_zarr"):
         FaceLoader(24).to_zarr(paths, tmp_path / "group.zarr")
 
 
-def test_numbers_are_no_pictures(tmp_path):
-    with pytest.raises(ImageArrayError, match="X holds numbers"):
+def test_numeric_array_raises(tmp_path):
+    with pytest.raises(ImageArrayError, match="X is numeric"):
         FaceLoader(24).to_zarr(np.zeros((3, 24, 24)), tmp_path / "faces.zarr")
 
 
-def test_file_objects_are_the_same_pictures_wherever_they_stand(paths, tmp_path):
+def test_file_objects_are_the_same_images_wherever_they_stand(paths, tmp_path):
     files = [io.BytesIO(path.read_bytes()) for path in paths[:3]]
     loader = CountingLoader(24)
     X = loader.to_zarr(files, tmp_path / "faces.zarr")
@@ -173,18 +173,18 @@ def test_file_objects_are_the_same_pictures_wherever_they_stand(paths, tmp_path)
     files[1].seek(5)
     loader.to_zarr((file for file in files), tmp_path / "faces.zarr")
     assert loader.made == 3
-    with pytest.raises(DatasetError, match="faces of other pictures"):
+    with pytest.raises(DatasetError, match="with other pictures"):
         loader.to_zarr([*files[:2], io.BytesIO(b"")], tmp_path / "faces.zarr")
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
-def test_frames_in_another_order_of_channels_are_other_pictures(tmp_path, order):
+def test_frames_in_another_order_of_channels_are_other_images(tmp_path, order):
     frames = list(np.random.default_rng(0).integers(0, 256, (3, 30, 30, 3), dtype=np.uint8))
     other = {"rgb": "bgr", "bgr": "rgb"}[order]
     X = FaceLoader(24, color=True, channel_order=order).to_zarr(frames, tmp_path / "faces.zarr")
     expected = FaceLoader(24, color=True, channel_order=order).fit_transform(frames)
     np.testing.assert_array_equal(X[:], expected)
-    with pytest.raises(DatasetError, match="faces of other pictures"):
+    with pytest.raises(DatasetError, match="with other pictures"):
         FaceLoader(24, color=True, channel_order=other).to_zarr(frames, tmp_path / "faces.zarr")
 
 
@@ -222,7 +222,7 @@ def replace_array(name, **options):
 
 
 def forge_pickle(store):
-    """Put a store of Zarr's second format there, whose chunks are unpickled."""
+    """Write a store in Zarr format 2, whose chunks are unpickled."""
     identity = json.loads((store / "zarr.json").read_text())["attributes"]
     shutil.rmtree(store)
     about = {"zarr_format": 2, "shape": [20], "chunks": [20], "fill_value": 0, "order": "C", "compressor": None}
@@ -289,7 +289,7 @@ NOT_OURS = {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 @pytest.mark.parametrize("forge", NOT_OURS.values(), ids=NOT_OURS)
-def test_store_that_is_forged_or_damaged_is_an_error(paths, tmp_path, forge):
+def test_forged_or_damaged_store_raises(paths, tmp_path, forge):
     store = tmp_path / "faces.zarr"
     paths[3].write_bytes(b"none")
     with pytest.warns(DatasetWarning, match="cannot be read"):
@@ -301,7 +301,7 @@ def test_store_that_is_forged_or_damaged_is_an_error(paths, tmp_path, forge):
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100]), Path.touch])
 @pytest.mark.parametrize("chunk", [0, 2])
-def test_chunk_that_is_not_whole_is_made_again(paths, tmp_path, damage, chunk):
+def test_chunk_that_is_not_whole_is_replaced(paths, tmp_path, damage, chunk):
     expected = FaceLoader(24).to_zarr(paths, tmp_path / "faces.zarr")[:]
     path = tmp_path / f"faces.zarr/images/c/{chunk}/0/0"
     damage(path)
@@ -312,7 +312,7 @@ def test_chunk_that_is_not_whole_is_made_again(paths, tmp_path, damage, chunk):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-def test_full_disk_is_an_error_after_which_the_rest_is_made(paths, tmp_path):
+def test_full_disk_raises_after_which_the_rest_is_made(paths, tmp_path):
     code = """
 import resource, sys
 from sk_emotion import FaceLoader
@@ -327,6 +327,6 @@ except DatasetError as error:
 """
     store = tmp_path / "faces.zarr"
     done = subprocess.run([sys.executable, "-c", code, store, *paths], capture_output=True, text=True, check=True)
-    assert "cannot be written" in done.stdout and "Make room" in done.stdout
+    assert "cannot be written" in done.stdout and "Free some space" in done.stdout
     assert not [path for path in store.rglob("*") if path.is_file() and path.name != "zarr.json"]
     np.testing.assert_array_equal(FaceLoader(24).to_zarr(paths, store)[:], FaceLoader(24).fit_transform(paths))

@@ -73,9 +73,9 @@ def test_face_crops_are_not_cropped_again(faces, models):
 
 
 def test_unknown_model_is_an_error_that_lists_the_models():
-    with pytest.raises(ValueError, match=r"pretrained='fer': there is no such model. .*'fer2013', 'human-emotions'"):
+    with pytest.raises(ValueError, match=r"pretrained='fer' is not an included model\. .*'fer2013', 'human-emotions'"):
         load_pretrained("fer")
-    with pytest.raises(ValueError, match="there is no such model"):
+    with pytest.raises(ValueError, match="is not an included model"):
         networks.ResNet(pretrained="fer").build(1, (48, 48), 3)
 
 

@@ -45,7 +45,7 @@ def test_changed_images_keep_shape_type_and_range(images, strengths, seed):
 
 
 @given(draw_batches(), STRENGTHS, SEEDS)
-def test_seed_tells_the_changes(images, strengths, seed):
+def test_seed_determines_the_changes(images, strengths, seed):
     augmentation = FaceAugmentation(**strengths)
     assert torch.equal(augmentation(images, seeded(seed)), augmentation(images, seeded(seed)))
 

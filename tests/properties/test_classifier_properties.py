@@ -8,7 +8,7 @@ from sk_emotion import EmotionClassifier, make_faces, networks
 pytestmark = pytest.mark.training
 
 X, Y, _ = make_faces(24, emotions=["fear", "happiness", "pain"], image_size=16, random_state=0)
-# Sums of floats are made in another order in a batch of another size.
+# Floating-point sums depend on the batch size.
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 SEEDS = st.integers(0, 2**32 - 1)
 

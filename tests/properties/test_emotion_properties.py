@@ -10,7 +10,7 @@ from sk_emotion.exceptions import LabelError
 from sk_emotion.utils._labels import check_labels
 
 SPELLINGS = st.sampled_from(sorted(_CANONICAL))
-# All of Unicode takes seconds to load.
+# Loading all of Unicode takes seconds.
 TEXTS = st.text("abehnpiy É_- ", max_size=8)
 LABELS = st.one_of(SPELLINGS, TEXTS, st.integers(-5, 5), st.booleans(), st.none())
 ANSWERS = st.lists(st.sampled_from([*_CANONICAL, "Boredom", "sleepy"]), min_size=1, max_size=12)
@@ -19,7 +19,7 @@ FORMS = st.sampled_from([list, tuple, np.array, pd.Series, pd.Index, lambda y: p
 
 @st.composite
 def draw_questions(draw):
-    """Draw labels, and some of their classes for which "yes" is the answer, but not all."""
+    """Draw labels, and some but not all of their classes as positive."""
     y = draw(ANSWERS.filter(lambda y: len(set(normalize_emotions(y))) > 1))
     classes = sorted(set(normalize_emotions(y)))
     return y, draw(st.lists(st.sampled_from(classes), min_size=1, max_size=len(classes) - 1, unique=True)), classes
@@ -100,5 +100,5 @@ def test_missing_label_is_found_wherever_it_is(y, missing, form, data):
     labels = form([*y[:place], missing, *y[place:]])
     with pytest.raises(LabelError, match=rf"1 of {len(y) + 1} places, first in y\[{place}\]"):
         check_labels(labels, "somebody")
-    with pytest.raises(LabelError, match="1 labels of y are missing"):
+    with pytest.raises(LabelError, match="1 labels in y are missing"):
         consolidate_emotions(labels, positive="pain")

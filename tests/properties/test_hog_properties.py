@@ -27,12 +27,12 @@ def draw_cases(draw, n_images=FEW):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = (draw(n_images), *size, *draw(st.sampled_from([(), (3,)])))
     dtype, factor = draw(DTYPES)
-    # Few levels make gradients on the border of two bins, and equally strong ones in two channels.
+    # Few levels yield gradients on the border of two bins, and equal ones in two channels.
     return (random.integers(0, draw(st.sampled_from([256, 3])), shape) * factor).astype(dtype), settings
 
 
 def describe(images, settings, **others):
-    # A narrow image could be taken for the colours of one.
+    # A narrow image could be read as color channels.
     flat = images.reshape(len(images), -1)
     return HOGTransformer(**settings, **others, image_shape=images.shape[1:]).fit_transform(flat)
 

@@ -13,10 +13,10 @@ LOSSLESS = st.sampled_from(["PNG", "BMP", "TIFF"])
 
 @st.composite
 def draw_pictures(draw, sizes=SIZES, channels=((), (3,)), max_size=4):
-    """Draw pictures, each of its own size."""
+    """Draw images of different sizes."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shapes = draw(st.lists(st.tuples(sizes, st.sampled_from(channels)), min_size=1, max_size=max_size))
-    return [random.integers(0, 256, (*size, *colours)).astype(np.uint8) for size, colours in shapes]
+    return [random.integers(0, 256, (*size, *colors)).astype(np.uint8) for size, colors in shapes]
 
 
 @st.composite
@@ -24,7 +24,7 @@ def draw_loaders(draw):
     return FaceLoader(
         image_size=draw(st.sampled_from([24, (20, 30)])),
         color=draw(st.booleans()),
-        on_missing=draw(st.sampled_from(["centre", "full"])),
+        on_missing=draw(st.sampled_from(["center", "full"])),
         n_jobs=draw(st.sampled_from([None, 1, 2])),
     )
 
@@ -39,14 +39,14 @@ def test_images_that_have_the_size_already_pass_unchanged(size, color, n_images,
 
 
 @given(draw_pictures(), draw_loaders(), st.randoms(use_true_random=False))
-def test_order_of_pictures_is_that_of_their_faces(pictures, loader, random):
+def test_order_of_images_is_that_of_their_faces(pictures, loader, random):
     order = random.sample(range(len(pictures)), len(pictures))
     shuffled = loader.fit_transform([pictures[index] for index in order])
     np.testing.assert_array_equal(shuffled, loader.fit_transform(pictures)[order])
 
 
 @given(draw_pictures(), draw_loaders(), LOSSLESS)
-def test_file_bytes_pil_image_and_array_are_one_picture(tmp_path_factory, pictures, loader, file_format):
+def test_file_bytes_pil_image_and_array_are_one_image(tmp_path_factory, pictures, loader, file_format):
     images = [Image.fromarray(picture) for picture in pictures]
     folder = tmp_path_factory.mktemp("pictures")
     paths = [folder / f"{number}.img" for number in range(len(images))]
@@ -74,5 +74,5 @@ def test_cache_changes_nothing(tmp_path_factory, pictures, loader):
 
 
 @given(draw_pictures(sizes=st.just((32, 48)), channels=((3,),)), draw_loaders())
-def test_batch_of_images_is_a_list_of_pictures(pictures, loader):
+def test_batch_of_images_is_a_list_of_images(pictures, loader):
     np.testing.assert_array_equal(loader.fit_transform(np.stack(pictures)), loader.fit_transform(pictures))

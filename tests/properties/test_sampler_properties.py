@@ -15,7 +15,7 @@ SCALES = st.sampled_from([("uint8", 1, 0), ("float32", 1 / 255, 0), ("float64", 
 
 @st.composite
 def draw_problems(draw):
-    """Draw images, labels, and how many of each class are wanted."""
+    """Draw images, labels, and the wanted number of samples per class."""
     counts = draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))
     wanted = {
         name: count + draw(st.integers(0, 7))

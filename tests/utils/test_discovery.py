@@ -56,8 +56,8 @@ def test_every_parameter_has_a_constraint(kind):
 def test_documented_default_is_the_default(kind):
     doc = inspect.getdoc(kind)
     for name, parameter in inspect.signature(kind).parameters.items():
-        told = re.search(rf"^{name}\b[^\n]*default=(.+)$", doc, re.M)
-        if told:
-            assert eval(told[1], {}) == parameter.default, name
+        found = re.search(rf"^{name}\b[^\n]*default=(.+)$", doc, re.M)
+        if found:
+            assert eval(found[1], {}) == parameter.default, name
         else:
             assert parameter.default in (inspect.Parameter.empty, None), f"{name} has an undocumented default"

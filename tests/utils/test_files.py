@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Files are written completely or not at all."""
 
 import os
 import resource
@@ -27,7 +27,7 @@ def make_report():
 
 @pytest.fixture
 def full_disk():
-    """Lets no file grow beyond some bytes, as a quota does."""
+    """Limit the size of files, as a quota does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     yield

@@ -1,4 +1,4 @@
-"""Numbers of workers and sizes without bounds."""
+"""Limits on workers and sizes."""
 
 import threading
 
@@ -36,7 +36,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture
 def n_threads_of(monkeypatch):
-    """Count the threads that are started."""
+    """Count the started threads."""
 
     def count(call):
         started = []
@@ -70,7 +70,7 @@ def search(photos, n_jobs):
 def test_threads_are_bounded_and_change_nothing(photos, n_threads_of, call, n_jobs):
     expected = call(photos, 1)
     results = []
-    # A pool has some threads beside those that work.
+    # A pool has some threads in addition to its workers.
     assert n_threads_of(lambda: results.append(call(photos, n_jobs))) <= len(photos) + 5
     np.testing.assert_array_equal(results[0], expected)
 
@@ -100,14 +100,14 @@ def learn(n_jobs):
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "all", True])
 @pytest.mark.parametrize("call", [compare, learn])
-def test_number_of_workers_that_is_none_is_refused(call, n_jobs):
+def test_invalid_n_jobs_raises(call, n_jobs):
     with pytest.raises(ValueError, match="n_jobs") as raised:
         call(n_jobs)
     assert isinstance(raised.value, SkEmotionError)
 
 
 @pytest.mark.parametrize("call", [load, describe, search])
-def test_no_workers_are_refused(photos, call):
+def test_no_workers_raise(photos, call):
     with pytest.raises(ValueError, match="'n_jobs' parameter"):
         call(photos, 0)
 
@@ -122,7 +122,7 @@ def test_there_are_no_more_workers_than_tasks_or_than_a_machine_can_start(n_jobs
 
 @pytest.mark.parametrize("image_size", [10**6, (10**6, 10**6), (10**9, 100), 10**12, 2**31])
 @pytest.mark.parametrize("color", [False, True])
-def test_faces_that_no_memory_holds_are_refused(photos, image_size, color):
+def test_faces_larger_than_memory_raise(photos, image_size, color):
     with pytest.raises(OutOfMemoryError, match="GiB of memory") as raised:
         FaceLoader(image_size=image_size, color=color).fit_transform(photos)
     assert isinstance(raised.value, MemoryError)
@@ -159,13 +159,13 @@ def test_network_that_pools_takes_images_of_any_size(network):
         networks.VGG(width=10**17),
     ],
 )
-def test_network_that_no_memory_holds_is_refused(network):
+def test_network_larger_than_memory_raises(network):
     X, y, _ = make_faces(6, emotions=["anger", "pain"], image_size=16, random_state=0)
     with pytest.raises(OutOfMemoryError, match="less width"):
         EmotionClassifier(network, max_epochs=1).fit(X, y)
 
 
-def test_module_that_grows_with_the_images_is_refused_where_memory_ends():
+def test_module_that_grows_with_the_images_raises_where_memory_ends():
     def flat(image_size, n_classes):
         return nn.Sequential(nn.Flatten(), nn.Linear(image_size[0] * image_size[1], n_classes))
 

@@ -1,4 +1,4 @@
-"""Names as text: nothing in them is obeyed by a terminal, a spreadsheet or a page, and no picture is shown in a log."""
+"""Names as text cannot control a terminal, a spreadsheet or a page, and no image data is logged."""
 
 import base64
 import os
@@ -28,7 +28,7 @@ UNSEEN = [
 
 
 @pytest.mark.parametrize(("text", "shown"), UNSEEN)
-def test_what_is_obeyed_or_not_seen_is_escaped(text, shown):
+def test_control_and_invisible_characters_are_escaped(text, shown):
     assert printable(text) == shown
     assert printable(shown) == shown
     shown.encode("utf-8")
@@ -39,8 +39,8 @@ def test_other_text_stays_as_it_is(text):
     assert printable(text) == str(text)
 
 
-def test_bytes_of_a_name_that_are_text_in_another_locale_are_shown_as_text():
-    # As a name is decoded where the locale is C.
+def test_bytes_of_a_name_in_another_locale_are_shown_as_text():
+    # As a name is decoded in the C locale.
     assert printable("é.png".encode().decode("ascii", "surrogateescape")) == "é.png"
 
 
@@ -71,7 +71,7 @@ def test_formulas_behind_controls_begin_with_an_escape(cell):
 
 
 @pytest.mark.parametrize("cell", ["-5", "+3.25", " -1e-7", "-.5", "happy", "a=b", "", "'=1", "1-2"])
-def test_numbers_and_names_are_no_formulas(cell):
+def test_numbers_and_names_are_not_escaped_as_formulas(cell):
     assert harmless(cell) == cell
 
 
@@ -86,11 +86,11 @@ def test_numbers_and_names_are_no_formulas(cell):
         f"s3://bucket/{'a' * 80}",
     ],
 )
-def test_pictures_and_addresses_are_not_echoed(source):
-    told = withhold(f"there is no file '{source}'; {source}", [source])
-    assert source[:20] in told
-    assert source[:61] not in told
-    assert not any(source[start : start + 61] in told for start in range(len(source) - 60))
+def test_images_and_urls_are_not_echoed(source):
+    shown = withhold(f"there is no file '{source}'; {source}", [source])
+    assert source[:20] in shown
+    assert source[:61] not in shown
+    assert not any(source[start : start + 61] in shown for start in range(len(source) - 60))
 
 
 @pytest.mark.parametrize("length", [20, 50, 60, 64, 76])
@@ -99,9 +99,9 @@ def test_pictures_and_addresses_are_not_echoed(source):
 @pytest.mark.parametrize("show", [str, repr, printable])
 def test_base64_in_lines_is_not_echoed(length, end, prefix, show):
     source = prefix + end.join(FACE[start : start + length] for start in range(0, len(FACE), length))
-    told = withhold(f"there is no file {show(source)}; {show(source)}", [source])
-    assert source[:15] in told
-    assert not any(FACE[start : start + 15] in told for start in range(60, len(FACE) - 15))
+    shown = withhold(f"there is no file {show(source)}; {show(source)}", [source])
+    assert source[:15] in shown
+    assert not any(FACE[start : start + 15] in shown for start in range(60, len(FACE) - 15))
 
 
 @pytest.mark.parametrize(
