@@ -1,4 +1,4 @@
-"""Splits and comparisons that do not leak."""
+"""Splits and comparisons without data leakage."""
 
 import lazy_loader
 

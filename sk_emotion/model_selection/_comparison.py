@@ -1,4 +1,4 @@
-"""Several classifiers, judged on the same folds."""
+"""Cross-validate several classifiers on the same folds."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,20 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._images._stored import as_indexable
 from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._overlap import resolve_groups
-from ..utils._dask import note_warnings, repeat_warnings, share_data, stay_here
-from ..utils._labels import check_labels, check_lengths
+from ..leakage._overlap import number_copies, resolve_groups
+from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
+from ..utils._dask import record_warnings, repeat_warnings, run_sequentially, share_data
+from ..utils._labels import check_classes, check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
-from ._comparison_caveats import list_caveats
-from ._comparison_folds import draw_splits
+from ._comparison_folds import Split, draw_splits, keep_groups_together
 from ._comparison_result import Comparison
-from ._comparison_scores import default_scoring, gather_scores, score_fold, score_references
-from ._nested_groups import keep_groups_together
-from ._progress import collect_folds
+from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references
 
 __all__ = ["Comparison", "compare_classifiers"]
 
@@ -54,69 +51,69 @@ def compare_classifiers(
     Parameters
     ----------
     estimators : dict, or list or tuple of estimators or of (name, estimator)
-        What to compare: classifiers, pipelines, or searches, which are tuned again inside each fold. They are cloned,
-        never fitted in place.
+        Classifiers, pipelines, or searches, which are tuned again inside each fold. They are cloned before fitting.
     X : list, array or DataFrame of length n_samples
-        Images or paths, whatever the estimators take.
+        Images or paths, as the estimators expect them.
     y : array-like of shape (n_samples,)
-        Labels of two classes or more.
+        Labels of at least two classes.
     groups : array-like of shape (n_samples,), "duplicates" or None, default=None
-        Persons, say: a group is never in training and test set at once. ``"duplicates"`` makes groups of near copies,
-        by :func:`find_duplicates`, which also joins copies with persons. They reach the splitters of nested searches
-        too; a search, calibration or threshold with an integer `cv` gets a StratifiedGroupKFold of as many folds. The
-        `validation_fraction` of an EmotionClassifier keeps them together if that asks for them, see its `fit`.
+        For example persons: a group is never in both the training and the test set. ``"duplicates"`` groups near
+        duplicates by :func:`find_duplicates`, which can also merge them with persons. Groups are passed to the
+        splitters of nested searches too; a search, calibration or threshold tuning with an integer `cv` uses a
+        StratifiedGroupKFold with as many folds. The `validation_fraction` of an EmotionClassifier respects groups if
+        its `fit` requests them.
     cv : int, splitter or iterable of (train, test), default=5
-        An int means shuffled ``StratifiedGroupKFold`` with `groups`, shuffled ``StratifiedKFold`` without. The
-        splits are drawn once, and all estimators get the same ones.
+        An int means a shuffled ``StratifiedGroupKFold`` with `groups`, and a shuffled ``StratifiedKFold`` without.
+        The splits are drawn once and shared by all estimators.
     n_repeats : int, default=1
-        How often an integer `cv` is repeated with other folds, as in
-        :class:`~sklearn.model_selection.RepeatedStratifiedKFold`, which may be given as `cv` as well. With `groups`
-        the repeats deal whole groups out in another order, so that each has folds of its own.
+        Number of times an integer `cv` is repeated with different folds, as in
+        :class:`~sklearn.model_selection.RepeatedStratifiedKFold`, which can also be passed as `cv`. With `groups`,
+        each repeat assigns whole groups to folds in a different order.
     scoring : str, callable, list or dict, default=None
-        As in :func:`sklearn.model_selection.cross_validate`. By default macro-F1, accuracy and the area under the
-        ROC curve: for more than two classes the mean of each class against the rest, over the classes in the fold.
-        The first metric ranks and is tested.
+        As in :func:`sklearn.model_selection.cross_validate`. By default macro F1, accuracy and the area under the
+        ROC curve; for more than two classes, the latter is averaged one-vs-rest over the classes in the fold. The
+        first metric is used for ranking and testing.
     error_score : "raise" or float, default=np.nan
-        What an estimator scores in a fold where its fit or scoring fails, as in
-        :func:`sklearn.model_selection.cross_validate`; of several metrics, one may fail alone. With NaN it has no mean,
-        since one over its other folds could not be compared, and is neither ranked nor tested. Failures are in
-        ``failures_`` of the result, and are warned of once at the end. "raise" stops at the first.
+        Score of an estimator in a fold where fitting or scoring fails, as in
+        :func:`sklearn.model_selection.cross_validate`; one of several metrics can fail alone. With NaN, the estimator
+        has no mean, since a mean over the other folds would not be comparable, and is neither ranked nor tested.
+        Failures are listed in ``failures_`` of the result and reported in one warning at the end. "raise" stops at the
+        first failure.
     n_jobs : int, default=None
-        Folds fitted at once. None means 1 unless in a :obj:`joblib.parallel_config` context; Dask and Ray take all
-        workers of their cluster. A search among the estimators is then tuned by the worker that has the fold.
+        Number of folds to fit in parallel. None means 1 unless in a :obj:`joblib.parallel_config` context; Dask and
+        Ray use all workers of their cluster. A search runs entirely in the worker of its fold.
     random_state : int, RandomState instance or None, default=0
-        Seeds the folds of an integer `cv`, and their repeats.
+        Seeds the folds of an integer `cv` and their repeats.
     verbose : int, default=0
-        1 shows progress on standard error: a bar in a terminal, else a line for each estimator.
+        1 shows progress on standard error: a bar in a terminal, otherwise one line per estimator.
 
     Returns
     -------
     Comparison
-        The scores of each fold; ``print`` it, or use ``to_frame``, ``summary``, ``plot`` or ``to_html``.
+        The scores of each fold; see ``to_frame``, ``summary``, ``plot`` and ``to_html``.
 
     Raises
     ------
     LabelError
-        If X, y and groups differ in length, y holds one class, a class or the groups are too few for the folds or
-        their repeats, or a training set lacks a class.
+        If X, y and groups differ in length, y contains a single class, there are too few samples of a class or too
+        few groups for the folds or their repeats, or a training set lacks a class.
     TrainingError
-        If every estimator fails in every fold or, with ``error_score="raise"``, one of them in one; the message
-        names it.
+        If every estimator fails in every fold or, with ``error_score="raise"``, if any estimator fails.
 
     Warns
     -----
     DatasetWarning
-        If an image is tested by a model that was trained on a copy of it or on its group, a fold has no test image of
-        a class, or a class has fewer than 20 images in all; ``caveats_`` of the result keeps what is said. Near copies
-        are looked for among up to 40,000 pictures (in 3 s of 7,000 faces, 30 s of 28,000, 7 s of 900 large photos, on
-        one core), beyond that and among rows of 256 numbers or more only equal ones.
+        If a copy of a test image or its group is in the training set, a fold has no test image of a class, or a class
+        has fewer than 20 images in total; also in ``caveats_`` of the result. Near duplicates are searched among up to
+        40,000 images (on one core, 3 s for 7,000 faces, 30 s for 28,000, 7 s for 900 large photos); beyond that, and
+        among rows of at least 256 values, only exact duplicates.
     FitFailedWarning
         If an estimator fails in a fold; the message names it.
 
     See Also
     --------
-    sklearn.model_selection.cross_validate : One estimator.
-    Comparison : What it gives, and how the differences are tested.
+    sklearn.model_selection.cross_validate : Cross-validate one estimator.
+    Comparison : The result, and how differences are tested.
 
     Examples
     --------
@@ -133,29 +130,29 @@ def compare_classifiers(
     check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
     X = as_indexable(X)
-    with stay_here():
+    with run_sequentially():
         labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
-    with stay_here():
-        caveats = list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
+    with run_sequentially():
+        caveats = _list_caveats(X, labels, group_labels, splits, cv, by_copies=isinstance(groups, str), n_jobs=n_jobs)
     if caveats:
         warnings.warn(f"compare_classifiers: {' '.join(caveats)}", DatasetWarning, stacklevel=2)
     metrics = default_scoring(labels) if scoring is None else scoring
-    # Groups reach nested searches by metadata routing alone.
+    # Groups reach nested searches only through metadata routing.
     with config_context(enable_metadata_routing=True):
         prepared = {name: keep_groups_together(estimator, group_labels, splits) for name, estimator in named.items()}
-        # A metric that does not exist is found out before anything is fitted.
+        # Reject unknown metrics before fitting.
         check_scoring(next(iter(prepared.values())), scoring=metrics)
         tasks = [
-            delayed(note_warnings)(
+            delayed(record_warnings)(
                 score_fold, name, estimator, X, labels, group_labels, split, fold, metrics, error_score
             )
             for name, estimator in prepared.items()
             for fold, split in enumerate(splits)
         ]
-        # Ray and multiprocessing give all results at once.
+        # Ray and multiprocessing cannot return a generator.
         return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
         with share_data(X, labels, group_labels, *splits):
             results = Parallel(n_jobs=bound_jobs(n_jobs, len(tasks)), return_as=return_as)(tasks)
@@ -175,8 +172,8 @@ def compare_classifiers(
     )
     if len(failures):
         warnings.warn(
-            f"compare_classifiers: {' '.join(result.describe_failures())} All errors are in failures_ of the result; "
-            "error_score='raise' stops at the first one, with its traceback.",
+            f"compare_classifiers: {' '.join(result.describe_failures())} See failures_ of the result for all errors, "
+            "or pass error_score='raise' to stop at the first one.",
             FitFailedWarning,
             stacklevel=2,
         )
@@ -193,7 +190,7 @@ def _check_parameters(n_repeats: Any, error_score: Any) -> None:
 
 
 def _name_estimators(estimators: Any) -> dict[str, Any]:
-    """Name each estimator; in a list, after its last step."""
+    """Return a dict of named estimators; those of a list are named after their last step."""
     if isinstance(estimators, Mapping):
         named = dict(estimators)
     elif isinstance(estimators, list | tuple):
@@ -209,7 +206,7 @@ def _name_estimators(estimators: Any) -> dict[str, Any]:
     else:
         named = {_describe(estimators): estimators}
     if not named:
-        raise TypeError("compare_classifiers: estimators is empty. Give at least one, as in {'SVM': make_hog_svm()}.")
+        raise TypeError("compare_classifiers: estimators is empty. Pass at least one, as in {'SVM': make_hog_svm()}.")
     for name, estimator in named.items():
         if not hasattr(estimator, "fit") or isinstance(estimator, type) or not is_classifier(estimator):
             raise TypeError(f"compare_classifiers: {name!r} is {estimator!r}, expected a classifier.")
@@ -227,12 +224,38 @@ def _describe(estimator: Any) -> str:
 def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
     labels = check_labels(y, "compare_classifiers")
     check_lengths("compare_classifiers", _num_samples(X), len(labels), groups)
-    try:
-        check_classification_targets(labels)
-        classes = np.unique(labels)
-    except (TypeError, ValueError) as error:
-        raise LabelError(f"compare_classifiers: y holds no class labels ({error}).") from error
+    check_classes(labels, "compare_classifiers")
+    classes = np.unique(labels)
     if len(classes) < 2:
-        found = f"one class: {classes[0]!s}" if len(classes) else "no label"
-        raise LabelError(f"compare_classifiers needs at least two classes, but y holds {found}.")
+        found = f"a single class: {classes[0]!s}" if len(classes) else "no labels"
+        raise LabelError(f"compare_classifiers needs at least two classes; y contains {found}.")
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
+
+
+def _list_caveats(
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    splits: Sequence[Split],
+    cv: Any,
+    *,
+    by_copies: bool,
+    n_jobs: int | None,
+) -> list[str]:
+    """Return sentences about leaks between training and test sets, folds without a class, and small classes.
+
+    With `by_copies`, the groups are duplicates.
+    """
+    tested = np.unique(np.concatenate([test for _, test in splits]))
+    keeps_groups = cv is None or isinstance(cv, Integral)
+    splitter = "" if keeps_groups else ", and a cv that keeps groups together, such as StratifiedGroupKFold"
+    caveats = []
+    if groups is not None and not by_copies:
+        caveats += describe_groups(
+            groups, splits, "Pass a cv that keeps groups together, such as StratifiedGroupKFold."
+        )
+    copies = groups if by_copies else number_copies(X, n_jobs=n_jobs)
+    if copies is not None:
+        value = "'duplicates'" if groups is None or by_copies else "find_duplicates(X, groups=groups)"
+        caveats += describe_copies(copies, splits, f"Pass groups={value}{splitter}.")
+    return caveats + describe_absent_in_folds(y, splits) + describe_few(y[tested], np.unique(y))

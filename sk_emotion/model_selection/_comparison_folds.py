@@ -1,4 +1,4 @@
-"""The folds that all classifiers of a comparison get."""
+"""Draw the folds of a comparison, and adapt the splitters inside its estimators."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.base import BaseEstimator, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, TunedThresholdClassifierCV, check_cv
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
+from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import LabelError
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 
-# A repeat is drawn anew this often at most, if it comes out as an earlier one did or trains without a class.
+# Maximum number of draws for a repeat that differs from earlier ones and trains with every class.
 _N_TRIES = 20
 
 
@@ -27,9 +31,9 @@ def draw_splits(
     random_state: Any,
     owner: str,
 ) -> tuple[list[Split], int]:
-    """Draw the folds once, and see to it that each can be learned; gives them, and how often all of it is repeated.
+    """Draw and check the folds; return them and the number of repeats.
 
-    Errors name the `owner`, whom the user called.
+    Error messages begin with the name of the public `owner`.
     """
     cv = 5 if cv is None else cv
     if isinstance(cv, Integral):
@@ -37,8 +41,8 @@ def draw_splits(
         splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state), owner)
     elif n_repeats != 1:
         raise ValueError(
-            f"{owner}: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv is repeated. Give an "
-            f"int, or cv=RepeatedStratifiedKFold(n_splits=5, n_repeats={n_repeats})."
+            f"{owner}: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv can be repeated. Pass "
+            f"an int, or cv=RepeatedStratifiedKFold(n_splits=5, n_repeats={n_repeats})."
         )
     else:
         drawn = check_cv(cv, y, classifier=True).split(X, y, groups)
@@ -52,16 +56,16 @@ def draw_splits(
 
 def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, owner: str) -> None:
     if n_splits < 2:
-        raise LabelError(f"{owner}: cv={n_splits} folds, expected at least 2.")
+        raise LabelError(f"{owner}: cv={n_splits}, expected at least 2 folds.")
     classes, counts = np.unique(y, return_counts=True)
     if counts.min() < n_splits:
         raise LabelError(
             f"{owner}: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
-            f"the {n_splits} folds. Add samples, leave the class out, or use a smaller cv of at least 2."
+            f"the {n_splits} folds. Add samples, drop the class, or use a smaller cv of at least 2."
         )
     if groups is not None and len(np.unique(groups)) < n_splits:
         raise LabelError(
-            f"{owner}: groups holds {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
+            f"{owner}: groups contains {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
             "Use a smaller cv."
         )
 
@@ -71,13 +75,11 @@ def _check_splits(y: NDArray[Any], splits: Sequence[Split], owner: str) -> None:
         absent = np.setdiff1d(y, y[train])
         if len(absent) or not len(test):
             what = f"trains without class {absent[0]!s}" if len(absent) else "has an empty test set"
-            raise LabelError(
-                f"{owner}: fold {fold} {what}. Use a smaller cv, or groups in which each class occurs more often."
-            )
+            raise LabelError(f"{owner}: fold {fold} {what}. Use a smaller cv, or more groups per class.")
 
 
 def _as_rows(part: Any) -> NDArray[Any]:
-    """Make row numbers of a mask."""
+    """Convert a mask to row numbers."""
     rows = np.asarray(part)
     return np.flatnonzero(rows) if rows.dtype == bool else rows
 
@@ -90,21 +92,21 @@ def _repeat_folds(
     rng: np.random.RandomState,
     owner: str,
 ) -> list[Split]:
-    """Draw stratified folds again and again, each time other ones."""
+    """Draw stratified folds that differ in each repeat."""
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     once = splitter(n_splits, shuffle=True, random_state=rng)
     splits = list(once.split(y, y, groups))
     seen = {_identify(splits)}
     for repeat in range(1, n_repeats):
         for _ in range(_N_TRIES):
-            folds = list(once.split(y, y)) if groups is None else _deal_groups(y, groups, n_splits, rng)
+            folds = list(once.split(y, y)) if groups is None else _assign_groups(y, groups, n_splits, rng)
             learnable = all(not len(np.setdiff1d(y, y[train])) for train, _ in folds)
             if learnable and _identify(folds) not in seen:
                 break
         else:
             raise LabelError(
-                f"{owner}: n_repeats={n_repeats}, but {repeat} different way(s) to make {n_splits} folds "
-                f"are all that was found in {_N_TRIES} draws. Use fewer repeats or a smaller cv."
+                f"{owner}: n_repeats={n_repeats}, but only {repeat} different split(s) into {n_splits} folds found in "
+                f"{_N_TRIES} draws. Use fewer repeats or a smaller cv."
             )
         seen.add(_identify(folds))
         splits += folds
@@ -112,35 +114,69 @@ def _repeat_folds(
 
 
 def _identify(folds: Sequence[Split]) -> frozenset[bytes]:
-    """Tell one way of making folds from another, in whatever order they come."""
+    """Return a hashable key of the folds, independent of their order."""
     return frozenset(test.tobytes() for _, test in folds)
 
 
-def _deal_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np.random.RandomState) -> list[Split]:
-    """Deal whole groups out to folds with alike classes, in another order each time.
+def _assign_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np.random.RandomState) -> list[Split]:
+    """Assign whole groups to stratified folds, in a random order.
 
-    StratifiedGroupKFold shuffles only groups whose numbers of samples per class vary alike. Persons with many
-    photos each do not, and get the very same folds from every seed.
+    StratifiedGroupKFold only shuffles groups whose class counts have the same standard deviation. Persons with many
+    photos each rarely do, so every seed would yield the same folds.
     """
     _, codes = np.unique(y, return_inverse=True)
     _, members = np.unique(groups, return_inverse=True)
     counts = np.zeros((members.max() + 1, codes.max() + 1))
     np.add.at(counts, (members, codes), 1)
-    # Large and one-sided groups first, as StratifiedGroupKFold has it, since small ones can still even them out;
-    # but only roughly so. Groups that show every class alike often tie, and are shuffled.
+    # Roughly from large and one-sided groups to small ones, which can balance them, as in StratifiedGroupKFold.
+    # Groups with equal counts of every class tie and are shuffled.
     noise = rng.uniform(0.5, 1.5, len(counts))
     order = np.lexsort((noise, -counts.std(axis=1) * noise))
     shares = counts / counts.sum(axis=0)
     filled = np.zeros((n_splits, counts.shape[1]))
     sizes = np.zeros(n_splits)
-    dealt = np.empty(len(counts), dtype=int)
+    assigned = np.empty(len(counts), dtype=int)
     for group in order:
-        # The growth of the squared shares of the classes, which is least where they lack most.
+        # Increase of the squared class shares, smallest where the classes are rarest.
         growth = ((2 * filled + shares[group]) * shares[group]).sum(axis=1)
         nearest = np.flatnonzero(growth <= growth.min() + 1e-12)
         fold = nearest[sizes[nearest].argmin()]
-        dealt[group] = fold
+        assigned[group] = fold
         filled[fold] += shares[group]
         sizes[fold] += counts[group].sum()
-    folds = dealt[members]
+    folds = assigned[members]
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_splits)]
+
+
+def keep_groups_together(
+    estimator: BaseEstimator, groups: NDArray[Any] | None, splits: Sequence[Split]
+) -> BaseEstimator:
+    """Clone an estimator, and make every nested search and calibration split by groups."""
+    estimator = clone(estimator)
+    if groups is None:
+        return estimator
+    fewest = min(len(np.unique(groups[train])) for train, _ in splits)
+    for part in [estimator, *estimator.get_params(deep=True).values()]:
+        if isinstance(part, BaseSearchCV):
+            part.cv = _split_by_groups(part.cv)
+        elif isinstance(part, CalibratedClassifierCV | TunedThresholdClassifierCV):
+            if getattr(part, "ensemble", True) is False:
+                # scikit-learn does not pass groups to the splitter of a calibration without an ensemble.
+                continue
+            # Inside a search, at least half of the groups are left.
+            part.cv = _split_by_groups(part.cv, at_most=max(2, fewest // 2))
+        if hasattr(part, "set_fit_request") and not isinstance(part, type):
+            request = get_routing_for_object(part)
+            requests = getattr(getattr(request, "fit", None), "requests", {})
+            # An estimator that accepts groups without requesting them gets none.
+            if "groups" in requests and requests["groups"] is None:
+                part.set_fit_request(groups=False)
+    return estimator
+
+
+def _split_by_groups(cv: Any, at_most: int | None = None) -> Any:
+    """Replace an integer cv by a StratifiedGroupKFold; return other splitters unchanged."""
+    if cv is not None and not isinstance(cv, Integral):
+        return cv
+    n_splits = 5 if cv is None else int(cv)
+    return StratifiedGroupKFold(min(n_splits, at_most or n_splits))

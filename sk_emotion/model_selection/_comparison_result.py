@@ -1,4 +1,4 @@
-"""What a comparison found, as a frame, a table, a plot or a page."""
+"""The result of a comparison, as a frame, table, plot or page."""
 
 import itertools
 import math
@@ -9,22 +9,13 @@ from typing import Any
 import pandas as pd
 
 from .._reports import describe_environment
+from .._reports._comparison_page import render_comparison, render_overview
+from .._reports._comparison_plot import plot_folds
+from .._reports._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
 from ..utils._files import write_output
 from ..utils._text import align, number, printable
-from ._comparison_tests import compare_pairs
-
-NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
-_TITLES = {
-    "f1_macro": "macro F1",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovr": "ROC AUC (one vs rest)",
-    "fit_time": "fit (s)",
-    "score_time": "predict (s)",
-    "n_train": "training images",
-    "n_test": "test images",
-}
+from ._comparison_scores import NOT_METRICS
+from ._comparison_tests import compare_pairs, list_differences
 
 
 class Comparison:
@@ -39,47 +30,46 @@ class Comparison:
     n_classes : int
         Number of classes.
     n_repeats : int, default=1
-        How often all samples were tested: the number of repeats of a k-fold.
+        Number of times each sample was tested: the number of repeats of a k-fold.
     failures : DataFrame, default=None
-        What becomes ``failures_``.
+        Stored as ``failures_``.
     parameters : dict of str to dict of str to str, default=None
-        What becomes ``parameters_``.
+        Stored as ``parameters_``.
     caveats : sequence of str, default=()
-        What becomes ``caveats_``.
+        Stored as ``caveats_``.
 
     Attributes
     ----------
     scores_ : DataFrame
-        One row per estimator and fold: ``estimator``, ``fold`` (counted on over the repeats), each metric, ``fit_time``
-        and ``score_time`` in seconds (the latter of predicting labels and probabilities of the test fold), ``n_train``
-        and ``n_test``. Times of a failed fold are NaN.
+        One row per estimator and fold: ``estimator``, ``fold`` (numbered across repeats), each metric, ``fit_time``
+        and ``score_time`` in seconds (the latter for predicting labels and probabilities of the test fold),
+        ``n_train`` and ``n_test``. Times of a failed fold are NaN.
     failures_ : DataFrame
-        One row per estimator and fold in which it failed, with the ``error`` as in ``"ValueError: why"``.
+        One row per estimator and fold in which it failed, with the ``error``, such as ``"ValueError: message"``.
     reference_ : DataFrame
         Mean scores of ``"chance"`` (uniform guessing) and ``"majority class"`` on the same folds.
     metrics_ : list of str
-        Names of the metrics; the first one ranks.
+        Names of the metrics; the first one is used for ranking.
     best_ : str or None
-        Name of the estimator with the highest mean of the first metric; None if no estimator has one.
+        Name of the estimator with the highest mean of the first metric; None if no estimator has a mean.
     parameters_ : dict of str to dict of str to str
-        For each estimator, every parameter as text, its class as that of ``""``; empty if they were not given.
+        Parameters of each estimator as text, with its class under ``""``; empty if not provided.
     caveats_ : list of str
-        Sentences that say what makes the scores worth less than they seem, if anything does: leaks between training and
-        test sets, folds without a class, and classes of few images.
+        Sentences about what limits the scores: leaks between training and test sets, folds without a class, and
+        classes with few images.
     environment_ : dict of str to str
-        Time, machine and versions.
+        Time, platform and versions.
     tests_ : DataFrame
         One row per pair of estimators that have a mean of the first metric: ``better`` and ``other`` (their names),
-        mean ``difference`` over the folds (never negative), ``t``, ``df``, two-sided ``p``, and ``p_holm``, which is
-        adjusted for the number of pairs. Pairs with the best estimator come first, then by p.
+        mean ``difference`` over the folds (never negative), ``t``, ``df``, two-sided ``p``, and ``p_holm``, adjusted
+        for the number of pairs. Pairs with the best estimator come first; pairs are sorted by p.
 
     Notes
     -----
-    Folds share training samples, so that a plain paired t-test finds too many differences. The corrected resampled
-    test scales the variance by ``1/k + n_test/n_train`` in place of ``1/k``, for k folds [1]_; over the folds of a
-    repeated k-fold its verdict depends least on how the folds happened to fall [2]_. ``p_holm`` keeps the chance of any
-    false finding among all pairs below the level chosen [3]_. Since every pair counts, it also covers that the best
-    estimator was picked after looking.
+    Folds share training samples, so a plain paired t-test finds too many differences. The corrected resampled test
+    scales the variance by ``1/k + n_test/n_train`` instead of ``1/k``, for k folds [1]_; with a repeated k-fold, its
+    result depends least on the random splits [2]_. ``p_holm`` controls the family-wise error rate over all pairs [3]_,
+    so it also accounts for selecting the best estimator after seeing the scores.
 
     References
     ----------
@@ -112,28 +102,28 @@ class Comparison:
         self.metrics_ = [column for column in scores.columns if column not in NOT_METRICS]
         means = self.summary()[(self.metrics_[0], "mean")].dropna()
         self.best_ = None if means.empty else str(means.idxmax())
-        # The stable sort leaves equal ones in the order given, as idxmax does.
+        # The sort is stable: as with idxmax, the first of equal means wins.
         ranked = means.sort_values(ascending=False, kind="stable")
         self.tests_ = compare_pairs(scores, self.metrics_[0], [str(name) for name in ranked.index])
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the scores as a tidy table.
+        """Return the scores as a tidy table.
 
         Returns
         -------
         DataFrame
-            One row per estimator and fold, a copy of ``scores_``.
+            A copy of ``scores_``, with one row per estimator and fold.
         """
         return self.scores_.copy()
 
     def summary(self) -> pd.DataFrame:
-        """Average over the folds.
+        """Compute means and standard deviations over the folds.
 
         Returns
         -------
         DataFrame
-            One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"`` (over folds, with
-            ``ddof=1``). Both are NaN where a fold failed and is NaN.
+            One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"`` (with
+            ``ddof=1``). Both are NaN if a failed fold has no score.
         """
         columns = [*self.metrics_, "fit_time", "score_time"]
         table = self.scores_.groupby("estimator", sort=False)[columns].agg(["mean", "std"])
@@ -145,30 +135,31 @@ class Comparison:
         return table
 
     def plot(self, ax: Any = None, *, metric: str | None = None) -> Any:
-        """Draw the scores of each fold, and their means.
+        """Plot the scores of each fold and their means.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default a new figure is created.
         metric : str, default=None
-            Which metric; by default the first one.
+            Metric to plot; by default the first one.
 
         Returns
         -------
         matplotlib Axes
         """
-        from ._comparison_plot import plot_folds
-
-        return plot_folds(self, ax, metric or self.metrics_[0])
+        metric = metric or self.metrics_[0]
+        if metric not in self.metrics_:
+            raise ValueError(f"Comparison.plot: metric={metric!r}, expected one of {self.metrics_}.")
+        return plot_folds(self._summarize(), ax, metric)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """Write a page with scores, paired differences, times and parameters, which needs no network to be read.
+        """Render a self-contained page with scores, paired differences, times and parameters.
 
         Parameters
         ----------
         path : str or Path, default=None
-            File to write, in UTF-8, as a whole or not at all.
+            File to write, in UTF-8. It is replaced atomically.
 
         Returns
         -------
@@ -178,11 +169,9 @@ class Comparison:
         Raises
         ------
         FileWriteError
-            If the file cannot be written, because the disk is full, say. An earlier page is as it was.
+            If the file cannot be written, for example because the disk is full. An existing file is kept.
         """
-        from ._comparison_html import render_comparison
-
-        page = render_comparison(self)
+        page = render_comparison(self._summarize())
         if path is not None:
             write_output(path, page.encode())
         return page
@@ -203,12 +192,30 @@ class Comparison:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from ._comparison_html import render_overview
+        return render_overview(self._summarize())
 
-        return render_overview(self)
+    def _summarize(self) -> ComparisonSummary:
+        """Return the frames and sentences that plots and pages show."""
+        return ComparisonSummary(
+            metrics=self.metrics_,
+            best=self.best_,
+            scores=self.scores_,
+            means=self.summary(),
+            reference=self.reference_,
+            failures=self.failures_,
+            differences=list_differences(self.scores_, self.metrics_[0], self.best_),
+            tests=self.tests_,
+            table=self.table(),
+            folds=self.describe_folds(),
+            failure_lines=self.describe_failures(),
+            test_lines=self.describe_tests(),
+            caveats=self.caveats_,
+            parameters=self.parameters_,
+            environment=self.environment_,
+        )
 
     def table(self) -> tuple[list[str], list[list[str]], list[list[str]]]:
-        """Give the summary as text: header, a row per estimator, and a row each for chance and majority."""
+        """Return the summary as text: header, a row per estimator, and rows for chance and majority class."""
         summary = self.summary()
         header = ["", *(title_of(metric) for metric in self.metrics_), title_of("fit_time"), title_of("score_time")]
         rows = []
@@ -223,7 +230,7 @@ class Comparison:
         return header, rows, references
 
     def describe_folds(self) -> str:
-        """Say in a line what was cross-validated."""
+        """Return a line about the folds."""
         first = self.scores_[self.scores_["estimator"] == self.scores_["estimator"].iloc[0]]
         sizes = f"about {first['n_train'].mean():.0f} training and {first['n_test'].mean():.0f} test images each"
         if len(first) == 1:
@@ -235,19 +242,19 @@ class Comparison:
         )
 
     def describe_failures(self) -> list[str]:
-        """Say in a line each which estimator failed, and what comes of it."""
+        """Return a line about each estimator that failed, with the consequences."""
         n_folds = self.scores_["fold"].nunique()
         summary = self.summary()
         lines = []
         for name, failures in self.failures_.groupby("estimator", sort=False):
             lacking = [metric for metric in self.metrics_ if math.isnan(summary[(metric, "mean")].to_dict()[name])]
             if not lacking:
-                outcome = "these folds count with the error_score given"
+                outcome = "these folds count with the given error_score"
             else:
-                what = "" if lacking == self.metrics_ else f" of {', '.join(map(title_of, lacking))}"
+                what = "" if lacking == self.metrics_ else f" of {' or '.join(map(title_of, lacking))}"
                 outcome = f"it has no mean{what}"
             if self.metrics_[0] in lacking:
-                outcome += ", and is neither ranked nor tested"
+                outcome += " and is neither ranked nor tested"
             first = failures.iloc[0]
             lines.append(
                 f"{name} failed in {len(failures)} of {n_folds} folds, first in fold {first['fold']} "
@@ -256,7 +263,7 @@ class Comparison:
         return lines
 
     def describe_tests(self) -> list[str]:
-        """Say in a line each how far one estimator is ahead of another."""
+        """Return a heading and a line about each difference between two estimators."""
         n_pairs = len(self.tests_)
         if not n_pairs:
             return []
@@ -275,23 +282,8 @@ class Comparison:
         return lines
 
 
-def title_of(metric: str) -> str:
-    """Name a metric for people."""
-    return _TITLES.get(metric, metric.replace("_", " "))
-
-
-def describe_p(p: float) -> str:
-    """Write a p-value, or that it is too small to be told."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
-
-
-def describe_mean(mean: float, std: float) -> str:
-    """Write a mean and its standard deviation over the folds."""
-    return number(mean) if math.isnan(std) else f"{number(mean)} ± {std:.3f}"
-
-
 def _shorten(error: str, length: int = 160) -> str:
-    """Put an error on one line."""
+    """Shorten an error to one line."""
     line = printable(" ".join(error.split()))
     return line if len(line) <= length else f"{line[: length - 1]}…"
 

@@ -1,7 +1,10 @@
-"""One classifier or one guess, fitted and scored in one fold."""
+"""Fit and score classifiers and baselines in each fold."""
 
+import math
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import dropwhile
 from typing import Any
@@ -15,21 +18,24 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
-from ..utils._dask import stay_here
-from ._comparison_result import NOT_METRICS
+from ..utils._dask import run_sequentially
+from ..utils._progress import make_progress
+from ..utils._text import printable
 
-# Random guessing is scored this many times, since one guess over a small fold is noise.
+NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
+
+# Random guessing is repeated, since a single run on a small fold is noisy.
 _N_GUESSES = 10
 
 
 def default_scoring(y: NDArray[Any]) -> dict[str, Any]:
-    """Give macro-F1, accuracy and the area under the ROC curve that fits the number of classes."""
+    """Return macro F1, accuracy and the area under the ROC curve, binary or one-vs-rest."""
     name = "roc_auc" if len(np.unique(y)) == 2 else "roc_auc_ovr"
     return {"f1_macro": "f1_macro", "accuracy": "accuracy", name: _score_roc_auc_ovr}
 
 
 def _score_roc_auc_ovr(estimator: Any, X: Any, y: Any) -> float:
-    """Score as ``"roc_auc_ovr"`` does, over the classes in y: a person need not show every emotion."""
+    """Compute ``"roc_auc_ovr"`` over the classes in y, since a person may not show every emotion."""
     method = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.decision_function
     scores = method(X)
     if scores.ndim == 1:
@@ -53,18 +59,18 @@ def score_fold(
     scoring: Any,
     error_score: Any,
 ) -> dict[str, Any]:
-    """Give the scores of a fold; ``"error"`` says what went wrong, and without any score only the sizes stand there."""
+    """Return the scores, times and sizes of a fold; if all scores fail, only its ``"error"`` and sizes."""
     failed: dict[str, str] = {}
     scorer = scoring
     if error_score != "raise" and isinstance(scoring, list | tuple | set | dict):
         scorer = partial(_score_each, scoring=scoring, failed=failed, error_score=error_score)
-    takes_groups = groups is not None and get_routing_for_object(estimator).consumes("fit", ["groups"])
-    params = {"groups": groups} if takes_groups else None
+    requests_groups = groups is not None and get_routing_for_object(estimator).consumes("fit", ["groups"])
+    params = {"groups": groups} if requests_groups else None
     row = {"estimator": name, "fold": fold, "error": ""}
     sizes = {"n_train": len(split[0]), "n_test": len(split[1])}
     try:
-        # In this process, since what failed is noted in `failed`.
-        with stay_here():
+        # In this process, so that the scorer can fill `failed`.
+        with run_sequentially():
             scores = cross_validate(
                 estimator, X, y, cv=[split], scoring=scorer, params=params, error_score="raise", n_jobs=1
             )
@@ -86,21 +92,63 @@ def score_fold(
 def _score_each(
     estimator: Any, X: Any, y: Any, *, scoring: Any, failed: dict[str, str], error_score: float
 ) -> dict[str, float]:
-    """Score by several metrics, of which one may fail and the others stay, as scikit-learn has it."""
+    """Compute several metrics; as in scikit-learn, one can fail without the others."""
     scores = check_scoring(estimator, scoring=scoring, raise_exc=False)(estimator, X, y)
     failed |= {metric: _read_traceback(score) for metric, score in scores.items() if isinstance(score, str)}
     return {metric: error_score if metric in failed else score for metric, score in scores.items()}
 
 
 def _read_traceback(trace: str) -> str:
-    """Give the error that a traceback ends in, as ``"ValueError: why"``."""
+    """Return the last error of a traceback, as ``"ValueError: message"``."""
     lines = trace.strip().rsplit('\n  File "', 1)[-1].splitlines()[1:]
     error = "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
     return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", error)
 
 
+def collect_folds(
+    results: Iterable[dict[str, Any]], n_folds: int, names: list[str], verbose: int
+) -> list[dict[str, Any]]:
+    """Collect the scores of each fold as they arrive, and show progress."""
+    rows: list[dict[str, Any]] = []
+    progress = make_progress() if verbose else None
+    with progress or nullcontext():
+        bar = progress and progress.add_task(f"{printable(names[0])}, fold 1 of {n_folds}", total=len(names) * n_folds)
+        for row in results:
+            rows.append(row)
+            done = len(rows)
+            if progress is not None:
+                following = names[min(done // n_folds, len(names) - 1)]
+                progress.update(
+                    bar, advance=1, description=f"{printable(following)}, fold {done % n_folds + 1} of {n_folds}"
+                )
+            if verbose and done % n_folds == 0:
+                _print_line(rows[-n_folds:], done // n_folds, len(names), progress)
+    return rows
+
+
+def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
+    n_failed = sum(bool(row["error"]) for row in rows)
+    metric = next((key for row in rows for key in row if key not in (*NOT_METRICS, "error")), "")
+    scores = [row[metric] for row in rows if metric in row]
+    known = [score for score in scores if not math.isnan(score)]
+    parts = []
+    # As in the summary, there is no mean if a fold failed.
+    if known and (not n_failed or len(known) == len(rows)):
+        parts.append(f"{metric} {np.mean(known):.3f}")
+    if n_failed:
+        parts.append(f"failed in {n_failed} of {len(rows)} folds")
+    else:
+        parts.append(f"{len(rows)} folds")
+    seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
+    line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {', '.join(parts)}, {seconds:.1f} s"
+    if progress is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        progress.console.print(line, markup=False, highlight=False)
+
+
 def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the rows of all folds into scores and failures.
+    """Split the rows of all folds into scores and failures.
 
     Raises
     ------
@@ -139,7 +187,7 @@ def score_references(
                 for fold, split in enumerate(splits)
             ]
         except TrainingError:
-            # A scorer of the user's own need not work on a dummy.
+            # A custom scorer may not support a DummyClassifier.
             continue
         means[name] = pd.DataFrame(folds).drop(columns=["estimator", "fold", "error", "n_train", "n_test"]).mean()
     return pd.DataFrame(means).T

@@ -1,4 +1,4 @@
-"""Whether the differences between classifiers are more than noise."""
+"""Test whether the differences between classifiers are significant."""
 
 import math
 from itertools import combinations
@@ -12,11 +12,11 @@ _COLUMNS = ["better", "other", "difference", "t", "df", "p", "p_holm"]
 
 
 def compare_pairs(scores: pd.DataFrame, metric: str, names: list[str]) -> pd.DataFrame:
-    """Test each pair of the estimators named, the best one first."""
+    """Test each pair of the named estimators, of which the best comes first."""
     table = scores.pivot(index="fold", columns="estimator", values=metric)
     rows = []
     for pair in combinations(names, 2):
-        # A fold without a score, for want of a class say, is no pair.
+        # A fold may have no score, for example because it lacks a class.
         folds = table[list(pair)].dropna()
         if len(folds) < 2:
             continue
@@ -25,14 +25,14 @@ def compare_pairs(scores: pd.DataFrame, metric: str, names: list[str]) -> pd.Dat
         sizes = scores.loc[(scores["estimator"] == better) & scores["fold"].isin(folds.index), ["n_train", "n_test"]]
         t, p = corrected_t_test(difference, sizes["n_test"].mean() / sizes["n_train"].mean())
         rows.append([better, other, difference.mean(), t, len(difference) - 1, p])
-    # A stable sort, for pairs whose p is the same.
+    # The sort is stable for pairs with equal p.
     rows.sort(key=lambda row: (names[0] not in row[:2], row[-1]))
     adjusted = adjust_holm([row[-1] for row in rows])
     return pd.DataFrame([[*row, p] for row, p in zip(rows, adjusted, strict=True)], columns=_COLUMNS)
 
 
 def list_differences(scores: pd.DataFrame, metric: str, best: str | None) -> pd.DataFrame:
-    """Give how far the best estimator is ahead of each other one: folds in rows, the others in columns."""
+    """Return the scores of the best estimator minus those of the others: folds in rows, estimators in columns."""
     table = scores.pivot(index="fold", columns="estimator", values=metric)
     others = [name for name in scores["estimator"].unique() if name != best and table[name].notna().any()]
     if best is None:
@@ -41,7 +41,7 @@ def list_differences(scores: pd.DataFrame, metric: str, best: str | None) -> pd.
 
 
 def corrected_t_test(difference: NDArray[np.floating], test_train_ratio: float) -> tuple[float, float]:
-    """Test paired differences of k folds with the variance of Nadeau & Bengio (2003); gives t and two-sided p."""
+    """Test paired differences of k folds by Nadeau & Bengio (2003); return t and two-sided p."""
     k = len(difference)
     mean, variance = float(difference.mean()), float(difference.var(ddof=1))
     scale = math.sqrt((1 / k + test_train_ratio) * variance)
@@ -52,7 +52,7 @@ def corrected_t_test(difference: NDArray[np.floating], test_train_ratio: float) 
 
 
 def adjust_holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values of several tests by Holm's (1979) step-down procedure."""
+    """Adjust p-values by Holm's (1979) step-down procedure."""
     p = np.asarray(p, dtype=float)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

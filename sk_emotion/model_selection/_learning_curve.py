@@ -1,4 +1,4 @@
-"""Score against number of training images."""
+"""Plot score against number of training images."""
 
 from typing import Any
 
@@ -13,35 +13,33 @@ from sklearn.utils.validation import _num_samples
 
 from .._images._stored import as_indexable
 from .._reports._axes import finish_axes
+from .._reports._comparison_summary import title_of
 from .._reports._palette import COLORS
 from ..leakage._overlap import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs
-from ._comparison_folds import draw_splits
-from ._comparison_result import title_of
-from ._nested_groups import keep_groups_together
+from ._comparison_folds import draw_splits, keep_groups_together
 
 # More sizes than this would run into one another below the axis.
 _MAX_TICKS = 8
 
 
 class LearningCurveDisplay(model_selection.LearningCurveDisplay):
-    """Score of a classifier against the number of images that it is trained on.
+    """Learning curve: score of a classifier against the number of training images.
 
-    It takes the place of scikit-learn's, with the same parameters and attributes, and tells whether more images would
-    help: a test score that still rises says so; one that is flat, far below the training score or near it, asks for
-    another model. The folds are those of :func:`compare_classifiers`, so that an integer `cv` with `groups` keeps a
-    person on one side.
+    The parameters and attributes are those of scikit-learn's display. If the test score still rises at the largest
+    size, more images would help; if it is flat, a different model may. The folds are those of
+    :func:`compare_classifiers`: an integer `cv` with `groups` keeps each person in a single fold.
 
-    Use :meth:`from_estimator`.
+    Use :meth:`from_estimator` to create one.
 
     Parameters
     ----------
     train_sizes : ndarray of int of shape (n_sizes,)
         Numbers of training images.
     train_scores, test_scores : ndarray of shape (n_sizes, n_folds)
-        Scores on the images of the training, and on those held out.
+        Scores on the training images and on the held-out images.
     score_name : str, default=None
         Name of the score.
 
@@ -50,18 +48,18 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_, fill_between_, errorbar_ : list or None
-        What is drawn of both curves.
+        Artists of both curves.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : With other defaults.
-    TrainingCurves : Score against epoch.
-    compare_classifiers : Several classifiers on all images.
+    sklearn.model_selection.LearningCurveDisplay : The same display with other defaults.
+    TrainingCurves : Plot score against epoch.
+    compare_classifiers : Compare several classifiers on all images.
 
     Notes
     -----
-    A smaller training set is the beginning of a larger one. It holds images of nearly all persons: the curve tells
-    what more images of such persons would bring, not what more persons would.
+    Each training set contains the smaller ones. Even small sets contain nearly all persons, so the curve shows the
+    effect of more images of these persons, not of more persons.
 
     Examples
     --------
@@ -86,22 +84,22 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         fill_between_kw: dict[str, Any] | None = None,
         errorbar_kw: dict[str, Any] | None = None,
     ) -> "LearningCurveDisplay":
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            Axes to plot on; by default a new figure is created.
         negate_score : bool, default=False
-            Whether to draw a ``"neg_..."`` score as the error that it is.
+            Whether to plot the negative of the scores, for ``"neg_..."`` scorers.
         score_name : str, default=None
-            Label of the axis; by default that of the display.
+            Label of the y axis; by default the score name of the display.
         score_type : {"test", "train", "both"}, default="both"
-            Which curves to draw.
+            Curves to plot.
         std_display_style : {"fill_between", "errorbar"} or None, default="fill_between"
-            How to show the standard deviation over the folds.
+            Style of the standard deviation over the folds.
         line_kw, fill_between_kw, errorbar_kw : dict, default=None
-            For ``Axes.plot``, ``Axes.fill_between`` and ``Axes.errorbar``.
+            Passed to ``Axes.plot``, ``Axes.fill_between`` and ``Axes.errorbar``.
 
         Returns
         -------
@@ -111,7 +109,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
-        # A curve keeps its colour whether or not the other is drawn beside it.
+        # Each curve has the same color with and without the other.
         ax.set_prop_cycle(color=COLORS[1:] if score_type == "test" else COLORS)
         super().plot(
             ax=ax,
@@ -158,43 +156,43 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         fill_between_kw: dict[str, Any] | None = None,
         errorbar_kw: dict[str, Any] | None = None,
     ) -> "LearningCurveDisplay":
-        """Train a classifier on more and more images, and draw its scores.
+        """Train a classifier on increasing numbers of images, and plot its scores.
 
         Parameters
         ----------
         estimator : classifier
-            It is cloned, never fitted in place. A FaceLoader at the head of a pipeline reads the pictures once for all
-            trainings; inside a search, give it a `cache`.
+            It is cloned before fitting. A FaceLoader as the first step of a pipeline reads the photos once for all
+            fits; inside a search, set its `cache`.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator expects them.
         y : array-like of shape (n_samples,)
             Labels.
         groups : array-like of shape (n_samples,), "duplicates" or None, default=None
-            Persons, say, or near copies: a group is never in training and test set at once. They reach nested searches,
-            as in :func:`compare_classifiers`.
+            For example persons, or near duplicates: a group is never in both the training and the test set. Groups
+            are passed to nested searches, as in :func:`compare_classifiers`.
         train_sizes : array-like of shape (n_sizes,), default=(0.1, 0.2, 0.4, 0.7, 1.0)
-            Shares (floats) of the smallest training set of the folds, or numbers of images (integers).
+            Fractions (floats) of the smallest training set of the folds, or numbers of images (integers).
         cv : int, splitter or iterable, default=5
-            Folds. An integer means stratified folds, of whole groups if there are some.
+            Folds. An integer means stratified folds, of whole groups with `groups`.
         scoring : str or callable, default="f1_macro"
             As in :func:`sklearn.model_selection.learning_curve`.
         exploit_incremental_learning : bool, default=False
-            Whether one training goes on by ``partial_fit`` with the images that a larger set adds.
+            Whether to train on larger sets by calling ``partial_fit`` with the added images.
         n_jobs : int, default=None
-            Trainings at once. None means 1 unless in a :obj:`joblib.parallel_config` context.
+            Number of fits to run in parallel. None means 1 unless in a :obj:`joblib.parallel_config` context.
         pre_dispatch, verbose
             As in scikit-learn.
         shuffle : bool, default=True
-            Whether training sets grow in a random order in which each class keeps its share. Images sorted by class,
-            as those of a folder are, need it: the beginning of these holds one class alone.
+            Whether training sets grow in a random, stratified order. Needed for images sorted by class, as those of a
+            folder are, where the smallest sets would contain a single class.
         random_state : int, RandomState instance or None, default=0
-            Seeds the folds of an integer `cv`, and the order.
+            Seeds the folds of an integer `cv` and the order.
         error_score : "raise" or float, default=np.nan
-            The score of a training that fails; a float warns of it.
+            Score of a fit that fails; with a float, a warning is issued.
         fit_params : dict, default=None
-            Handed to ``fit``, for those parts of the estimator that ask for them by ``set_fit_request``.
+            Passed to ``fit`` of the parts of the estimator that request them by ``set_fit_request``.
         ax, negate_score, score_name, score_type, std_display_style, line_kw, fill_between_kw, errorbar_kw
-            As for :meth:`plot`.
+            See :meth:`plot`.
 
         Returns
         -------
@@ -203,12 +201,12 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         Raises
         ------
         LabelError
-            If X, y and groups differ in length, or the folds cannot be made.
+            If X, y and groups differ in length, or the folds cannot be drawn.
         ValueError
-            If there are fewer than two sizes, or a size is out of range.
+            If there are fewer than two sizes or a size is out of range.
         """
         if np.size(train_sizes) < 2:
-            raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes for a curve.")
+            raise ValueError(f"{cls.__name__}: train_sizes={train_sizes!r}, expected at least two sizes.")
         check_jobs(n_jobs, cls.__name__)
         X = as_indexable(X)
         groups = resolve_groups(groups, X, cls.__name__)
@@ -220,7 +218,7 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
         if shuffle:
             splits = [(_spread_classes(train, labels, rng), test) for train, test in splits]
         estimator, faces = _read_once(estimator, X)
-        # As in a comparison, groups reach nested searches by metadata routing alone.
+        # Groups reach nested searches only through metadata routing.
         with config_context(enable_metadata_routing=True):
             prepared = keep_groups_together(estimator, persons, splits)
             if persons is not None and get_routing_for_object(prepared).consumes("fit", ["groups"]):
@@ -252,14 +250,14 @@ class LearningCurveDisplay(model_selection.LearningCurveDisplay):
 def _draw_splits(
     owner: str, X: Any, labels: NDArray[Any], groups: NDArray[Any] | None, cv: Any, random_state: Any
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Draw the folds of a comparison, the one with the smallest training set first."""
+    """Draw the folds, sorted by the size of their training sets."""
     splits, _ = draw_splits(X, labels, groups, cv, random_state=random_state, owner=owner)
-    # scikit-learn takes its sizes from the first fold, and a shorter one would be said to be as long.
+    # scikit-learn derives the sizes from the first fold, so later ones must not be smaller.
     return sorted(splits, key=lambda split: len(split[0]))
 
 
 def _spread_classes(train: NDArray[Any], labels: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
-    """Put rows into a random order of which every beginning holds each class by its share."""
+    """Shuffle rows such that every leading part is stratified."""
     rows = rng.permutation(train)
     places = np.empty(len(rows))
     for label in np.unique(labels[rows]):
@@ -269,14 +267,14 @@ def _spread_classes(train: NDArray[Any], labels: NDArray[Any], rng: np.random.Ra
 
 
 def _read_once(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Let the FaceLoader at the head of a pipeline do its work; it learns nothing of pictures."""
+    """Apply the FaceLoader at the head of a pipeline once, which is safe because it learns nothing from images."""
     if not isinstance(estimator, Pipeline) or not isinstance(estimator.steps[0][1], FaceLoader):
         return estimator, X
     return estimator[1:], clone(estimator.steps[0][1]).fit_transform(X)
 
 
 def _name_score(scoring: Any) -> str | None:
-    """Name a score as a comparison does; None leaves it to scikit-learn, which knows of negated ones."""
+    """Return the title of a score, or None to let scikit-learn name it, for example if negated."""
     if isinstance(scoring, str):
         return None if scoring.startswith("neg_") else title_of(scoring)
     return getattr(scoring, "__name__", "score") if callable(scoring) else None

@@ -1,4 +1,4 @@
-"""One split into training, validation and test set, by class and by person."""
+"""Split data into training, validation and test set by class and group."""
 
 import warnings
 from numbers import Integral, Real
@@ -16,11 +16,11 @@ from ..utils._labels import check_labels, check_lengths
 
 _PARTS = ("training", "validation", "test")
 
-# Greedy assignment depends on the order of the groups; the best of several orders is kept.
+# Greedy assignment depends on the order of the groups, so the best of several orders is kept.
 _MAX_ORDERS = 30
 _MAX_ASSIGNMENTS = 20_000
 
-# Beyond any growth of squared distances between shares.
+# Larger than any increase in squared distance between shares.
 _SCARCITY = 100.0
 
 
@@ -40,39 +40,39 @@ def train_val_test_split(
     Parameters
     ----------
     X : list, array or DataFrame of length n_samples
-        Images, or paths of images. Parts of a memory-map or of a Zarr array are in memory.
+        Images or paths. The parts of a memory-mapped or Zarr array are loaded into memory.
     y : array-like of shape (n_samples,)
         Labels.
     groups : array-like of shape (n_samples,), "duplicates" or None, default=None
-        Persons, say: a group is never on two sides. ``"duplicates"`` makes groups of near copies, by
-        :func:`find_duplicates`, which also joins copies with persons. The sizes are then met as nearly as whole groups
-        allow.
+        For example persons: a group is always in a single set. ``"duplicates"`` groups near duplicates by
+        :func:`find_duplicates`, which can also merge them with persons. The sizes are then met as closely as
+        whole groups allow.
     val_size, test_size : float or int, default=0.2
-        Share of all samples (a float between 0 and 1), or their number (an int).
+        Fraction of all samples (a float between 0 and 1) or number of samples (an int).
     stratify : bool, default=True
-        Whether each set gets its share of every class, and at least one sample of it.
+        Whether to keep the proportion of each class, with at least one sample of it in each set.
     return_indices : bool, default=False
-        Whether to append the row numbers of the three sets, to split `groups` or file names alike.
+        Whether to append the row indices of the three sets, for example to split `groups` in the same way.
     random_state : int, RandomState instance or None, default=None
-        Seeds the shuffle. An int gives the same split each time.
+        Seeds the shuffle. Pass an int for reproducible splits.
 
     Returns
     -------
     list
         ``X_train, X_val, X_test, y_train, y_val, y_test``, in the order of
-        :func:`sklearn.model_selection.train_test_split`; with `return_indices`, then
-        ``train, val, test``, three integer arrays. The rows of each set keep a shuffled order.
+        :func:`sklearn.model_selection.train_test_split`; with `return_indices`, followed by
+        ``train, val, test``, three integer arrays. The rows of each set are shuffled.
 
     Raises
     ------
     LabelError
         If X, y and groups differ in length, a size is out of range, or there are too few samples of a class or too
-        few groups to fill three sets.
+        few groups for three sets.
 
     Warns
     -----
     DatasetWarning
-        If a class has too few groups to be in the validation and the test set.
+        If the validation or test set lacks a class because it occurs in too few groups.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def train_val_test_split(
 
 
 def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[np.float64]:
-    """Turn both sizes into the three shares of training, validation and test set."""
+    """Convert both sizes to the fractions of training, validation and test set."""
     shares = []
     for name, size in (("val_size", val_size), ("test_size", test_size)):
         whole = isinstance(size, Integral) and not isinstance(size, bool)
@@ -111,13 +111,13 @@ def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[n
         if not valid:
             raise LabelError(
                 f"train_val_test_split: {name}={size!r} is out of range for {n_samples} samples. "
-                "Expected a share between 0 and 1, or a number of samples."
+                "Expected a fraction between 0 and 1, or a number of samples."
             )
         shares.append(size / n_samples if whole else float(size))
     if sum(shares) >= 1:
         raise LabelError(
-            f"train_val_test_split: val_size={val_size!r} and test_size={test_size!r} leave nothing to train on "
-            f"of {n_samples} samples. Make them smaller."
+            f"train_val_test_split: val_size={val_size!r} and test_size={test_size!r} leave no training "
+            f"samples out of {n_samples}. Use smaller sizes."
         )
     return np.array([1 - sum(shares), *shares])
 
@@ -125,7 +125,7 @@ def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[n
 def _split_samples(
     codes: NDArray[Any], classes: NDArray[Any], fractions: NDArray[Any], stratify: bool, rng: Any
 ) -> NDArray[Any]:
-    """Give each sample a part; each class is spread in proportion."""
+    """Assign each sample to a set, keeping the proportion of each class."""
     counts = np.bincount(codes, minlength=len(classes))
     if counts.min() < 3:
         smallest = classes[counts.argmin()]
@@ -139,7 +139,7 @@ def _split_samples(
     parts = np.zeros(len(codes), dtype=int)
     for code, count in enumerate(counts):
         n_val, n_test = int(held_out[0][code]), int(held_out[1][code])
-        # Training keeps one sample of each class, whatever the sizes ask for.
+        # Keep at least one training sample of each class.
         while n_val + n_test >= count:
             n_val, n_test = (n_val - 1, n_test) if n_val > n_test else (n_val, n_test - 1)
         rows = rng.permutation(np.flatnonzero(codes == code))
@@ -149,9 +149,9 @@ def _split_samples(
 
 
 def _allocate(counts: NDArray[Any], fraction: float) -> NDArray[Any]:
-    """Share out by largest remainder, at least one sample of each class."""
+    """Allocate samples by largest remainder, at least one of each class."""
     quota = counts * fraction
-    # 1e-9: 0.2 * 15 is a hair below 3 in floating point.
+    # 1e-9 because products such as 0.2 * 15 can round to slightly below an integer.
     allotted = np.maximum(np.floor(quota + 1e-9).astype(int), 1)
     missing = round(quota.sum()) - allotted.sum()
     if missing > 0:
@@ -162,17 +162,17 @@ def _allocate(counts: NDArray[Any], fraction: float) -> NDArray[Any]:
 def _split_groups(
     codes: NDArray[Any], classes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[Any], rng: Any
 ) -> NDArray[Any]:
-    """Give each group a part: the one that lacks its classes most, in the best of several orders."""
+    """Assign each group to the set that lacks its classes most, in the best of several orders."""
     names, group_codes = np.unique(groups, return_inverse=True)
     if len(names) < 3:
         raise LabelError(
-            f"train_val_test_split: groups holds {len(names)} group(s), but three sets need at least three. "
-            "Leave groups out, or split finer."
+            f"train_val_test_split: groups contains {len(names)} group(s), but three sets need at least three. "
+            "Use more groups, or omit groups."
         )
     table = np.zeros((len(names), len(classes)))
     np.add.at(table, (group_codes, codes), 1)
     totals = table.sum(axis=0)
-    # Shares of each class, so that a rare class weighs as much as a frequent one.
+    # Shares per class, so that rare and frequent classes have equal weight.
     shares = table / totals
     n_orders = int(np.clip(_MAX_ASSIGNMENTS // len(names), 1, _MAX_ORDERS))
     best: tuple[float, NDArray[Any]] | None = None
@@ -180,7 +180,7 @@ def _split_groups(
         order = rng.permutation(len(names))
         order = order[np.argsort(-shares[order].max(axis=1), kind="stable")]
         assigned, filled = _assign(shares, order, fractions)
-        # A class without training samples is worst, then a class that cannot be judged.
+        # A class without training samples costs most, then one without validation or test samples.
         absent = filled <= 0
         empty = np.bincount(assigned, minlength=3) == 0
         cost = 1e6 * (absent[0].sum() + empty.sum()) + 1e3 * absent[1:].sum()
@@ -199,9 +199,9 @@ def _assign(shares: NDArray[Any], order: NDArray[Any], fractions: NDArray[Any]) 
     targets = fractions[:, np.newaxis]
     n_left = (shares > 0).sum(axis=0)
     for group in order:
-        # The growth of the squared distance from the targets, if the group went to each part.
+        # Increase of the squared distance from the targets if the group is added to each set.
         growth = ((2 * (filled - targets) + shares[group]) * shares[group]).sum(axis=1)
-        # When a class has no more groups left than sets without it, each of them goes to one of these sets.
+        # If a class has as few groups left as sets lack it, each of these sets must get one.
         missing = filled == 0
         scarce = n_left <= missing.sum(axis=0)
         growth -= _SCARCITY * (missing & scarce & (shares[group] > 0)).sum(axis=1)
@@ -223,5 +223,5 @@ def _report_absent(codes: NDArray[Any], classes: NDArray[Any], parts: NDArray[An
             f"{n_groups[code]} group(s)."
         )
         if part == 0 or not present.any():
-            raise LabelError(message + " Change the sizes, or add groups.")
+            raise LabelError(message + " Change the sizes or add groups.")
         warnings.warn(message, DatasetWarning, stacklevel=4)

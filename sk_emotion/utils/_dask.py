@@ -1,4 +1,4 @@
-"""What goes to a Dask cluster by joblib, and what comes back: data once, no tasks of tasks, and warnings."""
+"""Run joblib tasks on a Dask cluster: send data once, avoid nested tasks, and forward warnings."""
 
 import sys
 import warnings
@@ -14,7 +14,7 @@ from ..exceptions import TrainingError
 
 
 def in_dask_task() -> bool:
-    """Tell whether this thread computes a task of Dask's."""
+    """Return whether this thread runs a Dask task."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return False
@@ -26,10 +26,10 @@ def in_dask_task() -> bool:
 
 
 @contextmanager
-def stay_here() -> Iterator[None]:
-    """Compute in this thread what joblib would hand to a Dask cluster, whatever `n_jobs` says.
+def run_sequentially() -> Iterator[None]:
+    """Run joblib tasks in this thread instead of on a Dask cluster, whatever `n_jobs` is.
 
-    Inside a task of Dask's joblib would make tasks again, and send them the data again; Dask knows no ``n_jobs=1``.
+    Inside a Dask task, joblib would create nested tasks and send them the data again; Dask ignores ``n_jobs=1``.
     """
     if _find_backend() is None:
         yield
@@ -40,15 +40,15 @@ def stay_here() -> Iterator[None]:
 
 @contextmanager
 def share_data(*parts: Any) -> Iterator[None]:
-    """Hand the parts to a Dask cluster now; what joblib then sends refers to them. Without a cluster, do nothing.
+    """Send data to a Dask cluster once, so that joblib's tasks refer to it. Without a cluster, do nothing.
 
-    What a client scatters is lost with the last worker that holds it, and ``broadcast=True`` helps for seconds only:
-    the scheduler drops copies that are not in use. A result of a task is made again, so each part becomes one.
+    Scattered data is lost with the last worker that holds it, and ``broadcast=True`` helps for seconds only: the
+    scheduler drops unused copies. The result of a task is recomputed, so each part becomes a task.
 
     Raises
     ------
     TrainingError
-        If, within the context, the cluster goes away, or a task has cost it several workers.
+        If, within the context, the cluster fails, or a task has killed several workers.
     """
     backend = _find_backend()
     if backend is None:
@@ -57,28 +57,28 @@ def share_data(*parts: Any) -> Iterator[None]:
     import dask
     import distributed
 
-    # Where no worker comes, joblib's error says so; a copy for each worker would be waited for without end.
+    # Without workers, joblib raises an error here; waiting for replicas would never end.
     backend.effective_n_jobs(-1)
     known = backend.data_futures
     new = {id(part): part for part in parts if part is not None and id(part) not in known}
-    # Dask warns of large tasks, since they are a burden if there are many.
+    # Dask warns about large tasks, which are only a problem if there are many.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
         shared = {number: backend.client.submit(_Given(part), pure=False) for number, part in new.items()}
     known |= shared
     try:
-        # Dask prefers workers that have the data, and would let the others wait.
+        # Dask prefers workers that have the data, and would leave the others idle.
         backend.client.replicate(list(shared.values()))
-        with _heed_failures(backend):
+        with _report_failures(backend):
             yield
     except (CancelledError, distributed.KilledWorker) as error:
-        raise TrainingError(f"The Dask cluster gave up: {error} Its logs may tell more.") from error
+        raise TrainingError(f"The Dask cluster failed: {error} See its logs for details.") from error
     finally:
         for number in shared:
             del known[number]
 
 
-def note_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
-    """Call a function; in a task of Dask's, whose standard error is far away, note what it warns of."""
+def record_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[tuple[str, type[Warning], str, int]]]:
+    """Call a function; in a Dask task, whose standard error is remote, record its warnings."""
     if not in_dask_task():
         return function(*args), []
     with warnings.catch_warnings(record=True) as noted:
@@ -87,7 +87,7 @@ def note_warnings(function: Callable[..., Any], *args: Any) -> tuple[Any, list[t
 
 
 def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
-    """Give the results of :func:`note_warnings`, and warn here of what was noted, of the same thing once."""
+    """Yield the results of :func:`record_warnings`, and reissue the recorded warnings here, without duplicates."""
     seen: dict[Any, Any] = {}
     for result, noted in results:
         for message, category, filename, line in noted:
@@ -96,18 +96,18 @@ def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
 
 
 @contextmanager
-def _heed_failures(backend: Any) -> Iterator[None]:
-    """Let joblib hear of a task that Dask has given up or cancelled: it would wait without end (joblib 1.6)."""
+def _report_failures(backend: Any) -> Iterator[None]:
+    """Report failed and canceled Dask tasks to joblib, which would otherwise wait forever (joblib 1.6)."""
     submit, retrieve = backend.submit, backend.retrieve_result_callback
 
-    def submit_and_tell(function: Any, callback: Any) -> Any:
-        def tell(done: Future[Any]) -> None:
+    def submit_and_report(function: Any, callback: Any) -> Any:
+        def report(done: Future[Any]) -> None:
             error = done.exception()
             if error is not None:
                 callback(error)
 
         future = submit(function, callback)
-        future.add_done_callback(tell)
+        future.add_done_callback(report)
         return future
 
     def retrieve_or_raise(outcome: Any) -> Any:
@@ -115,7 +115,7 @@ def _heed_failures(backend: Any) -> Iterator[None]:
             raise outcome
         return retrieve(outcome)
 
-    backend.submit, backend.retrieve_result_callback = submit_and_tell, retrieve_or_raise
+    backend.submit, backend.retrieve_result_callback = submit_and_report, retrieve_or_raise
     try:
         yield
     finally:
@@ -123,7 +123,7 @@ def _heed_failures(backend: Any) -> Iterator[None]:
 
 
 class _Given:
-    """A task whose result is known."""
+    """Task with a known result."""
 
     __name__ = "data"  # on Dask's dashboard
 
@@ -135,6 +135,6 @@ class _Given:
 
 
 def _find_backend() -> Any:
-    """Give joblib's backend if it is Dask's."""
+    """Return joblib's backend if it is Dask's, else None."""
     backend, _ = get_active_backend()
     return backend if hasattr(backend, "data_futures") else None

@@ -38,7 +38,7 @@ from sk_emotion.model_selection._comparison import _check_labels, _name_estimato
 from sk_emotion.model_selection._comparison_folds import draw_splits
 from sk_emotion.model_selection._comparison_tests import adjust_holm, corrected_t_test
 
-MODELS = {"Bayes": GaussianNB(), "neighbours": KNeighborsClassifier(3)}
+MODELS = {"Bayes": GaussianNB(), "neighbors": KNeighborsClassifier(3)}
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,13 @@ def result(iris):
     return compare_classifiers(MODELS, *iris, cv=4)
 
 
-class GroupRecorder(ClassifierMixin, BaseEstimator):
-    """Keeps the groups it is given, and takes them without having asked."""
+class RefusesGroups(ClassifierMixin, BaseEstimator):
+    """Fails if it receives groups, which it accepts but does not request."""
 
     def fit(self, X, y, groups=None):
         self.classes_ = np.unique(y)
         if groups is not None:
-            raise AssertionError("got groups that were not requested")
+            raise AssertionError("received groups that were not requested")
         return self
 
     def predict(self, X):
@@ -73,13 +73,13 @@ class GroupRecorder(ClassifierMixin, BaseEstimator):
         return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
 
 
-class Failing(GroupRecorder):
+class Failing(RefusesGroups):
     def fit(self, X, y):
         raise RuntimeError("no convergence")
 
 
 class FailingOnce(GaussianNB):
-    """Fails where row 0 is in the training set, or in `method` where it is in the test set."""
+    """Fails in `method` if row 0 is among the samples."""
 
     def __init__(self, method="fit"):
         super().__init__()
@@ -104,7 +104,7 @@ class FailingOnce(GaussianNB):
 
 @pytest.fixture(scope="module")
 def numbered(iris):
-    """Rows that can be told by their last column."""
+    """Return samples that are identified by their last column."""
     return np.column_stack([iris[0], np.arange(150)]), iris[1]
 
 
@@ -116,7 +116,7 @@ def partly_failed(numbered):
 
 
 def make_comparison(scores, n_train=120, n_test=30):
-    """Build a comparison of these scores per estimator."""
+    """Build a comparison from the scores of each estimator."""
     rows = [
         {"estimator": name, "fold": fold, "f1_macro": score, "fit_time": 1.0, "score_time": 0.1}
         for name, values in scores.items()
@@ -127,7 +127,7 @@ def make_comparison(scores, n_train=120, n_test=30):
     return Comparison(frame, reference, n_classes=3)
 
 
-def test_scores_are_those_of_scikit_learn_on_the_same_folds(iris, result):
+def test_scores_match_cross_validate(iris, result):
     folds = StratifiedKFold(4, shuffle=True, random_state=0)
     expected = cross_validate(GaussianNB(), *iris, cv=folds, scoring=["f1_macro", "accuracy", "roc_auc_ovr"])
     frame = result.to_frame()
@@ -138,34 +138,34 @@ def test_scores_are_those_of_scikit_learn_on_the_same_folds(iris, result):
 
 def test_frame_has_a_row_per_estimator_and_fold(result):
     frame = result.to_frame()
-    assert list(frame["estimator"]) == ["Bayes"] * 4 + ["neighbours"] * 4
+    assert list(frame["estimator"]) == ["Bayes"] * 4 + ["neighbors"] * 4
     assert list(frame["fold"]) == [0, 1, 2, 3] * 2
     assert set(frame.columns) >= {"fit_time", "score_time", "n_train", "n_test"}
     assert (frame["n_train"] + frame["n_test"] == 150).all()
 
 
-def test_summary_is_mean_and_deviation_over_folds(result):
+def test_summary_has_mean_and_standard_deviation_over_folds(result):
     scores = result.scores_.query("estimator == 'Bayes'")["accuracy"]
     summary = result.summary()
     assert summary.loc["Bayes", ("accuracy", "mean")] == pytest.approx(scores.mean())
     assert summary.loc["Bayes", ("accuracy", "std")] == pytest.approx(scores.std(ddof=1))
 
 
-def test_chance_and_majority_are_scored_on_the_same_folds(result):
+def test_baselines_are_scored_on_the_same_folds(result):
     assert result.reference_.loc["majority class", "accuracy"] == pytest.approx(1 / 3, abs=0.02)
     assert result.reference_.loc["chance", "accuracy"] == pytest.approx(1 / 3, abs=0.05)
     assert result.reference_.loc["chance", "roc_auc_ovr"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("names", [[0, 1], ["no", "yes"]])
-def test_binary_labels_get_the_area_under_the_curve(names):
+def test_default_metrics_for_binary_labels(names):
     X, y = make_classification(60, random_state=0)
     result = compare_classifiers({"Bayes": GaussianNB()}, X, np.array(names)[y], cv=3)
     assert result.metrics_ == ["f1_macro", "accuracy", "roc_auc"]
     assert result.tests_.empty
 
 
-def test_nobody_is_in_training_and_test_set(iris, groups):
+def test_groups_do_not_overlap_between_training_and_test_set(iris, groups):
     seen = []
 
     class Spy(GaussianNB):
@@ -208,39 +208,39 @@ def test_search_with_integer_cv_splits_by_group(iris, groups, cv, monkeypatch):
     assert search.cv == cv
 
 
-def test_estimator_that_did_not_ask_gets_no_groups(iris, groups):
-    search = GridSearchCV(GroupRecorder(), {}, cv=2)
-    sampled = make_imblearn_pipeline(RandomOverSampler(random_state=0), GroupRecorder())
-    models = {"alone": GroupRecorder(), "searched": search, "sampled": sampled}
+def test_groups_are_not_passed_to_estimators_that_do_not_request_them(iris, groups):
+    search = GridSearchCV(RefusesGroups(), {}, cv=2)
+    sampled = make_imblearn_pipeline(RandomOverSampler(random_state=0), RefusesGroups())
+    models = {"alone": RefusesGroups(), "searched": search, "sampled": sampled}
     compare_classifiers(models, *iris, groups=groups, cv=2, scoring="accuracy")
 
 
-def test_configuration_is_left_as_it_was(iris):
+def test_configuration_is_restored(iris):
     with config_context(enable_metadata_routing=False):
         compare_classifiers([GaussianNB()], *iris, cv=2, scoring="accuracy")
         assert get_config()["enable_metadata_routing"] is False
 
 
-def test_person_without_every_emotion_is_scored(iris, groups):
+def test_fold_without_every_class_is_scored(iris, groups):
     people = np.where(iris[1] == "pain", groups % 2, groups % 5)
     with pytest.warns(DatasetWarning, match="of 5 folds have no test face of a class"):
         result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut())
     assert result.scores_["roc_auc_ovr"].notna().all()
 
 
-def test_given_splits_are_used_and_generators_are_drawn_once(iris):
+def test_cv_generator_is_consumed_once(iris):
     splits = list(StratifiedKFold(2).split(*iris))
     result = compare_classifiers(MODELS, *iris, cv=(split for split in splits), scoring="accuracy")
     assert list(result.scores_["n_test"]) == [75] * 4
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "f1_weighted"]])
-def test_scoring_is_as_in_scikit_learn(iris, scoring):
+def test_scoring_accepts_names_and_lists(iris, scoring):
     result = compare_classifiers([SVC()], *iris, cv=2, scoring=scoring)
     assert result.metrics_[0] == "accuracy"
 
 
-def test_classifier_without_probabilities_has_an_area_under_the_curve(iris):
+def test_roc_auc_of_classifier_without_probabilities(iris):
     assert compare_classifiers([SVC()], *iris, cv=2).scores_["roc_auc_ovr"].between(0.5, 1).all()
 
 
@@ -250,12 +250,12 @@ def test_list_is_named_after_last_steps(iris):
     assert list(summary.index) == ["GaussianNB-1", "GaussianNB-2", "mine"]
 
 
-def test_paths_in_a_list_are_taken(iris):
+def test_lists_are_accepted(iris):
     X = [list(row) for row in iris[0]]
     assert len(compare_classifiers([GaussianNB()], X, list(iris[1]), cv=2, scoring="accuracy").scores_) == 2
 
 
-def test_corrected_test_is_nadeau_and_bengio():
+def test_corrected_t_test_scales_the_paired_t_test():
     difference = np.array([0.1, 0.05, 0.08, 0.02, 0.07])
     t, p = corrected_t_test(difference, 0.25)
     plain = stats.ttest_1samp(difference, 0)
@@ -271,7 +271,7 @@ def test_equal_classifiers_do_not_differ(iris):
     assert list(tests[["better", "other"]].iloc[0]) == ["one", "same"]
 
 
-def test_corrected_test_agrees_with_one_worked_out_by_hand():
+def test_corrected_t_test_matches_manual_calculation():
     # Nadeau & Bengio (2003): t = mean / sqrt((1/k + n_test/n_train) * variance), k - 1 degrees of freedom.
     # Differences 0.10, 0.05, 0.08, 0.02, 0.05 have the mean 0.06 and the squared deviations below; 120 train, 30 test.
     variance = (0.0016 + 0.0001 + 0.0004 + 0.0016 + 0.0001) / 4
@@ -291,15 +291,15 @@ def test_corrected_test_agrees_with_one_worked_out_by_hand():
     assert "Holm" not in str(result)
 
 
-def test_holm_adjustment_agrees_with_one_worked_out_by_hand():
-    # Holm (1979), section 2: the smallest of four p times 4, the next times 3, 2 and 1, and never below one before.
+def test_holm_adjustment_matches_manual_calculation():
+    # Holm (1979), section 2: the smallest of four p times 4, the next ones times 3, 2 and 1, non-decreasing.
     # In order 4 x 0.005 = 0.02, 3 x 0.01 = 0.03, 2 x 0.03 = 0.06, and 0.04, which becomes 0.06.
     np.testing.assert_allclose(adjust_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(adjust_holm([0.7, 0.6]), [1, 1])
     assert adjust_holm([0.3]) == [0.3]
 
 
-def test_every_pair_is_tested_and_those_of_the_best_come_first():
+def test_all_pairs_are_tested_and_those_of_the_best_come_first():
     rng = np.random.default_rng(0)
     level = rng.normal(size=10) / 20
     means = {"third": 0.5, "best": 0.7, "fourth": 0.45, "second": 0.68}
@@ -315,7 +315,7 @@ def test_every_pair_is_tested_and_those_of_the_best_come_first():
     assert tests["p"][3:].is_monotonic_increasing
     assert (tests["difference"] > 0).all()
     np.testing.assert_allclose(tests["p_holm"], adjust_holm(tests["p"]))
-    # Of four estimators, the page shows the best one's pairs.
+    # With four estimators, only the pairs of the best one are shown.
     lines = result.describe_tests()
     assert lines[0].endswith("p Holm-adjusted for the 6 pairs:")
     assert [line.split(" over ")[0] for line in lines[1:]] == ["  best"] * 3
@@ -330,7 +330,7 @@ def test_all_pairs_of_three_are_shown_with_their_adjusted_p():
     assert all(f"p = {p:.3f}" in line for line, p in zip(lines[1:], result.tests_["p_holm"], strict=True))
 
 
-def test_table_shows_every_row_aligned(result):
+def test_text_table_shows_all_rows(result):
     lines = str(result).splitlines()
     assert lines[0].startswith("4 folds, ") and ", 3 classes; " in lines[0]
     table = [line for line in lines if line.startswith((" ", "Bayes", "neigh", "chance", "majority"))]
@@ -351,7 +351,7 @@ def test_page_is_self_contained(result, tmp_path):
     assert ">Failures</a>" not in page
 
 
-def test_page_shows_how_far_the_best_is_ahead_fold_by_fold(result):
+def test_page_shows_differences_of_the_best_in_each_fold(result):
     scores = result.to_frame().pivot(index="fold", columns="estimator", values="f1_macro")
     other = next(name for name in MODELS if name != result.best_)
     page = result.to_html()
@@ -361,13 +361,13 @@ def test_page_shows_how_far_the_best_is_ahead_fold_by_fold(result):
     assert f"<td>{(differences > 0).sum()} of 4</td>" in page
 
 
-def test_page_tells_parameters_and_surroundings(result):
-    assert result.parameters_["neighbours"]["n_neighbors"] == "3"
+def test_page_shows_parameters_and_environment(result):
+    assert result.parameters_["neighbors"]["n_neighbors"] == "3"
     assert result.parameters_["Bayes"][""] == "GaussianNB"
     page = result.to_html()
     assert '<th scope="row">n_neighbors</th><td>3</td>' in page
     assert result.environment_["scikit-learn"] in page
-    # A comparison of scores alone knows no parameters.
+    # A comparison built from scores has no parameters.
     assert ">Parameters</a>" not in make_comparison({"a": [0.5, 0.6], "b": [0.4, 0.7]}).to_html()
 
 
@@ -390,7 +390,7 @@ def test_plot_shows_each_fold(result):
     plt.close("all")
 
 
-def test_plot_takes_failures_many_folds_and_any_name(numbered):
+def test_plot_with_failures_many_folds_and_special_names(numbered):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -417,13 +417,13 @@ def test_plot_takes_failures_many_folds_and_any_name(numbered):
     assert "nan" not in result.to_html()
 
 
-def test_failure_that_raises_names_the_estimator(iris):
+def test_error_score_raise_names_the_estimator(iris):
     with pytest.raises(TrainingError, match=r"'broken' failed in fold 0 \(RuntimeError: no convergence"):
         compare_classifiers({"fine": GaussianNB(), "broken": Failing()}, *iris, cv=2, error_score="raise")
 
 
 @pytest.mark.parametrize("scoring", [None, "roc_auc_ovr"])
-def test_failure_in_scoring_raises_too(numbered, scoring):
+def test_error_score_raise_covers_scoring(numbered, scoring):
     with pytest.raises(TrainingError, match=r"'broken' failed in fold \d \(LinAlgError"):
         compare_classifiers(
             {"broken": FailingOnce("predict_proba")}, *numbered, cv=2, scoring=scoring, error_score="raise"
@@ -431,7 +431,7 @@ def test_failure_in_scoring_raises_too(numbered, scoring):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_failure_leaves_the_work_of_the_others(iris, n_jobs):
+def test_failure_does_not_affect_other_estimators(iris, n_jobs):
     models = {"broken": make_pipeline(StandardScaler(), KNeighborsClassifier(120)), **MODELS}
     with pytest.warns(FitFailedWarning, match=r"broken failed in 3 of 3 folds, first in fold 0 \(.*ValueError: "):
         result = compare_classifiers(models, *iris, cv=3, n_jobs=n_jobs)
@@ -446,7 +446,7 @@ def test_failure_leaves_the_work_of_the_others(iris, n_jobs):
     assert result.best_ == alone.best_
 
 
-def test_failed_fold_is_reported_wherever_the_result_is_shown(partly_failed, tmp_path):
+def test_failed_fold_is_reported_in_text_and_pages(partly_failed, tmp_path):
     result = partly_failed
     assert list(result.failures_.columns) == ["estimator", "fold", "error"]
     ((name, fold, error),) = result.failures_.to_numpy()
@@ -475,7 +475,7 @@ def test_failed_estimator_keeps_its_other_folds_but_has_no_mean(partly_failed):
     assert row.split() == ["broken", "–", "–", "–"]  # noqa: RUF001 - an en dash for "none"
 
 
-def test_metric_may_fail_alone(numbered):
+def test_one_metric_can_fail_alone(numbered):
     models = {"broken": FailingOnce("predict_proba"), "Bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match=r"no mean of ROC AUC \(one vs rest\)\."):
         result = compare_classifiers(models, *numbered, cv=3, scoring=["f1_macro", "roc_auc_ovr"])
@@ -488,9 +488,9 @@ def test_metric_may_fail_alone(numbered):
     assert len(result.tests_) == 1
 
 
-def test_error_score_may_be_a_number(numbered):
+def test_error_score_can_be_a_number(numbered):
     models = {"broken": FailingOnce(), "Bayes": GaussianNB()}
-    with pytest.warns(FitFailedWarning, match="count with the error_score given"):
+    with pytest.warns(FitFailedWarning, match="count with the given error_score"):
         result = compare_classifiers(models, *numbered, cv=3, error_score=0)
     failed = result.scores_.query("estimator == 'broken' and accuracy == 0")
     assert len(failed) == 2
@@ -501,7 +501,7 @@ def test_error_score_may_be_a_number(numbered):
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy", ["accuracy", "f1_macro"], lambda estimator, X, y: 1 / 0])
-def test_nothing_but_failures_is_an_error(iris, scoring):
+def test_all_estimators_failing_is_an_error(iris, scoring):
     model = GaussianNB() if callable(scoring) else Failing()
     with pytest.raises(
         TrainingError, match=r"every estimator failed in every fold, first 'one' in fold 0 \(\w+Error: "
@@ -509,13 +509,13 @@ def test_nothing_but_failures_is_an_error(iris, scoring):
         compare_classifiers({"one": model, "two": model}, *iris, cv=2, scoring=scoring)
 
 
-def test_every_metric_failing_is_an_error(iris):
+def test_all_metrics_failing_is_an_error(iris):
     scoring = {"one": lambda estimator, X, y: 1 / 0, "two": lambda estimator, X, y: 1 / 0}
     with pytest.raises(TrainingError, match=r"first 'Bayes' in fold 0 .*one: ZeroDivisionError: division by zero"):
         compare_classifiers({"Bayes": GaussianNB()}, *iris, cv=2, scoring=scoring)
 
 
-def test_no_estimator_without_a_failure_means_no_best_one(numbered):
+def test_best_is_none_if_every_estimator_failed_in_a_fold(numbered):
     with pytest.warns(FitFailedWarning, match=r"one failed in 2 of 3 folds.* two failed in 1 of 3 folds"):
         result = compare_classifiers(
             {"one": FailingOnce(), "two": FailingOnce("predict")}, *numbered, cv=3, scoring="accuracy"
@@ -526,12 +526,12 @@ def test_no_estimator_without_a_failure_means_no_best_one(numbered):
     assert "nan" not in str(result)
 
 
-def test_metric_that_does_not_exist_is_found_before_any_fit(iris):
+def test_unknown_metric_is_rejected_before_fitting(iris):
     with pytest.raises(ValueError, match="'f2_macro' is not a valid scoring value"):
         compare_classifiers({"broken": Failing()}, *iris, scoring=["accuracy", "f2_macro"])
 
 
-def test_progress_says_how_many_folds_failed(numbered, capsys):
+def test_progress_shows_number_of_failed_folds(numbered, capsys):
     models = {"broken": FailingOnce(), "Bayes": GaussianNB(), "halves": FailingOnce("predict_proba")}
     with pytest.warns(FitFailedWarning):
         compare_classifiers(models, *numbered, cv=3, verbose=1)
@@ -551,7 +551,7 @@ def test_progress_says_how_many_folds_failed(numbered, capsys):
         ),
         (
             {"n_repeats": 3, "cv": LeaveOneGroupOut()},
-            "n_repeats=3 with cv=LeaveOneGroupOut(), but only an integer cv is repeated. Give an int, or "
+            "n_repeats=3 with cv=LeaveOneGroupOut(), but only an integer cv can be repeated. Pass an int, or "
             "cv=RepeatedStratifiedKFold(n_splits=5, n_repeats=3).",
         ),
         *(
@@ -560,13 +560,13 @@ def test_progress_says_how_many_folds_failed(numbered, capsys):
         ),
     ],
 )
-def test_parameters_out_of_range_are_named(iris, arguments, message):
+def test_invalid_parameters_raise(iris, arguments, message):
     with pytest.raises(ValueError) as error:
         compare_classifiers(MODELS, *iris, **arguments)
     assert str(error.value) == f"compare_classifiers: {message}"
 
 
-def test_repeated_folds_are_those_of_scikit_learn(iris):
+def test_repeated_folds_match_scikit_learn(iris):
     compare = partial(compare_classifiers, MODELS, *iris, scoring="accuracy")
     repeated = compare(cv=3, n_repeats=2, random_state=4)
     given = compare(cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=4))
@@ -584,18 +584,18 @@ def test_repeated_folds_are_those_of_scikit_learn(iris):
     assert str(other).startswith("2 x 3 folds, ")
 
 
-def test_repeats_deal_groups_out_anew():
-    # Many samples a person, of which no two persons have alike numbers per class: the shuffle of
-    # StratifiedGroupKFold does nothing to these.
+def test_repeats_assign_groups_to_different_folds():
+    # Many samples per person, and no two persons with the same class counts, so that the shuffle of
+    # StratifiedGroupKFold has no effect.
     rng = np.random.default_rng(0)
     y, people = rng.integers(0, 4, 600), rng.integers(0, 30, 600)
     splits, n_repeats = draw_splits(people, y, people, 5, n_repeats=4, random_state=0, owner="test")
     assert n_repeats == 4
     assert len(splits) == 20
-    today = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)
-    for (train, test), (train_today, test_today) in zip(splits, today, strict=False):
-        np.testing.assert_array_equal(train, train_today)
-        np.testing.assert_array_equal(test, test_today)
+    first = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)
+    for (train, test), (train_first, test_first) in zip(splits, first, strict=False):
+        np.testing.assert_array_equal(train, train_first)
+        np.testing.assert_array_equal(test, test_first)
     folds = np.empty((4, 600), dtype=int)
     unevenness = np.zeros(4)
     for number, (train, test) in enumerate(splits):
@@ -604,7 +604,7 @@ def test_repeats_deal_groups_out_anew():
         folds[number // 5, test] = number % 5
         shares = np.bincount(y[test], minlength=4) / np.bincount(y)
         unevenness[number // 5] += ((shares - 1 / 5) ** 2).sum()
-    # Classes are as even as in scikit-learn's folds, which are the first ones.
+    # Classes are as balanced as in the first folds, which are scikit-learn's.
     assert unevenness.max() < 1.5 * unevenness[0]
     together = folds[:, :, np.newaxis] == folds[:, np.newaxis]
     for one in range(4):
@@ -619,14 +619,14 @@ def test_repeats_are_reproducible(iris, groups):
     assert results[0]["f1_macro"].nunique() > 6
 
 
-def test_repeats_that_cannot_differ_are_refused(iris):
+def test_too_many_repeats_raise(iris):
     people = np.arange(150) % 3
-    with pytest.raises(LabelError, match=r"n_repeats=2, but 1 different way\(s\) to make 3 folds"):
+    with pytest.raises(LabelError, match=r"n_repeats=2, but only 1 different split\(s\) into 3 folds"):
         compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
-def test_backend_that_gives_all_results_at_once_will_do(iris):
+def test_backend_without_generator_is_supported(iris):
     alone = compare_classifiers(MODELS, *iris, cv=2)
     with joblib.parallel_config("multiprocessing", n_jobs=2):
         shared = compare_classifiers(MODELS, *iris, cv=2)
@@ -636,7 +636,7 @@ def test_backend_that_gives_all_results_at_once_will_do(iris):
 @pytest.mark.parametrize(
     "scoring", [["f1_macro", "roc_auc_ovr"], {"f1_macro": "f1_macro", "roc_auc_ovr": "roc_auc_ovr"}]
 )
-def test_several_scorers_go_with_nested_searches_and_groups(iris, groups, scoring):
+def test_several_scorers_with_nested_searches_and_groups(iris, groups, scoring):
     search = GridSearchCV(
         make_pipeline(StandardScaler(), KNeighborsClassifier()),
         {"kneighborsclassifier__n_neighbors": [1, 9]},
@@ -670,12 +670,12 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
     ("y", "arguments", "message"),
     [
         (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Give one label a sample."),
-        (["a"] * 12, {}, " needs at least two classes, but y holds one class: a."),
+        (["a"] * 12, {}, " needs at least two classes; y contains a single class: a."),
         (
             ["a"] * 9 + ["pain"] * 3,
             {},
             ": class pain has 3 sample(s), fewer than the 5 folds. Add samples, "
-            "leave the class out, or use a smaller cv of at least 2.",
+            "drop the class, or use a smaller cv of at least 2.",
         ),
         (
             ["a", "b"] * 6,
@@ -685,7 +685,7 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
         (
             ["a", "b"] * 6,
             {"groups": [1, 2] * 6},
-            ": groups holds 2 group(s), fewer than the 5 folds. Use a smaller cv.",
+            ": groups contains 2 group(s), fewer than the 5 folds. Use a smaller cv.",
         ),
         (
             ["a", "b"] * 6,
@@ -693,52 +693,52 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
             ": Input groups contains NaN or None in 6 of 12 places, first in groups[1]. Drop these samples.",
         ),
         (["a", None] * 6, {}, ": Input y contains NaN or None in 6 of 12 places, first in y[1]. Drop these samples."),
-        (["a", "b"] * 6, {"cv": 1}, ": cv=1 folds, expected at least 2."),
+        (["a", "b"] * 6, {"cv": 1}, ": cv=1, expected at least 2 folds."),
         (
             ["a"] * 6 + ["b"] * 6,
             {"groups": [0] * 6 + [1, 1, 2, 2, 3, 3], "cv": 2},
-            ": fold 0 trains without class a. Use a smaller cv, or groups in which each class occurs more often.",
+            ": fold 0 trains without class a. Use a smaller cv, or more groups per class.",
         ),
         (
             ["a", "b"] * 6,
             {"cv": [(range(6), range(6, 12)), (range(12), [])]},
-            ": fold 1 has an empty test set. Use a smaller cv, or groups in which each class occurs more often.",
+            ": fold 1 has an empty test set. Use a smaller cv, or more groups per class.",
         ),
     ],
 )
-def test_labels_that_cannot_be_folded_are_said_with_what_to_do(y, arguments, message):
+def test_invalid_labels_groups_and_folds_raise(y, arguments, message):
     with pytest.raises(LabelError) as error:
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), y, **arguments)
     assert str(error.value) == "compare_classifiers" + message
 
 
-def test_numbers_that_are_no_classes_are_refused():
+def test_continuous_labels_raise():
     with pytest.raises(LabelError, match=r"^compare_classifiers: y holds no class labels \(.+\)\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
 
 
-def test_no_labels_are_refused():
-    with pytest.raises(LabelError, match=r"^compare_classifiers needs at least two classes, but y holds no label\.$"):
+def test_empty_labels_raise():
+    with pytest.raises(LabelError, match=r"^compare_classifiers needs at least two classes; y contains no labels\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, [], [])
 
 
 @pytest.mark.parametrize(
     ("estimators", "message"),
     [
-        ({}, "estimators is empty. Give at least one, as in {'SVM': make_hog_svm()}."),
-        ([], "estimators is empty. Give at least one, as in {'SVM': make_hog_svm()}."),
+        ({}, "estimators is empty. Pass at least one, as in {'SVM': make_hog_svm()}."),
+        ([], "estimators is empty. Pass at least one, as in {'SVM': make_hog_svm()}."),
         ({"svm": SVC}, "'svm' is <class 'sklearn.svm._classes.SVC'>, expected a classifier."),
         ({"scaler": StandardScaler()}, "'scaler' is StandardScaler(), expected a classifier."),
         ({"Bayes": GaussianNB(), "text": "svm"}, "'text' is 'svm', expected a classifier."),
     ],
 )
-def test_what_is_no_classifier_is_refused(iris, estimators, message):
+def test_non_classifiers_raise(iris, estimators, message):
     with pytest.raises(TypeError) as error:
         compare_classifiers(estimators, *iris)
     assert str(error.value) == f"compare_classifiers: {message}"
 
 
-def test_estimators_without_a_name_are_told_apart(iris):
+def test_repeated_estimators_are_numbered(iris):
     search = GridSearchCV(GaussianNB(), {}, cv=2)
     models = (GaussianNB(), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC()), GaussianNB())
     summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy").summary()
@@ -752,7 +752,7 @@ def test_estimators_without_a_name_are_told_apart(iris):
     ]
 
 
-def test_single_estimator_needs_no_list(iris):
+def test_single_estimator_is_accepted(iris):
     result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2, scoring="accuracy")
     assert result.best_ == "LogisticRegression"
 
@@ -770,12 +770,12 @@ def test_calibration_and_threshold_split_by_group(groups, wrap):
     y = np.where(np.random.default_rng(1).random(150) < 0.5, "fear", "pain")
     compare_classifiers([wrap(Spy(), cv=2)], X, y, groups=groups, cv=2, scoring="accuracy")
     n_groups = len(set(groups))
-    # Inner fits see about half of the groups of a training set, which has half of all.
+    # Inner fits see about half of the groups of a training set, which has half of all groups.
     assert min(map(len, seen)) <= n_groups / 4 + 1
 
 
 @pytest.mark.filterwarnings("ignore:Only one class is present")
-def test_fold_without_a_score_is_left_out_of_the_test(iris):
+def test_fold_without_a_score_is_excluded_from_the_test(iris):
     y = np.where(iris[1] == "pain", "pain", "fear")
     people = np.repeat(np.arange(5), 30)
     with pytest.warns(DatasetWarning, match="of 5 folds have no test face of a class, fold 0 none of pain: "):
@@ -783,13 +783,13 @@ def test_fold_without_a_score_is_left_out_of_the_test(iris):
     assert "nan" not in str(result)
 
 
-def test_masks_are_splits_too(iris):
+def test_boolean_masks_are_accepted_as_splits(iris):
     mask = np.arange(150) % 5 < 2
     result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)], scoring="accuracy")
     assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
 
 
-def test_names_are_text_and_told_apart_in_the_order_given():
+def test_estimators_are_named_in_order():
     search = GridSearchCV(make_pipeline(StandardScaler(), SVC()), {})
     models = [SVC(), GaussianNB(), ("SVC", SVC()), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC())]
     named = _name_estimators(models)
@@ -799,7 +799,7 @@ def test_names_are_text_and_told_apart_in_the_order_given():
     assert _name_estimators(search) == {"SVC, tuned": search}
 
 
-def test_labels_and_groups_become_arrays():
+def test_labels_and_groups_are_converted_to_arrays():
     y, groups = ["pain", "fear", "pain"], ["anna", "ben", "anna"]
     labels, persons = _check_labels(np.zeros((3, 2)), y, groups)
     assert labels.tolist() == y

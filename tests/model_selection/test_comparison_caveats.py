@@ -1,4 +1,4 @@
-"""What a comparison warns of: leaks, folds without a class, classes of few faces."""
+"""Warnings of a comparison: leaks, folds without a class, classes with few images."""
 
 import warnings
 
@@ -10,14 +10,14 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, Stra
 
 from sk_emotion import compare_classifiers, find_duplicates
 from sk_emotion.exceptions import DatasetError, DatasetWarning, LabelError
-from sk_emotion.model_selection._comparison_caveats import list_caveats
+from sk_emotion.model_selection._comparison import _list_caveats
 
-# The first half is trained on, the second one tested.
+# Train on the first half, test on the second.
 HALVES = [(np.arange(48), np.arange(48, 96))]
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Guesses, and keeps what each training was shown."""
+    """Guesses, and records the images of each fit."""
 
     trainings: list = []  # noqa: RUF012 - shared by clones
 
@@ -34,10 +34,10 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
 
 @pytest.fixture
-def pictures():
-    """Pictures of noise, of which no two are alike, and labels of two classes in turn."""
+def images():
+    """Return distinct images of noise, and alternating labels of two classes."""
     X = np.random.default_rng(0).integers(20, 256, (96, 16, 16), dtype=np.uint8)
-    # No two thumbnails are alike; the last row tells which picture it is.
+    # The last pixel makes all images distinct.
     X[:, -1, -1] = np.arange(96)
     return X, np.resize(["fear", "pain"], 96)
 
@@ -47,7 +47,7 @@ def compare_quietly(X, y, **options):
 
 
 def compare(X, y, **options):
-    """Compare, and give the one warning's text with the result."""
+    """Return the message of the only warning, and the result."""
     with pytest.warns(DatasetWarning) as record:
         result = compare_quietly(X, y, **options)
     (warning,) = [each for each in record if issubclass(each.category, DatasetWarning)]
@@ -56,14 +56,14 @@ def compare(X, y, **options):
     return message, result
 
 
-def test_nothing_wrong_is_nothing_said(pictures):
-    result = compare_quietly(*pictures, cv=3)
+def test_no_caveats_without_problems(images):
+    result = compare_quietly(*images, cv=3)
     assert result.caveats_ == []
     assert "test face" not in str(result) and 'class="failed"' not in result.to_html()
 
 
-def test_warning_points_at_the_caller(pictures):
-    X, y = pictures
+def test_warning_points_at_the_caller(images):
+    X, y = images
     X[50] = X[7]
     with pytest.warns(DatasetWarning) as record:
         compare_classifiers([Recorder()], X, y, scoring="accuracy", cv=HALVES)
@@ -71,8 +71,8 @@ def test_warning_points_at_the_caller(pictures):
 
 
 @pytest.mark.parametrize("change", [lambda image: image, lambda image: (0.8 * image).astype(np.uint8)])
-def test_image_that_is_tested_after_training_on_its_copy_is_warned_of(pictures, change):
-    X, y = pictures
+def test_copy_in_training_and_test_set_warns(images, change):
+    X, y = images
     X[50], X[52] = change(X[7]), change(X[7])
     message, _ = compare(X, y, cv=HALVES)
     assert "2 of 48 test images have a copy or near copy in the training set" in message
@@ -82,15 +82,15 @@ def test_image_that_is_tested_after_training_on_its_copy_is_warned_of(pictures, 
     )
 
 
-def test_copies_are_counted_once_over_all_folds(pictures):
-    X, y = pictures
+def test_copies_are_counted_once_over_all_folds(images):
+    X, y = images
     X[48:] = X[:48]
     splits = [*HALVES, *HALVES, (np.arange(48, 96), np.arange(48))]
     assert "96 of 96 test images" in compare(X, y, cv=splits)[0]
 
 
-def test_first_copy_is_named_from_the_fold_where_it_is(pictures):
-    X, y = pictures
+def test_first_copy_is_named_from_its_fold(images):
+    X, y = images
     X[95] = X[90]
     rows = np.arange(96)
     splits = [(rows[rows >= 24], rows[:24]), (rows[rows != 95], rows[95:])]
@@ -98,14 +98,14 @@ def test_first_copy_is_named_from_the_fold_where_it_is(pictures):
     assert "as test image 95 has in training image 90" in compare(X, y, cv=splits)[0]
 
 
-def test_copies_in_one_part_of_a_fold_are_no_leak(pictures):
-    X, y = pictures
+def test_copies_within_one_set_are_not_a_leak(images):
+    X, y = images
     X[3], X[60] = X[7], X[61]
     assert compare_quietly(X, y, cv=HALVES).caveats_ == []
 
 
-def test_duplicates_are_groups_by_a_word(pictures):
-    X, y = pictures
+def test_groups_can_be_duplicates(images):
+    X, y = images
     X[50:60] = X[:10]
     message, _ = compare(X, y, cv=3)
     assert message.endswith("Pass groups='duplicates'.")
@@ -117,38 +117,38 @@ def test_duplicates_are_groups_by_a_word(pictures):
         np.testing.assert_array_equal(shown, X[train])
 
 
-def test_splitter_that_splits_duplicates_is_warned_of_once(pictures):
-    X, y = pictures
+def test_splitter_that_separates_duplicates_warns_once(images):
+    X, y = images
     X[50:60] = X[:10]
     message, _ = compare(X, y, groups="duplicates", cv=HALVES)
     assert "10 of 48 test images" in message and "groups='duplicates', and a cv" in message
     assert "are in training and test set at once" not in message
 
 
-def test_splitter_that_splits_persons_is_warned_of(pictures):
+def test_splitter_that_separates_persons_warns(images):
     people = np.array(["anna", "ben", "cleo", "dora", "emil", "fay"])[np.arange(96) // 16]
     splits = [(np.arange(40), np.arange(40, 96))]
-    message, _ = compare(*pictures, groups=people, cv=splits)
+    message, _ = compare(*images, groups=people, cv=splits)
     assert "1 of 4 groups, cleo for one, are in training and test set at once" in message
-    assert message.endswith("Give a cv that keeps groups together, such as StratifiedGroupKFold.")
-    assert compare_quietly(*pictures, groups=people, cv=3).caveats_ == []
+    assert message.endswith("Pass a cv that keeps groups together, such as StratifiedGroupKFold.")
+    assert compare_quietly(*images, groups=people, cv=3).caveats_ == []
 
 
-def test_persons_who_share_a_picture_can_be_joined(pictures):
-    X, y = pictures
-    # Six of twelve persons, so that no fold of three can hold them all.
+def test_persons_who_share_an_image_can_be_merged(images):
+    X, y = images
+    # Six of twelve persons, so that no fold of three can contain them all.
     X[50::8] = X[7]
     people = np.arange(96) // 8
     message, _ = compare(X, y, groups=people, cv=StratifiedGroupKFold(3))
     assert "of 96 test images" in message and "Pass groups=find_duplicates(X, groups=groups), and a cv" in message
     message, _ = compare(X, y, groups=people, cv=3)
     assert message.endswith("Pass groups=find_duplicates(X, groups=groups).")
-    joined = find_duplicates(X, groups=people)
-    assert compare_quietly(X, y, groups=joined, cv=3).caveats_ == []
+    merged = find_duplicates(X, groups=people)
+    assert compare_quietly(X, y, groups=merged, cv=3).caveats_ == []
 
 
-def test_files_are_read_and_a_broken_one_has_no_copy(pictures, tmp_path):
-    X, y = pictures
+def test_files_are_read_and_broken_ones_have_no_copy(images, tmp_path):
+    X, y = images
     paths = [str(tmp_path / f"{number}.png") for number in range(96)]
     for path, image in zip(paths, X, strict=True):
         Image.fromarray(image).save(path)
@@ -159,8 +159,8 @@ def test_files_are_read_and_a_broken_one_has_no_copy(pictures, tmp_path):
     assert "as test image 51 has in training image 7" in compare(paths, y, cv=HALVES)[0]
 
 
-def test_equal_rows_of_an_image_are_copies_and_equal_rows_of_a_table_are_not(pictures):
-    X, y = pictures
+def test_equal_rows_are_copies_of_images_but_not_of_tables(images):
+    X, y = images
     X[50] = X[7]
     rows = X.reshape(96, -1)
     assert "1 of 48 test images" in compare(rows, y, cv=HALVES)[0]
@@ -171,13 +171,13 @@ def test_equal_rows_of_an_image_are_copies_and_equal_rows_of_a_table_are_not(pic
         compare_quietly(table, y, groups="duplicates")
 
 
-def test_another_word_than_duplicates_is_refused(pictures):
+def test_unknown_groups_string_raises(images):
     with pytest.raises(LabelError, match="compare_classifiers: groups='persons', expected one group a sample, 'dupl"):
-        compare_quietly(*pictures, groups="persons")
+        compare_quietly(*images, groups="persons")
 
 
-def test_fold_without_a_class_is_warned_of(pictures):
-    X, _ = pictures
+def test_fold_without_a_class_warns(images):
+    X, _ = images
     people = np.arange(96) // 24
     y = np.where((people == 0) & (np.arange(96) % 2 == 1), "joy", np.resize(["fear", "pain"], 96))
     y[30:50] = "joy"
@@ -188,8 +188,8 @@ def test_fold_without_a_class_is_warned_of(pictures):
 
 
 @pytest.mark.parametrize(("n_pain", "n_caveats"), [(19, 1), (20, 0)])
-def test_class_of_fewer_than_twenty_faces_is_warned_of(pictures, n_pain, n_caveats):
-    X, _ = pictures
+def test_class_with_few_images_warns(images, n_pain, n_caveats):
+    X, _ = images
     y = np.where(np.arange(96) < n_pain, "pain", "fear")
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
@@ -199,20 +199,20 @@ def test_class_of_fewer_than_twenty_faces_is_warned_of(pictures, n_pain, n_cavea
         assert result.caveats_[0].startswith("Fewer than 20 test faces: pain (19). Scores that rest on so few")
 
 
-def test_faces_are_counted_over_all_folds_but_those_never_tested_are_not(pictures):
-    assert compare_quietly(*pictures, cv=StratifiedKFold(8)).caveats_ == []
-    message, _ = compare(*pictures, cv=[(np.arange(60), np.arange(60, 96))])
+def test_only_tested_images_are_counted(images):
+    assert compare_quietly(*images, cv=StratifiedKFold(8)).caveats_ == []
+    message, _ = compare(*images, cv=[(np.arange(60), np.arange(60, 96))])
     assert "Fewer than 20 test faces: fear (18), pain (18)." in message
 
 
-def test_many_small_classes_are_not_all_named(pictures):
-    X, _ = pictures
+def test_many_small_classes_are_abridged(images):
+    X, _ = images
     message, _ = compare(X, np.arange(96) % 8, cv=3)
     assert "Fewer than 20 test faces: 0 (12), 1 (12), 2 (12), 3 (12), 4 (12) and 3 more. " in message
 
 
-def test_text_page_and_notebook_say_it(pictures):
-    X, y = pictures
+def test_caveats_are_in_text_page_and_notebook_view(images):
+    X, y = images
     X[50] = X[7]
     y = np.where(np.isin(np.arange(96), [0, 60]), "<joy>", y)
     _, result = compare(X, y, cv=HALVES)
@@ -239,29 +239,29 @@ KEEP_TOGETHER = ", and a cv that keeps groups together, such as StratifiedGroupK
         (np.arange(96) % 95, HALVES, True, "'duplicates'" + KEEP_TOGETHER),
     ],
 )
-def test_remedy_goes_with_what_was_given(pictures, groups, cv, by_copies, remedy):
-    X, y = pictures
+def test_remedy_depends_on_groups_and_cv(images, groups, cv, by_copies, remedy):
+    X, y = images
     if not by_copies:
         X[95] = X[0]
-    assert list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
+    assert _list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
         "1 of 48 test images have a copy or near copy in the training set, as test image 95 has in training image 0: "
         f"scores are too high. Pass groups={remedy}."
     ]
 
 
-def test_persons_on_both_sides_come_before_copies(pictures):
-    X, y = pictures
+def test_shared_persons_come_before_copies(images):
+    X, y = images
     X[95] = X[0]
     persons = np.arange(96) // 9
-    said = list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
-    assert said[0] == (
+    caveats = _list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
+    assert caveats[0] == (
         "1 of 6 groups, 5 for one, are in training and test set at once: scores are too high for groups that are new. "
-        "Give a cv that keeps groups together, such as StratifiedGroupKFold."
+        "Pass a cv that keeps groups together, such as StratifiedGroupKFold."
     )
-    assert "test image 95" in said[1] and len(said) == 2
+    assert "test image 95" in caveats[1] and len(caveats) == 2
 
 
-def test_only_faces_that_are_tested_count(pictures):
-    X, y = pictures
-    (few,) = list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
+def test_images_tested_twice_are_counted_once(images):
+    X, y = images
+    (few,) = _list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
     assert few.startswith("Fewer than 20 test faces: fear (18), pain (18).")

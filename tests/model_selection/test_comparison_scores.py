@@ -1,4 +1,4 @@
-"""Scores of one classifier in one fold, errors that scoring ended in, and what becomes of both."""
+"""Scores and errors of one classifier in one fold."""
 
 import math
 import traceback
@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
 from sk_emotion.exceptions import TrainingError
-from sk_emotion.model_selection._comparison_folds import _deal_groups
+from sk_emotion.model_selection._comparison_folds import _assign_groups
 from sk_emotion.model_selection._comparison_scores import (
     _N_GUESSES,
     _read_traceback,
@@ -30,7 +30,7 @@ SPLIT = (np.arange(15), np.arange(15, 24))
 
 
 class Fixed(ClassifierMixin, BaseEstimator):
-    """Gives the columns of X as scores, by the method named."""
+    """Returns X as scores from the named method."""
 
     def __init__(self, method, classes):
         self.classes_ = np.array(classes)
@@ -59,7 +59,7 @@ def score(estimator, scoring, error_score=math.nan, groups=None):
         return score_fold("mine", estimator, X, Y, groups, SPLIT, 2, scoring, error_score)
 
 
-def test_area_under_the_curve_is_a_mean_over_the_classes_in_the_fold():
+def test_roc_auc_is_averaged_over_the_classes_in_the_fold():
     scores = np.array([[0.6, 0.3, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3], [0.5, 0.4, 0.1]])
     y = np.array(["a", "b", "a", "b"])
     expected = np.mean([roc_auc_score(y == label, scores[:, column]) for column, label in enumerate("ab")])
@@ -71,7 +71,7 @@ def test_area_under_the_curve_is_a_mean_over_the_classes_in_the_fold():
     assert _score_roc_auc_ovr(Fixed("decision_function", ["a", "b"]), margins, y) == roc_auc_score(y == "b", margins)
 
 
-def test_metrics_are_named_after_the_number_of_classes():
+def test_default_metrics_depend_on_the_number_of_classes():
     assert list(default_scoring(Y)) == ["f1_macro", "accuracy", "roc_auc_ovr"]
     assert list(default_scoring(Y[Y != "joy"])) == ["f1_macro", "accuracy", "roc_auc"]
 
@@ -80,7 +80,7 @@ def test_metrics_are_named_after_the_number_of_classes():
     "scoring", ["accuracy", ["accuracy", "f1_macro"], {"accuracy": "accuracy", "mine": "f1_macro"}]
 )
 @pytest.mark.parametrize("error_score", ["raise", math.nan])
-def test_row_holds_scores_times_and_sizes(scoring, error_score):
+def test_row_contains_scores_times_and_sizes(scoring, error_score):
     row = score(GaussianNB(), scoring, error_score)
     metrics = [scoring] if isinstance(scoring, str) else list(scoring)
     assert list(row) == ["estimator", "fold", "error", *metrics, "fit_time", "score_time", "n_train", "n_test"]
@@ -92,18 +92,18 @@ def test_row_holds_scores_times_and_sizes(scoring, error_score):
     assert 0 < row["fit_time"] < 60 and 0 < row["score_time"] < 60
 
 
-def test_a_function_scores_too():
+def test_scoring_can_be_a_function():
     row = score(GaussianNB(), lambda estimator, X, y: 0.25)
     assert row["score"] == 0.25
     row = score(GaussianNB(), lambda estimator, X, y: {"one": 0.25, "two": 0.5})
     assert (row["one"], row["two"]) == (0.25, 0.5)
 
 
-def test_groups_are_handed_to_whom_asked_for_them():
+def test_groups_are_passed_if_requested():
     people = np.arange(24)
-    for asks, expected in ((True, people[:15]), (False, None)):
+    for requested, expected in ((True, people[:15]), (False, None)):
         with config_context(enable_metadata_routing=True):
-            model = TakesGroups().set_fit_request(groups=asks)
+            model = TakesGroups().set_fit_request(groups=requested)
         TakesGroups.seen.clear()
         assert score(model, "accuracy", groups=people)["error"] == ""
         assert score(GaussianNB(), "accuracy", groups=people)["error"] == ""
@@ -113,7 +113,7 @@ def test_groups_are_handed_to_whom_asked_for_them():
         assert TakesGroups.seen == [None]
 
 
-def test_failed_fold_has_sizes_and_no_score():
+def test_failed_fold_has_sizes_but_no_scores():
     expected = {"estimator": "mine", "fold": 2, "error": "RuntimeError: no convergence", "n_train": 15, "n_test": 9}
     for scoring in ("accuracy", ["accuracy", "f1_macro"]):
         assert score(Failing(), scoring) == expected
@@ -123,7 +123,7 @@ def test_failed_fold_has_sizes_and_no_score():
         assert isinstance(error.value.__cause__, RuntimeError)
 
 
-def test_metric_that_fails_has_the_error_score_and_the_others_their_own():
+def test_only_the_metric_that_fails_has_the_error_score():
     row = score(GaussianNB(), {"accuracy": "accuracy", "ratio": fail}, -1.0)
     assert row["error"] == "ratio: ZeroDivisionError: no scale"
     assert row["ratio"] == -1
@@ -145,7 +145,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("error_score", "expected"), [(0, 0), (math.nan, math.nan)])
-def test_rows_are_parted_into_scores_and_failures(error_score, expected):
+def test_rows_are_split_into_scores_and_failures(error_score, expected):
     scores, failures = gather_scores(ROWS, error_score)
     pd.testing.assert_frame_equal(
         scores,
@@ -169,7 +169,7 @@ def test_rows_are_parted_into_scores_and_failures(error_score, expected):
     assert len(scores) == 1 and failures.empty
 
 
-def test_no_score_at_all_is_an_error_that_says_the_first_reason():
+def test_no_scores_is_an_error_with_the_first_failure():
     with pytest.raises(TrainingError) as error:
         gather_scores(ROWS[:1] * 2, 0)
     assert str(error.value) == ("compare_classifiers: every estimator failed in every fold, first 'a' in fold 0 (E: x)")
@@ -193,7 +193,7 @@ def test_references_are_means_over_folds_and_guesses():
     assert reference.loc["chance", "accuracy"] == pytest.approx(np.mean(guesses))
     majority = np.mean([np.mean(y[test] == "fear") for _, test in splits])
     assert reference.loc["majority class", "accuracy"] == pytest.approx(majority)
-    # A scorer need not work on what guesses.
+    # A custom scorer may not support a DummyClassifier.
     assert score_references(y, splits, lambda estimator, X, y: estimator.theta_[0, 0]).empty
 
 
@@ -213,7 +213,7 @@ def raise_in_a_chain():
         (lambda: (_ for _ in ()).throw(StopIteration), "RuntimeError: generator raised StopIteration"),
     ],
 )
-def test_error_that_a_traceback_ends_in_is_read(function, expected):
+def test_last_error_of_a_traceback_is_found(function, expected):
     try:
         function()
     except Exception:
@@ -222,15 +222,15 @@ def test_error_that_a_traceback_ends_in_is_read(function, expected):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_groups_are_dealt_where_their_classes_lack_most(seed):
+def test_groups_are_assigned_to_the_folds_that_lack_their_classes_most(seed):
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, 14, 300)
-    # A frequent and a rare class, and groups that are all of one class.
+    # A frequent and a rare class, and groups with a single class.
     y = np.where(groups < 4, 0, rng.choice(3, 300, p=[0.6, 0.3, 0.1]))
-    folds = _deal_groups(y, groups, 4, np.random.RandomState(seed))
+    folds = _assign_groups(y, groups, 4, np.random.RandomState(seed))
     counts = np.array([[np.sum((groups == group) & (y == label)) for label in range(3)] for group in range(14)])
     shares = counts / np.bincount(y)
-    # Uneven groups come first, but only roughly so.
+    # Roughly, unbalanced groups come first.
     order = np.argsort(-counts.std(axis=1) * np.random.RandomState(seed).uniform(0.5, 1.5, 14))
     filled, sizes, expected = np.zeros((4, 3)), np.zeros(4), np.empty(14, dtype=int)
     for group in order:

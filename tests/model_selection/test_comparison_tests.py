@@ -1,4 +1,4 @@
-"""Tests of differences where nothing varies, and what is listed of them."""
+"""The corrected t-test of constant differences, and the table of differences."""
 
 import math
 
@@ -10,11 +10,11 @@ from sk_emotion.model_selection._comparison_tests import corrected_t_test, list_
 
 
 @pytest.mark.parametrize(("difference", "expected"), [(0.5, (math.inf, 0)), (-0.5, (-math.inf, 0)), (0, (0, 1))])
-def test_differences_that_do_not_vary_are_certain_unless_there_are_none(difference, expected):
+def test_constant_differences_have_p_zero_or_one(difference, expected):
     assert corrected_t_test(np.full(3, float(difference)), 0.25) == expected
 
 
-def test_differences_are_of_the_best_from_each_other_one_that_has_a_score():
+def test_differences_of_the_best_skip_estimators_without_scores():
     scores = pd.DataFrame(
         {
             "estimator": np.repeat(["low", "best", "failed", "half"], 2),

@@ -1,4 +1,4 @@
-"""What a comparison prints, word by word."""
+"""The text of a comparison."""
 
 import math
 import sys
@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from sk_emotion.model_selection import Comparison
-from sk_emotion.model_selection._progress import collect_folds
+from sk_emotion.model_selection._comparison_scores import collect_folds
 
 
 def make_frame(scores, fit_times, metric="f1_macro"):
-    """One row per estimator and fold; None is a failed fold."""
+    """Return a row per estimator and fold; None is a failed fold."""
     rows = [
         {
             "estimator": name,
@@ -34,7 +34,7 @@ def compare(scores, **options):
     return Comparison(make_frame(scores, fit_times), reference, n_classes=3, **options)
 
 
-def test_everything_is_said_line_by_line():
+def test_text_with_failures_and_caveats():
     scores = {
         "CNN": [0.60, 0.65, 0.63, 0.72, 0.70],
         "SVM": [0.50, 0.60, 0.55, 0.70, 0.65],
@@ -59,7 +59,7 @@ def test_everything_is_said_line_by_line():
         "One thing. Two things.",
         "Another.",
         "",
-        f"new failed in 2 of 5 folds, first in fold 1 ({shown}); it has no mean, and is neither ranked nor tested.",
+        f"new failed in 2 of 5 folds, first in fold 1 ({shown}); it has no mean and is neither ranked nor tested.",
         "",
         "Corrected resampled paired t-test on macro F1 (Nadeau & Bengio 2003):",
         "  CNN over SVM: +0.060, t(4) = 2.90, p = 0.044",
@@ -67,7 +67,7 @@ def test_everything_is_said_line_by_line():
     assert repr(result) == str(result)
 
 
-def test_nothing_is_said_of_what_there_is_not():
+def test_text_without_optional_parts():
     result = Comparison(
         make_frame({"CNN": [0.5]}, {"CNN": 0.5}, metric="my_own"), pd.DataFrame({"my_own": []}), n_classes=2
     )
@@ -81,7 +81,7 @@ def test_nothing_is_said_of_what_there_is_not():
     assert result.failures_.empty and result.tests_.empty and result.parameters_ == {} and result.caveats_ == []
 
 
-def test_repeats_and_small_p_are_said():
+def test_text_of_repeats_and_small_p():
     result = compare({"CNN": [0.80, 0.81, 0.805, 0.80], "SVM": [0.1, 0.12, 0.11, 0.1]}, n_repeats=2)
     assert result.describe_folds().startswith("2 x 2 folds, about 120 training")
     assert result.describe_tests()[1].endswith(", p < 0.001")
@@ -95,26 +95,26 @@ def test_failed_metrics_are_named():
     failures = pd.DataFrame([["b", 0, "E: x"], ["b", 1, "E: y"]], columns=["estimator", "fold", "error"])
     result = Comparison(frame, pd.DataFrame(), n_classes=2, failures=failures)
     assert result.describe_failures() == [
-        "b failed in 2 of 2 folds, first in fold 0 (E: x); it has no mean of accuracy, ROC AUC."
+        "b failed in 2 of 2 folds, first in fold 0 (E: x); it has no mean of accuracy or ROC AUC."
     ]
     assert result.metrics_ == ["f1_macro", "accuracy", "roc_auc"]
     assert result.best_ == "a"
 
 
-def test_folds_that_count_in_spite_of_their_failure_are_said():
+def test_failed_folds_with_an_error_score_are_named():
     failures = pd.DataFrame([["SVM", 1, "E: x"]], columns=["estimator", "fold", "error"])
     result = compare({"CNN": [0.5, 0.6], "SVM": [0.4, 0.0]}, failures=failures)
     assert result.describe_failures() == [
-        "SVM failed in 1 of 2 folds, first in fold 1 (E: x); these folds count with the error_score given."
+        "SVM failed in 1 of 2 folds, first in fold 1 (E: x); these folds count with the given error_score."
     ]
     assert result.summary().loc["SVM", ("f1_macro", "mean")] == pytest.approx(0.2)
 
 
-def test_equal_means_leave_the_first_one_best():
+def test_first_of_equal_means_is_best():
     assert compare({"b": [0.5, 0.6], "a": [0.6, 0.5], "c": [0.4, 0.6]}).best_ == "b"
 
 
-def test_pairs_are_tested_on_the_folds_that_both_have():
+def test_pairs_are_tested_on_their_common_folds():
     nan = math.nan
     frame = make_frame(
         {"first": [0.95, 0.50, 0.52, nan], "second": [nan, 0.60, 0.61, 0.10], "third": [nan, nan, 0.20, 0.15]},
@@ -122,7 +122,7 @@ def test_pairs_are_tested_on_the_folds_that_both_have():
     ).assign(n_test=[10, 20, 30, 80] * 3)
     result = Comparison(frame, pd.DataFrame(), n_classes=2)
     assert result.best_ == "first"
-    # The first and the third share one fold, which is no sample.
+    # The first and the third have one common fold, too few for a test.
     one, other = result.tests_.to_dict("records")
     assert (one["better"], one["other"], one["df"]) == ("second", "first", 1)
     assert one["difference"] == pytest.approx(0.095)
@@ -133,7 +133,7 @@ def test_pairs_are_tested_on_the_folds_that_both_have():
     assert result.describe_tests()[0].endswith(", p Holm-adjusted for the 2 pairs:")
 
 
-def test_estimators_fail_in_the_order_given_and_long_errors_are_cut():
+def test_failures_keep_their_order_and_long_errors_are_shortened():
     errors = [("SVM", 0, "E: " + "x" * 157), ("CNN", 0, "E: " + "x" * 158)]
     failures = pd.DataFrame(errors, columns=["estimator", "fold", "error"])
     first, second = compare({"SVM": [None, 0.4], "CNN": [None, 0.5]}, failures=failures).describe_failures()
@@ -160,7 +160,7 @@ class TestProgress:
         {"estimator": "own", "fold": 1, "error": "", "f1_macro": 0.25, "fit_time": 1.0, "score_time": 1.0},
     ]
 
-    def test_each_estimator_has_a_line_when_its_last_fold_is_done(self, capsys):
+    def test_line_per_estimator_after_its_last_fold(self, capsys):
         rows = collect_folds(iter(self.ROWS), 2, ["CNN", "SVM", "kNN", "own"], verbose=1)
         assert rows == self.ROWS
         captured = capsys.readouterr()
@@ -172,15 +172,15 @@ class TestProgress:
             "[4/4] own: f1_macro 0.250, 2 folds, 4.0 s",
         ]
 
-    def test_single_fold_is_a_line(self, capsys):
+    def test_line_of_a_single_fold(self, capsys):
         collect_folds(iter(self.ROWS[:1]), 1, ["CNN"], verbose=1)
         assert capsys.readouterr().err == "[1/1] CNN: f1_macro 0.500, 1 folds, 1.5 s\n"
 
-    def test_quiet_says_nothing(self, capsys):
+    def test_no_output_without_verbose(self, capsys):
         assert collect_folds(iter(self.ROWS), 2, ["CNN", "SVM", "kNN", "own"], verbose=0) == self.ROWS
         assert capsys.readouterr() == ("", "")
 
-    def test_terminal_shows_how_far_it_is_and_each_line_above(self, capsys, monkeypatch):
+    def test_terminal_shows_a_bar_below_the_lines(self, capsys, monkeypatch):
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
         for name, value in {"TERM": "xterm", "COLUMNS": "120"}.items():
             monkeypatch.setenv(name, value)
@@ -188,7 +188,7 @@ class TestProgress:
         rows = [row | {"estimator": f"[b]{row['estimator']}[/b]"} for row in self.ROWS[:4]]
         assert collect_folds(iter(rows), 2, ["[b]CNN[/b]", "[b]SVM[/b]"], verbose=1) == rows
         shown = capsys.readouterr().err
-        # Names are no markup, and numbers have no colour.
+        # Names are not parsed as markup, and numbers are not colored.
         assert "[1/2] [b]CNN[/b]: f1_macro 0.600, 2 folds, 4.0 s" in shown
         assert "[b]CNN[/b], fold 1 of 2" in shown and "[b]SVM[/b], fold 1 of 2" in shown
         assert "0/4" in shown and "4/4" in shown

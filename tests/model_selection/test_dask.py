@@ -1,4 +1,4 @@
-"""Searches and comparisons on the two worker processes of a Dask cluster."""
+"""Searches and comparisons on a Dask cluster with two worker processes."""
 
 import os
 import re
@@ -29,7 +29,7 @@ TIMES = ["fit_time", "score_time"]
 
 
 def kill_worker(trace):
-    """End the process, as running out of memory does; once only."""
+    """Kill the process once, as if it ran out of memory."""
     if not os.path.exists(trace):
         open(trace, "x").close()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -44,7 +44,7 @@ class KillsItsWorker(Callback):
 
 
 class Bayes(GaussianNB):
-    """Warns on being fitted, or kills the process that fits it."""
+    """Warns in fit, or kills the process."""
 
     def __init__(self, *, trace=None, warning=None):
         super().__init__()
@@ -59,8 +59,8 @@ class Bayes(GaussianNB):
         return super().fit(X, y)
 
 
-class TellsWhereItGoes(list):
-    """A list that leaves the number of each process that it is sent to in a file."""
+class RecordsReceivers(list):
+    """A list that writes the id of each process that receives it to a file."""
 
     def __init__(self, items, path):
         super().__init__(items)
@@ -73,11 +73,11 @@ class TellsWhereItGoes(list):
 def receive(items, path):
     with open(path, "a") as file:
         file.write(f"{os.getpid()}\n")
-    return TellsWhereItGoes(items, path)
+    return RecordsReceivers(items, path)
 
 
 def fail(estimator, X, y):
-    raise RuntimeError("it cannot be had")
+    raise RuntimeError("not available")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def cluster(start_cluster):
 @pytest.fixture
 def client(cluster):
     with Client(cluster, set_as_default=False) as client:
-        # With one alone, after the other was killed, joblib computes here.
+        # With a single worker, after the other was killed, joblib would compute in this process.
         client.wait_for_workers(2, timeout=120)
         yield client
 
@@ -103,7 +103,7 @@ def find_scores(search):
     return {name: values for name, values in search.cv_results_.items() if "_test_score" in name}
 
 
-def test_grid_search_outlives_a_killed_worker_and_finds_what_it_finds_alone(faces, client, cnn, tmp_path):
+def test_grid_search_survives_a_killed_worker(faces, client, cnn, tmp_path):
     # As in docs/guide/cluster.md.
     X, y, _ = faces
     folds = list(StratifiedKFold(3).split(X, y))
@@ -115,23 +115,23 @@ def test_grid_search_outlives_a_killed_worker_and_finds_what_it_finds_alone(face
         shared = find_scores(search.fit(X, y))
     client.amm.start()
     assert os.path.exists(trace)
-    alone = find_scores(search.fit(X, y))
-    assert len(np.unique(alone["mean_test_score"])) > 1
-    np.testing.assert_equal(shared, alone)
+    local = find_scores(search.fit(X, y))
+    assert len(np.unique(local["mean_test_score"])) > 1
+    np.testing.assert_equal(shared, local)
 
 
-def test_halving_finds_what_it_finds_alone(faces, client, cnn):
+def test_halving_search_matches_local_results(faces, client, cnn):
     X, y, _ = faces
     grid = {"learning_rate": [0.01, 0.02, 0.05, 0.1]}
     search = HalvingGridSearchCV(cnn, grid, factor=2, min_resources=20, cv=2, random_state=0)
-    alone = find_scores(search.fit(X, y))
+    local = find_scores(search.fit(X, y))
     with joblib.parallel_config("dask", client=client, scatter=[X, y]):
         shared = find_scores(search.fit(X, y))
     assert search.n_iterations_ == 3
-    np.testing.assert_equal(shared, alone)
+    np.testing.assert_equal(shared, local)
 
 
-def test_comparison_outlives_a_killed_worker(faces, client, tmp_path):
+def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
     X, y, people = faces
     trace = str(tmp_path / "killed")
     classifiers = {"safe": Bayes(), "doomed": Bayes(trace=trace)}
@@ -147,7 +147,7 @@ def test_comparison_outlives_a_killed_worker(faces, client, tmp_path):
         pd.testing.assert_frame_equal(table, expected, check_exact=True)
 
 
-def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path):
+def test_cluster_that_fails_raises(faces, client, tmp_path):
     def set_allowed_failures(number, dask_scheduler):
         dask_scheduler.allowed_failures = number
 
@@ -156,7 +156,7 @@ def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path)
     try:
         with (
             joblib.parallel_config("dask", client=client),
-            pytest.raises(TrainingError, match="The Dask cluster gave up"),
+            pytest.raises(TrainingError, match="The Dask cluster failed"),
         ):
             doomed = Bayes(trace=tmp_path / "killed")
             compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3)
@@ -164,33 +164,33 @@ def test_cluster_that_gives_up_is_an_error_that_says_so(faces, client, tmp_path)
         client.run_on_scheduler(set_allowed_failures, 3)
 
 
-def test_failures_warnings_and_progress_come_back(faces, client, capsys):
+def test_failures_warnings_and_progress_are_returned(faces, client, capsys):
     X, y, people = faces
     scoring = {"own": lambda estimator, X, y: float(np.mean(estimator.predict(X) == y)), "impossible": fail}
     classifiers = {"Bayes": Bayes(warning="variance is small")}
 
     def compare():
-        with pytest.warns() as told:
+        with pytest.warns() as record:
             result = compare_classifiers(
                 classifiers, X.reshape(len(X), -1), y, groups=people, cv=2, scoring=scoring, verbose=1
             )
-        return result, {str(warning.message) for warning in told}
+        return result, {str(warning.message) for warning in record}
 
-    alone, told_alone = compare()
+    local, local_messages = compare()
     capsys.readouterr()
     with joblib.parallel_config("dask", client=client):
-        shared, told = compare()
-    assert told == told_alone
-    assert "variance is small" in told
-    pd.testing.assert_frame_equal(shared.failures_, alone.failures_)
+        shared, messages = compare()
+    assert messages == local_messages
+    assert "variance is small" in messages
+    pd.testing.assert_frame_equal(shared.failures_, local.failures_)
     assert len(shared.failures_) == 2
-    assert shared.caveats_ == alone.caveats_
+    assert shared.caveats_ == local.caveats_
     assert "[1/1] Bayes" in capsys.readouterr().err
 
 
-def test_data_is_sent_once_and_tasks_make_no_tasks(faces, client, tmp_path):
+def test_data_is_sent_once_without_nested_tasks(faces, client, tmp_path):
     X, y, people = faces
-    images = TellsWhereItGoes(X, str(tmp_path / "sent"))
+    images = RecordsReceivers(X, str(tmp_path / "sent"))
     svm = make_hog_svm(image_size=24)
     search = GridSearchCV(make_hog_svm(image_size=24), {"svc__C": [1, 10]}, cv=2)
     before = len(client.run_on_scheduler(name_tasks))
@@ -199,10 +199,10 @@ def test_data_is_sent_once_and_tasks_make_no_tasks(faces, client, tmp_path):
     done = client.run_on_scheduler(name_tasks)[before:]
     names = {name.split("-")[0] for name in done}
     assert "data" in names
-    assert all(re.fullmatch(r"(mixed_)?batch_of_note_warnings_\d+_calls", name) for name in names - {"data"})
+    assert all(re.fullmatch(r"(mixed_)?batch_of_record_warnings_\d+_calls", name) for name in names - {"data"})
     sent = Counter((tmp_path / "sent").read_text().split())
     for worker in client.run(os.getpid).values():
-        # With the task that makes it again, and by itself; not with each of five folds.
+        # Once with the task that recreates it and once by itself, but not with each of five folds.
         assert sent[str(worker)] <= 2
 
 
@@ -226,8 +226,8 @@ def test_threads_of_a_worker_share_the_cores(monkeypatch):
     torch.set_num_threads(1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="what Dask sets is read by glibc")
-def test_memory_of_a_worker_is_not_fetched_anew_for_each_batch(faces, client, cnn):
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc reads the variables that Dask sets")
+def test_workers_reuse_freed_memory(faces, client, cnn):
     def count_page_faults(clf, X, y):
         import resource
 
@@ -238,5 +238,5 @@ def test_memory_of_a_worker_is_not_fetched_anew_for_each_batch(faces, client, cn
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     X, y, _ = faces
-    # 2048 pages each time.
+    # Each tensor has 2048 pages.
     assert client.submit(count_page_faults, cnn, X, y).result() < 20 * 2048

@@ -33,7 +33,7 @@ def iris():
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """Guesses, and keeps the rows and labels of each training."""
+    """Guesses, and records the rows and labels of each fit."""
 
     trainings: list = []  # noqa: RUF012 - shared by clones
 
@@ -52,7 +52,7 @@ def recorder():
     return Recorder()
 
 
-def test_scores_are_macro_f1_on_the_folds_of_a_comparison(iris):
+def test_default_scores_are_macro_f1_on_the_folds_of_a_comparison(iris):
     X, y = iris
     display = LearningCurveDisplay.from_estimator(GaussianNB(), X, y, train_sizes=[60, 120])
     assert display.train_sizes.tolist() == [60, 120]
@@ -64,7 +64,7 @@ def test_scores_are_macro_f1_on_the_folds_of_a_comparison(iris):
     assert isinstance(display, model_selection.LearningCurveDisplay)
 
 
-def test_sets_grow_by_whole_beginnings_with_each_class_by_its_share(iris, recorder):
+def test_training_sets_are_nested_and_stratified(iris, recorder):
     _, y = iris
     rows = np.arange(150)[:, np.newaxis]
     LearningCurveDisplay.from_estimator(recorder, rows, y, train_sizes=SIZES, cv=3)
@@ -78,14 +78,14 @@ def test_sets_grow_by_whole_beginnings_with_each_class_by_its_share(iris, record
             assert set(trainings[position - 1][0]) < set(drawn)
 
 
-def test_order_is_a_choice(iris, recorder):
+def test_shuffle_false_keeps_the_order(iris, recorder):
     _, y = iris
     rows = np.arange(150)[:, np.newaxis]
     LearningCurveDisplay.from_estimator(recorder, rows, y, train_sizes=SIZES, cv=StratifiedKFold(3), shuffle=False)
     assert np.array_equal(recorder.trainings[0][0], np.arange(17, 37))
 
 
-def test_random_state_repeats_folds_and_order(iris):
+def test_random_state_seeds_folds_and_order(iris):
     first, again, other = (
         LearningCurveDisplay.from_estimator(GaussianNB(), *iris, train_sizes=SIZES, random_state=seed).test_scores
         for seed in (3, 3, 4)
@@ -107,13 +107,13 @@ def test_integer_cv_with_groups_keeps_groups_together(iris, recorder):
         assert not set(groups[drawn]) & set(groups[test])
 
 
-def test_duplicates_are_groups_by_a_word(recorder):
+def test_groups_can_be_duplicates(recorder):
     rows = np.column_stack([np.arange(90), np.random.default_rng(0).normal(size=(90, 256))])
     y = np.resize(["fear", "pain"], 90)
     rows[60:] = rows[:30]
     LearningCurveDisplay.from_estimator(recorder, rows, y, groups="duplicates", cv=3, train_sizes=[0.5, 1.0])
     full = recorder.trainings[1::2]
-    # Each picture and its copy are trained on together, or held out together.
+    # Each image and its copy are in the same set.
     assert [np.unique(drawn[drawn < 30], return_counts=True)[1].tolist() for drawn, _ in full] == [[2] * 20] * 3
     with pytest.raises(LabelError, match="LearningCurveDisplay: groups='twins'"):
         LearningCurveDisplay.from_estimator(recorder, rows, y, groups="twins")
@@ -130,7 +130,7 @@ def test_groups_reach_a_nested_search(iris):
     assert not hasattr(search, "best_estimator_")
 
 
-def test_pictures_are_read_once(tmp_path, faces, monkeypatch):
+def test_photos_are_read_once(tmp_path, faces, monkeypatch):
     X, y, _ = faces
     paths = [str(tmp_path / f"{row}.png") for row in range(40)]
     for path, face in zip(paths, X, strict=False):
@@ -146,7 +146,7 @@ def test_pictures_are_read_once(tmp_path, faces, monkeypatch):
     assert not hasattr(pipeline[0], "face_found_")
 
 
-def test_loader_alone_before_a_classifier_is_enough(faces):
+def test_pipeline_of_loader_and_classifier(faces):
     X, y, _ = faces
 
     class Flat(GaussianNB):
@@ -162,7 +162,7 @@ def test_loader_alone_before_a_classifier_is_enough(faces):
     assert display.train_sizes.tolist() == [20, 40]
 
 
-def test_scores_of_other_kinds_are_named(iris):
+def test_axis_is_labeled_with_the_score(iris):
     def name(**options):
         display = LearningCurveDisplay.from_estimator(GaussianNB(), *iris, cv=2, train_sizes=SIZES[:2], **options)
         return display.ax_.get_ylabel()
@@ -174,7 +174,7 @@ def test_scores_of_other_kinds_are_named(iris):
     assert name(score_name="F1") == "F1"
 
 
-def test_curves_are_drawn_where_they_are_told(iris):
+def test_plot_on_given_or_new_axes(iris):
     _, ax = plt.subplots()
     display = LearningCurveDisplay.from_estimator(GaussianNB(), *iris, cv=2, train_sizes=SIZES[:2], ax=ax)
     assert display.ax_ is ax
@@ -198,16 +198,16 @@ def test_curves_are_drawn_where_they_are_told(iris):
             "LearningCurveDisplay: Input groups contains NaN or None in 1 of",
         ),
         ({"cv": 60}, LabelError, "LearningCurveDisplay: class anger has 50 sample"),
-        ({"groups": np.arange(150) % 2}, LabelError, "LearningCurveDisplay: groups holds 2 group"),
+        ({"groups": np.arange(150) % 2}, LabelError, "LearningCurveDisplay: groups contains 2 group"),
         ({"train_sizes": [0.5, 1.5]}, ValueError, "train_sizes"),
     ],
 )
-def test_bad_input_is_named(iris, options, error, message):
+def test_invalid_input_raises(iris, options, error, message):
     with pytest.raises(error, match=message):
         LearningCurveDisplay.from_estimator(clone(GaussianNB()), *iris, **options)
 
 
-def test_labels_that_do_not_match_are_refused(iris):
+def test_label_count_mismatch_raises(iris):
     X, y = iris
     with pytest.raises(LabelError, match="X has 150 samples, but y has 149"):
         LearningCurveDisplay.from_estimator(GaussianNB(), X, y[:-1])
@@ -218,7 +218,7 @@ def draw(iris, estimator=None, **options):
     return LearningCurveDisplay.from_estimator(estimator or GaussianNB(), *iris, **options)
 
 
-def test_drawing_options_reach_the_curves(iris):
+def test_plot_options_are_applied(iris):
     display = draw(
         iris, score_type="test", line_kw={"linewidth": 7}, fill_between_kw={"alpha": 0.5}, scoring="neg_log_loss"
     )
@@ -238,7 +238,7 @@ def test_drawing_options_reach_the_curves(iris):
     assert display.ax_.get_xlabel() == "training images"
 
 
-def test_sizes_are_the_ticks_as_long_as_there_is_room_for_them(iris):
+def test_ticks_are_the_sizes_unless_there_are_too_many(iris):
     def ticks(sizes):
         scores = np.full((len(sizes), 2), 0.5)
         axis = (
@@ -252,7 +252,7 @@ def test_sizes_are_the_ticks_as_long_as_there_is_room_for_them(iris):
     assert ticks(range(110, 1010, 100)) != [str(size) for size in range(110, 1010, 100)]
 
 
-def test_training_options_reach_scikit_learn(iris, monkeypatch):
+def test_options_are_passed_to_scikit_learn(iris, monkeypatch):
     calls = []
     learning_curve = _plot.learning_curve
     monkeypatch.setattr(
@@ -280,7 +280,7 @@ class TakesGroups(GaussianNB):
         return super().fit(X, y)
 
 
-def test_groups_and_parameters_of_fit_go_to_whom_asked_for_them(iris):
+def test_groups_and_fit_params_are_passed_if_requested(iris):
     people = np.arange(150) % 10
     TakesGroups.seen.clear()
     with config_context(enable_metadata_routing=True):
@@ -290,8 +290,8 @@ def test_groups_and_parameters_of_fit_go_to_whom_asked_for_them(iris):
     draw(iris, TakesGroups(), groups=people)
     draw(iris, model, fit_params={})
     sizes = [20, 40] * 2
-    asked = [*((size, "calm") for size in sizes), *((size, None) for size in sizes)]
-    assert TakesGroups.seen == [*asked, *[(None, None)] * 8]
+    requested = [*((size, "calm") for size in sizes), *((size, None) for size in sizes)]
+    assert TakesGroups.seen == [*requested, *[(None, None)] * 8]
 
 
 def test_nested_search_splits_by_group(iris):
@@ -306,7 +306,7 @@ def test_nested_search_splits_by_group(iris):
     X = np.column_stack([iris[0], people])
     draw((X, iris[1]), GridSearchCV(Spy(), {}, cv=2, refit=False, scoring="accuracy", error_score="raise"),
          groups=people, train_sizes=[60, 70], error_score=0, scoring=lambda estimator, X, y: 0.5)  # fmt: skip
-    # Each inner training sees one half of the persons, and its sibling the other.
+    # The two inner fits see disjoint halves of the persons.
     assert len(used) == 8
     assert all(not one & other for one, other in zip(used[::2], used[1::2], strict=True))
 
@@ -321,7 +321,7 @@ def test_smallest_training_set_comes_first(iris):
     assert first == again != other
 
 
-def test_every_beginning_holds_each_class_by_its_share():
+def test_leading_rows_are_stratified():
     labels = np.repeat(["fear", "pain", "joy"], [60, 30, 10])
     train = np.arange(100)[::-1]
     rows = _spread_classes(train, labels, np.random.RandomState(0))
@@ -329,11 +329,11 @@ def test_every_beginning_holds_each_class_by_its_share():
     seen = np.cumsum(labels[rows][:, np.newaxis] == ["fear", "pain", "joy"], axis=0)
     shares = np.arange(1, 101)[:, np.newaxis] * [0.6, 0.3, 0.1]
     assert np.abs(seen - shares).max() <= 1
-    # A class is not in order.
+    # Rows of a class are shuffled.
     assert (np.diff(rows[labels[rows] == "fear"]) < 0).any() and (np.diff(rows[labels[rows] == "fear"]) > 0).any()
 
 
-def test_only_a_loader_at_the_head_of_a_pipeline_reads_beforehand(faces):
+def test_only_a_loader_at_the_head_of_a_pipeline_is_applied_once(faces):
     X = list(faces[0][:3])
     loader = FaceLoader(image_size=24)
     for estimator in (GaussianNB(), make_pipeline(GaussianNB()), GridSearchCV(make_pipeline(loader, GaussianNB()), {})):
@@ -344,7 +344,7 @@ def test_only_a_loader_at_the_head_of_a_pipeline_reads_beforehand(faces):
     assert not hasattr(loader, "face_found_")
 
 
-def test_scores_have_the_name_of_a_comparison_or_leave_it_to_scikit_learn():
+def test_scores_are_named_as_in_a_comparison_or_by_scikit_learn():
     def my_own(estimator, X, y):
         return 0.5
 

@@ -1,4 +1,4 @@
-"""Searches, calibrations and thresholds, told to keep groups together."""
+"""Searches, calibrations and thresholds that keep groups together."""
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sk_emotion.model_selection._nested_groups import keep_groups_together
+from sk_emotion.model_selection._comparison_folds import keep_groups_together
 
 PEOPLE = np.repeat(np.arange(12), 4)
-# Ten persons are trained on, then seven.
+# Train on ten persons, then on seven.
 SPLITS = [(np.arange(40), np.arange(40, 48)), (np.arange(28), np.arange(28, 48))]
 
 
@@ -38,7 +38,7 @@ def prepare(estimator, groups=PEOPLE, splits=SPLITS):
 
 
 @pytest.mark.parametrize(("cv", "n_splits"), [(None, 5), (3, 3), (np.int64(7), 7)])
-def test_number_of_folds_of_a_search_means_folds_of_whole_groups(cv, n_splits):
+def test_integer_cv_of_a_search_becomes_stratified_group_folds(cv, n_splits):
     search = GridSearchCV(GaussianNB(), {}, cv=cv)
     for model, find in [
         (search, lambda model: model),
@@ -48,11 +48,11 @@ def test_number_of_folds_of_a_search_means_folds_of_whole_groups(cv, n_splits):
         assert isinstance(find(prepared).cv, StratifiedGroupKFold)
         assert find(prepared).cv.n_splits == n_splits
         assert prepared is not model
-    # What was given is left as it was.
+    # The original search is unchanged.
     assert search.cv is cv
 
 
-def test_without_groups_nothing_is_changed_in_the_clone():
+def test_clone_is_unchanged_without_groups():
     search = GridSearchCV(TakesGroups(), {}, cv=3)
     prepared = prepare(search, groups=None)
     assert prepared is not search
@@ -62,13 +62,13 @@ def test_without_groups_nothing_is_changed_in_the_clone():
 
 
 @pytest.mark.parametrize("cv", [GroupKFold(2), StratifiedKFold(2), SPLITS])
-def test_splitters_of_the_users_own_stay(cv):
+def test_custom_splitters_are_kept(cv):
     for model in (GridSearchCV(GaussianNB(), {}, cv=cv), CalibratedClassifierCV(GaussianNB(), cv=cv)):
         assert type(prepare(model).cv) is type(cv)
 
 
 @pytest.mark.parametrize("wrap", [CalibratedClassifierCV, TunedThresholdClassifierCV])
-def test_calibration_has_no_more_folds_than_half_of_the_groups_of_the_smallest_training_set(wrap):
+def test_calibration_has_at_most_half_as_many_folds_as_training_groups(wrap):
     def n_splits(cv, splits=SPLITS):
         prepared = prepare(make_pipeline(StandardScaler(), wrap(GaussianNB(), cv=cv)), splits=splits)[-1].cv
         assert isinstance(prepared, StratifiedGroupKFold)
@@ -79,7 +79,7 @@ def test_calibration_has_no_more_folds_than_half_of_the_groups_of_the_smallest_t
     assert n_splits(5, [(np.arange(12), np.arange(12, 48))]) == 2
 
 
-def test_calibration_without_an_ensemble_is_left_alone_and_what_stands_beside_it_is_not():
+def test_calibration_without_an_ensemble_is_unchanged():
     plain = CalibratedClassifierCV(GaussianNB(), cv=3, ensemble=False)
     prepared = prepare(VotingClassifier([("plain", plain), ("search", GridSearchCV(GaussianNB(), {}, cv=3))]))
     plain, search = (estimator for _, estimator in prepared.estimators)
@@ -87,13 +87,13 @@ def test_calibration_without_an_ensemble_is_left_alone_and_what_stands_beside_it
     assert isinstance(search.cv, StratifiedGroupKFold)
 
 
-def test_only_estimators_that_did_not_say_go_without_groups():
+def test_estimators_without_a_request_get_no_groups():
     with config_context(enable_metadata_routing=True):
-        wanting = TakesGroups().set_fit_request(groups=True)
-        prepared = prepare(VotingClassifier([("silent", TakesGroups()), ("wanting", wanting), ("none", GaussianNB())]))
+        asking = TakesGroups().set_fit_request(groups=True)
+        prepared = prepare(VotingClassifier([("silent", TakesGroups()), ("asking", asking), ("none", GaussianNB())]))
         requests = [estimator.get_metadata_routing().fit.requests for _, estimator in prepared.estimators]
     assert [request.get("groups", "unknown") for request in requests] == [False, True, "unknown"]
 
 
-def test_class_among_the_parameters_is_no_estimator():
+def test_class_as_parameter_is_ignored():
     assert prepare(TakesGroups(kind=TakesGroups)).kind is TakesGroups
