@@ -9,7 +9,7 @@ from sklearn import metrics
 from .._reports._axes import literal
 
 # More or longer names than this would overlap below the matrix.
-_MAX_LEVEL_NAMES, _MAX_LEVEL_LETTERS = 3, 14
+_MAX_HORIZONTAL_NAMES, _MAX_HORIZONTAL_LETTERS = 3, 14
 _INCHES_PER_LETTER = 0.12
 _ROTATION = 35
 
@@ -96,15 +96,15 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         if ax is None:
             import matplotlib.pyplot as plt
 
-            side = max(4.0, 1.5 + 0.7 * len(matrix)) + _INCHES_PER_LETTER * max(longest - _MAX_LEVEL_LETTERS, 0)
+            side = max(4.0, 1.5 + 0.7 * len(matrix)) + _INCHES_PER_LETTER * max(longest - _MAX_HORIZONTAL_LETTERS, 0)
             _, ax = plt.subplots(figsize=(side, side), layout="constrained")
-        crowded = len(matrix) > _MAX_LEVEL_NAMES or longest > _MAX_LEVEL_LETTERS
+        crowded = len(matrix) > _MAX_HORIZONTAL_NAMES or longest > _MAX_HORIZONTAL_LETTERS
         rotated = xticks_rotation == "auto" and crowded
-        level = "horizontal" if xticks_rotation == "auto" else xticks_rotation
+        rotation = "horizontal" if xticks_rotation == "auto" else xticks_rotation
         super().plot(
             include_values=False,
             cmap=cmap,
-            xticks_rotation=_ROTATION if rotated else level,
+            xticks_rotation=_ROTATION if rotated else rotation,
             ax=ax,
             colorbar=False,
             im_kw={"vmin": 0, "vmax": 1, **(im_kw or {})},
@@ -113,13 +113,13 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         if rotated:
             for name in ax.get_xticklabels():
                 name.set(ha="right", rotation_mode="anchor")
-        # scikit-learn has colored the counts.
+        # scikit-learn colors by count: color by share instead.
         shares = matrix if _holds_shares(matrix) else _share_rows(matrix)
         self.im_.set_data(shares)
         if include_values:
             self._write_values(matrix, shares, values_format, text_kw or {})
         if colorbar:
-            # As tall as a square matrix.
+            # Same height as a square matrix.
             self.figure_.colorbar(self.im_, ax=ax, fraction=0.046, pad=0.04)
         ax.set(xlabel="predicted", ylabel="true")
         if include_values and shares is not matrix:
@@ -146,14 +146,14 @@ class ConfusionMatrixDisplay(metrics.ConfusionMatrixDisplay):
         im_kw: dict[str, Any] | None = None,
         text_kw: dict[str, Any] | None = None,
     ) -> "ConfusionMatrixDisplay":
-        """Draw the confusions of a classifier.
+        """Plot the confusion matrix of a classifier.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted.
+            Fitted classifier.
         X : array, list or DataFrame of length n_samples
-            Images or paths, whatever the estimator takes.
+            Images or paths, as the estimator expects them.
         y : array-like of shape (n_samples,)
             True labels.
         labels, sample_weight, normalize, display_labels

@@ -89,7 +89,7 @@ class _OneVsRestDisplay(ABC):
         scores = check_scores(y_score, known, len(labels), cls.__name__, pos_label)
         drawn = list(known) if len(known) > 2 else [choose_positive(known, pos_label, cls.__name__)]
         columns = {label: scores[:, column] for column, label in enumerate(known.tolist())}
-        # A class that does not occur has no curve.
+        # Classes without positive or negative samples have no curve.
         curves = {
             label: (labels == label, columns[label])
             for label in np.asarray(drawn).tolist()

@@ -124,12 +124,12 @@ def find_operating_point(
 
 
 def _find_midpoint(thresholds: Any, position: int) -> float:
-    """Return the midpoint to the next lower score; just above the highest score for the first threshold, infinity."""
+    """Return the midpoint to the next lower score; for the infinite first threshold, the float above that score."""
     lower = thresholds[position + 1] if position + 1 < len(thresholds) else thresholds[position]
     if np.isinf(thresholds[position]):
         return float(np.nextafter(lower, np.inf))
     middle = float((thresholds[position] + lower) / 2)
-    # There is no float between adjacent floats.
+    # Adjacent floats have no midpoint.
     return middle if lower < middle else float(thresholds[position])
 
 

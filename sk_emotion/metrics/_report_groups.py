@@ -14,7 +14,7 @@ from ._scoring import mean_known, score_classes
 # Numeric columns with more distinct values are cut into quarters.
 _MOST_NUMBERS = 10
 
-# At most so many values per column are shown, each with at least so many images.
+# Maximum number of values shown per column, and minimum number of images of each.
 _MOST_VALUES, _LEAST_IMAGES = 20, 5
 
 GROUPS = "group"

@@ -78,7 +78,7 @@ def _average(scores: pd.Series, support: pd.Series) -> float:
 def compute_curves(
     y_true: NDArray[Any], y_score: NDArray[np.float64], per_class: pd.DataFrame, pos_label: Any
 ) -> tuple[list[Curve], list[Curve]]:
-    """Compute the ROC and precision-recall curves of each class, or of the positive one of two.
+    """Compute the ROC and precision-recall curves of each class, or of the positive class of a binary problem.
 
     Classes without positive or without negative samples are skipped.
     """
