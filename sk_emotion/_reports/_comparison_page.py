@@ -1,7 +1,5 @@
 """The comparison of classifiers as one self-contained page."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from ..utils._text import number
@@ -9,7 +7,18 @@ from ._charts import Scale
 from ._comparison_plot import spread
 from ._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
 from ._environment import render_environment, render_parameters
-from ._shell import Html, Section, escape, escape_lines, figure, notes, render_fragment, render_page, table
+from ._shell import (
+    Html,
+    Section,
+    escape,
+    escape_lines,
+    figure,
+    notes,
+    render_caveats,
+    render_fragment,
+    render_page,
+    table,
+)
 
 _HEIGHT = 40
 
@@ -20,9 +29,9 @@ def render_comparison(summary: ComparisonSummary) -> str:
         Section(
             "Summary",
             _render_summary(summary)
-            + _render_lines(summary.caveats)
+            + render_caveats(summary.caveats)
             + _render_plot(summary)
-            + _render_lines(summary.failure_lines),
+            + render_caveats(summary.failure_lines),
         ),
         Section("Differences", _render_differences(summary)),
         Section("Times", _render_times(summary)),
@@ -39,8 +48,8 @@ def render_overview(summary: ComparisonSummary) -> str:
     return render_fragment(
         f"<p>{escape(summary.folds)}</p>",
         _render_summary(summary),
-        _render_lines(summary.caveats),
-        _render_lines(summary.failure_lines),
+        render_caveats(summary.caveats),
+        render_caveats(summary.failure_lines),
         _render_plot(summary),
         notes(*summary.test_lines),
     )
@@ -176,11 +185,6 @@ def _render_folds(summary: ComparisonSummary) -> Html:
     ]
     header = [title_of(column) for column in frame.columns]
     return figure(table("Scores of every fold", header, rows), "All scores from which the means were computed.")
-
-
-def _render_lines(lines: Sequence[str]) -> str:
-    """Render caveats or failures as paragraphs that stand out."""
-    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in lines)
 
 
 def _render_errors(summary: ComparisonSummary) -> str:

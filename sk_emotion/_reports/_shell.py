@@ -104,9 +104,9 @@ def notes(*lines: str) -> Html:
     return Html("".join(f'<p class="note">{_text(line)}</p>' for line in lines if line))
 
 
-def render_caveats(caveats: Iterable[str]) -> str:
-    """Render each caveat as a highlighted paragraph."""
-    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in caveats)
+def render_caveats(lines: Iterable[str]) -> str:
+    """Render caveats or failures as highlighted paragraphs."""
+    return "".join(f'<p class="failed">{escape(line)}</p>\n' for line in lines)
 
 
 def _cell(cell: str) -> str:

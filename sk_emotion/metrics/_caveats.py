@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from .._reports import render_caveats as render_caveats
 from ..exceptions import LabelError
 from ..leakage._overlap import find_shared, number_copies
 from ..utils._labels import check_labels
@@ -59,8 +58,8 @@ def describe_copies(copies: NDArray[Any], splits: Sequence[Split], remedy: str, 
     twin = train[np.flatnonzero(copies[train] == copies[rows[0]])[0]]
     return [
         f"{n_shared} of {_count_distinct([test for _, test in splits])} test images have a copy or near copy in the "
-        f"training set, as test image {rows[0] - first_test} has in training image {twin}: scores are too high. "
-        f"{remedy}"
+        f"training set (test image {rows[0] - first_test} matches training image {twin}, for example), so scores are "
+        f"too high. {remedy}"
     ]
 
 
@@ -71,8 +70,8 @@ def describe_groups(groups: NDArray[Any], splits: Sequence[Split], remedy: str) 
         return []
     n_groups = _count_distinct([groups[test] for _, test in splits])
     return [
-        f"{len(shared)} of {n_groups} groups, {shared[0]!s} for one, are in training and test set at once: scores are "
-        f"too high for groups that are new. {remedy}"
+        f"{len(shared)} of {n_groups} groups ({shared[0]!s}, for example) are in both the training and the test set, "
+        f"so scores are too high for new groups. {remedy}"
     ]
 
 
@@ -83,7 +82,7 @@ def describe_few(labels: NDArray[Any], classes: NDArray[Any]) -> list[str]:
     if not few:
         return []
     names = abridge(few, _NAMED)
-    return [f"Fewer than {_FEW} test faces: {names}. Scores that rest on so few may be far off by chance."]
+    return [f"Fewer than {_FEW} test faces: {names}. Scores based on so few faces are unreliable."]
 
 
 def describe_absent(absent: NDArray[Any]) -> list[str]:
@@ -92,8 +91,8 @@ def describe_absent(absent: NDArray[Any]) -> list[str]:
         return []
     names = abridge([str(name) for name in absent], _NAMED)
     return [
-        f"No test face of {names}: macro F1 counts such a class as 0 where it is "
-        "predicted, and the other means over classes leave it out."
+        f"No test face of {names}: macro F1 counts a missing class as 0 if it is predicted; other averages over "
+        "classes exclude it."
     ]
 
 
@@ -105,9 +104,9 @@ def describe_absent_in_folds(y: NDArray[Any], splits: Sequence[Split]) -> list[s
         return []
     first = abridge([str(name) for name in absent[lacking[0]]], _NAMED)
     return [
-        f"{len(lacking)} of {len(splits)} folds have no test face of a class, fold {lacking[0]} none of {first}: "
-        "there, macro F1 counts such a class as 0 where it is predicted, and the default ROC AUC leaves it out. A "
-        "smaller cv has fewer such folds."
+        f"{len(lacking)} of {len(splits)} folds have no test face of a class (fold {lacking[0]} lacks {first}): "
+        "macro F1 counts a missing class as 0 if it is predicted, and the default ROC AUC excludes it. Reduce cv to "
+        "avoid such folds."
     ]
 
 

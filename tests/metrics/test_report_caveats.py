@@ -55,7 +55,7 @@ def test_copies_of_training_images_are_warned_of(evaluated, tmp_path):
     X[7], X[9] = np.clip(1.2 * X_train[30] + 3, 0, 255), X_train[31]
     message, _ = evaluate(model, X, y, X_train=X_train)
     assert "2 of 40 test images have a copy or near copy in the training set" in message
-    assert "as test image 7 has in training image 30: scores are too high." in message
+    assert "(test image 7 matches training image 30, for example), so scores are too high." in message
     assert message.endswith("Split by groups='duplicates', as in train_val_test_split.")
     paths = [tmp_path / f"{number}.png" for number in range(40)]
     for path, image in zip(paths, X_train, strict=True):
@@ -72,7 +72,7 @@ def test_copies_within_the_test_set_are_not_leakage(evaluated):
 def test_shared_groups_are_warned_of(evaluated):
     model, _, X, y = evaluated
     message, _ = evaluate(model, X, y, groups=np.arange(40) // 8, groups_train=["x", 4, 9, 3])
-    assert "2 of 5 groups, 3 for one, are in training and test set at once: scores are too high" in message
+    assert "2 of 5 groups (3, for example) are in both the training and the test set, so scores are too high" in message
     assert message.endswith("Split by groups, as train_val_test_split(X, y, groups=...) does.")
 
 
@@ -103,7 +103,7 @@ def test_small_class_is_warned_of(evaluated, n_pain, few):
     y = np.where(np.arange(40) < n_pain, "pain", "fear")
     if few:
         _, report = evaluate(model, X, y)
-        assert report.caveats_[0].startswith(f"Fewer than 20 test faces: {few}. Scores that rest on so few")
+        assert report.caveats_[0].startswith(f"Fewer than 20 test faces: {few}. Scores based on so few")
     else:
         report = EmotionReport.from_estimator(model, X, y, n_resamples=0)
     assert len(report.caveats_) == bool(few)
@@ -138,4 +138,4 @@ def test_text_page_and_notebook_show_caveats(evaluated):
     assert max(map(len, str(report).splitlines())) <= 100
     for page in (report.to_html(), report._repr_html_()):
         assert page.count('class="failed"') == 2
-        assert "test image 7 has in training image 30" in page and "pain (19)" in page
+        assert "test image 7 matches training image 30" in page and "pain (19)" in page

@@ -76,7 +76,7 @@ def test_copy_in_training_and_test_set_warns(images, change):
     X[50], X[52] = change(X[7]), change(X[7])
     message, _ = compare(X, y, cv=HALVES)
     assert "2 of 48 test images have a copy or near copy in the training set" in message
-    assert "as test image 50 has in training image 7: " in message
+    assert "(test image 50 matches training image 7, for example), " in message
     assert message.endswith(
         "Pass groups='duplicates', and a cv that keeps groups together, such as StratifiedGroupKFold."
     )
@@ -95,7 +95,7 @@ def test_first_copy_is_named_from_its_fold(images):
     rows = np.arange(96)
     splits = [(rows[rows >= 24], rows[:24]), (rows[rows != 95], rows[95:])]
     assert "1 of 25 test images" in compare(X, y, cv=splits)[0]
-    assert "as test image 95 has in training image 90" in compare(X, y, cv=splits)[0]
+    assert "test image 95 matches training image 90" in compare(X, y, cv=splits)[0]
 
 
 def test_copies_within_one_set_are_not_a_leak(images):
@@ -122,14 +122,14 @@ def test_splitter_that_separates_duplicates_warns_once(images):
     X[50:60] = X[:10]
     message, _ = compare(X, y, groups="duplicates", cv=HALVES)
     assert "10 of 48 test images" in message and "groups='duplicates', and a cv" in message
-    assert "are in training and test set at once" not in message
+    assert "are in both the training and the test set" not in message
 
 
 def test_splitter_that_separates_persons_warns(images):
     people = np.array(["anna", "ben", "cleo", "dora", "emil", "fay"])[np.arange(96) // 16]
     splits = [(np.arange(40), np.arange(40, 96))]
     message, _ = compare(*images, groups=people, cv=splits)
-    assert "1 of 4 groups, cleo for one, are in training and test set at once" in message
+    assert "1 of 4 groups (cleo, for example) are in both the training and the test set" in message
     assert message.endswith("Pass a cv that keeps groups together, such as StratifiedGroupKFold.")
     assert compare_quietly(*images, groups=people, cv=3).caveats_ == []
 
@@ -156,7 +156,7 @@ def test_files_are_read_and_broken_ones_have_no_copy(images, tmp_path):
         (tmp_path / f"{number}.png").write_bytes(b"broken")
     assert compare_quietly(paths, y, cv=HALVES).caveats_ == []
     Image.fromarray(X[7]).save(paths[51], quality=50)
-    assert "as test image 51 has in training image 7" in compare(paths, y, cv=HALVES)[0]
+    assert "test image 51 matches training image 7" in compare(paths, y, cv=HALVES)[0]
 
 
 def test_equal_rows_are_copies_of_images_but_not_of_tables(images):
@@ -182,7 +182,7 @@ def test_fold_without_a_class_warns(images):
     y = np.where((people == 0) & (np.arange(96) % 2 == 1), "joy", np.resize(["fear", "pain"], 96))
     y[30:50] = "joy"
     message, result = compare(X, y, groups=people, cv=LeaveOneGroupOut(), scoring=None)
-    assert "2 of 4 folds have no test face of a class, fold 0 none of pain: there, macro F1" in message
+    assert "2 of 4 folds have no test face of a class (fold 0 lacks pain): macro F1" in message
     assert len(result.caveats_) == 1
     assert result.scores_["roc_auc_ovr"].notna().all()
 
@@ -196,7 +196,7 @@ def test_class_with_few_images_warns(images, n_pain, n_caveats):
         result = compare_quietly(X, y, cv=3)
     assert len(record) == len(result.caveats_) == n_caveats
     if n_caveats:
-        assert result.caveats_[0].startswith("Fewer than 20 test faces: pain (19). Scores that rest on so few")
+        assert result.caveats_[0].startswith("Fewer than 20 test faces: pain (19). Scores based on so few")
 
 
 def test_only_tested_images_are_counted(images):
@@ -244,8 +244,8 @@ def test_remedy_depends_on_groups_and_cv(images, groups, cv, by_copies, remedy):
     if not by_copies:
         X[95] = X[0]
     assert _list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
-        "1 of 48 test images have a copy or near copy in the training set, as test image 95 has in training image 0: "
-        f"scores are too high. Pass groups={remedy}."
+        "1 of 48 test images have a copy or near copy in the training set (test image 95 matches training image 0, "
+        f"for example), so scores are too high. Pass groups={remedy}."
     ]
 
 
@@ -255,8 +255,8 @@ def test_shared_persons_come_before_copies(images):
     persons = np.arange(96) // 9
     caveats = _list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
     assert caveats[0] == (
-        "1 of 6 groups, 5 for one, are in training and test set at once: scores are too high for groups that are new. "
-        "Pass a cv that keeps groups together, such as StratifiedGroupKFold."
+        "1 of 6 groups (5, for example) are in both the training and the test set, so scores are too high for new "
+        "groups. Pass a cv that keeps groups together, such as StratifiedGroupKFold."
     )
     assert "test image 95" in caveats[1] and len(caveats) == 2
 
