@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def as_tensor(images: NDArray[Any]) -> torch.Tensor:
     """Return a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
     images = np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32, copy=False))
-    if images.flags.writeable:
+    if images.flags["W"]:
         tensor = torch.from_numpy(images)
     else:
         with warnings.catch_warnings():

@@ -50,15 +50,15 @@ def describe_images(
 def _find_gradients(pixels: Any) -> tuple[Any, Any]:
     """Compute the vertical and horizontal gradients of each pixel, in the channel where they are strongest."""
     xp = _namespace(pixels)
-    longest = _subtract_neighbours(pixels[0])
+    longest = _subtract_neighbors(pixels[0])
     for channel in pixels[1:]:
-        gradients = _subtract_neighbours(channel)
+        gradients = _subtract_neighbors(channel)
         longer = _is_longer(gradients, longest)
         longest = xp.where(longer, gradients[0], longest[0]), xp.where(longer, gradients[1], longest[1])
     return longest
 
 
-def _subtract_neighbours(pixels: Any) -> tuple[Any, Any]:
+def _subtract_neighbors(pixels: Any) -> tuple[Any, Any]:
     xp = _namespace(pixels)
     down, across = xp.zeros_like(pixels), xp.zeros_like(pixels)
     xp.subtract(pixels[2:], pixels[:-2], out=down[1:-1])
