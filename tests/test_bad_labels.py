@@ -184,7 +184,7 @@ SCORED = {
 def test_synonyms_of_classes_are_reported_by_score(fitted, baseline, kind, word, form):
     classifier = SCORED[kind](fitted, baseline)
     y = np.where(Y == "fear", word, Y).tolist()
-    with pytest.warns(DatasetWarning, match=rf"normalize_emotion writes '{word}' as 'fear': pass \[normalize"):
+    with pytest.warns(DatasetWarning, match=rf"normalize_emotion returns '{word}' as 'fear': pass \[normalize"):
         score = classifier.score(X, form(y))
     assert score == pytest.approx(np.mean(classifier.predict(X) == y))
 
@@ -221,9 +221,9 @@ def test_score_in_a_search_is_quiet(recwarn):
 
 def test_report_and_validation_explain_synonyms(fitted):
     y = np.where(Y == "fear", "afraid", Y)
-    with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
+    with pytest.raises(LabelError, match="normalize_emotion returns 'afraid' as 'fear'"):
         EmotionReport.from_estimator(fitted, X, y, n_resamples=0)
-    with pytest.raises(LabelError, match="normalize_emotion writes 'afraid' as 'fear'"):
+    with pytest.raises(LabelError, match="normalize_emotion returns 'afraid' as 'fear'"):
         make_classifier().fit(X, Y, X_val=X, y_val=y)
 
 

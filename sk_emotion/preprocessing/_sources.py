@@ -158,7 +158,7 @@ def show_missing(path: str | os.PathLike[Any]) -> str:
     text = os.fsdecode(path)
     # Unlike the path of a photo, that of a folder has no suffix.
     is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
-    hint = ", a URL: download the file first" if _URL.match(text.lower()) else ""
+    hint = ", a URL: download it first" if _URL.match(text.lower()) else ""
     return quote_name(path, in_full=is_name) + hint
 
 
@@ -170,7 +170,7 @@ def explain_text(text: str) -> str | None:
     if beginning.startswith("file:"):
         return "is a file URL, expected a path: pass urllib.request.url2pathname(urllib.parse.urlsplit(url).path)"
     if _URL.match(beginning):
-        return "is a URL, expected a path or bytes: download the file first"
+        return "is a URL, expected a path or bytes: download it first"
     if _is_base64(text):
         return "is an image in base64, expected a path or bytes: pass base64.b64decode(text)"
     return None

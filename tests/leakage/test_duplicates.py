@@ -137,7 +137,7 @@ def test_unreadable_images_are_named(tmp_path):
 
 @pytest.mark.parametrize("images", ["a.jpg", b"bytes", 5, np.zeros((4, 9)), np.zeros(())])
 def test_other_collections_raise(images):
-    with pytest.raises(DatasetError, match="expected many pictures"):
+    with pytest.raises(DatasetError, match="expected several images"):
         find_duplicates(images)
 
 

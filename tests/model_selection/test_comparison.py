@@ -713,7 +713,7 @@ def test_invalid_labels_groups_and_folds_raise(y, arguments, message):
 
 
 def test_continuous_labels_raise():
-    with pytest.raises(LabelError, match=r"^compare_classifiers: y does not contain class labels \(.+\)\.$"):
+    with pytest.raises(LabelError, match=r"^compare_classifiers: y contains no class labels \(.+\)\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
 
 

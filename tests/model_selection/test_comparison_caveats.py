@@ -167,7 +167,7 @@ def test_equal_rows_are_copies_of_images_but_not_of_tables(images):
     assert compare_quietly(rows, y, groups="duplicates", cv=3).caveats_ == []
     table = rows[:, :255]
     assert compare_quietly(table, y, cv=HALVES).caveats_ == []
-    with pytest.raises(DatasetError, match="expected many pictures"):
+    with pytest.raises(DatasetError, match="expected several images"):
         compare_quietly(table, y, groups="duplicates")
 
 
