@@ -53,7 +53,7 @@ def check_classes(y: Any, owner: str) -> None:
     try:
         check_classification_targets(y)
     except (TypeError, ValueError) as error:
-        raise LabelError(f"{owner}: y does not contain class labels ({error}).") from error
+        raise LabelError(f"{owner}: y contains no class labels ({error}).") from error
 
 
 def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:

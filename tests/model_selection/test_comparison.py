@@ -713,7 +713,7 @@ def test_labels_that_cannot_be_folded_are_said_with_what_to_do(y, arguments, mes
 
 
 def test_numbers_that_are_no_classes_are_refused():
-    with pytest.raises(LabelError, match=r"^compare_classifiers: y does not contain class labels \(.+\)\.$"):
+    with pytest.raises(LabelError, match=r"^compare_classifiers: y contains no class labels \(.+\)\.$"):
         compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
 
 

@@ -230,7 +230,7 @@ def test_missing_label_is_named_by_fit_too(value):
 
 def test_labels_of_no_class_are_named_by_fit_too():
     for method in (AugmentationOverSampler().fit, AugmentationOverSampler().fit_resample):
-        with pytest.raises(LabelError, match=r"y does not contain class labels \(Unknown label type"):
+        with pytest.raises(LabelError, match=r"y contains no class labels \(Unknown label type"):
             method(X, np.linspace(0, 1, 18))
 
 
