@@ -100,7 +100,7 @@ def find_duplicates(
 
     Examples
     --------
-    >>> from sk_emotion.datasets import find_duplicates, make_faces
+    >>> from sk_emotion import find_duplicates, make_faces
     >>> X, _, _ = make_faces(3, random_state=0)
     >>> darker = (0.8 * X[0]).astype("uint8")
     >>> find_duplicates([X[0], X[1], darker, X[2]])
