@@ -514,7 +514,7 @@ def test_image_too_small_for_the_network_is_an_error(faces):
 
 def test_images_unlike_those_of_fit_are_an_error(fitted, faces):
     X, _, _ = faces
-    with pytest.raises(ImageArrayError, match=r"12x12 grey images, but was fitted on 24x24 grey"):
+    with pytest.raises(ImageArrayError, match=r"12x12 gray images, but was fitted on 24x24 gray"):
         fitted.predict(X[:, :12, :12])
     with pytest.raises(ImageArrayError, match="without the batch axis"):
         fitted.predict(X[0])

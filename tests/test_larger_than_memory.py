@@ -211,7 +211,7 @@ def test_images_on_disk_are_validated(faces, store, kind):
 
 def test_shape_on_disk_is_validated(faces, store):
     classifier = make_classifier().fit(faces[0], faces[1])
-    with pytest.raises(ImageArrayError, match="16x16 grey images, but was fitted on 24x24"):
+    with pytest.raises(ImageArrayError, match="16x16 gray images, but was fitted on 24x24"):
         classifier.predict(store(draw_images()))
     with pytest.raises(ImageArrayError, match="Move the channels last"):
         classifier.predict(store(np.zeros((4, 3, 24, 24), np.uint8)))

@@ -215,7 +215,7 @@ def _refuse_one_frame(X: Any, loader: Any, model: Any) -> None:
 
 def name_source(source: Any, index: int) -> str:
     """Return the name of an image: its path, or else its position."""
-    return show_path(source) if isinstance(source, str | os.PathLike) else f"image {index}"
+    return show_path(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
 
 
 def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -202,7 +202,7 @@ def _is_deep(image: Image.Image) -> bool:
 def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
     with open_picture(data, max_pixels) as image:
         size = find_decoded_size(image, data)
-        check_pixels(size, max_pixels, "coded pixels")
+        check_pixels(size, max_pixels, "pixels as coded")
         n_pixels = size[0] * size[1]
         drafted = image.draft("L" if gray else None, (min_side, min_side) if min_side else None)
         check_cost(image, data, size, max_pixels, min_side)

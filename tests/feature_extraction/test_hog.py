@@ -250,7 +250,7 @@ def test_images_unlike_those_of_fit_are_an_error():
     X = make_images(2, 24, 24)
     with pytest.raises(NotFittedError):
         HOGTransformer().transform(X)
-    with pytest.raises(ImageArrayError, match="16x16 grey images, but was fitted on 24x24"):
+    with pytest.raises(ImageArrayError, match="16x16 gray images, but was fitted on 24x24"):
         HOGTransformer().fit(X).transform(X[:, :16, :16])
     with pytest.raises(ImageArrayError, match="range of the training images"):
         HOGTransformer().fit(X / 255).transform(X)

@@ -50,7 +50,7 @@ def test_images_below_min_confidence_get_no_label(faces, model):
     assert 0 < doubtful.sum() < len(X)
     assert table["label"].isna().tolist() == doubtful.tolist()
     assert (table.loc[doubtful, "rejected"] == "not confident").all()
-    assert table["picture"][0] == "image 0"
+    assert table["picture"][0] == "picture 0"
 
 
 def test_images_without_a_face_get_no_label_if_require_face(faces):
