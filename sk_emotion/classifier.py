@@ -321,7 +321,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
         ImageArrayError
             If X does not contain images, or the validation images differ in size, channels or range.
         LabelError
-            If y contains a single class, or labels do not match the images.
+            If y contains only one class, or labels do not match the images.
         ImageSizeError
             If the network cannot process images of this size.
         TrainingError
@@ -349,7 +349,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):
             self.classes_ = np.unique(labels)
             if len(self.classes_) < 2:
                 raise LabelError(
-                    f"EmotionClassifier needs at least two classes; y contains a single class: {self.classes_[0]!s}."
+                    f"EmotionClassifier needs at least two classes; y contains only one class: {self.classes_[0]!s}."
                 )
         if warm_start:
             check_same_network(self, "Set warm_start=False to train a new network")

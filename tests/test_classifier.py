@@ -488,7 +488,7 @@ def test_tiny_images_are_not_augmented_and_train_in_fp32():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"y": ["pain"] * 80}, LabelError, "at least two classes; y contains a single class: pain"),
+        ({"y": ["pain"] * 80}, LabelError, "at least two classes; y contains only one class: pain"),
         ({"y": ["pain"] * 79}, LabelError, "80 images, but y has 79 labels"),
         ({"X": np.full((80, 24, 24), np.nan)}, ValueError, "NaN"),
         ({"X": np.zeros((24, 24, 3))}, SkEmotionError, "one RGB image without the batch axis"),
@@ -563,7 +563,7 @@ def test_missing_cuda_is_an_error(faces):
     ("settings", "error", "message"),
     [
         ({"device": "gpu"}, ValueError, r'device=\'gpu\' is not a PyTorch device\. Pass "auto"'),
-        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an object: network=VGG\(\)"),
+        ({"network": networks.VGG}, TypeError, r"network is the class VGG\. Pass an instance: network=VGG\(\)"),
     ],
 )
 def test_error_of_a_common_mistake_says_what_to_pass(faces, settings, error, message):

@@ -95,7 +95,7 @@ def compare_classifiers(
     Raises
     ------
     LabelError
-        If X, y and groups differ in length, y contains a single class, there are too few samples of a class or too
+        If X, y and groups differ in length, y contains only one class, there are too few samples of a class or too
         few groups for the folds or their repeats, or a training set lacks a class.
     TrainingError
         If every estimator fails in every fold or, with ``error_score="raise"``, if any estimator fails.
@@ -227,7 +227,7 @@ def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[An
     check_classes(labels, "compare_classifiers")
     classes = np.unique(labels)
     if len(classes) < 2:
-        found = f"a single class: {classes[0]!s}" if len(classes) else "no labels"
+        found = f"only one class: {classes[0]!s}" if len(classes) else "no labels"
         raise LabelError(f"compare_classifiers needs at least two classes; y contains {found}.")
     return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
 

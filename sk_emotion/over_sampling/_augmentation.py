@@ -141,7 +141,7 @@ class AugmentationOverSampler(BaseOverSampler):
         check_one_label_each("AugmentationOverSampler", X, len(images), y)
         if len(np.unique(y)) < 2:
             raise LabelError(
-                f"AugmentationOverSampler needs at least two classes; y contains a single class: {y[0]!s}. Add images "
+                f"AugmentationOverSampler needs at least two classes; y contains only one class: {y[0]!s}. Add images "
                 "of another class."
             )
         # Resampled images have the axes of X: flattened rows or images.

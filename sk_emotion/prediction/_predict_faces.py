@@ -51,7 +51,7 @@ def predict_faces(
     DataFrame
         One row per image:
 
-        - ``picture``: str, its path, or ``"picture 0"`` and so on; at most 60 characters of a string that is not a path;
+        - ``picture``: str, its path, or ``"picture 0"``, etc.; at most 60 characters of a string that is not a path;
         - ``label``: the predicted label, or None if it is rejected;
         - ``confidence``: float, the probability of the predicted label; NaN without ``predict_proba``, or if the image
           cannot be read. For a model with a tuned threshold

@@ -406,7 +406,7 @@ def test_validation_on_one_person_warns(tmp_path, photos, capsys, run):
     assert run(*command, "--groups", "person") == 0
     captured = capsys.readouterr()
     assert "all validation images belong to one group" in captured.err
-    assert "of one group, which gives no intervals" in captured.out
+    assert "of one group (no confidence intervals)" in captured.out
 
 
 def test_photo_with_two_labels_warns(tmp_path, photos, capsys, run):

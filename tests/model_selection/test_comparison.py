@@ -670,7 +670,7 @@ def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
     ("y", "arguments", "message"),
     [
         (["a", "b"] * 5, {}, ": X has 12 samples, but y has 10 labels. Pass one label per sample."),
-        (["a"] * 12, {}, " needs at least two classes; y contains a single class: a."),
+        (["a"] * 12, {}, " needs at least two classes; y contains only one class: a."),
         (
             ["a"] * 9 + ["pain"] * 3,
             {},

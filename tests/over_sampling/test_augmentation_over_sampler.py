@@ -245,9 +245,9 @@ def test_tags_describe_input_and_output():
 def test_invalid_data_is_an_error():
     with pytest.raises(LabelError, match=r"18 images, but y has 17 labels\. Pass one label per image\.$"):
         resample(X, Y[:-1])
-    with pytest.raises(LabelError, match=r"y contains a single class: pain\. Add images of another class\.$"):
+    with pytest.raises(LabelError, match=r"y contains only one class: pain\. Add images of another class\.$"):
         resample(X, np.full(len(Y), "pain"))
-    with pytest.raises(LabelError, match="y contains a single class: pain"):
+    with pytest.raises(LabelError, match="y contains only one class: pain"):
         resample(X[:1], ["pain"])
     with pytest.raises(ImageArrayError, match=r"image_shape=\(62, 47\)"):
         resample(make_images(len(Y), 2914))

@@ -161,7 +161,7 @@ def test_network_that_pools_takes_images_of_any_size(network):
 )
 def test_network_larger_than_memory_raises(network):
     X, y, _ = make_faces(6, emotions=["anger", "pain"], image_size=16, random_state=0)
-    with pytest.raises(OutOfMemoryError, match="less width"):
+    with pytest.raises(OutOfMemoryError, match="smaller width"):
         EmotionClassifier(network, max_epochs=1).fit(X, y)
 
 
