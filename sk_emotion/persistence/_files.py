@@ -59,8 +59,8 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         If the folder does not exist.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
-        TypeError
-            If `model` is not an estimator.
+    TypeError
+        If `model` is not an estimator.
     OSError
         If the file cannot be written, for example because the disk is full.
 
