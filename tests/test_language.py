@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PLACES = ["sk_emotion", "docs", "examples", "benchmarks", *(path.name for path in ROOT.glob("*.md"))]
-GENERATED = {"_build", "api", "gallery", "__pycache__"}
-BINARY = {".jpg", ".png", ".pyc", ".safetensors"}
+# What `make docs` and the examples write.
+GENERATED = {"_build", "api", "gallery", "demo", "results", "__pycache__"}
+TEXT = {".py", ".pyi", ".md", ".rst", ".html", ".css", ".js"}
 
 # In imbalanced-learn and Python.
 NAMES_OF_OTHERS = "_edited_nearest_neighbours|EditedNearestNeighbours|CancelledError"
@@ -31,7 +32,7 @@ def list_files():
     for place in PLACES:
         path = ROOT / place
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and file.suffix not in BINARY and not GENERATED & {*file.relative_to(ROOT).parts}:
+            if file.is_file() and file.suffix in TEXT and not GENERATED & {*file.relative_to(ROOT).parts}:
                 yield file
 
 
