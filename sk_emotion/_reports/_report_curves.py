@@ -20,15 +20,10 @@ _TRAINING = {"Loss": "loss", "Accuracy": "acc", "Macro F1": "f1_macro"}
 
 def render_roc(curves: Sequence[Curve]) -> Html:
     """Render the ROC curves."""
-    drawings = []
-    for curve in curves:
-        drawing = draw_lines(
-            [Lines([0, 1], [0, 1], "chance"), Lines(curve.x, curve.y)],
-            label=f"ROC curve of {curve.label}, area {number(curve.score)}",
-            x_label="false positive rate",
-            y_label="true positive rate",
-        )
-        drawings.append((f"{curve.label}: {number(curve.score)}", drawing))
+    drawings = [
+        _draw(curve, (0, 1), f"ROC curve of {curve.label}, area", "false positive rate", "true positive rate")
+        for curve in curves
+    ]
     caption = (
         "Each class against the rest. A lower threshold finds more faces of the class (up) but also raises more false "
         "alarms (right). The closer the curve is to the upper left corner, the better; the dashed line is random "
@@ -40,15 +35,16 @@ def render_roc(curves: Sequence[Curve]) -> Html:
 
 def render_precision_recall(curves: Sequence[Curve]) -> Html:
     """Render the precision-recall curves."""
-    drawings = []
-    for curve in curves:
-        drawing = draw_lines(
-            [Lines([0, 1], [curve.share, curve.share], "chance"), Lines(curve.x, curve.y)],
-            label=f"Precision-recall curve of {curve.label}, average precision {number(curve.score)}",
-            x_label="recall",
-            y_label="precision",
+    drawings = [
+        _draw(
+            curve,
+            (curve.share, curve.share),
+            f"Precision-recall curve of {curve.label}, average precision",
+            "recall",
+            "precision",
         )
-        drawings.append((f"{curve.label}: {number(curve.score)}", drawing))
+        for curve in curves
+    ]
     caption = (
         "Each class against the rest, with its average precision above the chart. Finding more faces of the class "
         "(recall) lowers precision: more predictions of the class are wrong. The closer the curve is to the upper "
@@ -56,6 +52,13 @@ def render_precision_recall(curves: Sequence[Curve]) -> Html:
         "classes look worse here than in their ROC curves, which is closer to what users experience."
     )
     return figure(panels(drawings), caption)
+
+
+def _draw(curve: Curve, chance: tuple[float, float], label: str, x_label: str, y_label: str) -> tuple[str, Html]:
+    """Return the title and the chart of a curve, with the line of random guessing."""
+    lines = [Lines([0, 1], list(chance), "chance"), Lines(curve.x, curve.y)]
+    score = number(curve.score)
+    return f"{curve.label}: {score}", draw_lines(lines, label=f"{label} {score}", x_label=x_label, y_label=y_label)
 
 
 def render_calibration(bins: Calibration | None) -> Html:

@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from failing import FailAt
 from skorch.callbacks import Callback, EpochScoring, Freezer, Initializer, ParamMapper, Unfreezer
 from skorch.utils import freeze_parameter, unfreeze_parameter
 from torch import nn
@@ -40,20 +41,6 @@ def freeze_in_even_epochs(net):
 class FreezeByHand(Callback):
     def on_train_begin(self, net, **kwargs):
         net.module_.get_parameter("1.weight").requires_grad_(False)
-
-
-class FailAt(Callback):
-    """Raise an error at the beginning of an epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            raise RuntimeError("power cut")
-
-    def get_params(self, deep=True):
-        return {}
 
 
 CHANGES = {

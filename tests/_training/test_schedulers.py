@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from failing import FailAt
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
@@ -128,20 +129,6 @@ class Record(Callback):
         if training:
             group = net.optimizer_.param_groups[0]
             self.rates_.append((group["lr"], group["momentum"]))
-
-
-class FailAt(Callback):
-    """Raise an error at the beginning of an epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            raise RuntimeError("power cut")
-
-    def get_params(self, deep=True):
-        return {}
 
 
 def make_classifier(*callbacks, **settings):

@@ -235,7 +235,7 @@ def test_images_in_tar_files_are_searched_for_copies(tmp_path, images):
 
 
 @pytest.mark.parametrize(
-    "store", ["https://example.org/faces.zarr?token=" + "a1B2" * 30, "/tmp/" + "x9Y/" * 90, "a\0b"]
+    "store", ["https://example.org/faces.zarr?token=" + "a1B2" * 30, "/data/" + "x9Y/" * 90, "a\0b"]
 )
 def test_store_that_cannot_be_opened_is_not_echoed_in_full(store):
     with pytest.raises((DatasetError, DatasetNotFoundError, MissingDependencyError)) as caught:

@@ -112,7 +112,7 @@ def test_base64_in_lines_is_not_echoed(length, end, prefix, show):
         "see https://scikit-learn.org/stable/modules/linear_model.html#logistic-regression-and-more",
         "a sentence " * 20,
         "data:short",
-        f"/tmp/{'very_long_folder_name/' * 8}Photo1.JPG",
+        f"/data/{'very_long_folder_name/' * 8}Photo1.JPG",
     ],
 )
 def test_long_names_and_pages_of_documentation_are_shown(text):

@@ -1,0 +1,17 @@
+"""Callbacks that stop a training."""
+
+from skorch.callbacks import Callback
+
+
+class FailAt(Callback):
+    """Raise an error at the beginning of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise RuntimeError("power cut")
+
+    def get_params(self, deep=True):
+        return {}
