@@ -39,7 +39,7 @@ X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_tr
 # 3. Train a convolutional network and plot its training curves.
 network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=15, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
-ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "binary_training_curves.png", dpi=100)
+ske.TrainingCurves.from_estimator(network).figure.savefig(results / "binary_training_curves.png", dpi=100)
 
 # 4. Choose the threshold for a specificity of 80% on the validation set.
 point = ske.find_operating_point(y_val, network.predict_proba(X_val)[:, 1], specificity=0.8)
@@ -50,7 +50,7 @@ clinic = FixedThresholdClassifier(FrozenEstimator(network), threshold=point.thre
 # 5. Compute F1 and ROC on the test set, and on the test set balanced by augmentation.
 report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True)
 print(f"\n{report}\n")
-report.plot().figure_.savefig(results / "binary_report.png", dpi=100)
+report.plot().figure.savefig(results / "binary_report.png", dpi=100)
 
 # 6. Save the model, and use it to predict a new photo.
 ske.save_model(make_pipeline(loader.fit(X), clinic), results / "binary_model.skops")

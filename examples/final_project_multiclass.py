@@ -39,15 +39,15 @@ X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_tr
 # 4. Train a convolutional network and validate it after each epoch.
 network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=30, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
-ske.TrainingCurves.from_estimator(network).figure_.savefig(results / "training_curves.png", dpi=100)
+ske.TrainingCurves.from_estimator(network).figure.savefig(results / "training_curves.png", dpi=100)
 
 # %%
 # 5. Compute F1, ROC and the confusion matrix on the test set, and compare with the baseline on the same images.
 report = ske.EmotionReport.from_estimator(network, X_test, y_test, groups=groups[test])
 print(f"\n{report}\n")
-report.plot().figure_.savefig(results / "report.png", dpi=100)
+report.plot().figure.savefig(results / "report.png", dpi=100)
 baseline = ske.EmotionReport.from_estimator(ske.make_hog_svm().fit(X_train, y_train), X_test, y_test)
-print(f"HOG+SVM, for comparison: macro F1 {baseline.scores_['value']['f1_macro']:.3f}\n")
+print(f"HOG+SVM, for comparison: macro F1 {baseline.scores['value']['f1_macro']:.3f}\n")
 
 # 6. Save the model, and use it to predict a new photo.
 ske.save_model(make_pipeline(loader.fit(X), network), results / "model.skops")

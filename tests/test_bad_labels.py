@@ -147,7 +147,7 @@ def test_class_missing_in_a_test_fold_is_reported_and_has_no_roc_curve(classes):
 
 def test_report_on_one_class_tells_which_is_missing(fitted):
     with pytest.warns(DatasetWarning, match="No test face of fear"):
-        scores = EmotionReport.from_estimator(fitted, X[Y == "pain"], Y[Y == "pain"], n_resamples=0).scores_["value"]
+        scores = EmotionReport.from_estimator(fitted, X[Y == "pain"], Y[Y == "pain"], n_resamples=0).scores["value"]
     assert scores["accuracy"] == pytest.approx(fitted.score(X[Y == "pain"], Y[Y == "pain"]))
     assert np.isnan(scores["roc_auc"])
 

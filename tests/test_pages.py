@@ -102,9 +102,9 @@ def opened(request, tmp_path_factory):
         result = EmotionReport.from_predictions(
             names[true], y_score=score, classes=names, groups=people, metadata=metadata, images=faces, n_resamples=50
         )
-        result.parameters_ = {"": "Pipeline", "network__" * 12: "value" * 40}
-        result.history_ = [{"train_loss": 2 / epoch, "valid_loss": 1, "lr": 0.1} for epoch in range(1, 20)]
-        result.class_counts_ = result.per_class_[["support"]].assign(after=60).set_axis(["before", "after"], axis=1)
+        result.parameters = {"": "Pipeline", "network__" * 12: "value" * 40}
+        result.history = [{"train_loss": 2 / epoch, "valid_loss": 1, "lr": 0.1} for epoch in range(1, 20)]
+        result.class_counts = result.per_class[["support"]].assign(after=60).set_axis(["before", "after"], axis=1)
     else:
         y = names[np.arange(90) % 3]
         X = np.random.default_rng(0).normal(size=(90, 2)) + (np.arange(90) % 3)[:, None]

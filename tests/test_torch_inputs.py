@@ -91,7 +91,7 @@ def test_labels_may_be_tensors(images, convert):
     y = convert(images[2])
     for model in (network(), make_hog_svm(), HOGTransformer()):
         model.fit(images[0], y)
-    assert EmotionReport(y, y, n_resamples=0).n_samples_ == 24
+    assert EmotionReport(y, y, n_resamples=0).n_samples == 24
     parts = train_val_test_split(images[0], y, groups=torch.arange(24) // 2, return_indices=True, random_state=0)
     assert sorted(np.concatenate(parts[-3:])) == list(range(24))
 
@@ -137,9 +137,9 @@ def test_images_as_features_raise(images):
 def test_tensors_are_judged_and_compared(images):
     X, _, codes = images
     scores = torch.rand(24, 2, generator=torch.Generator().manual_seed(0)).softmax(1).requires_grad_()
-    assert EmotionReport(codes, codes, scores, n_resamples=0).n_samples_ == 24
+    assert EmotionReport(codes, codes, scores, n_resamples=0).n_samples == 24
     model = make_hog_svm().fit(X, codes)
-    assert EmotionReport.from_estimator(model, X, codes, n_resamples=0).n_samples_ == 24
+    assert EmotionReport.from_estimator(model, X, codes, n_resamples=0).n_samples == 24
     assert np.isfinite(cross_val_score(make_hog_svm(), X, codes, cv=2, error_score="raise")).all()
     assert len(compare_classifiers({"HOG": make_hog_svm()}, X, codes, cv=2).scores_) == 2
     np.testing.assert_array_equal(find_duplicates((X / 255).requires_grad_()), find_duplicates(X.numpy() / 255))

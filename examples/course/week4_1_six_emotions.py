@@ -69,7 +69,7 @@ plt.show()
 # ----------------------------
 
 for name, model in (("HOG+SVM", classic), ("network", final)):
-    score = ske.EmotionReport.from_estimator(model, X_val, y_val, n_resamples=0).scores_.loc["f1_macro", "value"]
+    score = ske.EmotionReport.from_estimator(model, X_val, y_val, n_resamples=0).scores.loc["f1_macro", "value"]
     print(f"{name}: macro F1 {score:.3f}")
 
 # %%
@@ -90,7 +90,7 @@ plt.show()
 # Exercises
 # ---------
 #
-# 1. Which emotions are confused most often, and what do they have in common? (See ``report.confusion_matrix_``.)
+# 1. Which emotions are confused most often, and what do they have in common? (See ``report.confusion_matrix``.)
 # 2. Evaluate HOG+SVM on the test set as well. Do the intervals overlap? Why is
 #    :func:`~sk_emotion.compare_classifiers` a better way to decide which of the two is better?
 # 3. Search over ``emotionclassifier__network`` with :class:`~sk_emotion.networks.ResNet` and

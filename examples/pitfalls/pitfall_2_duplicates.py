@@ -58,7 +58,7 @@ print(f"Macro F1: {right:.2f}")
 # ----------
 
 X_new, y_new, _ = ske.make_faces(3000, n_subjects=3000, random_state=1)
-truth = ske.EmotionReport.from_estimator(model.fit(X, y), X_new, y_new, n_resamples=0).scores_.loc["f1_macro", "value"]
+truth = ske.EmotionReport.from_estimator(model.fit(X, y), X_new, y_new, n_resamples=0).scores.loc["f1_macro", "value"]
 
 figure, axes = plt.subplots(figsize=(6, 2.4), layout="constrained")
 bars = axes.barh(["copies ignored", "copies grouped", "new people"], [wrong, right, truth])

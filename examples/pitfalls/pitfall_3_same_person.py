@@ -31,7 +31,7 @@ plt.show()
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 predicted = cross_val_predict(model, X, y, cv=folds)
-wrong = ske.EmotionReport.from_predictions(y, predicted).scores_.loc["f1_macro"]
+wrong = ske.EmotionReport.from_predictions(y, predicted).scores.loc["f1_macro"]
 print(f"Apparent macro F1: {wrong['value']:.2f} [{wrong['low']:.2f}, {wrong['high']:.2f}]")
 
 # %%
@@ -42,7 +42,7 @@ print(f"Apparent macro F1: {wrong['value']:.2f} [{wrong['low']:.2f}, {wrong['hig
 
 folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
 predicted = cross_val_predict(model, X, y, groups=people, cv=folds)
-right = ske.EmotionReport.from_predictions(y, predicted, groups=people).scores_.loc["f1_macro"]
+right = ske.EmotionReport.from_predictions(y, predicted, groups=people).scores.loc["f1_macro"]
 print(f"Macro F1: {right['value']:.2f} [{right['low']:.2f}, {right['high']:.2f}]")
 
 # %%
@@ -52,7 +52,7 @@ print(f"Macro F1: {right['value']:.2f} [{right['low']:.2f}, {right['high']:.2f}]
 # Evaluate on 3000 faces of 3000 new people.
 
 X_new, y_new, _ = ske.make_faces(3000, emotions=emotions, image_size=32, n_subjects=3000, random_state=1)
-truth = ske.EmotionReport.from_estimator(model.fit(X, y), X_new, y_new, n_resamples=0).scores_.loc["f1_macro"]
+truth = ske.EmotionReport.from_estimator(model.fit(X, y), X_new, y_new, n_resamples=0).scores.loc["f1_macro"]
 
 figure, axes = plt.subplots(figsize=(6, 2.4), layout="constrained")
 for name, score, color in (("split photos", wrong, "tab:red"), ("split people", right, "tab:blue")):

@@ -39,7 +39,7 @@ reports = {
 #
 # A classifier that ignores the image has the highest accuracy, or nearly so.
 
-accuracy = pd.Series({name: report.scores_.loc["accuracy", "value"] for name, report in reports.items()})
+accuracy = pd.Series({name: report.scores.loc["accuracy", "value"] for name, report in reports.items()})
 print(accuracy.round(3).to_string())
 
 # %%
@@ -51,7 +51,7 @@ print(accuracy.round(3).to_string())
 # correct. ROC AUC needs no threshold: it is the probability that a face in pain has a higher score than another face.
 
 rows = ["sensitivity", "specificity", "balanced_accuracy", "f1", "roc_auc"]
-table = pd.DataFrame({name: report.scores_.loc[rows, "value"] for name, report in reports.items()}).T
+table = pd.DataFrame({name: report.scores.loc[rows, "value"] for name, report in reports.items()}).T
 table.round(2)
 
 # %%

@@ -92,29 +92,29 @@ def evaluate(
             image_names=faces.names,
         )
     # Show the parameters and history of the whole pipeline, not only of the last step.
-    result.parameters_, result.history_ = parameters, find_history(classifier)
+    result.parameters, result.history = parameters, find_history(classifier)
     # Before printing, which may fail.
     if plot is not None:
-        save_figure(lambda: result.plot().figure_, plot)
+        save_figure(lambda: result.plot().figure, plot)
         progress.say(f"Figure: {plot}")
     if report is not None:
         asked = f": {binary} or not" if binary else ""
         result.to_html(report, title=f"{model} on {data}{asked}")
         progress.say(f"Report: {report}")
     if json:
-        equalized = result.equalized_
+        equalized = result.equalized
         print_json(
             {
                 "model": model,
-                "n": result.n_samples_,
+                "n": result.n_samples,
                 "unread": len(faces.unread),
-                "scores": result.scores_.to_dict(orient="index"),
-                "equalized_scores": None if equalized is None else equalized.scores_.to_dict(orient="index"),
-                "per_class": result.per_class_.to_dict(orient="index"),
-                "per_group": result.per_group_.to_dict(orient="records"),
-                "confusion_matrix": result.confusion_matrix_.to_numpy(),
-                "classes": result.classes_,
-                "caveats": result.caveats_,
+                "scores": result.scores.to_dict(orient="index"),
+                "equalized_scores": None if equalized is None else equalized.scores.to_dict(orient="index"),
+                "per_class": result.per_class.to_dict(orient="index"),
+                "per_group": result.per_group.to_dict(orient="records"),
+                "confusion_matrix": result.confusion_matrix.to_numpy(),
+                "classes": result.classes,
+                "caveats": result.caveats,
             }
         )
     else:

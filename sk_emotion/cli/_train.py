@@ -110,7 +110,7 @@ def train(
     # Before printing, which may fail.
     save_model(pipeline, out)
     if curves is not None:
-        save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure_, curves)
+        save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure, curves)
         result["curves"] = str(curves)
     if json:
         print_json(result | {"unread": len(faces.unread)})
@@ -240,7 +240,7 @@ def _evaluate(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, res
         report = EmotionReport.from_estimator(
             Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
         )
-    result["validation"] = report.scores_["value"].to_dict() | {"n": report.n_samples_}
+    result["validation"] = report.scores["value"].to_dict() | {"n": report.n_samples}
     summary = f"On the validation images, which were not trained on:\n\n{report}\n\n"
     if "threshold" in result:
         summary += f"The threshold {result['threshold']:.3f} was chosen on these images: evaluate it on others.\n\n"

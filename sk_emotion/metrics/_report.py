@@ -39,8 +39,8 @@ class EmotionReport(BaseReport):
     """Scores of a classifier on a test set, with confidence intervals.
 
     Use :meth:`from_estimator` or :meth:`from_predictions`. Then ``print`` the report, :meth:`plot` it, write an HTML
-    page with :meth:`to_html`, or access the numbers in ``scores_``, ``per_class_``, ``per_group_``,
-    ``confusion_matrix_`` or :meth:`to_frame`.
+    page with :meth:`to_html`, or access the numbers in ``scores``, ``per_class``, ``per_group``,
+    ``confusion_matrix`` or :meth:`to_frame`.
 
     Parameters
     ----------
@@ -72,50 +72,50 @@ class EmotionReport(BaseReport):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,)
         The class labels.
-    pos_label_ : label or None
+    pos_label : label or None
         The positive class of a binary problem, otherwise None.
-    scores_ : DataFrame
+    scores : DataFrame
         One row per score, named as scikit-learn's scorers: ``accuracy``, ``balanced_accuracy``, ``f1_macro``,
         ``f1_weighted``; with `y_score`, ``roc_auc_ovr`` and ``average_precision_macro``. Binary problems add ``f1``,
         ``precision``, ``sensitivity`` and ``specificity``, and have ``roc_auc`` and ``average_precision`` instead of
         the macro averages. Columns are ``value``, ``low`` and ``high``.
-    per_class_ : DataFrame
+    per_class : DataFrame
         One row per class: ``precision``, ``recall``, ``f1``, ``f1_low``, ``f1_high``, ``support`` and, with `y_score`,
         ``roc_auc`` and ``average_precision`` of the class against the rest.
-    per_group_ : DataFrame
+    per_group : DataFrame
         One row per ``value`` of each ``column`` of `metadata`, and of the groups (in column ``"group"``): ``images``,
         ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``f1_macro`` (over the classes present), ``f1_macro_low``
         and ``f1_macro_high``. Each column is limited to the 20 values with most images, and values with fewer than 5
         images are omitted. The bootstrap draws whole groups, if given, and images within a single group.
-    left_out_ : dict of str to int
-        Number of values without a row in ``per_group_``, for each column with such values.
-    confusion_matrix_ : DataFrame of shape (n_classes, n_classes)
+    left_out : dict of str to int
+        Number of values without a row in ``per_group``, for each column with such values.
+    confusion_matrix : DataFrame of shape (n_classes, n_classes)
         Number of images; true classes in rows, predicted classes in columns.
-    equalized_ : EmotionReport or None
+    equalized : EmotionReport or None
         The report on the equalized test set, if requested.
-    n_samples_, n_groups_ : int
+    n_samples, n_groups : int
         Number of images, and of groups (None without groups).
-    y_true_, y_pred_, y_score_ : ndarray
+    y_true, y_pred, y_score : ndarray
         True labels, predicted labels, and scores (None if not passed).
-    mistakes_, doubtful_ : ndarray of int
+    mistakes, doubtful : ndarray of int
         Rows of the most confident mistakes, in descending order of confidence, and of the predictions with the smallest
         margin between the two highest scores; at most 24 of each, empty without `y_score`.
-    parameters_ : dict of str to str, or None
+    parameters : dict of str to str, or None
         Parameters of the estimator as text, with its class under ``""``; None for :meth:`from_predictions`.
-    history_ : list of dict, or None
+    history : list of dict, or None
         Training history of the estimator, one entry per epoch, if available.
-    class_counts_ : DataFrame or None
+    class_counts : DataFrame or None
         One row per class of the training set: number of images ``before`` and ``after`` over-sampling, if the sampler
         of the estimator records it as :class:`AugmentationOverSampler` does.
-    caveats_ : list of str
+    caveats : list of str
         Sentences about what limits the validity of the scores: test images or groups that are also in the training set,
         classes without test images, and classes with fewer than 20. Text and page show them, and
         :meth:`from_estimator` and :meth:`from_predictions` issue them as a warning.
-    environment_ : dict of str to str
+    environment : dict of str to str
         Time, platform and package versions.
-    figure_, axes_ : matplotlib Figure, ndarray of Axes
+    figure, axes : matplotlib Figure, ndarray of Axes
         After :meth:`plot`.
 
     See Also
@@ -143,9 +143,9 @@ class EmotionReport(BaseReport):
     >>> from sk_emotion import EmotionReport
     >>> y_true, y_pred = ["fear"] * 20 + ["pain"] * 40, ["fear"] * 40 + ["pain"] * 20
     >>> report = EmotionReport.from_predictions(y_true, y_pred, n_resamples=0)
-    >>> report.scores_.loc["accuracy", "value"].round(3)
+    >>> report.scores.loc["accuracy", "value"].round(3)
     np.float64(0.667)
-    >>> report.per_class_["recall"].to_dict()
+    >>> report.per_class["recall"].to_dict()
     {'fear': 1.0, 'pain': 0.5}
     """
 
@@ -184,7 +184,7 @@ class EmotionReport(BaseReport):
         metadata : DataFrame or mapping of array-like of shape (n_samples,), default=None
             As for the class.
         equalize : AugmentationOverSampler, other sampler, or bool, default=None
-            Sampler that equalizes the classes of the test set for the additional report ``equalized_``; True for
+            Sampler that equalizes the classes of the test set for the additional report ``equalized``; True for
             ``AugmentationOverSampler(random_state=0)``. The main report always uses the original images.
         pos_label : label, default=None
             The positive class of a binary problem; by default the last of ``estimator.classes_``.
@@ -211,7 +211,7 @@ class EmotionReport(BaseReport):
         Warns
         -----
         DatasetWarning
-            If ``caveats_`` is not empty.
+            If ``caveats`` is not empty.
         """
         X = as_indexable(as_numpy(X, "EmotionReport"))
         leaks = find_leaks(X, X_train, groups, groups_train)
@@ -233,16 +233,16 @@ class EmotionReport(BaseReport):
         images = find_images(classifier, faces)
         names = find_names(X) if image_names is None else image_names
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
-        report.caveats_ = leaks + report.caveats_
+        report.caveats = leaks + report.caveats
         _warn(report)
-        report.parameters_ = describe_parameters(estimator)
-        report.history_ = find_history(classifier)
-        report.class_counts_ = find_class_counts(classifier)
+        report.parameters = describe_parameters(estimator)
+        report.history = find_history(classifier)
+        report.class_counts = find_class_counts(classifier)
         if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
             # The bootstrap draws an image together with its copies, which are not independent.
             units = sources if groups is None else np.asarray(groups)[sources]
-            report.equalized_ = cls(copied_labels, *predict_with_scores(classifier, copies), groups=units, **options)
+            report.equalized = cls(copied_labels, *predict_with_scores(classifier, copies), groups=units, **options)
         return report
 
     @classmethod
@@ -289,7 +289,7 @@ class EmotionReport(BaseReport):
         Warns
         -----
         DatasetWarning
-            If ``caveats_`` is not empty.
+            If ``caveats`` is not empty.
         """
         if y_pred is None:
             if y_score is None or np.ndim(y_score) != 2:
@@ -323,7 +323,7 @@ class EmotionReport(BaseReport):
         Returns
         -------
         DataFrame
-            The rows of ``per_class_``, then ``"macro avg"`` and ``"weighted avg"``.
+            The rows of ``per_class``, then ``"macro avg"`` and ``"weighted avg"``.
         """
         return self._summarize().averages
 
@@ -339,8 +339,8 @@ class EmotionReport(BaseReport):
         -------
         self : EmotionReport
         """
-        self.axes_ = draw_report(self._summarize(), self.y_true_, self.y_score_, axes)
-        self.figure_ = self.axes_[0].figure
+        self.axes = draw_report(self._summarize(), self.y_true, self.y_score, axes)
+        self.figure = self.axes[0].figure
         return self
 
     def to_html(self, path: str | Path | None = None, *, title: str = "Emotion report") -> str:
@@ -380,5 +380,5 @@ class EmotionReport(BaseReport):
 
 def _warn(report: EmotionReport) -> None:
     """Issue all caveats as a single warning at the caller's line."""
-    if report.caveats_:
-        warnings.warn(f"EmotionReport: {' '.join(report.caveats_)}", DatasetWarning, stacklevel=3)
+    if report.caveats:
+        warnings.warn(f"EmotionReport: {' '.join(report.caveats)}", DatasetWarning, stacklevel=3)

@@ -53,85 +53,83 @@ class BaseReport:
     ):
         check_resampling(n_resamples, confidence_level)
         predicted = check_labels(y_pred, "EmotionReport", "y_pred")
-        self.y_true_, self.classes_ = check_truth(y_true, "EmotionReport", predicted, classes=classes)
-        self.y_pred_ = predicted
-        self.n_samples_ = len(self.y_true_)
-        check_predictions(self.y_true_, predicted, self.classes_)
-        self.y_score_ = None
+        self.y_true, self.classes = check_truth(y_true, "EmotionReport", predicted, classes=classes)
+        self.y_pred = predicted
+        self.n_samples = len(self.y_true)
+        check_predictions(self.y_true, predicted, self.classes)
+        self.y_score = None
         if y_score is not None:
-            self.y_score_ = check_scores(y_score, self.classes_, self.n_samples_, "EmotionReport", pos_label)
-        self.pos_label_ = (
-            choose_positive(self.classes_, pos_label, "EmotionReport") if len(self.classes_) == 2 else None
+            self.y_score = check_scores(y_score, self.classes, self.n_samples, "EmotionReport", pos_label)
+        self.pos_label = choose_positive(self.classes, pos_label, "EmotionReport") if len(self.classes) == 2 else None
+        units = check_groups(groups, self.n_samples)
+        self.n_groups = None if units is None else len(np.unique(units))
+        self.n_resamples = int(n_resamples)
+        self.confidence_level = float(confidence_level)
+        self.equalized: BaseReport | None = None
+        self.parameters: dict[str, str] | None = None
+        self.history: list[dict[str, Any]] | None = None
+        self.class_counts: pd.DataFrame | None = None
+        self.caveats = describe_absent(np.setdiff1d(self.classes, self.y_true)) + describe_few(
+            self.y_true, self.classes
         )
-        units = check_groups(groups, self.n_samples_)
-        self.n_groups_ = None if units is None else len(np.unique(units))
-        self.n_resamples_ = int(n_resamples)
-        self.confidence_level_ = float(confidence_level)
-        self.equalized_: BaseReport | None = None
-        self.parameters_: dict[str, str] | None = None
-        self.history_: list[dict[str, Any]] | None = None
-        self.class_counts_: pd.DataFrame | None = None
-        self.caveats_ = describe_absent(np.setdiff1d(self.classes_, self.y_true_)) + describe_few(
-            self.y_true_, self.classes_
-        )
-        self.environment_ = describe_environment()
-        self._compute(units, check_metadata(metadata, self.n_samples_), check_random_state(random_state))
+        self.environment = describe_environment()
+        self._compute(units, check_metadata(metadata, self.n_samples), check_random_state(random_state))
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
         if images is not None:
-            faces = check_images(images, self.n_samples_)
-            self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes_, self.doubtful_))
-        names = check_image_names(image_names, self.n_samples_)
+            faces = check_images(images, self.n_samples)
+            self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes, self.doubtful))
+        names = check_image_names(image_names, self.n_samples)
         self._image_names: dict[int, str] = {row: names[row] for row in self._thumbnails} if names else {}
 
     def _compute(
         self, groups: NDArray[Any] | None, metadata: dict[str, pd.Series], random_state: np.random.RandomState
     ) -> None:
-        true, predicted = (find_codes(labels, self.classes_) for labels in (self.y_true_, self.y_pred_))
-        positive = None if self.pos_label_ is None else int(np.flatnonzero(self.classes_ == self.pos_label_)[0])
-        draws = (self.n_resamples_, self.confidence_level_, random_state)
-        self.scores_, self.per_class_ = tabulate_scores(
-            true, predicted, self.y_score_, self.classes_, positive, groups, *draws
+        true, predicted = (find_codes(labels, self.classes) for labels in (self.y_true, self.y_pred))
+        positive = None if self.pos_label is None else int(np.flatnonzero(self.classes == self.pos_label)[0])
+        draws = (self.n_resamples, self.confidence_level, random_state)
+        self.scores, self.per_class = tabulate_scores(
+            true, predicted, self.y_score, self.classes, positive, groups, *draws
         )
-        self.confusion_matrix_ = tabulate_confusions(true, predicted, self.classes_)
-        self.per_group_, self.left_out_ = score_groups(metadata, groups, true, predicted, len(self.classes_), *draws)
-        self.mistakes_ = self.doubtful_ = np.empty(0, dtype=np.int64)
-        if self.y_score_ is not None:
-            probabilities = as_probabilities(self.y_score_)
-            scores = self.y_score_ if probabilities is None else probabilities
-            self.mistakes_, self.doubtful_ = rank_mistakes(scores, true, predicted), rank_doubtful(scores)
+        self.confusion_matrix = tabulate_confusions(true, predicted, self.classes)
+        self.per_group, self.left_out = score_groups(metadata, groups, true, predicted, len(self.classes), *draws)
+        self.mistakes = self.doubtful = np.empty(0, dtype=np.int64)
+        if self.y_score is not None:
+            probabilities = as_probabilities(self.y_score)
+            scores = self.y_score if probabilities is None else probabilities
+            self.mistakes, self.doubtful = rank_mistakes(scores, true, predicted), rank_doubtful(scores)
 
     def _summarize(self) -> ReportSummary:
         return ReportSummary(
-            n_samples=self.n_samples_,
-            n_groups=self.n_groups_,
-            n_resamples=self.n_resamples_,
-            confidence_level=self.confidence_level_,
-            classes=self.classes_,
-            pos_label=self.pos_label_,
-            scores=self.scores_,
-            per_class=self.per_class_,
-            averages=append_averages(self.per_class_, self.scores_, self.n_samples_),
-            confusion_matrix=self.confusion_matrix_,
-            per_group=self.per_group_,
-            left_out=self.left_out_,
-            has_scores=self.y_score_ is not None,
-            caveats=self.caveats_,
-            equalized=None if self.equalized_ is None else self.equalized_._summarize(),
+            n_samples=self.n_samples,
+            n_groups=self.n_groups,
+            n_resamples=self.n_resamples,
+            confidence_level=self.confidence_level,
+            classes=self.classes,
+            pos_label=self.pos_label,
+            scores=self.scores,
+            per_class=self.per_class,
+            averages=append_averages(self.per_class, self.scores, self.n_samples),
+            confusion_matrix=self.confusion_matrix,
+            per_group=self.per_group,
+            left_out=self.left_out,
+            has_scores=self.y_score is not None,
+            caveats=self.caveats,
+            equalized=None if self.equalized is None else self.equalized._summarize(),
         )
 
     def _collect_details(self) -> ReportDetails:
         roc: list[Curve] = []
         precision_recall: list[Curve] = []
         calibration = confidence = None
-        if self.y_score_ is not None:
-            roc, precision_recall = compute_curves(self.y_true_, self.y_score_, self.per_class_, self.pos_label_)
-            calibration = compute_calibration(self.y_true_, self.y_score_, self.classes_)
-            probabilities = as_probabilities(self.y_score_)
+        if self.y_score is not None:
+            roc, precision_recall = compute_curves(self.y_true, self.y_score, self.per_class, self.pos_label)
+            calibration = compute_calibration(self.y_true, self.y_score, self.classes)
+            probabilities = as_probabilities(self.y_score)
             if probabilities is not None:
-                confidence = probabilities[np.arange(self.n_samples_), find_codes(self.y_pred_, self.classes_)]
+                confidence = probabilities[np.arange(self.n_samples), find_codes(self.y_pred, self.classes)]
         mistakes, doubtful = (
-            collect_faces(rows, self._thumbnails, self._image_names, self.y_true_, self.y_pred_, confidence)
-            for rows in (self.mistakes_, self.doubtful_)
+            collect_faces(rows, self._thumbnails, self._image_names, self.y_true, self.y_pred, confidence)
+            for rows in (self.mistakes, self.doubtful)
         )
         return ReportDetails(
             roc=roc,
@@ -139,8 +137,8 @@ class BaseReport:
             calibration=calibration,
             mistakes=mistakes,
             doubtful=doubtful,
-            history=self.history_,
-            class_counts=self.class_counts_,
-            parameters=self.parameters_,
-            environment=self.environment_,
+            history=self.history,
+            class_counts=self.class_counts,
+            parameters=self.parameters,
+            environment=self.environment,
         )

@@ -30,9 +30,9 @@ class TrainingCurves:
         One row per epoch, with ``epoch`` counted from 1.
     best_epoch : int or None
         Epoch of the lowest validation loss; None without a validation set.
-    axes_ : ndarray of matplotlib Axes of shape (4,)
+    axes : ndarray of matplotlib Axes of shape (4,)
         After :meth:`plot`: loss, accuracy, macro F1, learning rate.
-    figure_ : matplotlib Figure
+    figure : matplotlib Figure
         After :meth:`plot`.
 
     See Also
@@ -126,16 +126,16 @@ class TrainingCurves:
             import matplotlib.pyplot as plt
 
             _, axes = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
-        self.axes_ = np.ravel(axes)
-        if len(self.axes_) != 4:
-            raise ValueError(f"TrainingCurves.plot: got {len(self.axes_)} axes, expected 4.")
-        self.figure_ = self.axes_[0].figure
-        for ax, (title, ending) in zip(self.axes_, _PANELS.items(), strict=False):
+        self.axes = np.ravel(axes)
+        if len(self.axes) != 4:
+            raise ValueError(f"TrainingCurves.plot: got {len(self.axes)} axes, expected 4.")
+        self.figure = self.axes[0].figure
+        for ax, (title, ending) in zip(self.axes, _PANELS.items(), strict=False):
             self._draw_scores(ax, title, ending)
         if "lr" in self.history:
-            self.axes_[3].plot(self.history["epoch"], self.history["lr"], color=COLORS[2], **self._markers())
-        self.axes_[3].set_title("learning rate")
-        for ax in self.axes_:
+            self.axes[3].plot(self.history["epoch"], self.history["lr"], color=COLORS[2], **self._markers())
+        self.axes[3].set_title("learning rate")
+        for ax in self.axes:
             ax.set_xlabel("epoch")
             ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             ax.grid(color="0.9")

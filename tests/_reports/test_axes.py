@@ -47,7 +47,7 @@ def draw_all(classes):
     figures.append(ConfusionMatrixDisplay.from_predictions(y, predicted).figure_)
     figures.append(FaceGridDisplay.from_predictions(X, y, predicted, scores, n_faces=6, order="mistakes").figure_)
     report = EmotionReport(y, predicted, scores, n_resamples=0)
-    return [*figures, report.plot().figure_]
+    return [*figures, report.plot().figure]
 
 
 def write_svg(figure):

@@ -171,7 +171,7 @@ def test_functions_of_this_library_take_it_as_an_array_in_memory(folder, images,
     found, expected = (compare_classifiers({"nearest": nearest()}, data, y, cv=2) for data in (X, faces))
     np.testing.assert_array_equal(found.scores_["f1_macro"], expected.scores_["f1_macro"])
     report, expected = (EmotionReport.from_estimator(model, data, y, n_resamples=0) for data in (X, faces))
-    assert report.scores_.equals(expected.scores_)
+    assert report.scores.equals(expected.scores)
     with pytest.warns(UserWarning, match="copy"):
         EmotionReport.from_estimator(model, X, y, X_train=X, n_resamples=0)
     curve = LearningCurveDisplay.from_estimator(nearest(), X, y, cv=2, train_sizes=[0.5, 1.0], random_state=0)
@@ -185,7 +185,7 @@ def test_report_shows_its_faces(X, images, tmp_path):
     report.to_html(tmp_path / "report.html")
     assert "data:image/jpeg" in (tmp_path / "report.html").read_text()
     given = EmotionReport(images[1], model.predict(images[0]), images=X, n_resamples=0)
-    assert given.n_samples_ == 60
+    assert given.n_samples == 60
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])

@@ -110,7 +110,7 @@ def test_report_uses_this_display():
     # At least 20 images of each class avoid a warning.
     true, predicted = np.tile(TRUE, 10), np.tile(PREDICTED, 10)
     report = EmotionReport.from_predictions(true, predicted, n_resamples=0).plot()
-    drawn = [text.get_text() for text in report.axes_[0].texts]
+    drawn = [text.get_text() for text in report.axes[0].texts]
     assert drawn == [text for row in texts(ConfusionMatrixDisplay.from_predictions(true, predicted)) for text in row]
 
 

@@ -17,7 +17,7 @@ def test_area_matches_scikit_learn_for_either_pos_label(faces, pos_label):
     svm = SVC().fit(rows[:30], y[:30])
     expected = RocCurveDisplay.from_estimator(svm, rows[30:], y[30:], pos_label=pos_label).roc_auc
     report = EmotionReport.from_estimator(svm, rows[30:], y[30:], pos_label=pos_label, n_resamples=0)
-    assert report.scores_.loc["roc_auc", "value"] == pytest.approx(expected)
+    assert report.scores.loc["roc_auc", "value"] == pytest.approx(expected)
     drawn = MulticlassRocCurveDisplay.from_estimator(svm, rows[30:], y[30:], pos_label=pos_label)
     assert drawn.roc_auc == {pos_label: pytest.approx(expected)}
 
@@ -30,4 +30,4 @@ def test_sampler_of_flattened_images_equalizes_the_test_set(faces):
     report = EmotionReport.from_estimator(
         svm, X[rows], y[rows], equalize=RandomOverSampler(random_state=0), n_resamples=0
     )
-    assert len(set(report.equalized_.per_class_["support"])) == 1
+    assert len(set(report.equalized.per_class["support"])) == 1

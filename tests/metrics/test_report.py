@@ -55,7 +55,7 @@ def fitted():
 def test_scores_match_scikit_learn(predictions):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_pred, y_score)
-    value = report.scores_["value"]
+    value = report.scores["value"]
     assert value["accuracy"] == pytest.approx(metrics.accuracy_score(y_true, y_pred))
     assert value["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y_true, y_pred))
     assert value["f1_macro"] == pytest.approx(metrics.f1_score(y_true, y_pred, average="macro"))
@@ -63,7 +63,7 @@ def test_scores_match_scikit_learn(predictions):
     assert value["roc_auc_ovr"] == pytest.approx(metrics.roc_auc_score(y_true, y_score, multi_class="ovr"))
     expected = metrics.average_precision_score(np.eye(3)[np.unique(y_true, return_inverse=True)[1]], y_score)
     assert value["average_precision_macro"] == pytest.approx(expected)
-    np.testing.assert_array_equal(report.confusion_matrix_, metrics.confusion_matrix(y_true, y_pred))
+    np.testing.assert_array_equal(report.confusion_matrix, metrics.confusion_matrix(y_true, y_pred))
 
 
 def test_frame_matches_classification_report(predictions):
@@ -79,7 +79,7 @@ def test_binary_scores_match_scikit_learn(predictions):
     y_true, _, y_score = predictions
     truth = consolidate_emotions(y_true, positive="pain")
     guess = (y_score[:, 2] > 0.5).astype(int)
-    value = EmotionReport.from_predictions(truth, guess, y_score[:, 2]).scores_["value"]
+    value = EmotionReport.from_predictions(truth, guess, y_score[:, 2]).scores["value"]
     assert value["f1"] == pytest.approx(metrics.f1_score(truth, guess))
     assert value["precision"] == pytest.approx(metrics.precision_score(truth, guess))
     assert value["sensitivity"] == pytest.approx(metrics.recall_score(truth, guess))
@@ -96,7 +96,7 @@ def test_pos_label_selects_the_positive_class(predictions):
     guess = np.where(y_score[:, 0] > 0.5, "anger", "not anger")
     both = np.column_stack([y_score[:, 0], 1 - y_score[:, 0]])
     report = EmotionReport.from_predictions(truth, guess, both, pos_label="anger")
-    assert report.scores_.loc["f1", "value"] == pytest.approx(metrics.f1_score(truth, guess, pos_label="anger"))
+    assert report.scores.loc["f1", "value"] == pytest.approx(metrics.f1_score(truth, guess, pos_label="anger"))
     assert "F1 (anger)" in str(report)
     with pytest.raises(LabelError, match="pos_label='pain'"):
         EmotionReport.from_predictions(truth, guess, pos_label="pain")
@@ -105,7 +105,7 @@ def test_pos_label_selects_the_positive_class(predictions):
 def test_highest_score_is_predicted_without_y_pred(predictions):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_score=y_score)
-    np.testing.assert_array_equal(report.y_pred_, y_pred)
+    np.testing.assert_array_equal(report.y_pred, y_pred)
     with pytest.raises(ValueError, match="pass y_pred, or y_score"):
         EmotionReport.from_predictions(y_true)
 
@@ -114,23 +114,23 @@ def test_classes_may_be_in_any_order(predictions):
     y_true, y_pred, y_score = predictions
     sorted_first = EmotionReport.from_predictions(y_true, y_pred, y_score)
     reversed_ = EmotionReport.from_predictions(y_true, y_pred, y_score[:, ::-1], classes=["pain", "fear", "anger"])
-    pd.testing.assert_frame_equal(reversed_.scores_, sorted_first.scores_)
-    pd.testing.assert_frame_equal(reversed_.per_class_.sort_index(), sorted_first.per_class_)
+    pd.testing.assert_frame_equal(reversed_.scores, sorted_first.scores)
+    pd.testing.assert_frame_equal(reversed_.per_class.sort_index(), sorted_first.per_class)
 
 
 def test_intervals_contain_the_score_and_are_reproducible(predictions):
     report = EmotionReport.from_predictions(*predictions, random_state=3)
-    assert (report.scores_["low"] <= report.scores_["value"]).all()
-    assert (report.scores_["value"] <= report.scores_["high"]).all()
-    assert (report.per_class_["f1_low"] < report.per_class_["f1_high"]).all()
-    pd.testing.assert_frame_equal(report.scores_, EmotionReport.from_predictions(*predictions, random_state=3).scores_)
+    assert (report.scores["low"] <= report.scores["value"]).all()
+    assert (report.scores["value"] <= report.scores["high"]).all()
+    assert (report.per_class["f1_low"] < report.per_class["f1_high"]).all()
+    pd.testing.assert_frame_equal(report.scores, EmotionReport.from_predictions(*predictions, random_state=3).scores)
 
 
 def test_interval_has_about_the_theoretical_width():
     rng = np.random.default_rng(0)
     y_true = np.repeat(["fear", "pain"], 200)
     y_pred = np.where(rng.random(400) < 0.8, y_true, y_true[::-1])
-    low, high = EmotionReport.from_predictions(y_true, y_pred).scores_.loc["accuracy", ["low", "high"]]
+    low, high = EmotionReport.from_predictions(y_true, y_pred).scores.loc["accuracy", ["low", "high"]]
     accuracy = np.mean(y_true == y_pred)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400), rel=0.15)
 
@@ -141,23 +141,23 @@ def test_intervals_are_wider_when_groups_are_homogeneous():
     y_pred = np.where(people % 4 == 0, y_true[::-1], y_true)
     alone = EmotionReport.from_predictions(y_true, y_pred)
     grouped = EmotionReport.from_predictions(y_true, y_pred, groups=people)
-    widths = [part.scores_.loc["accuracy", "high"] - part.scores_.loc["accuracy", "low"] for part in (alone, grouped)]
+    widths = [part.scores.loc["accuracy", "high"] - part.scores.loc["accuracy", "low"] for part in (alone, grouped)]
     assert widths[1] > 3 * widths[0]
     assert "20 groups" in str(grouped)
 
 
 def test_without_resamples_there_are_no_intervals(predictions):
     report = EmotionReport.from_predictions(*predictions, n_resamples=0)
-    assert report.scores_[["low", "high"]].isna().all(axis=None)
+    assert report.scores[["low", "high"]].isna().all(axis=None)
     assert "[" not in str(report)
 
 
 def test_estimator_predicts_labels_and_scores(fitted):
     model, X, y, groups = fitted
     report = EmotionReport.from_estimator(model, X, y, groups=groups)
-    np.testing.assert_array_equal(report.y_pred_, model.predict(X))
-    np.testing.assert_allclose(report.y_score_, model.predict_proba(X))
-    assert report.n_groups_ == len(np.unique(groups))
+    np.testing.assert_array_equal(report.y_pred, model.predict(X))
+    np.testing.assert_allclose(report.y_score, model.predict_proba(X))
+    assert report.n_groups == len(np.unique(groups))
     text = str(report)
     for expected in (
         "macro F1",
@@ -176,8 +176,8 @@ def test_paths_are_read_once(fitted, tmp_path):
     for path, image in zip(paths, X, strict=True):
         Image.fromarray(image).save(path)
     report = EmotionReport.from_estimator(model, paths, y, equalize=True, n_resamples=0)
-    assert report.scores_.loc["accuracy", "value"] == metrics.accuracy_score(y, model.predict(X))
-    assert report.equalized_.n_samples_ > report.n_samples_
+    assert report.scores.loc["accuracy", "value"] == metrics.accuracy_score(y, model.predict(X))
+    assert report.equalized.n_samples > report.n_samples
 
 
 def test_search_and_classifier_without_scores_are_evaluated(fitted):
@@ -185,9 +185,9 @@ def test_search_and_classifier_without_scores_are_evaluated(fitted):
     features = HOGTransformer().fit_transform(X)
     search = GridSearchCV(LinearSVC(random_state=0), {"C": [0.1, 1.0]}, cv=2).fit(features, y)
     by_decision = EmotionReport.from_estimator(search, features, y, n_resamples=0)
-    assert "roc_auc_ovr" in by_decision.scores_.index
+    assert "roc_auc_ovr" in by_decision.scores.index
     labels_alone = EmotionReport.from_predictions(y, search.predict(features), n_resamples=0)
-    assert "roc_auc_ovr" not in labels_alone.scores_.index
+    assert "roc_auc_ovr" not in labels_alone.scores.index
     assert "ROC AUC" not in str(labels_alone).split("\n\n")[1]
 
 
@@ -196,21 +196,21 @@ class TestEqualized:
         model, X, y, groups = fitted
         plain = EmotionReport.from_estimator(model, X, y, groups=groups, n_resamples=50)
         report = EmotionReport.from_estimator(model, X, y, groups=groups, equalize=True, n_resamples=50)
-        pd.testing.assert_frame_equal(report.scores_, plain.scores_)
-        assert report.equalized_.per_class_["support"].nunique() == 1
-        assert plain.equalized_ is None
+        pd.testing.assert_frame_equal(report.scores, plain.scores)
+        assert report.equalized.per_class["support"].nunique() == 1
+        assert plain.equalized is None
 
     def test_custom_sampler(self, fitted):
         model, X, y, _ = fitted
         unchanged = AugmentationOverSampler(augmentation=None, random_state=0)
         report = EmotionReport.from_estimator(model, X, y, equalize=unchanged, n_resamples=0)
         # Copies are classified like their originals, so scores that ignore class shares hardly change.
-        values = [part.scores_.loc["balanced_accuracy", "value"] for part in (report, report.equalized_)]
+        values = [part.scores.loc["balanced_accuracy", "value"] for part in (report, report.equalized)]
         assert values[0] == pytest.approx(values[1], abs=0.05)
         rows = X.reshape(len(X), -1)
         neighbors = KNeighborsClassifier().fit(rows, y)
         by_copies = EmotionReport.from_estimator(neighbors, rows, y, equalize=RandomOverSampler(random_state=0))
-        assert by_copies.equalized_.per_class_["support"].nunique() == 1
+        assert by_copies.equalized.per_class["support"].nunique() == 1
         with pytest.raises(TypeError, match="expected a sampler"):
             EmotionReport.from_estimator(model, X, y, equalize=FaceAugmentation())
 
@@ -223,7 +223,7 @@ class TestEqualized:
         copies = AugmentationOverSampler(augmentation=None, random_state=0)
         with pytest.warns(DatasetWarning, match=r"Fewer than 20 test faces: calm \(10\), pain \(1\)"):
             report = EmotionReport.from_estimator(model, X, y, equalize=copies, n_resamples=20)
-        assert report.equalized_.n_groups_ == 11
+        assert report.equalized.n_groups == 11
 
     def test_text_explains_why_scores_differ(self, fitted):
         model, X, y, _ = fitted
@@ -248,9 +248,9 @@ def test_plot_draws_panels_and_returns_the_report(predictions, with_scores):
     y_true, y_pred, y_score = predictions
     report = EmotionReport.from_predictions(y_true, y_pred, y_score if with_scores else None, n_resamples=20)
     assert report.plot() is report
-    assert len(report.axes_) == (4 if with_scores else 2)
-    texts = [text.get_text() for text in report.axes_[0].texts]
-    assert texts[0].split("\n")[0] == str(report.confusion_matrix_.iloc[0, 0])
+    assert len(report.axes) == (4 if with_scores else 2)
+    texts = [text.get_text() for text in report.axes[0].texts]
+    assert texts[0].split("\n")[0] == str(report.confusion_matrix.iloc[0, 0])
     with pytest.raises(ValueError, match="3 axes"):
         report.plot(plt.subplots(1, 3)[1])
 
@@ -261,8 +261,8 @@ def test_plot_of_two_classes_draws_one_curve(predictions):
     report = EmotionReport.from_predictions(
         truth, np.where(y_score[:, 2] > 0.5, "pain", "well"), y_score[:, 2], pos_label="pain", n_resamples=0
     ).plot()
-    assert "pain" in report.axes_[2].get_title()
-    assert "macro" not in "".join(text.get_text() for text in report.axes_[2].get_legend().texts)
+    assert "pain" in report.axes[2].get_title()
+    assert "macro" not in "".join(text.get_text() for text in report.axes[2].get_legend().texts)
 
 
 def test_class_without_test_images_is_shown_as_absent(predictions):
@@ -272,8 +272,8 @@ def test_class_without_test_images_is_shown_as_absent(predictions):
     with pytest.warns(DatasetWarning, match="No test face of surprise: "):
         report = EmotionReport.from_predictions(y_true, y_pred, wide, classes=known)
     narrow = EmotionReport.from_predictions(y_true, y_pred, y_score)
-    pd.testing.assert_frame_equal(report.scores_, narrow.scores_)
-    assert np.isnan(report.per_class_.loc["surprise", "f1"])
+    pd.testing.assert_frame_equal(report.scores, narrow.scores)
+    assert np.isnan(report.per_class.loc["surprise", "f1"])
     np.testing.assert_allclose(report.to_frame().loc["macro avg", "f1"], narrow.to_frame().loc["macro avg", "f1"])
     report.plot()
 
@@ -316,7 +316,7 @@ def test_single_column_is_that_of_the_positive_class(predictions):
         column = y_score[:, ["anger", "fear", "pain"].index(name)]
         guess = np.where(column > 0.5, name, f"not {name}")
         report = EmotionReport.from_predictions(truth, guess, column, pos_label=name, n_resamples=0)
-        assert report.scores_.loc["roc_auc", "value"] == pytest.approx(metrics.roc_auc_score(truth == name, column))
+        assert report.scores.loc["roc_auc", "value"] == pytest.approx(metrics.roc_auc_score(truth == name, column))
 
 
 def test_report_of_a_single_class_has_no_curves(predictions):
@@ -325,13 +325,13 @@ def test_report_of_a_single_class_has_no_curves(predictions):
     with pytest.warns(DatasetWarning, match="No test face of anger, pain: "):
         report = EmotionReport.from_predictions(y_true[rows], y_pred[rows], y_score[rows], classes=np.unique(y_true))
     assert report.to_frame().loc["weighted avg", ["roc_auc", "average_precision"]].isna().all()
-    assert "at least two classes" in report.plot().axes_[2].texts[0].get_text()
+    assert "at least two classes" in report.plot().axes[2].texts[0].get_text()
 
 
 def test_single_group_has_no_interval_and_few_groups_are_flagged(predictions):
     y_true, y_pred, _ = predictions
     alone = EmotionReport.from_predictions(y_true, y_pred, groups=["anna"] * len(y_true))
-    assert alone.scores_[["low", "high"]].isna().all(axis=None)
+    assert alone.scores[["low", "high"]].isna().all(axis=None)
     few = EmotionReport.from_predictions(y_true, y_pred, groups=np.arange(len(y_true)) % 4)
     assert "approximate, with only 4 groups" in str(few)
 

@@ -36,7 +36,7 @@ def evaluate(model, X, y, **options):
         report = EmotionReport.from_estimator(model, X, y, n_resamples=0, **options)
     (warning,) = record
     assert warning.filename == __file__
-    assert str(warning.message) == "EmotionReport: " + " ".join(report.caveats_)
+    assert str(warning.message) == "EmotionReport: " + " ".join(report.caveats)
     return str(warning.message), report
 
 
@@ -46,7 +46,7 @@ def test_no_caveats_without_problems(evaluated):
     report = EmotionReport.from_estimator(
         model, X, y, groups=people, X_train=X_train, groups_train=people + 5, n_resamples=0
     )
-    assert report.caveats_ == []
+    assert report.caveats == []
     assert 'class="failed"' not in report.to_html()
 
 
@@ -66,7 +66,7 @@ def test_copies_of_training_images_are_warned_of(evaluated, tmp_path):
 def test_copies_within_the_test_set_are_not_leakage(evaluated):
     model, X_train, X, y = evaluated
     X[7] = X[9]
-    assert EmotionReport.from_estimator(model, X, y, X_train=X_train, n_resamples=0).caveats_ == []
+    assert EmotionReport.from_estimator(model, X, y, X_train=X_train, n_resamples=0).caveats == []
 
 
 def test_shared_groups_are_warned_of(evaluated):
@@ -91,8 +91,8 @@ def test_groups_duplicates_resamples_copies_together(evaluated):
     options = {"n_resamples": 20, "random_state": 3}
     report = EmotionReport.from_estimator(model, X, y, groups="duplicates", **options)
     same = EmotionReport.from_estimator(model, X, y, groups=find_duplicates(X), **options)
-    assert report.n_groups_ == 30
-    assert report.scores_.equals(same.scores_)
+    assert report.n_groups == 30
+    assert report.scores.equals(same.scores)
     with pytest.raises(LabelError, match="EmotionReport: groups='person', expected one group per sample, 'duplicates'"):
         EmotionReport.from_estimator(model, X, y, groups="person")
 
@@ -103,10 +103,10 @@ def test_small_class_is_warned_of(evaluated, n_pain, few):
     y = np.where(np.arange(40) < n_pain, "pain", "fear")
     if few:
         _, report = evaluate(model, X, y)
-        assert report.caveats_[0].startswith(f"Fewer than 20 test faces: {few}. Scores based on so few")
+        assert report.caveats[0].startswith(f"Fewer than 20 test faces: {few}. Scores based on so few")
     else:
         report = EmotionReport.from_estimator(model, X, y, n_resamples=0)
-    assert len(report.caveats_) == bool(few)
+    assert len(report.caveats) == bool(few)
 
 
 def test_absent_class_is_warned_of():
@@ -116,16 +116,16 @@ def test_absent_class_is_warned_of():
         report = EmotionReport.from_predictions(y_true, y_score=y_score, classes=classes, n_resamples=0)
     assert len(record) == 1 and record[0].filename == __file__
     # Anger is predicted once, joy never.
-    assert report.scores_.loc["f1_macro", "value"] == pytest.approx((38 / 39 + 1 + 0) / 3)
-    assert report.scores_.loc["balanced_accuracy", "value"] == pytest.approx((19 / 20 + 1) / 2)
-    assert report.scores_.loc["roc_auc_ovr", "value"] == pytest.approx((0.975 + 1) / 2)
+    assert report.scores.loc["f1_macro", "value"] == pytest.approx((38 / 39 + 1 + 0) / 3)
+    assert report.scores.loc["balanced_accuracy", "value"] == pytest.approx((19 / 20 + 1) / 2)
+    assert report.scores.loc["roc_auc_ovr", "value"] == pytest.approx((0.975 + 1) / 2)
 
 
 def test_equalized_set_adds_no_warning(evaluated):
     model, _, X, y = evaluated
     _, report = evaluate(model, X[:15], y[:15], equalize=True)
-    assert report.equalized_.per_class_["support"].tolist() == [8, 8]
-    assert len(report.caveats_) == 1
+    assert report.equalized.per_class["support"].tolist() == [8, 8]
+    assert len(report.caveats) == 1
 
 
 def test_text_page_and_notebook_show_caveats(evaluated):
@@ -133,8 +133,8 @@ def test_text_page_and_notebook_show_caveats(evaluated):
     X[7] = X_train[30]
     _, report = evaluate(model, X[:39], y[:39], X_train=X_train)
     text = " ".join(str(report).split())
-    assert len(report.caveats_) == 2
-    assert all(caveat in text for caveat in report.caveats_)
+    assert len(report.caveats) == 2
+    assert all(caveat in text for caveat in report.caveats)
     assert max(map(len, str(report).splitlines())) <= 100
     for page in (report.to_html(), report._repr_html_()):
         assert page.count('class="failed"') == 2

@@ -50,12 +50,12 @@ class TestGroups:
         y, score, _ = predictions
         camera = np.arange(240) % 2
         report = EmotionReport.from_predictions(y, y_score=score, metadata={"camera": camera})
-        assert list(report.per_group_["value"]) == ["0", "1"]
-        for value, row in enumerate(report.per_group_.to_dict("records")):
+        assert list(report.per_group["value"]) == ["0", "1"]
+        for value, row in enumerate(report.per_group.to_dict("records")):
             inside = camera == value
             assert row["images"] == 120
-            assert row["accuracy"] == pytest.approx(metrics.accuracy_score(y[inside], report.y_pred_[inside]))
-            expected = metrics.f1_score(y[inside], report.y_pred_[inside], average="macro")
+            assert row["accuracy"] == pytest.approx(metrics.accuracy_score(y[inside], report.y_pred[inside]))
+            expected = metrics.f1_score(y[inside], report.y_pred[inside], average="macro")
             assert row["f1_macro"] == pytest.approx(expected)
             assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
             assert row["f1_macro_low"] < row["f1_macro"] < row["f1_macro_high"]
@@ -64,22 +64,22 @@ class TestGroups:
         y, score, faces = predictions
         plain = EmotionReport.from_predictions(y, y_score=score)
         more = EmotionReport.from_predictions(y, y_score=score, metadata={"camera": y}, images=faces)
-        pd.testing.assert_frame_equal(plain.scores_, more.scores_)
-        assert plain.per_group_.empty
+        pd.testing.assert_frame_equal(plain.scores, more.scores)
+        assert plain.per_group.empty
 
     def test_macro_f1_covers_the_classes_present(self):
         y_true = np.array(["fear"] * 20 + ["pain"] * 20)
         y_pred = np.array(["fear"] * 18 + ["pain"] * 22)
         report = EmotionReport.from_predictions(y_true, y_pred, metadata={"person": y_true}, n_resamples=0)
         # Of twenty faces of fear, two are predicted as pain; only fear is present.
-        assert report.per_group_["f1_macro"].tolist() == pytest.approx([18 / 19, 1])
-        assert report.per_group_["accuracy_low"].isna().all()
+        assert report.per_group["f1_macro"].tolist() == pytest.approx([18 / 19, 1])
+        assert report.per_group["accuracy_low"].isna().all()
 
     def test_numbers_are_cut_into_quarters(self, predictions):
         y, score, _ = predictions
         table = pd.DataFrame({"age": np.r_[[np.nan] * 40, np.arange(200)], "smiles": np.arange(240) % 3 == 0})
         report = EmotionReport.from_predictions(y, y_score=score, metadata=table, n_resamples=0)
-        values = report.per_group_.groupby("column", sort=False)["value"].agg(list)
+        values = report.per_group.groupby("column", sort=False)["value"].agg(list)
         assert values["age"] == ["0 to 49", "50 to 99", "100 to 149", "150 to 199", "missing"]
         assert values["smiles"] == ["False", "True"]
 
@@ -90,7 +90,7 @@ class TestGroups:
         options = {"metadata": {"camera": ["one"] * 240}, "n_resamples": 300}
         alone, grouped = (EmotionReport.from_predictions(y, right, groups=who, **options) for who in (None, people))
         widths = [
-            part.per_group_.query("column == 'camera'").eval("accuracy_high - accuracy_low").iloc[0]
+            part.per_group.query("column == 'camera'").eval("accuracy_high - accuracy_low").iloc[0]
             for part in (alone, grouped)
         ]
         assert widths[1] > 3 * widths[0]
@@ -99,22 +99,22 @@ class TestGroups:
         people = np.repeat(np.arange(30), np.arange(1, 31))
         y = np.resize(["fear", "pain"], len(people))
         report = EmotionReport.from_predictions(y, y, groups=people, n_resamples=20)
-        assert report.per_group_["images"].tolist() == list(range(30, 10, -1))
-        assert report.left_out_ == {"group": 10}
+        assert report.per_group["images"].tolist() == list(range(30, 10, -1))
+        assert report.left_out == {"group": 10}
         assert "and 22 more" in str(report)
         assert "10 more with fewer images" in report.to_html()
 
     def test_groups_of_few_images_have_no_table(self):
         y = np.resize(["fear", "pain"], 40)
         report = EmotionReport.from_predictions(y, y, groups=np.arange(40), n_resamples=20)
-        assert report.per_group_.empty
+        assert report.per_group.empty
         assert ">Groups</a>" not in report.to_html()
 
     @pytest.mark.parametrize("values", [["b", "a", None, 3] * 10, pd.Categorical(["x", "y"] * 20)])
     def test_values_of_any_type(self, values):
         y = np.resize(["fear", "pain"], 40)
         report = EmotionReport.from_predictions(y, y, metadata={"what": values}, n_resamples=0)
-        assert report.per_group_["images"].sum() == 40
+        assert report.per_group["images"].sum() == 40
 
     def test_invalid_metadata_raises(self):
         with pytest.raises(LabelError, match="column 'age' of metadata has 2 entries"):
@@ -129,7 +129,7 @@ class TestFaces:
         names = [f"photos/<{row}>.png" for row in range(len(y))]
         images = np.zeros((len(y), 16, 16), dtype=np.uint8)
         report = EmotionReport.from_predictions(y, y_score=score, images=images, image_names=names, n_resamples=0)
-        row = report.mistakes_[0]
+        row = report.mistakes[0]
         page = report.to_html(title="Model & data")
         assert f'<span title="photos/&lt;{row}&gt;.png">&lt;{row}&gt;.png</span>' in page
         assert "<h1>Model &amp; data</h1>" in page
@@ -139,19 +139,19 @@ class TestFaces:
     def test_most_confident_mistakes_come_first(self, predictions):
         y, score, faces = predictions
         report = EmotionReport.from_predictions(y, y_score=score, images=faces, n_resamples=0)
-        confidence = score.max(axis=1)[report.mistakes_]
-        assert (report.y_pred_ != y)[report.mistakes_].all()
+        confidence = score.max(axis=1)[report.mistakes]
+        assert (report.y_pred != y)[report.mistakes].all()
         assert (np.diff(confidence) <= 0).all()
-        assert confidence[0] == score.max(axis=1)[report.y_pred_ != y].max()
+        assert confidence[0] == score.max(axis=1)[report.y_pred != y].max()
         margins = np.diff(np.sort(score, axis=1)[:, -2:], axis=1).ravel()
-        assert report.doubtful_[0] == margins.argmin()
-        assert len(report.mistakes_) == len(report.doubtful_) == 24
+        assert report.doubtful[0] == margins.argmin()
+        assert len(report.mistakes) == len(report.doubtful) == 24
         assert report.to_html().count('src="data:image/jpeg') == 48
 
     def test_single_column_of_probabilities_is_least_certain_near_one_half(self):
         column = np.array([0.9, 0.45, 0.2, 0.1] * 10)
         report = EmotionReport.from_predictions([1, 1, 0, 0] * 10, [1, 0, 0, 0] * 10, column, n_resamples=0)
-        assert report.doubtful_[0] == 1
+        assert report.doubtful[0] == 1
         assert ">Calibration</a>" in report.to_html()
 
     @pytest.mark.parametrize("form", ["floats", "color", "one channel"])
@@ -189,11 +189,11 @@ class TestModel:
         save_model(model, tmp_path / "model.skops")
         for each in (model, load_model(tmp_path / "model.skops")):
             report = EmotionReport.from_estimator(each, X, y, n_resamples=0)
-            assert report.parameters_["emotionclassifier__max_epochs"] == "2"
-            assert len(report.history_) == 2
+            assert report.parameters["emotionclassifier__max_epochs"] == "2"
+            assert len(report.history) == 2
             before = pd.Series(y).value_counts().to_dict()
-            assert report.class_counts_["before"].to_dict() == before
-            assert set(report.class_counts_["after"]) == {max(before.values())}
+            assert report.class_counts["before"].to_dict() == before
+            assert set(report.class_counts["after"]) == {max(before.values())}
             page = report.to_html()
             for section in ("Training", "Class balance", "Parameters", "Doubtful faces"):
                 assert f">{section}</a>" in page
@@ -224,14 +224,14 @@ def test_page_is_written_and_self_contained(predictions, tmp_path):
 def compute_error(report):
     from sk_emotion.metrics import expected_calibration_error
 
-    return expected_calibration_error(report.y_true_, report.y_score_, classes=report.classes_)
+    return expected_calibration_error(report.y_true, report.y_score, classes=report.classes)
 
 
 def test_names_are_escaped_everywhere(predictions):
     y, score, faces = predictions
     metadata = {HOSTILE: [HOSTILE, '"onload="x'] * 120}
     report = EmotionReport.from_predictions(y, y_score=score, images=faces, metadata=metadata, n_resamples=20)
-    report.parameters_ = {"": HOSTILE, HOSTILE: HOSTILE}
+    report.parameters = {"": HOSTILE, HOSTILE: HOSTILE}
     for page in (report.to_html(), report._repr_html_()):
         assert "<script" not in page
         assert "&lt;script&gt;" in page

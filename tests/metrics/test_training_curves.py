@@ -29,15 +29,15 @@ def lines(ax):
 
 def test_four_panels_show_the_history(trained):
     curves = TrainingCurves.from_estimator(trained)
-    assert len(curves.axes_) == 4
-    titles = [ax.get_title() for ax in curves.axes_]
+    assert len(curves.axes) == 4
+    titles = [ax.get_title() for ax in curves.axes]
     assert titles == ["loss", "accuracy", "macro F1", "learning rate"]
     history = trained.history_
-    for ax, ending in zip(curves.axes_, ["loss", "acc", "f1_macro"], strict=False):
+    for ax, ending in zip(curves.axes, ["loss", "acc", "f1_macro"], strict=False):
         drawn = lines(ax)
         np.testing.assert_allclose(drawn["training"], [epoch[f"train_{ending}"] for epoch in history])
         np.testing.assert_allclose(drawn["validation"], [epoch[f"valid_{ending}"] for epoch in history])
-    np.testing.assert_allclose(curves.axes_[3].lines[0].get_ydata(), [epoch["lr"] for epoch in history])
+    np.testing.assert_allclose(curves.axes[3].lines[0].get_ydata(), [epoch["lr"] for epoch in history])
     assert curves.best_epoch == 1 + np.argmin([epoch["valid_loss"] for epoch in history])
 
 
@@ -60,7 +60,7 @@ def test_only_training_is_drawn_without_validation(faces):
     clf = EmotionClassifier(networks.ResNet(width=4), max_epochs=1, random_state=0).fit(X, y)
     curves = TrainingCurves.from_estimator(clf)
     assert curves.best_epoch is None
-    assert list(lines(curves.axes_[1])) == ["training"]
+    assert list(lines(curves.axes[1])) == ["training"]
 
 
 def test_network_inside_a_search_is_found(faces):
@@ -77,7 +77,7 @@ def test_from_history(trained):
     assert curves.history["epoch"].tolist() == [1, 2, 3]
     figure, axes = plt.subplots(2, 2)
     assert curves.plot(axes) is curves
-    assert curves.figure_ is figure
+    assert curves.figure is figure
     with pytest.raises(ValueError, match="2 axes, expected 4"):
         curves.plot(axes[0])
 
