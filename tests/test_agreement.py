@@ -45,11 +45,11 @@ def test_scores_of_a_comparison_do_not_depend_on_workers(faces):
         )
     times = ["fit_time", "score_time"]
     pd.testing.assert_frame_equal(
-        sequential.scores_.drop(columns=times), shared.scores_.drop(columns=times), check_exact=True
+        sequential.scores.drop(columns=times), shared.scores.drop(columns=times), check_exact=True
     )
-    pd.testing.assert_frame_equal(sequential.tests_, shared.tests_, check_exact=True)
+    pd.testing.assert_frame_equal(sequential.tests, shared.tests, check_exact=True)
     pd.testing.assert_frame_equal(
-        sequential.reference_.drop(columns=times), shared.reference_.drop(columns=times), check_exact=True
+        sequential.reference.drop(columns=times), shared.reference.drop(columns=times), check_exact=True
     )
 
 

@@ -93,9 +93,9 @@ def compare(
         print_json(
             {
                 "folds": result.to_frame().to_dict(orient="records"),
-                "reference": result.reference_.to_dict(orient="index"),
-                "tests": result.tests_.to_dict(orient="records"),
-                "caveats": result.caveats_,
+                "reference": result.reference.to_dict(orient="index"),
+                "tests": result.tests.to_dict(orient="records"),
+                "caveats": result.caveats,
             }
         )
     else:

@@ -57,8 +57,8 @@ def compare_classifiers(
     y : array-like of shape (n_samples,)
         Labels of at least two classes.
     groups : array-like of shape (n_samples,), "duplicates" or None, default=None
-        For example persons: a group is never in both the training and the test set. ``"duplicates"`` groups near
-        duplicates by :func:`find_duplicates`, which can also merge them with persons. Groups are passed to the
+        For example persons: a group is never in both the training and the test set. ``"duplicates"`` groups
+        near-duplicates by :func:`find_duplicates`, which can also merge them with persons. Groups are passed to the
         splitters of nested searches too; a search, calibration or threshold tuning with an integer `cv` uses a
         StratifiedGroupKFold with as many folds. The `validation_fraction` of an EmotionClassifier respects groups if
         its `fit` requests them.
@@ -77,7 +77,7 @@ def compare_classifiers(
         Score of an estimator in a fold where fitting or scoring fails, as in
         :func:`sklearn.model_selection.cross_validate`; one of several metrics can fail alone. With NaN, the estimator
         has no mean, since a mean over the other folds would not be comparable, and is neither ranked nor tested.
-        Failures are listed in ``failures_`` of the result and reported in one warning at the end. "raise" stops at the
+        Failures are listed in ``failures`` of the result and reported in one warning at the end. "raise" stops at the
         first failure.
     n_jobs : int, default=None
         Number of folds to fit in parallel. None means 1 unless in a :obj:`joblib.parallel_config` context; Dask and
@@ -104,7 +104,7 @@ def compare_classifiers(
     -----
     DatasetWarning
         If a copy of a test image or its group is in the training set, a fold has no test image of a class, or a class
-        has fewer than 20 images in total; also in ``caveats_`` of the result. Near duplicates are searched among up to
+        has fewer than 20 images in total; also in ``caveats`` of the result. Near-duplicates are searched among up to
         40,000 images (on one core, 3 s for 7,000 faces, 30 s for 28,000, 7 s for 900 large photos); beyond that, and
         among rows of at least 256 values, only exact duplicates.
     FitFailedWarning
@@ -172,8 +172,8 @@ def compare_classifiers(
     )
     if len(failures):
         warnings.warn(
-            f"compare_classifiers: {' '.join(result.describe_failures())} See failures_ of the result for all errors, "
-            "or pass error_score='raise' to stop at the first one.",
+            f"compare_classifiers: {' '.join(result.describe_failures())} See the failures of the result for all "
+            "errors, or pass error_score='raise' to stop at the first one.",
             FitFailedWarning,
             stacklevel=2,
         )

@@ -21,45 +21,37 @@ from ._comparison_tests import compare_pairs, list_differences
 class Comparison:
     """Scores of several classifiers on the same folds, as :func:`compare_classifiers` returns them.
 
+    The parameters are attributes of the same names.
+
     Parameters
     ----------
     scores : DataFrame
-        One row per estimator and fold.
+        One row per estimator and fold: ``estimator``, ``fold`` (numbered across repeats), each metric, ``fit_time``
+        and ``score_time`` in seconds (the latter for predicting labels and probabilities of the test fold),
+        ``n_train`` and ``n_test``. Times of a failed fold are NaN.
     reference : DataFrame
-        Mean scores of chance and of the majority class, one row each.
+        Mean scores of ``"chance"`` (uniform guessing) and ``"majority class"`` on the same folds.
     n_classes : int
         Number of classes.
     n_repeats : int, default=1
         Number of times each sample was tested: the number of repeats of a k-fold.
     failures : DataFrame, default=None
-        Stored as ``failures_``.
+        One row per estimator and fold in which it failed, with the ``error``, such as ``"ValueError: message"``.
     parameters : dict of str to dict of str to str, default=None
-        Stored as ``parameters_``.
+        Parameters of each estimator as text, with its class under ``""``.
     caveats : sequence of str, default=()
-        Stored as ``caveats_``.
+        Sentences about what limits the scores: leaks between training and test sets, folds without a class, and
+        classes with few images.
 
     Attributes
     ----------
-    scores_ : DataFrame
-        One row per estimator and fold: ``estimator``, ``fold`` (numbered across repeats), each metric, ``fit_time``
-        and ``score_time`` in seconds (the latter for predicting labels and probabilities of the test fold),
-        ``n_train`` and ``n_test``. Times of a failed fold are NaN.
-    failures_ : DataFrame
-        One row per estimator and fold in which it failed, with the ``error``, such as ``"ValueError: message"``.
-    reference_ : DataFrame
-        Mean scores of ``"chance"`` (uniform guessing) and ``"majority class"`` on the same folds.
-    metrics_ : list of str
+    metrics : list of str
         Names of the metrics; the first one is used for ranking.
-    best_ : str or None
+    best : str or None
         Name of the estimator with the highest mean of the first metric; None if no estimator has a mean.
-    parameters_ : dict of str to dict of str to str
-        Parameters of each estimator as text, with its class under ``""``; empty if not provided.
-    caveats_ : list of str
-        Sentences about what limits the scores: leaks between training and test sets, folds without a class, and
-        classes with few images.
-    environment_ : dict of str to str
+    environment : dict of str to str
         Time, platform and versions.
-    tests_ : DataFrame
+    tests : DataFrame
         One row per pair of estimators that have a mean of the first metric: ``better`` and ``other`` (their names),
         mean ``difference`` over the folds (never negative), ``t``, ``df``, two-sided ``p``, and ``p_holm``, adjusted
         for the number of pairs. Pairs with the best estimator come first; pairs are sorted by p.
@@ -91,20 +83,20 @@ class Comparison:
         parameters: Mapping[str, Mapping[str, str]] | None = None,
         caveats: Sequence[str] = (),
     ):
-        self.scores_ = scores
-        self.failures_ = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
-        self.reference_ = reference
-        self.parameters_ = {} if parameters is None else dict(parameters)
-        self.caveats_ = list(caveats)
-        self.environment_ = describe_environment()
-        self.n_classes_ = n_classes
-        self.n_repeats_ = n_repeats
-        self.metrics_ = [column for column in scores.columns if column not in NOT_METRICS]
-        means = self.summary()[(self.metrics_[0], "mean")].dropna()
-        self.best_ = None if means.empty else str(means.idxmax())
+        self.scores = scores
+        self.failures = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
+        self.reference = reference
+        self.parameters = {} if parameters is None else dict(parameters)
+        self.caveats = list(caveats)
+        self.environment = describe_environment()
+        self.n_classes = n_classes
+        self.n_repeats = n_repeats
+        self.metrics = [column for column in scores.columns if column not in NOT_METRICS]
+        means = self.summary()[(self.metrics[0], "mean")].dropna()
+        self.best = None if means.empty else str(means.idxmax())
         # The sort is stable: as with idxmax, the first of equal means wins.
         ranked = means.sort_values(ascending=False, kind="stable")
-        self.tests_ = compare_pairs(scores, self.metrics_[0], [str(name) for name in ranked.index])
+        self.tests = compare_pairs(scores, self.metrics[0], [str(name) for name in ranked.index])
 
     def to_frame(self) -> pd.DataFrame:
         """Return the scores as a tidy table.
@@ -112,9 +104,9 @@ class Comparison:
         Returns
         -------
         DataFrame
-            A copy of ``scores_``, with one row per estimator and fold.
+            A copy of ``scores``, with one row per estimator and fold.
         """
-        return self.scores_.copy()
+        return self.scores.copy()
 
     def summary(self) -> pd.DataFrame:
         """Compute means and standard deviations over the folds.
@@ -125,9 +117,9 @@ class Comparison:
             One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"`` (with
             ``ddof=1``). Both are NaN if a failed fold has no score.
         """
-        columns = [*self.metrics_, "fit_time", "score_time"]
-        table = self.scores_.groupby("estimator", sort=False)[columns].agg(["mean", "std"])
-        failed = self.scores_.merge(self.failures_[["estimator", "fold"]])
+        columns = [*self.metrics, "fit_time", "score_time"]
+        table = self.scores.groupby("estimator", sort=False)[columns].agg(["mean", "std"])
+        failed = self.scores.merge(self.failures[["estimator", "fold"]])
         lacking = failed[columns].isna().groupby(failed["estimator"]).any()
         for name, column in itertools.product(lacking.index, columns):
             if lacking.loc[name, column]:
@@ -148,9 +140,9 @@ class Comparison:
         -------
         matplotlib Axes
         """
-        metric = metric or self.metrics_[0]
-        if metric not in self.metrics_:
-            raise ValueError(f"Comparison.plot: metric={metric!r}, expected one of {self.metrics_}.")
+        metric = metric or self.metrics[0]
+        if metric not in self.metrics:
+            raise ValueError(f"Comparison.plot: metric={metric!r}, expected one of {self.metrics}.")
         return plot_folds(self._summarize(), ax, metric)
 
     def to_html(self, path: str | Path | None = None) -> str:
@@ -184,7 +176,7 @@ class Comparison:
         parts = [self.describe_folds(), "", body[0], rule, *body[1:]]
         if references:
             parts += [rule, *lines[1 + len(rows) :]]
-        for notes in (self.caveats_, self.describe_failures(), self.describe_tests()):
+        for notes in (self.caveats, self.describe_failures(), self.describe_tests()):
             parts += ["", *notes] if notes else []
         return "\n".join(map(printable, parts))
 
@@ -197,63 +189,63 @@ class Comparison:
     def _summarize(self) -> ComparisonSummary:
         """Return the frames and sentences that plots and pages show."""
         return ComparisonSummary(
-            metrics=self.metrics_,
-            best=self.best_,
-            scores=self.scores_,
+            metrics=self.metrics,
+            best=self.best,
+            scores=self.scores,
             means=self.summary(),
-            reference=self.reference_,
-            failures=self.failures_,
-            differences=list_differences(self.scores_, self.metrics_[0], self.best_),
-            tests=self.tests_,
+            reference=self.reference,
+            failures=self.failures,
+            differences=list_differences(self.scores, self.metrics[0], self.best),
+            tests=self.tests,
             table=self.table(),
             folds=self.describe_folds(),
             failure_lines=self.describe_failures(),
             test_lines=self.describe_tests(),
-            caveats=self.caveats_,
-            parameters=self.parameters_,
-            environment=self.environment_,
+            caveats=self.caveats,
+            parameters=self.parameters,
+            environment=self.environment,
         )
 
     def table(self) -> tuple[list[str], list[list[str]], list[list[str]]]:
         """Return the summary as text: header, a row per estimator, and rows for chance and majority class."""
         summary = self.summary()
-        header = ["", *(title_of(metric) for metric in self.metrics_), title_of("fit_time"), title_of("score_time")]
+        header = ["", *(title_of(metric) for metric in self.metrics), title_of("fit_time"), title_of("score_time")]
         rows = []
         for name, row in summary.iterrows():
-            cells = [describe_mean(row[(metric, "mean")], row[(metric, "std")]) for metric in self.metrics_]
+            cells = [describe_mean(row[(metric, "mean")], row[(metric, "std")]) for metric in self.metrics]
             times = [_seconds(row[(time, "mean")]) for time in ("fit_time", "score_time")]
             rows.append([str(name), *cells, *times])
         references = [
-            [str(name), *(number(row[metric]) for metric in self.metrics_), "", ""]
-            for name, row in self.reference_.iterrows()
+            [str(name), *(number(row[metric]) for metric in self.metrics), "", ""]
+            for name, row in self.reference.iterrows()
         ]
         return header, rows, references
 
     def describe_folds(self) -> str:
         """Return a line about the folds."""
-        first = self.scores_[self.scores_["estimator"] == self.scores_["estimator"].iloc[0]]
+        first = self.scores[self.scores["estimator"] == self.scores["estimator"].iloc[0]]
         sizes = f"about {first['n_train'].mean():.0f} training and {first['n_test'].mean():.0f} test images each"
         if len(first) == 1:
-            return f"One fold, {sizes.removesuffix(' each')}, {self.n_classes_} classes"
-        repeats = f"{self.n_repeats_} x " if self.n_repeats_ > 1 else ""
+            return f"One fold, {sizes.removesuffix(' each')}, {self.n_classes} classes"
+        repeats = f"{self.n_repeats} x " if self.n_repeats > 1 else ""
         return (
-            f"{repeats}{len(first) // self.n_repeats_} folds, {sizes}, {self.n_classes_} classes; "
+            f"{repeats}{len(first) // self.n_repeats} folds, {sizes}, {self.n_classes} classes; "
             "mean ± standard deviation over folds"
         )
 
     def describe_failures(self) -> list[str]:
         """Return a line about each estimator that failed, with the consequences."""
-        n_folds = self.scores_["fold"].nunique()
+        n_folds = self.scores["fold"].nunique()
         summary = self.summary()
         lines = []
-        for name, failures in self.failures_.groupby("estimator", sort=False):
-            lacking = [metric for metric in self.metrics_ if math.isnan(summary[(metric, "mean")].to_dict()[name])]
+        for name, failures in self.failures.groupby("estimator", sort=False):
+            lacking = [metric for metric in self.metrics if math.isnan(summary[(metric, "mean")].to_dict()[name])]
             if not lacking:
                 outcome = "these folds count with the given error_score"
             else:
-                what = "" if lacking == self.metrics_ else f" of {' or '.join(map(title_of, lacking))}"
+                what = "" if lacking == self.metrics else f" of {' or '.join(map(title_of, lacking))}"
                 outcome = f"it has no mean{what}"
-            if self.metrics_[0] in lacking:
+            if self.metrics[0] in lacking:
                 outcome += " and is neither ranked nor tested"
             first = failures.iloc[0]
             lines.append(
@@ -264,14 +256,14 @@ class Comparison:
 
     def describe_tests(self) -> list[str]:
         """Return a heading and a line about each difference between two estimators."""
-        n_pairs = len(self.tests_)
+        n_pairs = len(self.tests)
         if not n_pairs:
             return []
-        shown = self.tests_
+        shown = self.tests
         if len({*shown["better"], *shown["other"]}) > 3:
-            shown = shown[(shown["better"] == self.best_) | (shown["other"] == self.best_)]
+            shown = shown[(shown["better"] == self.best) | (shown["other"] == self.best)]
         adjusted = f", p Holm-adjusted for the {n_pairs} pairs" if n_pairs > 1 else ""
-        lines = [f"Corrected resampled paired t-test on {title_of(self.metrics_[0])} (Nadeau & Bengio 2003){adjusted}:"]
+        lines = [f"Corrected resampled paired t-test on {title_of(self.metrics[0])} (Nadeau & Bengio 2003){adjusted}:"]
         for row in shown.to_dict("records"):
             p = describe_p(row["p_holm"])
             p = f"p {p}" if p.startswith("<") else f"p = {p}"

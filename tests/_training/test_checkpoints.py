@@ -198,7 +198,7 @@ def test_each_fold_and_candidate_has_its_own_folder(tmp_path):
     # Four fits in the search, and the refit of the best candidate.
     assert len(list(tmp_path.iterdir())) == 5
     result = compare_classifiers({"CNN": make_classifier(max_epochs=1, checkpoint_dir=tmp_path)}, X, Y, cv=2)
-    assert len(list(tmp_path.iterdir())) == 7 and not result.failures_.size
+    assert len(list(tmp_path.iterdir())) == 7 and not result.failures.size
 
 
 @pytest.mark.parametrize(

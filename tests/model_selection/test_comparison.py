@@ -145,24 +145,24 @@ def test_frame_has_a_row_per_estimator_and_fold(result):
 
 
 def test_summary_has_mean_and_standard_deviation_over_folds(result):
-    scores = result.scores_.query("estimator == 'Bayes'")["accuracy"]
+    scores = result.scores.query("estimator == 'Bayes'")["accuracy"]
     summary = result.summary()
     assert summary.loc["Bayes", ("accuracy", "mean")] == pytest.approx(scores.mean())
     assert summary.loc["Bayes", ("accuracy", "std")] == pytest.approx(scores.std(ddof=1))
 
 
 def test_baselines_are_scored_on_the_same_folds(result):
-    assert result.reference_.loc["majority class", "accuracy"] == pytest.approx(1 / 3, abs=0.02)
-    assert result.reference_.loc["chance", "accuracy"] == pytest.approx(1 / 3, abs=0.05)
-    assert result.reference_.loc["chance", "roc_auc_ovr"] == pytest.approx(0.5)
+    assert result.reference.loc["majority class", "accuracy"] == pytest.approx(1 / 3, abs=0.02)
+    assert result.reference.loc["chance", "accuracy"] == pytest.approx(1 / 3, abs=0.05)
+    assert result.reference.loc["chance", "roc_auc_ovr"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("names", [[0, 1], ["no", "yes"]])
 def test_default_metrics_for_binary_labels(names):
     X, y = make_classification(60, random_state=0)
     result = compare_classifiers({"Bayes": GaussianNB()}, X, np.array(names)[y], cv=3)
-    assert result.metrics_ == ["f1_macro", "accuracy", "roc_auc"]
-    assert result.tests_.empty
+    assert result.metrics == ["f1_macro", "accuracy", "roc_auc"]
+    assert result.tests.empty
 
 
 def test_groups_do_not_overlap_between_training_and_test_set(iris, groups):
@@ -187,7 +187,7 @@ def test_groups_reach_nested_searches(iris, groups, in_pipeline, n_jobs):
     search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 9]}, cv=GroupKFold(3))
     model = make_pipeline(StandardScaler(), search) if in_pipeline else search
     result = compare_classifiers({"tuned": model}, *iris, groups=groups, cv=3, scoring="accuracy", n_jobs=n_jobs)
-    assert len(result.scores_) == 3
+    assert len(result.scores) == 3
 
 
 @pytest.mark.parametrize("cv", [None, 3])
@@ -225,23 +225,23 @@ def test_fold_without_every_class_is_scored(iris, groups):
     people = np.where(iris[1] == "pain", groups % 2, groups % 5)
     with pytest.warns(DatasetWarning, match="of 5 folds have no test face of a class"):
         result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut())
-    assert result.scores_["roc_auc_ovr"].notna().all()
+    assert result.scores["roc_auc_ovr"].notna().all()
 
 
 def test_cv_generator_is_consumed_once(iris):
     splits = list(StratifiedKFold(2).split(*iris))
     result = compare_classifiers(MODELS, *iris, cv=(split for split in splits), scoring="accuracy")
-    assert list(result.scores_["n_test"]) == [75] * 4
+    assert list(result.scores["n_test"]) == [75] * 4
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "f1_weighted"]])
 def test_scoring_accepts_names_and_lists(iris, scoring):
     result = compare_classifiers([SVC()], *iris, cv=2, scoring=scoring)
-    assert result.metrics_[0] == "accuracy"
+    assert result.metrics[0] == "accuracy"
 
 
 def test_roc_auc_of_classifier_without_probabilities(iris):
-    assert compare_classifiers([SVC()], *iris, cv=2).scores_["roc_auc_ovr"].between(0.5, 1).all()
+    assert compare_classifiers([SVC()], *iris, cv=2).scores["roc_auc_ovr"].between(0.5, 1).all()
 
 
 def test_list_is_named_after_last_steps(iris):
@@ -252,7 +252,7 @@ def test_list_is_named_after_last_steps(iris):
 
 def test_lists_are_accepted(iris):
     X = [list(row) for row in iris[0]]
-    assert len(compare_classifiers([GaussianNB()], X, list(iris[1]), cv=2, scoring="accuracy").scores_) == 2
+    assert len(compare_classifiers([GaussianNB()], X, list(iris[1]), cv=2, scoring="accuracy").scores) == 2
 
 
 def test_corrected_t_test_scales_the_paired_t_test():
@@ -266,7 +266,7 @@ def test_corrected_t_test_scales_the_paired_t_test():
 
 def test_equal_classifiers_do_not_differ(iris):
     models = {"one": GaussianNB(), "same": GaussianNB()}
-    tests = compare_classifiers(models, *iris, cv=3, scoring="accuracy").tests_
+    tests = compare_classifiers(models, *iris, cv=3, scoring="accuracy").tests
     assert list(tests["p"]) == list(tests["p_holm"]) == [1]
     assert list(tests[["better", "other"]].iloc[0]) == ["one", "same"]
 
@@ -282,7 +282,7 @@ def test_corrected_t_test_matches_manual_calculation():
     p = 1 - 0.75 * t / math.sqrt(scaled) * (1 - t**2 / scaled / 12)
     assert p == pytest.approx(0.0440, abs=1e-4)
     result = make_comparison({"low": [0.50, 0.60, 0.55, 0.70, 0.65], "high": [0.60, 0.65, 0.63, 0.72, 0.70]})
-    (test,) = result.tests_.to_dict("records")
+    (test,) = result.tests.to_dict("records")
     assert (test["better"], test["other"], test["df"]) == ("high", "low", 4)
     assert test["difference"] == pytest.approx(0.06)
     assert test["t"] == pytest.approx(t)
@@ -305,10 +305,10 @@ def test_all_pairs_are_tested_and_those_of_the_best_come_first():
     means = {"third": 0.5, "best": 0.7, "fourth": 0.45, "second": 0.68}
     scores = {name: mean + level + rng.normal(size=10) / 100 for name, mean in means.items()}
     result = make_comparison(scores)
-    tests = result.tests_
+    tests = result.tests
     assert list(tests.columns) == ["better", "other", "difference", "t", "df", "p", "p_holm"]
     pairs = list(zip(tests["better"], tests["other"], strict=True))
-    assert result.best_ == "best"
+    assert result.best == "best"
     assert [better for better, _ in pairs[:3]] == ["best"] * 3
     assert set(pairs[3:]) == {("second", "third"), ("second", "fourth"), ("third", "fourth")}
     assert tests["p"][:3].is_monotonic_increasing
@@ -327,7 +327,7 @@ def test_all_pairs_of_three_are_shown_with_their_adjusted_p():
     lines = result.describe_tests()
     assert len(lines) == 4
     assert lines[0].endswith("p Holm-adjusted for the 3 pairs:")
-    assert all(f"p = {p:.3f}" in line for line, p in zip(lines[1:], result.tests_["p_holm"], strict=True))
+    assert all(f"p = {p:.3f}" in line for line, p in zip(lines[1:], result.tests["p_holm"], strict=True))
 
 
 def test_text_table_shows_all_rows(result):
@@ -353,20 +353,20 @@ def test_page_is_self_contained(result, tmp_path):
 
 def test_page_shows_differences_of_the_best_in_each_fold(result):
     scores = result.to_frame().pivot(index="fold", columns="estimator", values="f1_macro")
-    other = next(name for name in MODELS if name != result.best_)
+    other = next(name for name in MODELS if name != result.best)
     page = result.to_html()
-    differences = scores[result.best_] - scores[other]
+    differences = scores[result.best] - scores[other]
     for fold, difference in differences.items():
         assert f'<th scope="row">fold {fold}</th><td>{difference:+.3f}</td>' in page
     assert f"<td>{(differences > 0).sum()} of 4</td>" in page
 
 
 def test_page_shows_parameters_and_environment(result):
-    assert result.parameters_["neighbors"]["n_neighbors"] == "3"
-    assert result.parameters_["Bayes"][""] == "GaussianNB"
+    assert result.parameters["neighbors"]["n_neighbors"] == "3"
+    assert result.parameters["Bayes"][""] == "GaussianNB"
     page = result.to_html()
     assert '<th scope="row">n_neighbors</th><td>3</td>' in page
-    assert result.environment_["scikit-learn"] in page
+    assert result.environment["scikit-learn"] in page
     # A comparison built from scores has no parameters.
     assert ">Parameters</a>" not in make_comparison({"a": [0.5, 0.6], "b": [0.4, 0.7]}).to_html()
 
@@ -436,20 +436,20 @@ def test_failure_does_not_affect_other_estimators(iris, n_jobs):
     with pytest.warns(FitFailedWarning, match=r"broken failed in 3 of 3 folds, first in fold 0 \(.*ValueError: "):
         result = compare_classifiers(models, *iris, cv=3, n_jobs=n_jobs)
     alone = compare_classifiers(MODELS, *iris, cv=3)
-    assert list(result.failures_["fold"]) == [0, 1, 2]
+    assert list(result.failures["fold"]) == [0, 1, 2]
     metrics = ["f1_macro", "accuracy", "roc_auc_ovr"]
-    assert list(result.scores_.columns) == list(alone.scores_.columns)
-    others = result.scores_.query("estimator != 'broken'").reset_index(drop=True)
-    pd.testing.assert_frame_equal(others[metrics], alone.scores_[metrics])
-    pd.testing.assert_frame_equal(result.reference_[metrics], alone.reference_[metrics])
-    pd.testing.assert_frame_equal(result.tests_, alone.tests_)
-    assert result.best_ == alone.best_
+    assert list(result.scores.columns) == list(alone.scores.columns)
+    others = result.scores.query("estimator != 'broken'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(others[metrics], alone.scores[metrics])
+    pd.testing.assert_frame_equal(result.reference[metrics], alone.reference[metrics])
+    pd.testing.assert_frame_equal(result.tests, alone.tests)
+    assert result.best == alone.best
 
 
 def test_failed_fold_is_reported_in_text_and_pages(partly_failed, tmp_path):
     result = partly_failed
-    assert list(result.failures_.columns) == ["estimator", "fold", "error"]
-    ((name, fold, error),) = result.failures_.to_numpy()
+    assert list(result.failures.columns) == ["estimator", "fold", "error"]
+    ((name, fold, error),) = result.failures.to_numpy()
     assert (name, error) == ("broken", "LinAlgError: no <convergence>\nin row 0")
     said = f"broken failed in 1 of 3 folds, first in fold {fold} (LinAlgError: no <convergence> in row 0)"
     assert any(line.startswith(said) and "neither ranked nor tested" in line for line in str(result).splitlines())
@@ -469,8 +469,8 @@ def test_failed_estimator_keeps_its_other_folds_but_has_no_mean(partly_failed):
     summary = partly_failed.summary()
     assert summary.loc["broken"].isna().all()
     assert summary.drop("broken").notna().all(axis=None)
-    assert partly_failed.best_ in MODELS
-    assert set(partly_failed.tests_[["better", "other"]].to_numpy().ravel()) == set(MODELS)
+    assert partly_failed.best in MODELS
+    assert set(partly_failed.tests[["better", "other"]].to_numpy().ravel()) == set(MODELS)
     row = next(line for line in str(partly_failed).splitlines() if line.startswith("broken  "))
     assert row.split() == ["broken", "–", "–", "–"]  # noqa: RUF001 - an en dash for "none"
 
@@ -479,24 +479,24 @@ def test_one_metric_can_fail_alone(numbered):
     models = {"broken": FailingOnce("predict_proba"), "Bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match=r"no mean of ROC AUC \(one vs rest\)\."):
         result = compare_classifiers(models, *numbered, cv=3, scoring=["f1_macro", "roc_auc_ovr"])
-    (error,) = result.failures_["error"]
+    (error,) = result.failures["error"]
     assert error == "roc_auc_ovr: LinAlgError: no <convergence>\nin row 0"
-    assert result.scores_["f1_macro"].notna().all()
-    assert result.scores_["roc_auc_ovr"].isna().sum() == 1
+    assert result.scores["f1_macro"].notna().all()
+    assert result.scores["roc_auc_ovr"].isna().sum() == 1
     means = result.summary().loc["broken"].xs("mean", level=1)
     assert means.isna().to_dict() == {"f1_macro": False, "roc_auc_ovr": True, "fit_time": False, "score_time": False}
-    assert len(result.tests_) == 1
+    assert len(result.tests) == 1
 
 
 def test_error_score_can_be_a_number(numbered):
     models = {"broken": FailingOnce(), "Bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match="count with the given error_score"):
         result = compare_classifiers(models, *numbered, cv=3, error_score=0)
-    failed = result.scores_.query("estimator == 'broken' and accuracy == 0")
+    failed = result.scores.query("estimator == 'broken' and accuracy == 0")
     assert len(failed) == 2
     assert (failed[["f1_macro", "roc_auc_ovr"]] == 0).all(axis=None)
     assert result.summary().loc["broken", ("accuracy", "mean")] < 0.4
-    assert list(result.tests_["other"]) == ["broken"]
+    assert list(result.tests["other"]) == ["broken"]
     assert "nan" not in str(result)
 
 
@@ -520,8 +520,8 @@ def test_best_is_none_if_every_estimator_failed_in_a_fold(numbered):
         result = compare_classifiers(
             {"one": FailingOnce(), "two": FailingOnce("predict")}, *numbered, cv=3, scoring="accuracy"
         )
-    assert result.best_ is None
-    assert result.tests_.empty
+    assert result.best is None
+    assert result.tests.empty
     assert 'class="best"' not in result.to_html()
     assert "nan" not in str(result)
 
@@ -572,11 +572,11 @@ def test_repeated_folds_match_scikit_learn(iris):
     given = compare(cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=4))
     once = compare(cv=3, random_state=4)
     metrics = ["estimator", "fold", "accuracy"]
-    pd.testing.assert_frame_equal(repeated.scores_[metrics], given.scores_[metrics])
-    first = repeated.scores_[repeated.scores_["fold"] < 3].reset_index(drop=True)
-    pd.testing.assert_frame_equal(first[metrics], once.scores_[metrics])
-    assert list(repeated.scores_["fold"]) == [0, 1, 2, 3, 4, 5] * 2
-    assert list(repeated.tests_["df"]) == [5]
+    pd.testing.assert_frame_equal(repeated.scores[metrics], given.scores[metrics])
+    first = repeated.scores[repeated.scores["fold"] < 3].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first[metrics], once.scores[metrics])
+    assert list(repeated.scores["fold"]) == [0, 1, 2, 3, 4, 5] * 2
+    assert list(repeated.tests["df"]) == [5]
     for result in (repeated, given):
         assert str(result).startswith("2 x 3 folds, about 100 training and 50 test images each")
     assert str(once).startswith("3 folds, ")
@@ -614,7 +614,7 @@ def test_repeats_assign_groups_to_different_folds():
 
 def test_repeats_are_reproducible(iris, groups):
     compare = partial(compare_classifiers, MODELS, *iris, groups=groups, cv=2, n_repeats=3, scoring="f1_macro")
-    results = [compare().scores_ for _ in range(2)]
+    results = [compare().scores for _ in range(2)]
     pd.testing.assert_series_equal(results[0]["f1_macro"], results[1]["f1_macro"])
     assert results[0]["f1_macro"].nunique() > 6
 
@@ -630,7 +630,7 @@ def test_backend_without_generator_is_supported(iris):
     alone = compare_classifiers(MODELS, *iris, cv=2)
     with joblib.parallel_config("multiprocessing", n_jobs=2):
         shared = compare_classifiers(MODELS, *iris, cv=2)
-    pd.testing.assert_frame_equal(shared.scores_[shared.metrics_], alone.scores_[alone.metrics_])
+    pd.testing.assert_frame_equal(shared.scores[shared.metrics], alone.scores[alone.metrics])
 
 
 @pytest.mark.parametrize(
@@ -646,13 +646,13 @@ def test_several_scorers_with_nested_searches_and_groups(iris, groups, scoring):
     )
     models = {"tuned": search, "Bayes": GaussianNB()}
     result = compare_classifiers(models, *iris, groups=groups, cv=3, scoring=scoring, n_jobs=2)
-    assert result.metrics_ == ["f1_macro", "roc_auc_ovr"]
-    assert result.failures_.empty
-    assert result.scores_[result.metrics_].notna().all(axis=None)
+    assert result.metrics == ["f1_macro", "roc_auc_ovr"]
+    assert result.failures.empty
+    assert result.scores[result.metrics].notna().all(axis=None)
     folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
     expected = cross_validate(GaussianNB(), *iris, groups=groups, cv=folds, scoring=["f1_macro", "roc_auc_ovr"])
-    bayes = result.scores_.query("estimator == 'Bayes'")
-    for metric in result.metrics_:
+    bayes = result.scores.query("estimator == 'Bayes'")
+    for metric in result.metrics:
         np.testing.assert_allclose(bayes[metric], expected[f"test_{metric}"])
     with pytest.raises(ValueError, match="metric='accuracy'"):
         result.plot(metric="accuracy")
@@ -754,7 +754,7 @@ def test_repeated_estimators_are_numbered(iris):
 
 def test_single_estimator_is_accepted(iris):
     result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2, scoring="accuracy")
-    assert result.best_ == "LogisticRegression"
+    assert result.best == "LogisticRegression"
 
 
 @pytest.mark.parametrize("wrap", [CalibratedClassifierCV, TunedThresholdClassifierCV])
@@ -786,7 +786,7 @@ def test_fold_without_a_score_is_excluded_from_the_test(iris):
 def test_boolean_masks_are_accepted_as_splits(iris):
     mask = np.arange(150) % 5 < 2
     result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)], scoring="accuracy")
-    assert result.scores_[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
+    assert result.scores[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
 
 
 def test_estimators_are_named_in_order():

@@ -52,13 +52,13 @@ def compare(X, y, **options):
         result = compare_quietly(X, y, **options)
     (warning,) = [each for each in record if issubclass(each.category, DatasetWarning)]
     message = str(warning.message)
-    assert message == "compare_classifiers: " + " ".join(result.caveats_)
+    assert message == "compare_classifiers: " + " ".join(result.caveats)
     return message, result
 
 
 def test_no_caveats_without_problems(images):
     result = compare_quietly(*images, cv=3)
-    assert result.caveats_ == []
+    assert result.caveats == []
     assert "test face" not in str(result) and 'class="failed"' not in result.to_html()
 
 
@@ -101,7 +101,7 @@ def test_first_copy_is_named_from_its_fold(images):
 def test_copies_within_one_set_are_not_a_leak(images):
     X, y = images
     X[3], X[60] = X[7], X[61]
-    assert compare_quietly(X, y, cv=HALVES).caveats_ == []
+    assert compare_quietly(X, y, cv=HALVES).caveats == []
 
 
 def test_groups_can_be_duplicates(images):
@@ -111,7 +111,7 @@ def test_groups_can_be_duplicates(images):
     assert message.endswith("Pass groups='duplicates'.")
     Recorder.trainings.clear()
     result = compare_quietly(X, y, groups="duplicates", cv=3)
-    assert result.caveats_ == []
+    assert result.caveats == []
     expected = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, y, find_duplicates(X))
     for (train, _), shown in zip(expected, Recorder.trainings, strict=True):
         np.testing.assert_array_equal(shown, X[train])
@@ -131,7 +131,7 @@ def test_splitter_that_separates_persons_warns(images):
     message, _ = compare(*images, groups=people, cv=splits)
     assert "1 of 4 groups (cleo, for example) are in both the training and the test set" in message
     assert message.endswith("Pass a cv that keeps groups together, such as StratifiedGroupKFold.")
-    assert compare_quietly(*images, groups=people, cv=3).caveats_ == []
+    assert compare_quietly(*images, groups=people, cv=3).caveats == []
 
 
 def test_persons_who_share_an_image_can_be_merged(images):
@@ -144,7 +144,7 @@ def test_persons_who_share_an_image_can_be_merged(images):
     message, _ = compare(X, y, groups=people, cv=3)
     assert message.endswith("Pass groups=find_duplicates(X, groups=groups).")
     merged = find_duplicates(X, groups=people)
-    assert compare_quietly(X, y, groups=merged, cv=3).caveats_ == []
+    assert compare_quietly(X, y, groups=merged, cv=3).caveats == []
 
 
 def test_files_are_read_and_broken_ones_have_no_copy(images, tmp_path):
@@ -154,7 +154,7 @@ def test_files_are_read_and_broken_ones_have_no_copy(images, tmp_path):
         Image.fromarray(image).save(path)
     for number in (0, 50):
         (tmp_path / f"{number}.png").write_bytes(b"broken")
-    assert compare_quietly(paths, y, cv=HALVES).caveats_ == []
+    assert compare_quietly(paths, y, cv=HALVES).caveats == []
     Image.fromarray(X[7]).save(paths[51], quality=50)
     assert "test image 51 matches training image 7" in compare(paths, y, cv=HALVES)[0]
 
@@ -164,9 +164,9 @@ def test_equal_rows_are_copies_of_images_but_not_of_tables(images):
     X[50] = X[7]
     rows = X.reshape(96, -1)
     assert "1 of 48 test images" in compare(rows, y, cv=HALVES)[0]
-    assert compare_quietly(rows, y, groups="duplicates", cv=3).caveats_ == []
+    assert compare_quietly(rows, y, groups="duplicates", cv=3).caveats == []
     table = rows[:, :255]
-    assert compare_quietly(table, y, cv=HALVES).caveats_ == []
+    assert compare_quietly(table, y, cv=HALVES).caveats == []
     with pytest.raises(DatasetError, match="expected several images"):
         compare_quietly(table, y, groups="duplicates")
 
@@ -183,8 +183,8 @@ def test_fold_without_a_class_warns(images):
     y[30:50] = "joy"
     message, result = compare(X, y, groups=people, cv=LeaveOneGroupOut(), scoring=None)
     assert "2 of 4 folds have no test face of a class (fold 0 lacks pain): macro F1" in message
-    assert len(result.caveats_) == 1
-    assert result.scores_["roc_auc_ovr"].notna().all()
+    assert len(result.caveats) == 1
+    assert result.scores["roc_auc_ovr"].notna().all()
 
 
 @pytest.mark.parametrize(("n_pain", "n_caveats"), [(19, 1), (20, 0)])
@@ -194,13 +194,13 @@ def test_class_with_few_images_warns(images, n_pain, n_caveats):
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         result = compare_quietly(X, y, cv=3)
-    assert len(record) == len(result.caveats_) == n_caveats
+    assert len(record) == len(result.caveats) == n_caveats
     if n_caveats:
-        assert result.caveats_[0].startswith("Fewer than 20 test faces: pain (19). Scores based on so few")
+        assert result.caveats[0].startswith("Fewer than 20 test faces: pain (19). Scores based on so few")
 
 
 def test_only_tested_images_are_counted(images):
-    assert compare_quietly(*images, cv=StratifiedKFold(8)).caveats_ == []
+    assert compare_quietly(*images, cv=StratifiedKFold(8)).caveats == []
     message, _ = compare(*images, cv=[(np.arange(60), np.arange(60, 96))])
     assert "Fewer than 20 test faces: fear (18), pain (18)." in message
 
@@ -216,7 +216,7 @@ def test_caveats_are_in_text_page_and_notebook_view(images):
     X[50] = X[7]
     y = np.where(np.isin(np.arange(96), [0, 60]), "<joy>", y)
     _, result = compare(X, y, cv=HALVES)
-    assert [caveat in str(result).splitlines() for caveat in result.caveats_] == [True, True]
+    assert [caveat in str(result).splitlines() for caveat in result.caveats] == [True, True]
     for page in (result.to_html(), result._repr_html_()):
         assert "&lt;joy&gt; (1)" in page and "training image 7" in page
         assert "<joy>" not in page

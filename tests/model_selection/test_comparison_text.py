@@ -78,7 +78,7 @@ def test_text_without_optional_parts():
         "────────────────────────────────────",
         "CNN    0.500      0.50          0.12",
     ]
-    assert result.failures_.empty and result.tests_.empty and result.parameters_ == {} and result.caveats_ == []
+    assert result.failures.empty and result.tests.empty and result.parameters == {} and result.caveats == []
 
 
 def test_text_of_repeats_and_small_p():
@@ -97,8 +97,8 @@ def test_failed_metrics_are_named():
     assert result.describe_failures() == [
         "b failed in 2 of 2 folds, first in fold 0 (E: x); it has no mean of accuracy or ROC AUC."
     ]
-    assert result.metrics_ == ["f1_macro", "accuracy", "roc_auc"]
-    assert result.best_ == "a"
+    assert result.metrics == ["f1_macro", "accuracy", "roc_auc"]
+    assert result.best == "a"
 
 
 def test_failed_folds_with_an_error_score_are_named():
@@ -111,7 +111,7 @@ def test_failed_folds_with_an_error_score_are_named():
 
 
 def test_first_of_equal_means_is_best():
-    assert compare({"b": [0.5, 0.6], "a": [0.6, 0.5], "c": [0.4, 0.6]}).best_ == "b"
+    assert compare({"b": [0.5, 0.6], "a": [0.6, 0.5], "c": [0.4, 0.6]}).best == "b"
 
 
 def test_pairs_are_tested_on_their_common_folds():
@@ -121,9 +121,9 @@ def test_pairs_are_tested_on_their_common_folds():
         dict.fromkeys(("first", "second", "third"), 1),
     ).assign(n_test=[10, 20, 30, 80] * 3)
     result = Comparison(frame, pd.DataFrame(), n_classes=2)
-    assert result.best_ == "first"
+    assert result.best == "first"
     # The first and the third have one common fold, too few for a test.
-    one, other = result.tests_.to_dict("records")
+    one, other = result.tests.to_dict("records")
     assert (one["better"], one["other"], one["df"]) == ("second", "first", 1)
     assert one["difference"] == pytest.approx(0.095)
     variance = 2 * 0.005**2
@@ -145,7 +145,7 @@ def test_frame_is_a_copy():
     result = compare({"CNN": [0.5, 0.6]})
     frame = result.to_frame()
     frame["f1_macro"] = 0
-    assert result.scores_["f1_macro"].tolist() == [0.5, 0.6]
+    assert result.scores["f1_macro"].tolist() == [0.5, 0.6]
 
 
 class TestProgress:

@@ -138,7 +138,7 @@ def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
 
     def compare():
         result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3)
-        return [table.drop(columns=TIMES) for table in (result.scores_, result.reference_)]
+        return [table.drop(columns=TIMES) for table in (result.scores, result.reference)]
 
     with joblib.parallel_config("dask", client=client):
         shared = compare()
@@ -182,9 +182,9 @@ def test_failures_warnings_and_progress_are_returned(faces, client, capsys):
         shared, messages = compare()
     assert messages == local_messages
     assert "variance is small" in messages
-    pd.testing.assert_frame_equal(shared.failures_, local.failures_)
-    assert len(shared.failures_) == 2
-    assert shared.caveats_ == local.caveats_
+    pd.testing.assert_frame_equal(shared.failures, local.failures)
+    assert len(shared.failures) == 2
+    assert shared.caveats == local.caveats
     assert "[1/1] Bayes" in capsys.readouterr().err
 
 

@@ -87,7 +87,7 @@ def test_folds_at_once_are_bounded(n_jobs):
     rows = X.reshape(30, -1) / 255
     with joblib.parallel_config("threading"), pytest.warns(UserWarning, match="Fewer than 20"):
         result = compare_classifiers({"a": GaussianNB(), "b": GaussianNB()}, rows, y, cv=2, n_jobs=n_jobs)
-    assert len(result.scores_) == 4
+    assert len(result.scores) == 4
 
 
 def compare(n_jobs):
