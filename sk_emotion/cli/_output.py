@@ -7,7 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -121,20 +121,14 @@ class Progress:
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
         """Show a progress bar; yield a function that advances it and may change its description."""
-        from ..utils._progress import make_progress
+        from ..utils import show_progress
 
-        bars = None if self.quiet else make_progress()
-        if bars is None:
-            self.say(f"{description} ...")
-            yield lambda steps=1, description=None: None
-            return
-        with bars:
-            bar = bars.add_task(description, total=total)
-
-            def advance(steps: int = 1, description: str | None = None) -> None:
-                bars.update(bar, advance=steps, description=description)
-
-            yield advance
+        with nullcontext() if self.quiet else show_progress(description, total) as advance:
+            if advance is None:
+                self.say(f"{description} ...")
+                yield lambda steps=1, description=None: None
+            else:
+                yield advance
 
 
 @contextmanager

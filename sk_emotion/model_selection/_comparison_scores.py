@@ -19,7 +19,7 @@ from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
 from ..utils._dask import run_sequentially
-from ..utils._progress import make_progress
+from ..utils._progress import show_progress
 from ..utils._text import printable
 
 NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
@@ -110,23 +110,20 @@ def collect_folds(
 ) -> list[dict[str, Any]]:
     """Collect the scores of each fold as they arrive, and show progress."""
     rows: list[dict[str, Any]] = []
-    progress = make_progress() if verbose else None
-    with progress or nullcontext():
-        bar = progress and progress.add_task(f"{printable(names[0])}, fold 1 of {n_folds}", total=len(names) * n_folds)
+    bar = show_progress(f"{printable(names[0])}, fold 1 of {n_folds}", len(names) * n_folds) if verbose else None
+    with bar or nullcontext() as advance:
         for row in results:
             rows.append(row)
             done = len(rows)
-            if progress is not None:
+            if advance is not None:
                 following = names[min(done // n_folds, len(names) - 1)]
-                progress.update(
-                    bar, advance=1, description=f"{printable(following)}, fold {done % n_folds + 1} of {n_folds}"
-                )
+                advance(description=f"{printable(following)}, fold {done % n_folds + 1} of {n_folds}")
             if verbose and done % n_folds == 0:
-                _print_line(rows[-n_folds:], done // n_folds, len(names), progress)
+                _print_line(rows[-n_folds:], done // n_folds, len(names))
     return rows
 
 
-def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, progress: Any) -> None:
+def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int) -> None:
     n_failed = sum(bool(row["error"]) for row in rows)
     metric = next((key for row in rows for key in row if key not in (*NOT_METRICS, "error")), "")
     scores = [row[metric] for row in rows if metric in row]
@@ -141,10 +138,8 @@ def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int, pr
         parts.append(f"{len(rows)} folds")
     seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
     line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {', '.join(parts)}, {seconds:.1f} s"
-    if progress is None:
-        print(line, file=sys.stderr, flush=True)
-    else:
-        progress.console.print(line, markup=False, highlight=False)
+    # Above the bar, if there is one.
+    print(line, file=sys.stderr, flush=True)
 
 
 def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,3 +1,16 @@
 from ._discovery import all_estimators
+from ._files import write_output
+from ._progress import show_progress
+from ._text import abridge, align, harmless, number, printable, withhold
 
-__all__ = ["all_estimators"]
+__all__ = [
+    "abridge",
+    "align",
+    "all_estimators",
+    "harmless",
+    "number",
+    "printable",
+    "show_progress",
+    "withhold",
+    "write_output",
+]

@@ -1,23 +1,74 @@
 """Show a progress bar."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
-def make_progress() -> Any:
-    """Return rich's progress bar on standard error; None if that is not a terminal."""
-    if not sys.stderr.isatty():
-        return None
+@contextmanager
+def show_progress(description: str, total: int) -> Iterator[Callable[..., None] | None]:
+    """Show a progress bar in a terminal or notebook while the context is active.
+
+    Parameters
+    ----------
+    description : str
+        Text beside the bar.
+    total : int
+        Number of steps.
+
+    Yields
+    ------
+    callable or None
+        ``advance(steps=1, description=None)`` moves the bar, and may change its description. None if standard error is
+        neither a terminal nor a notebook, where nothing is shown.
+
+    Examples
+    --------
+    >>> from sk_emotion.utils import show_progress
+    >>> with show_progress("Reading", total=2) as advance:
+    ...     for _ in range(2):
+    ...         if advance is not None:
+    ...             advance()
+    """
+    if not (sys.stderr.isatty() or "IPython" in sys.modules):
+        yield None
+        return
     from rich import progress
     from rich.console import Console
 
-    return progress.Progress(
+    console = Console(stderr=True)
+    if not (sys.stderr.isatty() or console.is_jupyter):
+        yield None
+        return
+    bars = progress.Progress(
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
         progress.TextColumn("left:"),
         progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     )
+    bar = bars.add_task(description, total=total)
+    draw = _draw_in_notebook(bars) if console.is_jupyter else None
+
+    def advance(steps: int = 1, description: str | None = None) -> None:
+        bars.update(bar, advance=steps, description=description)
+        if draw is not None:
+            draw()
+
+    if draw is not None:
+        yield advance
+        return
+    with bars:
+        yield advance
+
+
+def _draw_in_notebook(bars: Any) -> Callable[[], None]:
+    """Display bars below a cell, and return a function that draws them again: rich itself would need ipywidgets."""
+    from IPython.display import display
+
+    handle = display(bars.make_tasks_table(bars.tasks), display_id=True)
+    return lambda: handle.update(bars.make_tasks_table(bars.tasks))

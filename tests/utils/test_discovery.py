@@ -24,21 +24,18 @@ def list_documented_parameters(kind):
 
 
 def test_every_public_estimator_is_found():
-    assert {type(estimator) for estimator in all_estimators()} == set(ESTIMATORS)
+    assert {estimator for _, estimator in all_estimators()} == set(ESTIMATORS)
     assert len(ESTIMATORS) >= 4
 
 
-def test_estimators_are_sorted_and_seeded():
-    estimators = all_estimators()
-    names = [type(estimator).__name__ for estimator in estimators]
+def test_estimators_are_sorted_pairs_of_name_and_class():
+    names = [name for name, _ in all_estimators()]
     assert names == sorted(names)
-    for estimator in estimators:
-        changed = {} if "random_state" not in estimator.get_params() else {"random_state": 0}
-        assert repr(estimator) == repr(type(estimator)(**changed))
+    assert all(estimator.__name__ == name for name, estimator in all_estimators())
 
 
 def test_specs_and_augmentations_are_no_estimators():
-    assert not {type(estimator) for estimator in all_estimators()} & {*SPECS, FaceAugmentation}
+    assert not {estimator for _, estimator in all_estimators()} & {*SPECS, FaceAugmentation}
 
 
 @pytest.mark.parametrize("kind", [*ESTIMATORS, *SPECS, FaceAugmentation])
