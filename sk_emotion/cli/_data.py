@@ -9,6 +9,9 @@ import typer
 from ._output import Progress, describe_classes, describe_unread
 
 _N_DRAWN = 900
+# As for the caveats of compare_classifiers: a false match costs more than a miss, and time grows quadratically.
+_MAX_DISTANCE = 8
+_MAX_COMPARED = 40_000
 _TABLES = (".csv", ".tsv", ".txt")
 _FIRST_COLUMNS = {"image": 0, "label": 1}
 
@@ -129,7 +132,7 @@ def load_data(
             raise typer.BadParameter(f"this option needs {kind}, {what}.", param_hint=option)
     labels_of = layout.map_labels()
     from .. import datasets
-    from ..leakage._persons import groups_from_names
+    from ..leakage import extract_groups
 
     groups = layout.groups
     named = None if groups in (None, "duplicates", "none") else groups
@@ -154,7 +157,7 @@ def load_data(
     else:
         folder = datasets.load_face_folder(data, label=layout.label, labels=labels_of)
         relative = [Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data]
-        people = groups_from_names(relative, named)
+        people = extract_groups(relative, named)
         faces, copies = _gather(folder.data, folder.target, people, folder.data), folder.groups
     progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
     return faces if copies is None else _keep_together(faces, copies, groups != "none", progress)
@@ -166,29 +169,25 @@ def _gather(images: Any, labels: Any, people: Any, names: Any) -> Faces:
 
 def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
     """Read a thumbnail of each image, drop unreadable ones, and return groups of near-duplicates."""
-    from ..exceptions import ImageReadError
-    from ..leakage._overlap import number_thumbnails
-    from ..leakage._thumbnails import read_thumbnails
+    from ..leakage import find_duplicates
 
-    seen = read_thumbnails(faces.images, n_jobs=-1)
-    errors = {place: look for place, look in enumerate(seen) if isinstance(look, ImageReadError)}
-    # The cause has no path in its message: paths are listed together.
-    kept = faces.leave_out({place: str(error.__cause__ or error) for place, error in errors.items()}, progress)
-    return kept, number_thumbnails(np.array([look for look in seen if not isinstance(look, ImageReadError)]))
+    duplicates, unread = find_duplicates(
+        faces.images, max_distance=_MAX_DISTANCE, max_compared=_MAX_COMPARED, n_jobs=-1, return_unread=True
+    )
+    return faces.leave_out(unread, progress), np.delete(duplicates, list(unread))
 
 
 def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) -> Faces:
     """Warn of duplicates with different labels; group near-duplicates, and people who share one."""
-    from ..leakage._duplicates import join_groups
-    from ..leakage._persons import describe_contradictions, find_contradictions
+    from ..leakage import describe_label_conflicts, find_label_conflicts, merge_groups
 
-    for line in describe_contradictions(faces.images, find_contradictions(faces.labels, copies)):
+    for line in describe_label_conflicts(faces.images, find_label_conflicts(faces.labels, copies)):
         progress.warn(line)
     if not wanted:
         return faces
     if faces.people is None:
         return faces._replace(people=copies, together=copies)
-    return faces._replace(together=join_groups(copies, faces.people))
+    return faces._replace(together=merge_groups(copies, faces.people))
 
 
 def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[str, Any] | None:

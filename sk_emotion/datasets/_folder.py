@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import validate_params
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
 from ..leakage._duplicates import group_thumbnails
-from ..leakage._persons import describe_contradictions, find_contradictions, groups_from_names
+from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
 from ..preprocessing._sources import name_some, show_missing
 from ._bunch import check_classes, make_bunch
@@ -177,9 +177,9 @@ def load_face_folder(
     contradictions: list[NDArray[np.intp]] = []
     if isinstance(groups, str) and groups == "duplicates":
         found = group_thumbnails(np.array(contents.thumbnails))
-        contradictions = find_contradictions(target, found)
+        contradictions = find_label_conflicts(target, found)
     else:
-        found = groups_from_names(contents.names, groups)
+        found = extract_groups(contents.names, groups)
     _warn_of_left_out(root, contents, matched=isinstance(label, str | re.Pattern))
     warn_of_no_emotions(np.unique(target).tolist(), labels, f"load_face_folder: '{root}'")
     data = np.array([os.path.join(root, name) for name in contents.names], dtype=object)
@@ -193,7 +193,7 @@ def load_face_folder(
             _describe_left_out(contents).strip() or "No file left out.",
             *([_describe_skipped(contents)] if contents.skipped else []),
             _describe_grouping(groups),
-            *describe_contradictions(contents.names, contradictions),
+            *describe_label_conflicts(contents.names, contradictions),
         ],
         return_X_y=return_X_y,
         as_frame=as_frame,

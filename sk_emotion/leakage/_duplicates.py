@@ -1,6 +1,6 @@
 """Find images that are copies of each other by their appearance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from numbers import Integral
 from typing import Any
@@ -40,13 +40,21 @@ _PAIRS_AT_ONCE = 64
         "images": "no_validation",
         "groups": ["array-like", None],
         "max_distance": [Interval(Integral, 0, 64, closed="both")],
+        "max_compared": [Interval(Integral, 0, None, closed="left"), None],
         "n_jobs": [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None],
+        "return_unread": ["boolean"],
     },
     prefer_skip_nested_validation=True,
 )
 def find_duplicates(
-    images: Any, *, groups: ArrayLike | None = None, max_distance: int = 12, n_jobs: int | None = None
-) -> NDArray[np.int64]:
+    images: Any,
+    *,
+    groups: ArrayLike | None = None,
+    max_distance: int = 12,
+    max_compared: int | None = None,
+    n_jobs: int | None = None,
+    return_unread: bool = False,
+) -> Any:
     """Find images that are near-duplicates of each other.
 
     Copies that differ in size, file format, compression, brightness, contrast, or in color versus gray are found, as
@@ -63,20 +71,28 @@ def find_duplicates(
     max_distance : int, default=12
         Maximum number of differing bits, of 63, between the perceptual hashes of two copies. Higher values find tighter
         crops and take longer; 0 finds little more than the same image in another size or format.
+    max_compared : int, default=None
+        Number of images above which only identical ones are found, since time grows quadratically. By default, there
+        is no limit.
     n_jobs : int, default=None
         Number of threads that decode files. ``None`` means 1, and -1 all processors.
+    return_unread : bool, default=False
+        Whether to return `unread` as well, instead of raising an error for an image that cannot be read.
 
     Returns
     -------
-    ndarray of shape (n,), dtype=int64
+    duplicates : ndarray of shape (n,), dtype=int64
         Group number of each image, from 0, in the order of first appearance; copies, and copies of copies, share a
         number. Pass it as ``groups`` to a splitter; without persons, ``groups="duplicates"`` is a shortcut in
         :func:`compare_classifiers`, :func:`train_val_test_split` and similar functions.
+    unread : dict of int to str
+        Position of each image that cannot be read, with the reason. Such an image has no duplicates. Only if
+        `return_unread` is True.
 
     Raises
     ------
     ImageReadError
-        If an image cannot be read; the message names it.
+        If an image cannot be read and `return_unread` is False; the message names it.
     DatasetError
         If `images` is not a collection of images.
     LabelError
@@ -108,16 +124,40 @@ def find_duplicates(
     >>> find_duplicates([X[0], X[1], darker, X[2]], groups=["anna", "ben", "ben", "cleo"])
     array([0, 0, 0, 1])
     """
-    copies = group_thumbnails(_collect_thumbnails(images, n_jobs), max_distance)
-    if groups is None:
-        return copies
-    persons = check_labels(groups, "find_duplicates", "groups")
-    if len(persons) != len(copies):
-        raise LabelError(
-            f"find_duplicates: images and groups must have the same length; got {len(copies)} and {len(persons)}. Pass "
-            "one group per image."
-        )
-    return join_groups(copies, persons)
+    looks = _collect_thumbnails(images, n_jobs)
+    errors = {row: look for row, look in enumerate(looks) if isinstance(look, ImageReadError)}
+    if errors and not return_unread:
+        row, error = next(iter(errors.items()))
+        raise ImageReadError(f"find_duplicates: image {row}: {error} Remove it.") from error
+    duplicates = number_looks(looks, max_distance, max_compared)
+    if groups is not None:
+        persons = check_labels(groups, "find_duplicates", "groups")
+        if len(persons) != len(duplicates):
+            raise LabelError(
+                f"find_duplicates: images and groups must have the same length; got {len(duplicates)} and "
+                f"{len(persons)}. Pass one group per image."
+            )
+        duplicates = merge_groups(duplicates, persons)
+    if not return_unread:
+        return duplicates
+    # The cause has no path in its message.
+    return duplicates, {row: str(error.__cause__ or error) for row, error in errors.items()}
+
+
+def number_looks(
+    looks: NDArray[Any] | Sequence[NDArray[Any] | ImageReadError], max_distance: int, max_compared: int | None
+) -> NDArray[np.int64]:
+    """Number thumbnails so that near-duplicates share a number.
+
+    Of more than `max_compared` thumbnails, and of other arrays, only equal ones do. Errors have numbers of their own.
+    """
+    known = np.array([not isinstance(look, ImageReadError) for look in looks], dtype=bool)
+    rows = np.array([look for look, is_known in zip(looks, known, strict=True) if is_known])
+    numbers = len(looks) + np.arange(len(looks))
+    if len(rows):
+        compared = rows.shape[1:] == (SIZE, SIZE) and (max_compared is None or len(rows) <= max_compared)
+        numbers[known] = group_thumbnails(rows, max_distance) if compared else number_equal(rows)
+    return number_by_appearance(numbers)
 
 
 def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 12) -> NDArray[np.int64]:
@@ -144,7 +184,8 @@ def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
     return rank[inverse]
 
 
-def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
+def _collect_thumbnails(images: Any, n_jobs: int | None) -> Any:
+    """Return an array of thumbnails, or a list of thumbnails and errors."""
     images = list_once(images)
     if getattr(images, "ndim", 1) == 2 and hasattr(images, "iloc"):
         images = images.iloc[:, 0]
@@ -158,11 +199,7 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> NDArray[np.uint8]:
             f"find_duplicates: images is {type(images).__name__}, expected several images: a list of paths, or an "
             "array of shape (n, H, W) or (n, H, W, 3)."
         )
-    found = read_thumbnails(images, n_jobs)
-    for index, thumbnail in enumerate(found):
-        if isinstance(thumbnail, ImageReadError):
-            raise ImageReadError(f"find_duplicates: image {index}: {thumbnail} Remove it.") from thumbnail
-    return np.array(found, dtype=np.uint8).reshape(-1, SIZE, SIZE)
+    return read_thumbnails(images, n_jobs)
 
 
 def _merge_near_duplicates(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
@@ -219,11 +256,29 @@ def _map_pairs(
     return values
 
 
-def join_groups(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
-    """Number images so that those that share a group of either kind share a number."""
-    left, right = (np.unique(labels, return_inverse=True)[1] for labels in (one, other))
-    right += left.max(initial=0) + 1
-    n_nodes = int(right.max(initial=0)) + 1
+def merge_groups(groups: ArrayLike, others: ArrayLike) -> NDArray[np.int64]:
+    """Merge two kinds of groups of the same images, for example persons and near-duplicates.
+
+    Parameters
+    ----------
+    groups, others : array-like of shape (n,)
+        Groups of each kind.
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype=int64
+        Group number of each image, from 0, in the order of first appearance; images that share a group of either kind
+        share a number.
+
+    Examples
+    --------
+    >>> from sk_emotion.leakage import merge_groups
+    >>> merge_groups(["anna", "anna", "ben", "cleo"], [0, 1, 1, 2])
+    array([0, 0, 0, 1])
+    """
+    left, right = (np.unique(np.asarray(labels), return_inverse=True)[1] for labels in (groups, others))
+    right = right + left.max(initial=-1) + 1
+    n_nodes = int(right.max(initial=-1)) + 1
     graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(n_nodes, n_nodes))
     return number_by_appearance(connected_components(graph, directed=False)[1][left])
 

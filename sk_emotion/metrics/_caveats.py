@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LabelError
-from ..leakage._overlap import find_shared, number_copies
+from ..leakage._groups import find_shared, number_copies
 from ..utils._labels import check_labels
 from ..utils._text import abridge
 

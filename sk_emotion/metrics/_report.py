@@ -13,7 +13,7 @@ from .._reports import describe_parameters
 from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._overlap import resolve_groups
+from ..leakage._groups import resolve_groups
 from ..utils._files import write_output
 from ..utils._labels import check_labels
 from ..utils._tensors import as_numpy

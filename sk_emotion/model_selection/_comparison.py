@@ -20,7 +20,7 @@ from sklearn.utils.validation import _num_samples
 from .._images._stored import as_indexable
 from .._reports import describe_parameters
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._overlap import number_copies, resolve_groups
+from ..leakage._groups import number_copies, resolve_groups
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
 from ..utils._dask import record_warnings, repeat_warnings, run_sequentially, share_data
 from ..utils._labels import check_classes, check_labels, check_lengths

@@ -15,7 +15,7 @@ from .._images._stored import as_indexable
 from .._reports._axes import finish_axes
 from .._reports._comparison_summary import title_of
 from .._reports._palette import COLORS
-from ..leakage._overlap import resolve_groups
+from ..leakage._groups import resolve_groups
 from ..preprocessing import FaceLoader
 from ..utils._labels import check_labels, check_lengths
 from ..utils._resources import bound_jobs, check_jobs

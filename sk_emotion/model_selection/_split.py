@@ -11,7 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._overlap import resolve_groups
+from ..leakage._groups import resolve_groups
 from ..utils._labels import check_labels, check_lengths
 
 _PARTS = ("training", "validation", "test")

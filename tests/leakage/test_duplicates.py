@@ -176,3 +176,23 @@ def test_alignment_undoes_a_crop():
     before = (a * b).mean((1, 2))
     aligned = correlate_aligned(a.astype(np.float32), b.astype(np.float32))
     assert np.median(before) < 0.95 and (aligned > 0.97).mean() > 0.9
+
+
+def test_unread_images_are_returned_with_reasons_on_request(tmp_path):
+    PHOTOS[0].save(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_text("no image")
+    images = [tmp_path / "b.jpg", tmp_path / "a.jpg", tmp_path / "missing.jpg", PHOTOS[0]]
+    with pytest.raises(ImageReadError, match=r"find_duplicates: image 0: .*b\.jpg"):
+        find_duplicates(images)
+    duplicates, unread = find_duplicates(images, return_unread=True)
+    assert duplicates.tolist() == [0, 1, 2, 1]
+    assert list(unread) == [0, 2] and not any(str(tmp_path) in reason for reason in unread.values())
+    duplicates, _ = find_duplicates(images, groups=["anna", "ben", "cleo", "anna"], return_unread=True)
+    assert duplicates.tolist() == [0, 0, 1, 0]
+    assert find_duplicates(PHOTOS[:2], return_unread=True)[1] == {}
+
+
+def test_only_identical_images_are_found_above_a_number():
+    images = [PHOTOS[0], ImageEnhance.Brightness(PHOTOS[0]).enhance(1.1), PHOTOS[0]]
+    assert find_duplicates(images, max_compared=3).tolist() == [0, 0, 0]
+    assert find_duplicates(images, max_compared=2).tolist() == [0, 1, 0]

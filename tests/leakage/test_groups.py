@@ -1,14 +1,20 @@
-"""Images that occur on both sides of a split."""
+"""Groups of images that belong together, and images that occur on both sides of a split."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from sk_emotion import find_duplicates
 from sk_emotion.exceptions import LabelError
-from sk_emotion.leakage import _overlap
-from sk_emotion.leakage._overlap import find_shared, number_copies, resolve_groups
+from sk_emotion.leakage import (
+    _groups,
+    describe_label_conflicts,
+    extract_groups,
+    find_duplicates,
+    find_label_conflicts,
+    merge_groups,
+)
+from sk_emotion.leakage._groups import find_shared, number_copies, resolve_groups
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def test_near_copies_share_a_number_across_collections(pictures, form):
     assert len(np.unique(numbers)) == 5
 
 
-def test_files_in_any_list_are_compared_with_arrays_and_one_that_is_broken_is_alone(pictures, tmp_path):
+def test_files_are_compared_with_arrays_and_broken_ones_have_no_copies(pictures, tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(6)]
     for path, image in zip(paths, pictures, strict=True):
         Image.fromarray(image).save(path)
@@ -60,7 +66,7 @@ def test_small_images_and_rows_are_copies_if_they_are_equal(shape):
 
 
 def test_only_equal_images_are_found_among_very_many(pictures, monkeypatch):
-    monkeypatch.setattr(_overlap, "_MOST_COMPARED", 7)
+    monkeypatch.setattr(_groups, "_MOST_COMPARED", 7)
     few = number_copies(pictures, brighten(pictures[:1]))
     assert few[6] == few[0]
     many = number_copies(pictures, brighten(pictures[:1]), pictures[2:3])
@@ -116,7 +122,7 @@ class TestResolveGroups:
 
 
 class TestFindDuplicatesByPerson:
-    def test_persons_who_share_a_image_are_joined(self, pictures):
+    def test_persons_who_share_an_image_are_merged(self, pictures):
         images = [*pictures, brighten(pictures[3])]
         people = ["cleo", "anna", "cleo", "ben", "dora", "dora", "cleo"]
         assert find_duplicates(images, groups=people).tolist() == [0, 1, 0, 0, 2, 2, 0]
@@ -128,3 +134,25 @@ class TestFindDuplicatesByPerson:
     def test_number_of_persons_must_fit(self, pictures):
         with pytest.raises(LabelError, match="must have the same length; got 6 and 2"):
             find_duplicates(pictures, groups=[1, 2])
+
+
+def test_groups_of_two_kinds_are_merged_as_chains():
+    assert merge_groups(["a", "a", "b", "c", "d"], [0, 1, 1, 2, 2]).tolist() == [0, 0, 0, 1, 1]
+    assert merge_groups(np.array([5, 3, 5]), np.array(["x", "y", "z"])).tolist() == [0, 1, 0]
+    assert merge_groups([], []).tolist() == []
+
+
+def test_group_of_a_name_is_the_named_group_or_the_first_or_the_match():
+    names = ["joy/anna_1.jpg", "fear/ben_2.jpg"]
+    for pattern in (r"(\w)\w*/(?P<person>[a-z]+)_", r"/([a-z]+)_(\d)", r"anna|ben"):
+        assert extract_groups(names, pattern).tolist() == ["anna", "ben"]
+    assert extract_groups(names, {"anna_1.jpg": "anna", "fear/ben_2.jpg": "ben"}).tolist() == ["anna", "ben"]
+    assert extract_groups(names, None) is None
+
+
+def test_duplicates_with_different_labels_are_found_and_named():
+    conflicts = find_label_conflicts(["joy", "fear", "joy", "joy", "joy"], [0, 0, 1, 1, 0])
+    assert [rows.tolist() for rows in conflicts] == [[0, 1, 4]]
+    (sentence,) = describe_label_conflicts(list("abcde"), conflicts)
+    assert sentence.startswith("3 photos are near-duplicates of photos with another label: 'a' and 'b' and 'e'.")
+    assert find_label_conflicts(["joy", "joy"], [0, 0]) == [] == describe_label_conflicts(["a", "b"], [])
