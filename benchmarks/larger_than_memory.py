@@ -2,16 +2,13 @@
 
     python benchmarks/larger_than_memory.py
 
-Up to a million 48x48 faces are written to a temporary folder as a memory-mapped array, a Zarr array and tar files of
-JPEGs. For each, a separate process trains for an epoch and predicts. The peak of resident memory is Linux's VmHWM; its
-anonymous and file-backed parts (including PyTorch's libraries) are sampled every 20 ms. The bounds are asserted at the
-end, except with ``--quick``.
+Up to a million 48x48 faces are written to a temporary folder as a memory-mapped array and a Zarr array. For each, a
+separate process trains for an epoch and predicts. The peak of resident memory is Linux's VmHWM; its anonymous and
+file-backed parts (including PyTorch's libraries) are sampled every 20 ms. The bounds are asserted at the end, except
+with ``--quick``.
 """
 
-import io
-import itertools
 import re
-import tarfile
 import tempfile
 import threading
 import time
@@ -23,17 +20,14 @@ import numpy as np
 import pandas as pd
 import zarr
 from _timing import describe_machine, parse_arguments
-from PIL import Image
 from torch import nn
 
 from sk_emotion import EmotionClassifier, make_faces, networks
-from sk_emotion.datasets import load_face_shards
 
 PROMISED_MEGABYTES = 1000
 BLOCK = 10_000
-IN_SHARD = 5_000
-# Limit slow decoding, and the array in memory, which is only used for comparison.
-MOST = {"tar": 100_000, "in memory": 300_000}
+# Limit the array in memory, which is only used for comparison.
+MOST = {"in memory": 300_000}
 
 
 class OneLayer(nn.Module):
@@ -73,22 +67,6 @@ def write_arrays(folder, number):
     np.save(folder / "labels.npy", np.concatenate(labels))
 
 
-def write_shards(folder, number):
-    """Write tar files of JPEGs and labels."""
-    names = iter(range(number))
-    pairs = ((face, label) for block in draw_faces(number) for face, label in zip(*block, strict=True))
-    for shard in range(-(-number // IN_SHARD)):
-        with tarfile.open(folder / f"faces-{shard:05}.tar", "w") as tar:
-            for face, label in itertools.islice(pairs, IN_SHARD):
-                image = io.BytesIO()
-                Image.fromarray(face).save(image, format="jpeg")
-                name = next(names)
-                for kind, content in (("jpg", image.getvalue()), ("txt", label.encode())):
-                    member = tarfile.TarInfo(f"{name:08}.{kind}")
-                    member.size = len(content)
-                    tar.addfile(member, io.BytesIO(content))
-
-
 def read_memory():
     """Return the resident memory of this process in MB: peak, anonymous and file-backed."""
     status = Path("/proc/self/status").read_text()
@@ -96,9 +74,6 @@ def read_memory():
 
 
 def open_images(kind, folder):
-    if kind == "tar":
-        faces = load_face_shards(folder / "*.tar")
-        return faces.data, faces.target
     images = {
         "in memory": lambda: np.load(folder / "faces.npy"),
         "memory-map": lambda: np.load(folder / "faces.npy", mmap_mode="r"),
@@ -155,9 +130,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             write_arrays(folder, number)
-            kinds = [kind for kind in ("in memory", "memory-map", "Zarr", "tar") if number <= MOST.get(kind, number)]
-            if "tar" in kinds:
-                write_shards(folder, number)
+            kinds = [kind for kind in ("in memory", "memory-map", "Zarr") if number <= MOST.get(kind, number)]
             for kind in kinds:
                 # Use a new process for each measurement, because the peak cannot decrease.
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

@@ -19,8 +19,8 @@ from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..leakage._duplicates import number_by_appearance
 from ..preprocessing._decode import decode_picture
 from ..preprocessing._sources import name_some, show_missing
-from ._bunch import make_bunch, name_columns
-from ._folder import is_hidden, list_files, looks_like_photo
+from ._files import TABLES, is_hidden, list_files, looks_like_photo
+from ._labels import make_bunch, name_columns
 
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _SIDE = 48
@@ -31,7 +31,6 @@ _FOLDERS = {
     "test": ("test", "testing", "privatetest"),
 }
 _ARCHIVES = (".gz", ".bz2", ".xz", ".zip")
-_TABLES = (".csv", ".tsv", ".txt")
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "train.csv")
 _FORMS = "Pass fer2013.csv, an .npz of it, or a folder with train/<emotion>/ and test/<emotion>/."
 _UNREADABLE = (
@@ -149,7 +148,7 @@ def _find_source(path: Path) -> Path:
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES
         names = (name + ending for name in files for ending in ("", *_ARCHIVES))
         return next((path / name for name in names if (path / name).is_file()), path)
-    if path.suffix.lower() not in (*_TABLES, ".npz", *_ARCHIVES):
+    if path.suffix.lower() not in (*TABLES, ".npz", *_ARCHIVES):
         raise DatasetError(f"load_fer2013: '{path}' is neither .csv nor .npz, nor a .csv in an archive. {_FORMS}")
     return path
 

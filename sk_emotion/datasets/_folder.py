@@ -20,15 +20,19 @@ from ..leakage._duplicates import group_thumbnails
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
 from ..preprocessing._sources import name_some, show_missing
-from ._bunch import check_classes, make_bunch
-from ._labels import find_unnamed, is_split, label_files, map_labels, warn_of_no_emotions
-from ._shards import PICTURES
+from ._files import is_hidden, is_table, leads_back, list_files, looks_like_photo, resolve_parents
+from ._labels import (
+    check_classes,
+    find_unnamed,
+    is_split,
+    label_files,
+    make_bunch,
+    map_labels,
+    warn_of_no_emotions,
+)
 
-_HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
 _ADVICE = "Pass a folder that contains one folder of photos per emotion."
 _INNERMOST = r"r'([^/]+)/[^/]+$'"
-# Signatures of JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF and HEIF.
-_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|P[1-6]\s|....ftyp", re.DOTALL)
 
 
 @dataclass
@@ -201,27 +205,22 @@ def load_face_folder(
     )
 
 
-def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is hidden or created by the system."""
-    return name.startswith(".") or name.casefold() in _HIDDEN
-
-
 def _refuse_no_folder(root: Path) -> None:
     # Not Path.exists, which raises an OSError for a name that is too long.
     if not os.path.exists(root):
         raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
     if not root.is_dir():
-        hint = "Load a table with load_face_table." if root.suffix.lower() in (".csv", ".tsv", ".txt") else _ADVICE
+        hint = "Load a table with load_face_table." if is_table(root) else _ADVICE
         raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
 
 
 def _find_class_folders(root: Path, labels: Mapping[Any, Any] | None) -> list[str]:
     """Return the names of the class folders; raise if they cannot be classes."""
     _refuse_no_folder(root)
-    around = _folders_around(root)
+    around = resolve_parents(root)
     try:
         entries = sorted(entry for entry in root.iterdir() if not is_hidden(entry.name))
-        folders = [entry.name for entry in entries if entry.is_dir() and not _leads_back(entry, around)]
+        folders = [entry.name for entry in entries if entry.is_dir() and not leads_back(entry, around)]
     except OSError as error:
         raise DatasetError(
             f"load_face_folder: '{root}' cannot be listed ({type(error).__name__}: {error}). Check its permissions."
@@ -264,41 +263,6 @@ def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
             f"({again}): parts of a split, or persons, not emotions. Load one, such as '{root / refused[0]}', or "
             f"all of them with label={_INNERMOST}, which takes the label from the innermost folder."
         )
-
-
-def _folders_around(root: Path) -> frozenset[str]:
-    """Return a folder and all of its parents, with symbolic links resolved."""
-    real = Path(os.path.realpath(root))
-    return frozenset(map(str, (real, *real.parents)))
-
-
-def _leads_back(path: str | Path, around: frozenset[str]) -> bool:
-    """Return whether a path is a symbolic link to one of its parents."""
-    return os.path.islink(path) and os.path.realpath(path) in around
-
-
-def list_files(root: Path, start: str, unlisted: list[str]) -> list[str]:
-    """List the files below a folder, relative to the root, with ``/`` between names, without hidden ones.
-
-    Folders that cannot be listed are added to `unlisted`.
-    """
-    names = []
-    folders = [(start, _folders_around(root))]
-    while folders:
-        folder, around = folders.pop()
-        around |= {os.path.realpath(root / folder)}
-        try:
-            entries = [entry for entry in os.scandir(root / folder) if not is_hidden(entry.name)]
-        except OSError as error:
-            unlisted.append(str(error.filename))
-            continue
-        for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if not os.path.isdir(entry.path):
-                names.append(name)
-            elif not _leads_back(entry.path, around):
-                folders.append((name, around))
-    return sorted(names)
 
 
 def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapping[Any, Any] | None) -> _Contents:
@@ -344,20 +308,6 @@ def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapp
     used = {name.split("/")[0] for name in (*contents.names, *contents.skipped)}
     contents.empty = [folder for folder in folders if folder not in used]
     return contents
-
-
-def looks_like_photo(path: Path) -> bool:
-    """Return whether a file has the suffix or the signature of an image."""
-    if path.suffix.lower().removeprefix(".") in PICTURES:
-        return True
-    try:
-        # Opening a pipe would block.
-        if not os.path.isfile(path):
-            return False
-        with path.open("rb") as file:
-            return _BEGINNING.match(file.read(12)) is not None
-    except OSError:
-        return False
 
 
 def _describe_left_out(contents: _Contents) -> str:

@@ -16,9 +16,8 @@ from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
 from ..preprocessing._sources import explain_text, name_some, quote_name, show_missing, show_path
 from ..utils._labels import refuse_encoded
-from ._bunch import check_classes, join_path, make_bunch, name_columns
-from ._labels import map_labels, strip_label
-from ._shards import PICTURES
+from ._files import PICTURES, join_path
+from ._labels import check_classes, make_bunch, map_labels, name_columns, strip_label
 
 _DELIMITERS = ",;\t"
 # Numbers would lose leading zeros: 01 is another person than 1.
@@ -129,7 +128,7 @@ def load_face_table(
         frame, name, folder = table, "the DataFrame", root or ""
     else:
         source = Path(table).expanduser()
-        frame = read_csv(source, sep, header)
+        frame = read_face_table(source, sep=sep, header=header)
         name, folder = f"'{source}'", source.parent if root is None else root
     _check_columns(frame, [column for column in (image, label, group) if column is not None], name)
     given = list(map(strip_label, _plain(frame[label]).tolist()))
@@ -160,8 +159,40 @@ def load_face_table(
     )
 
 
-def read_csv(path: Path, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
-    """Read a table; keep columns of numbers with leading zeros as text, and duplicate column names as they are."""
+def read_face_table(path: str | os.PathLike[str], *, sep: str | None = None, header: int | None = 0) -> pd.DataFrame:
+    """Read a table as :func:`load_face_table` does, for example to use its other columns.
+
+    Columns of numbers with leading zeros are kept as text, and duplicate names of columns as they are.
+
+    Parameters
+    ----------
+    path : str or path-like
+        CSV file in UTF-8.
+    sep, header
+        As in :func:`load_face_table`.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    DatasetNotFoundError
+        If the file does not exist.
+    DatasetError
+        If the file is not a table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_emotion.datasets import read_face_table
+    >>> file = Path(tempfile.mkdtemp()) / "faces.csv"
+    >>> _ = file.write_text("image;label;person\\na.jpg;pain;01\\n")
+    >>> read_face_table(file)["person"].tolist()
+    ['01']
+    """
+    path = Path(path).expanduser()
     if sep is not None and sep != r"\s+" and (len(sep) != 1 or sep in "\r\n"):
         raise DatasetError(f"load_face_table: sep={sep!r}, expected one character other than a line break.")
     if header is False:

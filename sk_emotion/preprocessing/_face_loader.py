@@ -366,7 +366,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Parameters
         ----------
-        X : sequence of images, or ``data`` of :func:`~sk_emotion.load_face_shards`
+        X : sequence of images
             Paths, bytes, file objects, PIL images or arrays; or a numeric array.
         store : str, PathLike or zarr store
             A folder to create, for example ``"faces.zarr"``. It holds a group with the arrays ``images`` and
@@ -411,8 +411,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         """
         self._validate_params()
         X = as_numpy(X, "FaceLoader")
-        pictures: Any = getattr(X, "pictures", None)
-        pictures = list_pictures(X) if pictures is None else pictures
+        pictures = list_pictures(X)
         if pictures is None:
             raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
         parameters = {"color": self.color, "detector, margin or on_missing": list(self._cache_parameters())}
@@ -423,8 +422,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         }
         opened = open_store(store, (len(pictures), *self._face_shape()), identity)
 
-        # Images in tar files are encoded, and are read one by one.
-        tops = self._find_tops(pictures) if isinstance(pictures, list) else {}
+        tops = self._find_tops(pictures)
 
         def make(part: Any, start: int) -> list[Face | ImageReadError]:
             faces = self._load(part, tops)

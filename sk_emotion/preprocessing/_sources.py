@@ -49,12 +49,6 @@ _BEGINNING_LENGTH = 24
 _reading = ForkSafeLock()
 
 
-class NamedBytes(bytes):
-    """Encoded image with a name for errors."""
-
-    name: str
-
-
 def list_once(X: Any) -> Any:
     """List the elements of an iterator, which can be consumed only once; return anything else as is."""
     if not isinstance(X, Iterator | ValuesView | KeysView | deque) or find_file(X) is not None:
@@ -122,8 +116,6 @@ def list_pictures(X: Any) -> list[Any] | None:
 
 def name_picture(sources: Sequence[Any], index: int) -> str:
     source = sources[index]
-    if isinstance(source, NamedBytes):
-        return source.name
     if not isinstance(source, str | os.PathLike):
         return f"image {index}"
     shown = show_path(source)

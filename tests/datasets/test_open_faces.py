@@ -5,7 +5,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -19,7 +18,6 @@ from sk_emotion import (
     compare_classifiers,
     find_duplicates,
     iter_face_blocks,
-    load_face_shards,
     make_faces,
     open_faces,
     train_val_test_split,
@@ -216,22 +214,6 @@ def test_few_rows_take_little_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
-
-
-def test_images_in_tar_files_are_searched_for_copies(tmp_path, images):
-    import io
-    import tarfile
-
-    with tarfile.open(tmp_path / "faces.tar", "w") as shard:
-        for number, row in enumerate([0, 1, 2, 0]):
-            picture = io.BytesIO()
-            Image.fromarray(images[0][row]).save(picture, "png")
-            for name, content in (("png", picture.getvalue()), ("txt", b"ab"[number % 2 : number % 2 + 1])):
-                member = tarfile.TarInfo(f"{number}.{name}")
-                member.size = len(content)
-                shard.addfile(member, io.BytesIO(content))
-    shards = load_face_shards(tmp_path / "faces.tar", loader=FaceLoader(32))
-    assert find_duplicates(shards.data).tolist() == [0, 1, 2, 0]
 
 
 @pytest.mark.parametrize(
