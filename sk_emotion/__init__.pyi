@@ -42,7 +42,7 @@ from .metrics import (
     find_operating_point,
     make_sensitivity_scorer,
 )
-from .model_selection import LearningCurveDisplay, compare_classifiers, train_val_test_split
+from .model_selection import ConsolidatedClassifier, LearningCurveDisplay, compare_classifiers, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import export_onnx, load_model, save_model
@@ -59,6 +59,7 @@ __all__ = [
     "AugmentationDisplay",
     "AugmentationOverSampler",
     "ConfusionMatrixDisplay",
+    "ConsolidatedClassifier",
     "EmotionClassifier",
     "EmotionReport",
     "FaceAugmentation",

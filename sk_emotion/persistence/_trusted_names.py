@@ -21,6 +21,7 @@ _OBJECTS = {
     "sk_emotion.augmentation": "FaceAugmentation",
     "sk_emotion.classifier": "EmotionClassifier",
     "sk_emotion.feature_extraction._hog": "HOGTransformer",
+    "sk_emotion.model_selection._consolidated": "ConsolidatedClassifier",
     "sk_emotion.svm": "LeastSquaresSVC",
     "sk_emotion.networks._external": "TimmNetwork TorchNetwork TorchvisionNetwork",
     "sk_emotion.networks._resnet": "ResNet",
