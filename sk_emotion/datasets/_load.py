@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, validate_params
 
-from ..exceptions import DatasetError, DatasetWarning, ImageReadError
-from ..leakage._duplicates import join_groups
-from ..leakage._overlap import number_thumbnails
-from ..leakage._persons import describe_contradictions, find_contradictions, groups_from_names
-from ..leakage._thumbnails import read_thumbnails
+from ..exceptions import DatasetError, DatasetWarning
+from ..leakage import describe_label_conflicts, extract_groups, find_duplicates, find_label_conflicts, merge_groups
 from ..preprocessing._sources import show_path
 from ..utils._text import abridge
 from ._files import is_table
@@ -133,20 +130,20 @@ def load_faces(
         kept = np.setdiff1d(np.arange(len(table.data)), list(unread))
         positions = np.setdiff1d(np.arange(len(table.data) + len(table.skipped)), table.skipped)
         unread = {int(positions[place]): reason for place, reason in unread.items()}
-        data, target, rows = table.data[kept], table.target[kept], positions[kept]
+        data, target, copies, rows = table.data[kept], table.target[kept], copies[kept], positions[kept]
         people = None if persons is None else table.groups[kept]
         name = table.DESCR.partition("\n")[0]
     else:
         folder = load_face_folder(path, label=label, labels=labels)
         data, target, copies, rows = folder.data, folder.target, folder.groups, np.arange(len(folder.data))
         within = os.path.expanduser(path)
-        people = groups_from_names([Path(file).relative_to(within).as_posix() for file in data], persons)
+        people = extract_groups([Path(file).relative_to(within).as_posix() for file in data], persons)
         name = folder.DESCR.partition("\n")[0]
     together, notes = people, []
     if copies is not None:
-        notes = describe_contradictions(data, find_contradictions(target, copies))
+        notes = describe_label_conflicts(data, find_label_conflicts(target, copies))
         if groups is not None:
-            together = copies if people is None else join_groups(copies, people)
+            together = copies if people is None else merge_groups(copies, people)
             people = copies if people is None else people
     for note in notes:
         warnings.warn(f"load_faces: {note}", DatasetWarning, stacklevel=3)
@@ -166,17 +163,14 @@ def load_faces(
 
 def _number_copies(paths: NDArray[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:
     """Number images so that near-duplicates share a number; return the positions of unreadable ones, with reasons."""
-    looks = read_thumbnails(paths, n_jobs=-1)
-    errors = {place: look for place, look in enumerate(looks) if isinstance(look, ImageReadError)}
-    if errors:
-        # The cause has no path in its message.
-        reasons = [f"{show_path(paths[place])} {error.__cause__ or error}" for place, error in errors.items()]
+    copies, unread = find_duplicates(paths, max_distance=8, max_compared=40_000, n_jobs=-1, return_unread=True)
+    if unread:
+        reasons = [f"{show_path(paths[place])} {reason}" for place, reason in unread.items()]
         warnings.warn(
-            f"load_faces: {len(errors)} of {len(looks)} images cannot be read and are left out: {abridge(reasons)}.",
+            f"load_faces: {len(unread)} of {len(paths)} images cannot be read and are left out: {abridge(reasons)}.",
             DatasetWarning,
             stacklevel=4,
         )
-    if len(errors) == len(looks):
+    if len(unread) == len(paths):
         raise DatasetError("none of the images can be read.")
-    seen = np.array([look for look in looks if not isinstance(look, ImageReadError)])
-    return number_thumbnails(seen), {place: str(error.__cause__ or error) for place, error in errors.items()}
+    return copies, unread
