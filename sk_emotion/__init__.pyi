@@ -42,7 +42,7 @@ from .metrics import (
     find_operating_point,
     make_sensitivity_scorer,
 )
-from .model_selection import ConsolidatedClassifier, LearningCurveDisplay, compare_classifiers, train_val_test_split
+from .model_selection import ConsolidatedClassifier, compare_classifiers, draw_folds, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import export_onnx, load_model, save_model
@@ -67,7 +67,6 @@ __all__ = [
     "FaceLoader",
     "GradCAMDisplay",
     "HOGTransformer",
-    "LearningCurveDisplay",
     "LeastSquaresSVC",
     "MulticlassCalibrationDisplay",
     "MulticlassPrecisionRecallDisplay",
@@ -83,6 +82,7 @@ __all__ = [
     "compare_classifiers",
     "consolidate_emotions",
     "datasets",
+    "draw_folds",
     "exceptions",
     "export_onnx",
     "feature_extraction",

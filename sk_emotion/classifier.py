@@ -28,7 +28,6 @@ from ._training._hardware import autocast, double_precision, limit_worker_thread
 from ._training._net import FaceNet
 from ._training._processes import SingleProcess, join_processes
 from ._training._run import identify_run
-from ._training._split import split_validation
 from ._training._views import make_views
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, ParameterError, TrainingError
@@ -37,6 +36,7 @@ from .utils._defaults import add_new_parameters, put_defaults
 from .utils._device import choose_device
 from .utils._labels import check_classes, check_labels, check_lengths, check_scored_labels, describe_spelling
 from .utils._refit import as_fitted, fit_aside, snapshot
+from .utils._splits import split_validation
 from .utils._tensors import as_numpy
 
 

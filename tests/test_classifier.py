@@ -296,17 +296,6 @@ def test_validation_set_is_scored_each_epoch(faces):
     assert clf.history_[-1]["valid_acc"] == pytest.approx(clf.score(X[60:], y[60:]))
 
 
-def test_validation_fraction_keeps_groups_together(faces):
-    from sk_emotion._training._split import split_validation
-
-    _, y, groups = faces
-    codes = (y == "pain").astype(np.int64)
-    train, held_out = split_validation(codes, 0.25, groups=groups, random_state=np.random.RandomState(0))
-    assert not set(groups[train]) & set(groups[held_out])
-    assert sorted([*train, *held_out]) == list(range(len(y)))
-    assert len(held_out) == pytest.approx(20, abs=6)
-
-
 def test_early_stopping_keeps_the_best_epoch(faces):
     X, y, _ = faces
     settings = {"max_epochs": 12, "learning_rate": 0.5, "schedule": None, "early_stopping": True, "n_iter_no_change": 2}
@@ -651,12 +640,3 @@ def test_negative_class_weight_is_an_error(faces):
     X, y, _ = faces
     with pytest.raises(LabelError, match="finite weights of at least 0"):
         make_classifier(class_weight={"pain": -1, "happiness": 1}).fit(X, y)
-
-
-@pytest.mark.parametrize(("fraction", "share"), [(0.05, 1 / 6), (0.25, 0.25), (0.75, 0.75)])
-def test_validation_fraction_is_approximated_by_whole_groups(fraction, share):
-    from sk_emotion._training._split import split_validation
-
-    codes, groups = np.tile([0, 1], 24), np.repeat(np.arange(6), 8)
-    _, held_out = split_validation(codes, fraction, groups=groups, random_state=np.random.RandomState(0))
-    assert len(held_out) / 48 == pytest.approx(share, abs=0.1)

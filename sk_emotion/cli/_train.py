@@ -128,8 +128,8 @@ def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[
         return faces, None
     import numpy as np
 
-    from .._training._split import split_validation
     from ..exceptions import LabelError
+    from ..utils._splits import split_validation
 
     codes = np.unique(faces.labels, return_inverse=True)[1]
     try:

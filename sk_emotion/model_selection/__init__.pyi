@@ -1,12 +1,5 @@
 from ._comparison import Comparison, compare_classifiers
 from ._consolidated import ConsolidatedClassifier
-from ._learning_curve import LearningCurveDisplay
-from ._split import train_val_test_split
+from ._split import draw_folds, train_val_test_split
 
-__all__ = [
-    "Comparison",
-    "ConsolidatedClassifier",
-    "LearningCurveDisplay",
-    "compare_classifiers",
-    "train_val_test_split",
-]
+__all__ = ["Comparison", "ConsolidatedClassifier", "compare_classifiers", "draw_folds", "train_val_test_split"]

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import LabelError
+from ..utils._splits import assign_groups, count_classes
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 
@@ -124,27 +125,12 @@ def _assign_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np
     StratifiedGroupKFold only shuffles groups whose class counts have the same standard deviation. Persons with many
     photos each rarely do, so every seed would yield the same folds.
     """
-    _, codes = np.unique(y, return_inverse=True)
-    _, members = np.unique(groups, return_inverse=True)
-    counts = np.zeros((members.max() + 1, codes.max() + 1))
-    np.add.at(counts, (members, codes), 1)
+    counts, members = count_classes(np.unique(y, return_inverse=True)[1], groups)
     # Roughly from large and one-sided groups to small ones, which can balance them, as in StratifiedGroupKFold.
     # Groups with equal counts of every class tie and are shuffled.
     noise = rng.uniform(0.5, 1.5, len(counts))
     order = np.lexsort((noise, -counts.std(axis=1) * noise))
-    shares = counts / counts.sum(axis=0)
-    filled = np.zeros((n_splits, counts.shape[1]))
-    sizes = np.zeros(n_splits)
-    assigned = np.empty(len(counts), dtype=int)
-    for group in order:
-        # Increase of the squared class shares, smallest where the classes are rarest.
-        growth = ((2 * filled + shares[group]) * shares[group]).sum(axis=1)
-        nearest = np.flatnonzero(growth <= growth.min() + 1e-12)
-        fold = nearest[sizes[nearest].argmin()]
-        assigned[group] = fold
-        filled[fold] += shares[group]
-        sizes[fold] += counts[group].sum()
-    folds = assigned[members]
+    folds = assign_groups(counts, order, np.full(n_splits, 1 / n_splits), even=True)[0][members]
     return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_splits)]
 
 

@@ -1,6 +1,7 @@
-"""Split data into training, validation and test set by class and group."""
+"""Splits by class and group: training, validation and test set, and folds."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,15 +14,14 @@ from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._groups import resolve_groups
 from ..utils._labels import check_labels, check_lengths
+from ..utils._splits import assign_groups, count_classes, split_validation
+from ._comparison_folds import Split, draw_splits
 
 _PARTS = ("training", "validation", "test")
 
 # Greedy assignment depends on the order of the groups, so the best of several orders is kept.
 _MAX_ORDERS = 30
 _MAX_ASSIGNMENTS = 20_000
-
-# Larger than any increase in squared distance between shares.
-_SCARCITY = 100.0
 
 
 def train_val_test_split(
@@ -48,7 +48,9 @@ def train_val_test_split(
         :func:`find_duplicates`, which can also merge them with persons. The sizes are then met as closely as
         whole groups allow.
     val_size, test_size : float or int, default=0.2
-        Fraction of all samples (a float between 0 and 1) or number of samples (an int).
+        Fraction of all samples (a float between 0 and 1) or number of samples (an int). With ``test_size=0``, the
+        test set is empty, and the validation set is that of the `validation_fraction` of an EmotionClassifier: with
+        groups, one of ``round(1 / val_size)`` folds.
     stratify : bool, default=True
         Whether to keep the proportion of each class, with at least one sample of it in each set.
     return_indices : bool, default=False
@@ -67,7 +69,7 @@ def train_val_test_split(
     ------
     LabelError
         If X, y and groups differ in length, a size is out of range, or there are too few samples of a class or too
-        few groups for three sets.
+        few groups for the sets.
 
     Warns
     -----
@@ -93,13 +95,81 @@ def train_val_test_split(
     classes, codes = (
         np.unique(labels, return_inverse=True) if stratify else (np.array(["any"]), np.zeros(n_samples, dtype=int))
     )
-    if groups is None:
+    group_labels = None if groups is None else check_labels(groups, "train_val_test_split", "groups")
+    if not test_size:
+        setting = f"train_val_test_split(val_size={val_size}, test_size=0)"
+        remedy = "use a different val_size or more groups"
+        _, held_out = split_validation(
+            codes, val_size, groups=group_labels, random_state=rng, setting=setting, remedy=remedy
+        )
+        parts = np.isin(np.arange(n_samples), held_out).astype(int)
+    elif group_labels is None:
         parts = _split_samples(codes, classes, fractions, stratify, rng)
     else:
-        parts = _split_groups(codes, classes, check_labels(groups, "train_val_test_split", "groups"), fractions, rng)
+        parts = _split_groups(codes, group_labels, fractions, rng)
+    if group_labels is not None:
+        _report_absent(codes, classes, parts, group_labels, _PARTS if test_size else _PARTS[:2])
     indices = [rng.permutation(np.flatnonzero(parts == part)) for part in range(3)]
     split = [_safe_indexing(X, rows) for rows in indices] + [_safe_indexing(y, rows) for rows in indices]
     return split + indices if return_indices else split
+
+
+def draw_folds(
+    X: Any, y: ArrayLike, *, groups: ArrayLike | str | None = None, cv: Any = 5, random_state: Any = None
+) -> list[Split]:
+    """Draw the folds of a comparison, for use as the `cv` of any function of scikit-learn.
+
+    Parameters
+    ----------
+    X : list, array or DataFrame of length n_samples
+        Images or paths.
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), "duplicates" or None, default=None
+        For example persons, or near-duplicates: a group is never in both the training and the test set.
+    cv : int, splitter or iterable of (train, test), default=5
+        As for :func:`compare_classifiers`: an int means stratified folds, of whole groups with `groups`.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the folds of an integer `cv` and the order of the training sets.
+
+    Returns
+    -------
+    list of (train, test)
+        Row numbers of each fold, the smallest training set first. The order of a training set is random and
+        stratified, so that every leading part of it has the classes in proportion, as a learning curve needs.
+
+    Raises
+    ------
+    LabelError
+        If X, y and groups differ in length, or there are too few samples of a class or groups for the folds.
+
+    See Also
+    --------
+    compare_classifiers : Compare classifiers on such folds.
+    sklearn.model_selection.LearningCurveDisplay : Plot the score against the number of training images.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import LearningCurveDisplay
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_emotion import draw_folds
+    >>> X, y = load_iris(return_X_y=True)
+    >>> folds = draw_folds(X, y, cv=3, random_state=0)
+    >>> display = LearningCurveDisplay.from_estimator(GaussianNB(), X, y, cv=folds, train_sizes=[30, 60, 100])
+    >>> display.test_scores.shape
+    (3, 3)
+    """
+    X = as_indexable(X)
+    groups = resolve_groups(groups, X, "draw_folds")
+    labels = check_labels(y, "draw_folds")
+    check_lengths("draw_folds", _num_samples(X), len(labels), groups)
+    persons = None if groups is None else check_labels(groups, "draw_folds", "groups")
+    rng = check_random_state(random_state)
+    splits, _ = draw_splits(X, labels, persons, cv, random_state=random_state, owner="draw_folds")
+    # scikit-learn derives the sizes of a learning curve from the first fold, so later ones must not be smaller.
+    splits = sorted(splits, key=lambda split: len(split[0]))
+    return [(_spread_classes(train, labels, rng), test) for train, test in splits]
 
 
 def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[np.float64]:
@@ -107,8 +177,8 @@ def _check_sizes(n_samples: int, val_size: float, test_size: float) -> NDArray[n
     shares = []
     for name, size in (("val_size", val_size), ("test_size", test_size)):
         whole = isinstance(size, Integral) and not isinstance(size, bool)
-        valid = isinstance(size, Real) and not isinstance(size, bool) and 0 < size < (n_samples if whole else 1)
-        if not valid:
+        in_range = isinstance(size, Real) and not isinstance(size, bool) and 0 <= size < (n_samples if whole else 1)
+        if not in_range or (size == 0 and name == "val_size"):
             raise LabelError(
                 f"train_val_test_split: {name}={size!r} is out of range for {n_samples} samples. "
                 "Expected a fraction between 0 and 1, or a number of samples."
@@ -159,27 +229,21 @@ def _allocate(counts: NDArray[Any], fraction: float) -> NDArray[Any]:
     return allotted
 
 
-def _split_groups(
-    codes: NDArray[Any], classes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[Any], rng: Any
-) -> NDArray[Any]:
+def _split_groups(codes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[Any], rng: Any) -> NDArray[Any]:
     """Assign each group to the set that lacks its classes most, in the best of several orders."""
-    names, group_codes = np.unique(groups, return_inverse=True)
-    if len(names) < 3:
+    counts, members = count_classes(codes, groups)
+    if len(counts) < 3:
         raise LabelError(
-            f"train_val_test_split: groups contains {len(names)} group(s), but three sets need at least three. "
+            f"train_val_test_split: groups contains {len(counts)} group(s), but three sets need at least three. "
             "Use more groups, or omit groups."
         )
-    table = np.zeros((len(names), len(classes)))
-    np.add.at(table, (group_codes, codes), 1)
-    totals = table.sum(axis=0)
-    # Shares per class, so that rare and frequent classes have equal weight.
-    shares = table / totals
-    n_orders = int(np.clip(_MAX_ASSIGNMENTS // len(names), 1, _MAX_ORDERS))
+    largest = (counts / counts.sum(axis=0)).max(axis=1)
+    n_orders = int(np.clip(_MAX_ASSIGNMENTS // len(counts), 1, _MAX_ORDERS))
     best: tuple[float, NDArray[Any]] | None = None
     for _ in range(n_orders):
-        order = rng.permutation(len(names))
-        order = order[np.argsort(-shares[order].max(axis=1), kind="stable")]
-        assigned, filled = _assign(shares, order, fractions)
+        order = rng.permutation(len(counts))
+        order = order[np.argsort(-largest[order], kind="stable")]
+        assigned, filled = assign_groups(counts, order, fractions)
         # A class without training samples costs most, then one without validation or test samples.
         absent = filled <= 0
         empty = np.bincount(assigned, minlength=3) == 0
@@ -188,40 +252,31 @@ def _split_groups(
         if best is None or cost < best[0]:
             best = (cost, assigned)
     assert best is not None
-    parts = best[1][group_codes]
-    _report_absent(codes, classes, parts, (table > 0).sum(axis=0))
-    return parts
+    return best[1][members]
 
 
-def _assign(shares: NDArray[Any], order: NDArray[Any], fractions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    assigned = np.empty(len(shares), dtype=int)
-    filled = np.zeros((3, shares.shape[1]))
-    targets = fractions[:, np.newaxis]
-    n_left = (shares > 0).sum(axis=0)
-    for group in order:
-        # Increase of the squared distance from the targets if the group is added to each set.
-        growth = ((2 * (filled - targets) + shares[group]) * shares[group]).sum(axis=1)
-        # If a class has as few groups left as sets lack it, each of these sets must get one.
-        missing = filled == 0
-        scarce = n_left <= missing.sum(axis=0)
-        growth -= _SCARCITY * (missing & scarce & (shares[group] > 0)).sum(axis=1)
-        part = int(growth.argmin())
-        n_left -= shares[group] > 0
-        assigned[group] = part
-        filled[part] += shares[group]
-    return assigned, filled
-
-
-def _report_absent(codes: NDArray[Any], classes: NDArray[Any], parts: NDArray[Any], n_groups: NDArray[Any]) -> None:
-    for part, part_name in enumerate(_PARTS):
+def _report_absent(
+    codes: NDArray[Any], classes: NDArray[Any], parts: NDArray[Any], groups: NDArray[Any], names: Sequence[str]
+) -> None:
+    for part, part_name in enumerate(names):
         present = np.bincount(codes[parts == part], minlength=len(classes)) > 0
         if present.all():
             continue
         code = int(present.argmin())
         message = (
             f"train_val_test_split: the {part_name} set has no sample of class {classes[code]!s}, which occurs in "
-            f"{n_groups[code]} group(s)."
+            f"{len(np.unique(groups[codes == code]))} group(s)."
         )
         if part == 0 or not present.any():
             raise LabelError(message + " Change the sizes or add groups.")
-        warnings.warn(message, DatasetWarning, stacklevel=4)
+        warnings.warn(message, DatasetWarning, stacklevel=3)
+
+
+def _spread_classes(train: NDArray[Any], labels: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
+    """Shuffle rows such that every leading part is stratified."""
+    rows = rng.permutation(train)
+    places = np.empty(len(rows))
+    for label in np.unique(labels[rows]):
+        members = np.flatnonzero(labels[rows] == label)
+        places[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return rows[np.argsort(places, kind="stable")]

@@ -14,8 +14,8 @@ from sklearn.utils import _safe_indexing, shuffle
 from sk_emotion import (
     EmotionReport,
     FaceLoader,
-    LearningCurveDisplay,
     compare_classifiers,
+    draw_folds,
     find_duplicates,
     iter_face_blocks,
     make_faces,
@@ -172,8 +172,7 @@ def test_functions_of_this_library_take_it_as_an_array_in_memory(folder, images,
     assert report.scores.equals(expected.scores)
     with pytest.warns(UserWarning, match="copy"):
         EmotionReport.from_estimator(model, X, y, X_train=X, n_resamples=0)
-    curve = LearningCurveDisplay.from_estimator(nearest(), X, y, cv=2, train_sizes=[0.5, 1.0], random_state=0)
-    assert np.isfinite(curve.test_scores).all()
+    assert [len(train) for train, _ in draw_folds(X, y, groups="duplicates", cv=2)] == [30, 30]
     assert len(list(iter_face_blocks(X, y, block_size=20))) == 3
 
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import (
 )
 
 from sk_emotion.exceptions import LabelError
-from sk_emotion.model_selection._comparison_folds import draw_splits
+from sk_emotion.model_selection._comparison_folds import _assign_groups, draw_splits
 
 Y = np.resize(["fear", "pain"], 24)
 PEOPLE = np.arange(24) // 4
@@ -95,3 +95,27 @@ def test_repeats_train_with_every_class():
     y = np.where(np.isin(PEOPLE, [0, 3]) & (np.arange(24) % 2 == 0), "pain", "fear")
     for train, _ in draw(2, y=y, groups=PEOPLE, n_repeats=5)[0]:
         assert set(y[train]) == {"fear", "pain"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_are_assigned_to_the_folds_that_lack_their_classes_most(seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 14, 300)
+    # A frequent and a rare class, and groups with a single class.
+    y = np.where(groups < 4, 0, rng.choice(3, 300, p=[0.6, 0.3, 0.1]))
+    folds = _assign_groups(y, groups, 4, np.random.RandomState(seed))
+    counts = np.array([[np.sum((groups == group) & (y == label)) for label in range(3)] for group in range(14)])
+    shares = counts / np.bincount(y)
+    # Roughly, unbalanced groups come first.
+    order = np.argsort(-counts.std(axis=1) * np.random.RandomState(seed).uniform(0.5, 1.5, 14))
+    filled, sizes, expected = np.zeros((4, 3)), np.zeros(4), np.empty(14, dtype=int)
+    for group in order:
+        growth = [((filled[fold] + shares[group]) ** 2).sum() - (filled[fold] ** 2).sum() for fold in range(4)]
+        nearest = [fold for fold in range(4) if growth[fold] <= min(growth) + 1e-12]
+        fold = min(nearest, key=lambda fold: sizes[fold])
+        expected[group] = fold
+        filled[fold] += shares[group]
+        sizes[fold] += counts[group].sum()
+    for fold, (train, test) in enumerate(folds):
+        np.testing.assert_array_equal(test, np.flatnonzero(expected[groups] == fold))
+        np.testing.assert_array_equal(train, np.flatnonzero(expected[groups] != fold))

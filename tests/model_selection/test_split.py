@@ -1,16 +1,29 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_iris
+from sklearn.model_selection import LearningCurveDisplay, LeaveOneGroupOut
+from sklearn.naive_bayes import GaussianNB
 
 from sk_emotion import find_duplicates
 from sk_emotion.exceptions import DatasetWarning, LabelError
-from sk_emotion.model_selection import train_val_test_split
-from sk_emotion.model_selection._split import _assign, _split_groups
+from sk_emotion.model_selection import draw_folds, train_val_test_split
+from sk_emotion.model_selection._comparison_folds import draw_splits
+from sk_emotion.model_selection._split import _split_groups
+from sk_emotion.utils._splits import assign_groups, split_validation
 
 
 @pytest.fixture
 def labels():
     return np.repeat(["anger", "fear", "pain"], [50, 35, 15])
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    # Sorted by class, as a folder is.
+    return X, np.array(["anger", "fear", "pain"])[y]
 
 
 def test_each_row_is_in_exactly_one_set(labels):
@@ -137,7 +150,7 @@ def test_groups_can_be_duplicates():
                 "samples.",
             )
             for name in ("val_size", "test_size")
-            for size in (1.5, 0, 0.0, 1.0, 10, -0.5, -1, True, "3", None)
+            for size in (1.5, 1.0, 10, -0.5, -1, True, False, "3", None, *((0, 0.0) if name == "val_size" else ()))
         ),
     ],
 )
@@ -191,33 +204,6 @@ def test_the_kept_training_sample_is_taken_from_the_larger_set(val_size, test_si
     assert [(part == "a").sum() for part in (y_train, y_val, y_test)] == expected
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_groups_are_assigned_to_minimize_distance_from_targets(seed):
-    rng = np.random.default_rng(seed)
-    # With rare classes, some groups are the last ones that can fill a set.
-    counts = rng.poisson(2, (12, 4)) * (rng.random((12, 4)) < [0.9, 0.6, 0.3, 0.25])
-    counts[:3] += 1
-    shares, fractions = counts / counts.sum(axis=0), np.array([0.5, 0.2, 0.3])
-    order = rng.permutation(12)
-    assigned, filled = _assign(shares, order, fractions)
-    expected = np.zeros((3, 4))
-    for position, group in enumerate(order):
-        left = (counts[order[position:]] > 0).sum(axis=0)
-        distances = []
-        for part in range(3):
-            after = expected.copy()
-            after[part] += shares[group]
-            lacking = expected == 0
-            # A class with as few groups as sets that lack it outweighs any distance.
-            needed = lacking[part] & (left <= lacking.sum(axis=0)) & (counts[group] > 0)
-            distances.append(((after - fractions[:, np.newaxis]) ** 2).sum() - 100 * needed.sum())
-        part = int(np.argmin(distances))
-        assert assigned[group] == part
-        expected[part] += shares[group]
-    np.testing.assert_allclose(filled, expected)
-
-
-@pytest.mark.filterwarnings("ignore:train_val_test_split. the .* set has no sample")
 @pytest.mark.parametrize("seed", [1, 3, 4])
 def test_best_of_thirty_group_orders_is_kept(seed):
     draw = np.random.default_rng(seed)
@@ -240,8 +226,8 @@ def test_best_of_thirty_group_orders_is_kept(seed):
     for _ in range(30):
         order = rng.permutation(8)
         order = order[np.argsort(-shares[order].max(axis=1), kind="stable")]
-        outcomes.append(judge(_assign(shares, order, fractions)[0]))
-    parts = _split_groups(codes, np.arange(table.shape[1]), groups, fractions, np.random.RandomState(seed))
+        outcomes.append(judge(assign_groups(table, order, fractions)[0]))
+    parts = _split_groups(codes, groups, fractions, np.random.RandomState(seed))
     assigned = np.array([parts[groups == group][0] for group in range(8)])
     assert judge(assigned) == min(outcomes) < max(outcomes)
 
@@ -326,3 +312,114 @@ def test_small_stratified_sets_have_the_requested_size():
     *_, y_val, y_test = train_val_test_split(np.arange(100), y, val_size=5, test_size=7, random_state=0)
     assert (len(y_val), len(y_test)) == (5, 7)
     assert set(y_val) == set(y_test) == set(y)
+
+
+class TestWithoutTestSet:
+    @pytest.mark.parametrize("by_groups", [False, True])
+    @pytest.mark.parametrize("val_size", [0.2, 30])
+    def test_validation_set_is_that_of_a_classifier(self, labels, by_groups, val_size):
+        groups = np.arange(100) // 4 if by_groups else None
+        codes = np.unique(labels, return_inverse=True)[1]
+        _, expected = split_validation(codes, val_size, groups=groups, random_state=np.random.RandomState(3))
+        *_, train, val, test = train_val_test_split(
+            labels, labels, groups=groups, val_size=val_size, test_size=0, return_indices=True, random_state=3
+        )
+        np.testing.assert_array_equal(np.sort(val), expected)
+        assert len(test) == 0 and sorted([*train, *val]) == list(range(100))
+        assert len(val) == pytest.approx(val_size if val_size > 1 else 20, abs=7 if by_groups else 0)
+
+    def test_classes_are_ignored_without_stratification(self):
+        y = np.repeat(["a", "b"], [99, 1])
+        assert len(train_val_test_split(y, y, stratify=False, test_size=0.0, random_state=0)[1]) == 20
+        with pytest.raises(
+            LabelError, match=r"Cannot split 100 images .* with train_val_test_split\(val_size=0.2, test_"
+        ):
+            train_val_test_split(y, y, test_size=0)
+
+    def test_class_in_one_group_warns_or_raises(self):
+        groups, y = np.repeat(np.arange(6), 5), np.repeat(["pain", "fear"], [5, 25])
+        outcomes = set()
+        for seed in range(8):
+            try:
+                with pytest.warns(DatasetWarning, match="the validation set has no sample of class pain") as record:
+                    train_val_test_split(y, y, groups=groups, test_size=0, random_state=seed)
+                outcomes.add(tuple(warning.filename for warning in record))
+            except LabelError as error:
+                outcomes.add(str(error))
+        assert (__file__,) in outcomes
+        assert outcomes <= {
+            (__file__,),
+            "train_val_test_split(val_size=0.2, test_size=0) leaves a class without training images, since it has too "
+            "few groups. Use a different val_size or more groups.",
+        }
+
+
+class TestDrawFolds:
+    def test_folds_are_those_of_a_comparison(self, iris):
+        for groups in (None, np.random.default_rng(0).integers(0, 15, 150)):
+            expected, _ = draw_splits(*iris, groups, 3, random_state=0, owner="test")
+            expected.sort(key=lambda split: len(split[0]))
+            folds = draw_folds(*iris, groups=groups, cv=3, random_state=0)
+            for (train, test), (drawn, drawn_test) in zip(expected, folds, strict=True):
+                assert sorted(train) == sorted(drawn)
+                np.testing.assert_array_equal(test, drawn_test)
+
+    def test_leading_rows_are_stratified_and_random(self):
+        labels = np.repeat(["fear", "pain", "joy"], [60, 30, 10])
+        every = np.arange(100)
+        ((rows, _),) = draw_folds(labels, labels, cv=[(every[::-1], every[:1])], random_state=0)
+        assert sorted(rows) == list(range(100))
+        seen = np.cumsum(labels[rows][:, np.newaxis] == ["fear", "pain", "joy"], axis=0)
+        assert np.abs(seen - np.arange(1, 101)[:, np.newaxis] * [0.6, 0.3, 0.1]).max() <= 1
+        steps = np.diff(rows[labels[rows] == "fear"])
+        assert (steps < 0).any() and (steps > 0).any()
+
+    def test_random_state_seeds_folds_and_order(self, iris):
+        first, again, other = (draw_folds(*iris, random_state=seed) for seed in (3, 3, 4))
+        for one, two in zip(first, again, strict=True):
+            assert all(map(np.array_equal, one, two))
+        assert not np.array_equal(first[0][0], other[0][0]) and not np.array_equal(first[0][1], other[0][1])
+
+    def test_smallest_training_set_comes_first(self, iris):
+        people = np.repeat(np.arange(6), [50, 10, 40, 20, 20, 10])
+        folds = draw_folds(iris[0], np.resize(iris[1][::50], 150), groups=people, cv=LeaveOneGroupOut())
+        assert [len(train) for train, _ in folds] == [100, 110, 130, 130, 140, 140]
+
+    def test_groups_can_be_duplicates(self):
+        rows = np.random.default_rng(0).normal(size=(90, 256))
+        rows[60:] = rows[:30]
+        for train, _ in draw_folds(rows, np.resize(["fear", "pain"], 90), groups="duplicates", cv=3, random_state=0):
+            assert np.isin(train[train >= 60] - 60, train).all() and len(train) == 60
+
+    def test_learning_curve_of_scikit_learn_has_nested_stratified_training_sets(self, iris):
+        trainings = []
+
+        class Recorder(GaussianNB):
+            def fit(self, X, y):
+                trainings.append((set(X[:, -1]), np.unique(y, return_counts=True)[1]))
+                return super().fit(X, y)
+
+        X = np.column_stack([iris[0], np.arange(150)])
+        folds = draw_folds(*iris, cv=3, random_state=0)
+        display = LearningCurveDisplay.from_estimator(Recorder(), X, iris[1], cv=folds, train_sizes=[20, 40, 80])
+        plt.close(display.figure_)
+        assert display.test_scores.shape == (3, 3)
+        assert [len(rows) for rows, _ in trainings] == [20, 40, 80] * 3
+        assert all(len(counts) == 3 and np.ptp(counts) <= 1 for _, counts in trainings)
+        assert all(trainings[at][0] < trainings[at + 1][0] < trainings[at + 2][0] for at in (0, 3, 6))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"groups": np.arange(10)}, "X has 150 samples, but groups has 10 entries"),
+            ({"groups": [None, *range(149)]}, "Input groups contains NaN or None in 1 of"),
+            ({"groups": "twins"}, "groups='twins'"),
+            ({"cv": 60}, "class anger has 50 sample"),
+            ({"groups": np.arange(150) % 2}, "groups contains 2 group"),
+            ({"y": ["anger"] * 149}, "X has 150 samples, but y has 149"),
+        ],
+    )
+    def test_invalid_input_raises(self, iris, options, message):
+        X, y = iris
+        with pytest.raises(LabelError, match=f"draw_folds: {message}"):
+            draw_folds(X, **{"y": y, **options})

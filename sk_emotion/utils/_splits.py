@@ -1,0 +1,117 @@
+"""Splits that keep classes in proportion and groups together."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from ..exceptions import LabelError
+
+# Larger than any increase in squared distance between shares.
+_SCARCITY = 100.0
+
+
+def count_classes(codes: NDArray[Any], groups: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the number of samples of each class in each group, and the group of each sample."""
+    names, members = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), codes.max() + 1))
+    np.add.at(counts, (members, codes), 1)
+    return counts, members
+
+
+def assign_groups(
+    counts: NDArray[Any], order: NDArray[Any], targets: NDArray[np.float64], *, even: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Assign each group to the part that lacks its classes most.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_groups, n_classes)
+        Number of samples of each class in each group.
+    order : ndarray of shape (n_groups,)
+        Order in which groups are assigned.
+    targets : ndarray of shape (n_parts,)
+        Share of each part.
+    even : bool, default=False
+        Whether ties are broken by the number of samples in a part, as suits parts of equal targets. By default, the
+        first part wins.
+
+    Returns
+    -------
+    assigned : ndarray of shape (n_groups,)
+        Part of each group.
+    filled : ndarray of shape (n_parts, n_classes)
+        Share of each class in each part; classes have equal weight, however frequent they are.
+    """
+    shares = counts / counts.sum(axis=0)
+    assigned = np.empty(len(counts), dtype=np.intp)
+    filled = np.zeros((len(targets), counts.shape[1]))
+    sizes = np.zeros(len(targets))
+    n_left = (counts > 0).sum(axis=0)
+    for group in order:
+        # Increase of the squared distance from the targets if the group is added to each part.
+        growth = ((2 * (filled - targets[:, np.newaxis]) + shares[group]) * shares[group]).sum(axis=1)
+        # If a class has as few groups left as parts lack it, each of these parts must get one.
+        missing = filled == 0
+        scarce = n_left <= missing.sum(axis=0)
+        growth -= _SCARCITY * (missing & scarce & (shares[group] > 0)).sum(axis=1)
+        nearest = np.flatnonzero(growth <= growth.min() + 1e-12) if even else np.array([growth.argmin()])
+        part = nearest[sizes[nearest].argmin()]
+        assigned[group] = part
+        filled[part] += shares[group]
+        sizes[part] += counts[group].sum()
+        n_left -= shares[group] > 0
+    return assigned, filled
+
+
+def split_validation(
+    codes: NDArray[np.int64],
+    size: float,
+    *,
+    groups: Sequence[Any] | NDArray[Any] | None,
+    random_state: Any,
+    setting: str | None = None,
+    remedy: str = "pass X_val and y_val",
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of training and validation images, stratified, with each group in one of the sets.
+
+    The validation set has a fraction or number of the images. Messages of errors contain the `setting`.
+
+    Raises
+    ------
+    LabelError
+        If a class has too few images or groups to be in both sets.
+    """
+    rows = np.arange(len(codes))
+    setting = f"validation_fraction={size}" if setting is None else setting
+    if groups is not None and len(groups) != len(codes):
+        raise LabelError(f"{len(codes)} images, but groups has {len(groups)} entries. Pass one group per image.")
+    try:
+        if groups is None:
+            train, held_out = train_test_split(rows, test_size=size, stratify=codes, random_state=random_state)
+        else:
+            fraction = size if size < 1 else size / len(codes)
+            # Hold out one of k folds, or all but one; a fold has at least one group.
+            smaller = min(fraction, 1 - fraction)
+            n_folds = min(max(2, round(1 / smaller)), len(np.unique(np.asarray(groups))))
+            folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
+            with warnings.catch_warnings():
+                # Classes with fewer samples than folds: only one fold is used.
+                warnings.simplefilter("ignore", UserWarning)
+                train, held_out = next(folds.split(rows, codes, groups))
+            if fraction > 0.5:
+                train, held_out = held_out, train
+    except ValueError as error:
+        raise LabelError(
+            f"Cannot split {len(codes)} images of {len(np.unique(codes))} classes with {setting} ({error}). Add "
+            f"images, or {remedy}."
+        ) from error
+    if len(np.unique(codes[train])) < len(np.unique(codes)):
+        raise LabelError(
+            f"{setting} leaves a class without training images, since it has too few groups. "
+            f"{remedy[:1].upper()}{remedy[1:]}."
+        )
+    return np.sort(train), np.sort(held_out)
