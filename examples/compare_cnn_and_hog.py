@@ -33,7 +33,9 @@ cnn = make_pipeline(
     EmotionClassifier(networks.ResNet(width=16), max_epochs=30, random_state=0),
 )
 # No person is in both the training and the test set.
-result = compare_classifiers({"CNN": cnn, "HOG+SVM": make_hog_svm()}, X, y, groups=people, cv=3, verbose=1)
+result = compare_classifiers(
+    {"CNN": cnn, "HOG+SVM": make_hog_svm()}, X, y, groups=people, cv=3, verbose=1, random_state=0
+)
 print(result)
 
 # %%

@@ -49,7 +49,7 @@ classifiers = {
     "separable": ske.EmotionClassifier(own, **options),
     "VGG": ske.EmotionClassifier(ske.networks.VGG(width=8), **options),
 }
-print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1))
+print(ske.compare_classifiers(classifiers, X, y, groups=groups, cv=3, verbose=1, random_state=0))
 
 # %%
 # A model file never runs code: classes from outside the library must be named when it is loaded.

@@ -25,9 +25,9 @@ classifiers = {
 }
 
 # Folds of images: other images of the tested people are in the training set.
-known = ske.compare_classifiers(classifiers, X, y, cv=3, verbose=1)
+known = ske.compare_classifiers(classifiers, X, y, cv=3, verbose=1, random_state=0)
 # Folds of people: the tested people are new, as in practice.
-new = ske.compare_classifiers(classifiers, X, y, groups=people, cv=3, verbose=1)
+new = ske.compare_classifiers(classifiers, X, y, groups=people, cv=3, verbose=1, random_state=0)
 scores = {
     "people known": known.summary()[("f1_macro", "mean")],
     "people new": new.summary()[("f1_macro", "mean")],

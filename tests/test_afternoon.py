@@ -52,6 +52,7 @@ def test_folder_to_search_and_comparison(folder, tmp_path):
         faces.target,
         groups=faces.groups,
         cv=2,
+        random_state=0,
     )
     assert "CNN, tuned" in str(result)
     result.to_html(tmp_path / "report.html")

@@ -40,7 +40,9 @@ def test_scores_of_a_comparison_do_not_depend_on_workers(faces):
     # Use one thread in all, as in this process.
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         sequential, shared = (
-            compare_classifiers(models, X, y, groups=people, cv=2, scoring=["f1_macro", "roc_auc"], n_jobs=n_jobs)
+            compare_classifiers(
+                models, X, y, groups=people, cv=2, scoring=["f1_macro", "roc_auc"], n_jobs=n_jobs, random_state=0
+            )
             for n_jobs in (1, 2)
         )
     times = ["fit_time", "score_time"]

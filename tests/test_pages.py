@@ -109,7 +109,7 @@ def opened(request, tmp_path_factory):
         y = names[np.arange(90) % 3]
         X = np.random.default_rng(0).normal(size=(90, 2)) + (np.arange(90) % 3)[:, None]
         models = {"Bayes": GaussianNB(), "an estimator with a very long name <script>" * 2: DummyClassifier()}
-        result = compare_classifiers(models, X, y, cv=3)
+        result = compare_classifiers(models, X, y, cv=3, random_state=0)
     return open_page(result.to_html(), tmp_path_factory.mktemp(request.param))
 
 

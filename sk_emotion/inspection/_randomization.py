@@ -17,7 +17,7 @@ from ._gradcam import compute_maps, evaluation_mode, find_network
 
 
 def check_randomization(
-    estimator: Any, X: Any, *, target: Any = None, layer: str | None = None, random_state: Any = 0
+    estimator: Any, X: Any, *, target: Any = None, layer: str | None = None, random_state: Any = None
 ) -> NDArray[np.float64]:
     """Compare the Grad-CAM maps of a network with those of the same network with random weights.
 
@@ -32,7 +32,7 @@ def check_randomization(
         Images or paths, as the estimator takes them.
     target, layer
         As for :meth:`GradCAMDisplay.from_estimator`. Both networks use the same target.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Seed of the random weights.
 
     Returns
@@ -60,7 +60,7 @@ def check_randomization(
     >>> from sk_emotion.inspection import check_randomization
     >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
     >>> clf = EmotionClassifier(networks.ResNet(width=8), max_epochs=2, random_state=0).fit(X, y)
-    >>> check_randomization(clf, X[:4]).shape
+    >>> check_randomization(clf, X[:4], random_state=0).shape
     (4,)
     """
     clf, images = find_network(estimator, X, "check_randomization")

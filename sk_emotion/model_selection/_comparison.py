@@ -43,7 +43,7 @@ def compare_classifiers(
     scoring: Any = None,
     error_score: Any = np.nan,
     n_jobs: int | None = None,
-    random_state: Any = 0,
+    random_state: Any = None,
     verbose: int = 0,
 ) -> Comparison:
     """Cross-validate several classifiers on the same folds.
@@ -82,7 +82,7 @@ def compare_classifiers(
     n_jobs : int, default=None
         Number of folds to fit in parallel. None means 1 unless in a :obj:`joblib.parallel_config` context; Dask and
         Ray use all workers of their cluster. A search runs entirely in the worker of its fold.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Seeds the folds of an integer `cv` and their repeats.
     verbose : int, default=0
         1 shows progress on standard error: a bar in a terminal, otherwise one line per estimator.
@@ -122,7 +122,8 @@ def compare_classifiers(
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sk_emotion import compare_classifiers
     >>> X, y = load_iris(return_X_y=True)
-    >>> result = compare_classifiers({"linear": LogisticRegression(max_iter=500), "Bayes": GaussianNB()}, X, y)
+    >>> models = {"linear": LogisticRegression(max_iter=500), "Bayes": GaussianNB()}
+    >>> result = compare_classifiers(models, X, y, random_state=0)
     >>> list(result.summary().index)
     ['linear', 'Bayes']
     """

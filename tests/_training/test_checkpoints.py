@@ -197,7 +197,9 @@ def test_each_fold_and_candidate_has_its_own_folder(tmp_path):
     np.testing.assert_array_equal(kept.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"])
     # Four fits in the search, and the refit of the best candidate.
     assert len(list(tmp_path.iterdir())) == 5
-    result = compare_classifiers({"CNN": make_classifier(max_epochs=1, checkpoint_dir=tmp_path)}, X, Y, cv=2)
+    result = compare_classifiers(
+        {"CNN": make_classifier(max_epochs=1, checkpoint_dir=tmp_path)}, X, Y, cv=2, random_state=0
+    )
     assert len(list(tmp_path.iterdir())) == 7 and not result.failures.size
 
 

@@ -159,7 +159,7 @@ def test_ctrl_c_in_a_callback_is_not_a_request_of_the_callback(callback, train):
         elif train == "cross_val_score":
             cross_val_score(clf, X, Y, cv=2)
         else:
-            compare_classifiers({"CNN": clf}, X, Y, cv=2)
+            compare_classifiers({"CNN": clf}, X, Y, cv=2, random_state=0)
 
 
 def test_ctrl_c_in_partial_fit_keeps_previous_epochs():

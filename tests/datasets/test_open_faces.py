@@ -166,7 +166,9 @@ def test_functions_of_this_library_take_it_as_an_array_in_memory(folder, images,
     assert train_val_test_split(X, y, groups="duplicates", random_state=0)[0].shape[1:] == (32, 32)
     np.testing.assert_array_equal(find_duplicates(X), find_duplicates(faces))
     model = nearest().fit(faces, y)
-    found, expected = (compare_classifiers({"nearest": nearest()}, data, y, cv=2) for data in (X, faces))
+    found, expected = (
+        compare_classifiers({"nearest": nearest()}, data, y, cv=2, random_state=0) for data in (X, faces)
+    )
     np.testing.assert_array_equal(found.scores["f1_macro"], expected.scores["f1_macro"])
     report, expected = (EmotionReport.from_estimator(model, data, y, n_resamples=0) for data in (X, faces))
     assert report.scores.equals(expected.scores)

@@ -54,7 +54,7 @@ def groups():
 
 @pytest.fixture(scope="module")
 def result(iris):
-    return compare_classifiers(MODELS, *iris, cv=4)
+    return compare_classifiers(MODELS, *iris, cv=4, random_state=0)
 
 
 class RefusesGroups(ClassifierMixin, BaseEstimator):
@@ -112,7 +112,7 @@ def numbered(iris):
 def partly_failed(numbered):
     models = {"broken": FailingOnce("predict_proba"), **MODELS}
     with pytest.warns(FitFailedWarning, match="broken failed in 1 of 3 folds"):
-        return compare_classifiers(models, *numbered, cv=3, scoring="roc_auc_ovr")
+        return compare_classifiers(models, *numbered, cv=3, scoring="roc_auc_ovr", random_state=0)
 
 
 def make_comparison(scores, n_train=120, n_test=30):
@@ -160,7 +160,7 @@ def test_baselines_are_scored_on_the_same_folds(result):
 @pytest.mark.parametrize("names", [[0, 1], ["no", "yes"]])
 def test_default_metrics_for_binary_labels(names):
     X, y = make_classification(60, random_state=0)
-    result = compare_classifiers({"Bayes": GaussianNB()}, X, np.array(names)[y], cv=3)
+    result = compare_classifiers({"Bayes": GaussianNB()}, X, np.array(names)[y], cv=3, random_state=0)
     assert result.metrics == ["f1_macro", "accuracy", "roc_auc"]
     assert result.tests.empty
 
@@ -174,7 +174,7 @@ def test_groups_do_not_overlap_between_training_and_test_set(iris, groups):
             return super().fit(X, y)
 
     X = np.column_stack([iris[0], groups])
-    result = compare_classifiers([Spy()], X, iris[1], groups=groups, cv=3, scoring="accuracy")
+    result = compare_classifiers([Spy()], X, iris[1], groups=groups, cv=3, scoring="accuracy", random_state=0)
     assert len(seen) == 3
     splits = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, iris[1], groups)
     assert seen == [set(groups[train]) for train, _ in splits]
@@ -186,7 +186,9 @@ def test_groups_do_not_overlap_between_training_and_test_set(iris, groups):
 def test_groups_reach_nested_searches(iris, groups, in_pipeline, n_jobs):
     search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 9]}, cv=GroupKFold(3))
     model = make_pipeline(StandardScaler(), search) if in_pipeline else search
-    result = compare_classifiers({"tuned": model}, *iris, groups=groups, cv=3, scoring="accuracy", n_jobs=n_jobs)
+    result = compare_classifiers(
+        {"tuned": model}, *iris, groups=groups, cv=3, scoring="accuracy", n_jobs=n_jobs, random_state=0
+    )
     assert len(result.scores) == 3
 
 
@@ -201,7 +203,7 @@ def test_search_with_integer_cv_splits_by_group(iris, groups, cv, monkeypatch):
 
     monkeypatch.setattr(StratifiedGroupKFold, "split", record)
     search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}, cv=cv)
-    compare_classifiers([search], *iris, groups=groups, cv=2, scoring="accuracy")
+    compare_classifiers([search], *iris, groups=groups, cv=2, scoring="accuracy", random_state=0)
     inner = [call for call in used if call[1] < 150]
     assert len(inner) == 2
     assert all(n_splits == (cv or 5) and n_rows == n_groups for n_splits, n_rows, n_groups in inner)
@@ -212,47 +214,49 @@ def test_groups_are_not_passed_to_estimators_that_do_not_request_them(iris, grou
     search = GridSearchCV(RefusesGroups(), {}, cv=2)
     sampled = make_imblearn_pipeline(RandomOverSampler(random_state=0), RefusesGroups())
     models = {"alone": RefusesGroups(), "searched": search, "sampled": sampled}
-    compare_classifiers(models, *iris, groups=groups, cv=2, scoring="accuracy")
+    compare_classifiers(models, *iris, groups=groups, cv=2, scoring="accuracy", random_state=0)
 
 
 def test_configuration_is_restored(iris):
     with config_context(enable_metadata_routing=False):
-        compare_classifiers([GaussianNB()], *iris, cv=2, scoring="accuracy")
+        compare_classifiers([GaussianNB()], *iris, cv=2, scoring="accuracy", random_state=0)
         assert get_config()["enable_metadata_routing"] is False
 
 
 def test_fold_without_every_class_is_scored(iris, groups):
     people = np.where(iris[1] == "pain", groups % 2, groups % 5)
     with pytest.warns(DatasetWarning, match="of 5 folds have no test face of a class"):
-        result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut())
+        result = compare_classifiers(MODELS, *iris, groups=people, cv=LeaveOneGroupOut(), random_state=0)
     assert result.scores["roc_auc_ovr"].notna().all()
 
 
 def test_cv_generator_is_consumed_once(iris):
     splits = list(StratifiedKFold(2).split(*iris))
-    result = compare_classifiers(MODELS, *iris, cv=(split for split in splits), scoring="accuracy")
+    result = compare_classifiers(MODELS, *iris, cv=(split for split in splits), scoring="accuracy", random_state=0)
     assert list(result.scores["n_test"]) == [75] * 4
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "f1_weighted"]])
 def test_scoring_accepts_names_and_lists(iris, scoring):
-    result = compare_classifiers([SVC()], *iris, cv=2, scoring=scoring)
+    result = compare_classifiers([SVC()], *iris, cv=2, scoring=scoring, random_state=0)
     assert result.metrics[0] == "accuracy"
 
 
 def test_roc_auc_of_classifier_without_probabilities(iris):
-    assert compare_classifiers([SVC()], *iris, cv=2).scores["roc_auc_ovr"].between(0.5, 1).all()
+    assert compare_classifiers([SVC()], *iris, cv=2, random_state=0).scores["roc_auc_ovr"].between(0.5, 1).all()
 
 
 def test_list_is_named_after_last_steps(iris):
     models = [make_pipeline(StandardScaler(), GaussianNB()), GaussianNB(), ("mine", GaussianNB())]
-    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy").summary()
+    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy", random_state=0).summary()
     assert list(summary.index) == ["GaussianNB-1", "GaussianNB-2", "mine"]
 
 
 def test_lists_are_accepted(iris):
     X = [list(row) for row in iris[0]]
-    assert len(compare_classifiers([GaussianNB()], X, list(iris[1]), cv=2, scoring="accuracy").scores) == 2
+    assert (
+        len(compare_classifiers([GaussianNB()], X, list(iris[1]), cv=2, scoring="accuracy", random_state=0).scores) == 2
+    )
 
 
 def test_corrected_t_test_scales_the_paired_t_test():
@@ -266,7 +270,7 @@ def test_corrected_t_test_scales_the_paired_t_test():
 
 def test_equal_classifiers_do_not_differ(iris):
     models = {"one": GaussianNB(), "same": GaussianNB()}
-    tests = compare_classifiers(models, *iris, cv=3, scoring="accuracy").tests
+    tests = compare_classifiers(models, *iris, cv=3, scoring="accuracy", random_state=0).tests
     assert list(tests["p"]) == list(tests["p_holm"]) == [1]
     assert list(tests[["better", "other"]].iloc[0]) == ["one", "same"]
 
@@ -372,7 +376,7 @@ def test_page_shows_parameters_and_environment(result):
 
 
 def test_page_escapes_names(iris):
-    page = compare_classifiers({"<b>&": GaussianNB()}, *iris, cv=2, scoring="accuracy").to_html()
+    page = compare_classifiers({"<b>&": GaussianNB()}, *iris, cv=2, scoring="accuracy", random_state=0).to_html()
     assert "<b>&" not in page
     assert "&lt;b&gt;&amp;" in page
 
@@ -401,7 +405,7 @@ def test_plot_with_failures_many_folds_and_special_names(numbered):
         "broken": FailingOnce("predict"),
     }
     with pytest.warns(FitFailedWarning):
-        result = compare_classifiers(models, *numbered, cv=5, n_repeats=4, scoring="accuracy")
+        result = compare_classifiers(models, *numbered, cv=5, n_repeats=4, scoring="accuracy", random_state=0)
     ax = result.plot()
     ax.figure.canvas.draw()
     points = [np.ma.compressed(points.get_offsets()[:, 0]) for points in ax.collections]
@@ -419,14 +423,21 @@ def test_plot_with_failures_many_folds_and_special_names(numbered):
 
 def test_error_score_raise_names_the_estimator(iris):
     with pytest.raises(TrainingError, match=r"'broken' failed in fold 0 \(RuntimeError: no convergence"):
-        compare_classifiers({"fine": GaussianNB(), "broken": Failing()}, *iris, cv=2, error_score="raise")
+        compare_classifiers(
+            {"fine": GaussianNB(), "broken": Failing()}, *iris, cv=2, error_score="raise", random_state=0
+        )
 
 
 @pytest.mark.parametrize("scoring", [None, "roc_auc_ovr"])
 def test_error_score_raise_covers_scoring(numbered, scoring):
     with pytest.raises(TrainingError, match=r"'broken' failed in fold \d \(LinAlgError"):
         compare_classifiers(
-            {"broken": FailingOnce("predict_proba")}, *numbered, cv=2, scoring=scoring, error_score="raise"
+            {"broken": FailingOnce("predict_proba")},
+            *numbered,
+            cv=2,
+            scoring=scoring,
+            error_score="raise",
+            random_state=0,
         )
 
 
@@ -434,8 +445,8 @@ def test_error_score_raise_covers_scoring(numbered, scoring):
 def test_failure_does_not_affect_other_estimators(iris, n_jobs):
     models = {"broken": make_pipeline(StandardScaler(), KNeighborsClassifier(120)), **MODELS}
     with pytest.warns(FitFailedWarning, match=r"broken failed in 3 of 3 folds, first in fold 0 \(.*ValueError: "):
-        result = compare_classifiers(models, *iris, cv=3, n_jobs=n_jobs)
-    alone = compare_classifiers(MODELS, *iris, cv=3)
+        result = compare_classifiers(models, *iris, cv=3, n_jobs=n_jobs, random_state=0)
+    alone = compare_classifiers(MODELS, *iris, cv=3, random_state=0)
     assert list(result.failures["fold"]) == [0, 1, 2]
     metrics = ["f1_macro", "accuracy", "roc_auc_ovr"]
     assert list(result.scores.columns) == list(alone.scores.columns)
@@ -478,7 +489,7 @@ def test_failed_estimator_keeps_its_other_folds_but_has_no_mean(partly_failed):
 def test_one_metric_can_fail_alone(numbered):
     models = {"broken": FailingOnce("predict_proba"), "Bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match=r"no mean of ROC AUC \(one vs rest\)\."):
-        result = compare_classifiers(models, *numbered, cv=3, scoring=["f1_macro", "roc_auc_ovr"])
+        result = compare_classifiers(models, *numbered, cv=3, scoring=["f1_macro", "roc_auc_ovr"], random_state=0)
     (error,) = result.failures["error"]
     assert error == "roc_auc_ovr: LinAlgError: no <convergence>\nin row 0"
     assert result.scores["f1_macro"].notna().all()
@@ -491,7 +502,7 @@ def test_one_metric_can_fail_alone(numbered):
 def test_error_score_can_be_a_number(numbered):
     models = {"broken": FailingOnce(), "Bayes": GaussianNB()}
     with pytest.warns(FitFailedWarning, match="count with the given error_score"):
-        result = compare_classifiers(models, *numbered, cv=3, error_score=0)
+        result = compare_classifiers(models, *numbered, cv=3, error_score=0, random_state=0)
     failed = result.scores.query("estimator == 'broken' and accuracy == 0")
     assert len(failed) == 2
     assert (failed[["f1_macro", "roc_auc_ovr"]] == 0).all(axis=None)
@@ -506,19 +517,19 @@ def test_all_estimators_failing_is_an_error(iris, scoring):
     with pytest.raises(
         TrainingError, match=r"every estimator failed in every fold, first 'one' in fold 0 \(\w+Error: "
     ):
-        compare_classifiers({"one": model, "two": model}, *iris, cv=2, scoring=scoring)
+        compare_classifiers({"one": model, "two": model}, *iris, cv=2, scoring=scoring, random_state=0)
 
 
 def test_all_metrics_failing_is_an_error(iris):
     scoring = {"one": lambda estimator, X, y: 1 / 0, "two": lambda estimator, X, y: 1 / 0}
     with pytest.raises(TrainingError, match=r"first 'Bayes' in fold 0 .*one: ZeroDivisionError: division by zero"):
-        compare_classifiers({"Bayes": GaussianNB()}, *iris, cv=2, scoring=scoring)
+        compare_classifiers({"Bayes": GaussianNB()}, *iris, cv=2, scoring=scoring, random_state=0)
 
 
 def test_best_is_none_if_every_estimator_failed_in_a_fold(numbered):
     with pytest.warns(FitFailedWarning, match=r"one failed in 2 of 3 folds.* two failed in 1 of 3 folds"):
         result = compare_classifiers(
-            {"one": FailingOnce(), "two": FailingOnce("predict")}, *numbered, cv=3, scoring="accuracy"
+            {"one": FailingOnce(), "two": FailingOnce("predict")}, *numbered, cv=3, scoring="accuracy", random_state=0
         )
     assert result.best is None
     assert result.tests.empty
@@ -528,13 +539,13 @@ def test_best_is_none_if_every_estimator_failed_in_a_fold(numbered):
 
 def test_unknown_metric_is_rejected_before_fitting(iris):
     with pytest.raises(ValueError, match="'f2_macro' is not a valid scoring value"):
-        compare_classifiers({"broken": Failing()}, *iris, scoring=["accuracy", "f2_macro"])
+        compare_classifiers({"broken": Failing()}, *iris, scoring=["accuracy", "f2_macro"], random_state=0)
 
 
 def test_progress_shows_number_of_failed_folds(numbered, capsys):
     models = {"broken": FailingOnce(), "Bayes": GaussianNB(), "halves": FailingOnce("predict_proba")}
     with pytest.warns(FitFailedWarning):
-        compare_classifiers(models, *numbered, cv=3, verbose=1)
+        compare_classifiers(models, *numbered, cv=3, verbose=1, random_state=0)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("[1/3] broken: failed in 2 of 3 folds, ")
     assert lines[1].startswith("[2/3] Bayes: f1_macro 0.")
@@ -622,14 +633,14 @@ def test_repeats_are_reproducible(iris, groups):
 def test_too_many_repeats_raise(iris):
     people = np.arange(150) % 3
     with pytest.raises(LabelError, match=r"n_repeats=2, but only 1 different split\(s\) into 3 folds"):
-        compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2)
+        compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2, random_state=0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
 def test_backend_without_generator_is_supported(iris):
-    alone = compare_classifiers(MODELS, *iris, cv=2)
+    alone = compare_classifiers(MODELS, *iris, cv=2, random_state=0)
     with joblib.parallel_config("multiprocessing", n_jobs=2):
-        shared = compare_classifiers(MODELS, *iris, cv=2)
+        shared = compare_classifiers(MODELS, *iris, cv=2, random_state=0)
     pd.testing.assert_frame_equal(shared.scores[shared.metrics], alone.scores[alone.metrics])
 
 
@@ -645,7 +656,7 @@ def test_several_scorers_with_nested_searches_and_groups(iris, groups, scoring):
         cv=GroupKFold(3),
     )
     models = {"tuned": search, "Bayes": GaussianNB()}
-    result = compare_classifiers(models, *iris, groups=groups, cv=3, scoring=scoring, n_jobs=2)
+    result = compare_classifiers(models, *iris, groups=groups, cv=3, scoring=scoring, n_jobs=2, random_state=0)
     assert result.metrics == ["f1_macro", "roc_auc_ovr"]
     assert result.failures.empty
     assert result.scores[result.metrics].notna().all(axis=None)
@@ -659,7 +670,7 @@ def test_several_scorers_with_nested_searches_and_groups(iris, groups, scoring):
 
 
 def test_progress_is_a_line_per_estimator_on_standard_error(iris, capsys):
-    compare_classifiers(MODELS, *iris, cv=2, scoring="f1_macro", verbose=1)
+    compare_classifiers(MODELS, *iris, cv=2, scoring="f1_macro", verbose=1, random_state=0)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("[1/2] Bayes: f1_macro 0.")
@@ -714,12 +725,14 @@ def test_invalid_labels_groups_and_folds_raise(y, arguments, message):
 
 def test_continuous_labels_raise():
     with pytest.raises(LabelError, match=r"^compare_classifiers: y contains no class labels \(.+\)\.$"):
-        compare_classifiers({"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12))
+        compare_classifiers(
+            {"Bayes": GaussianNB()}, np.arange(24.0).reshape(12, 2), np.linspace(0, 1, 12), random_state=0
+        )
 
 
 def test_empty_labels_raise():
     with pytest.raises(LabelError, match=r"^compare_classifiers needs at least two classes; y contains no labels\.$"):
-        compare_classifiers({"Bayes": GaussianNB()}, [], [])
+        compare_classifiers({"Bayes": GaussianNB()}, [], [], random_state=0)
 
 
 @pytest.mark.parametrize(
@@ -734,14 +747,14 @@ def test_empty_labels_raise():
 )
 def test_non_classifiers_raise(iris, estimators, message):
     with pytest.raises(TypeError) as error:
-        compare_classifiers(estimators, *iris)
+        compare_classifiers(estimators, *iris, random_state=0)
     assert str(error.value) == f"compare_classifiers: {message}"
 
 
 def test_repeated_estimators_are_numbered(iris):
     search = GridSearchCV(GaussianNB(), {}, cv=2)
     models = (GaussianNB(), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC()), GaussianNB())
-    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy").summary()
+    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy", random_state=0).summary()
     assert list(summary.index) == [
         "GaussianNB-1",
         "GaussianNB, tuned-1",
@@ -753,7 +766,7 @@ def test_repeated_estimators_are_numbered(iris):
 
 
 def test_single_estimator_is_accepted(iris):
-    result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2, scoring="accuracy")
+    result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2, scoring="accuracy", random_state=0)
     assert result.best == "LogisticRegression"
 
 
@@ -768,7 +781,7 @@ def test_calibration_and_threshold_split_by_group(groups, wrap):
 
     X = np.column_stack([np.random.default_rng(0).normal(size=150), groups])
     y = np.where(np.random.default_rng(1).random(150) < 0.5, "fear", "pain")
-    compare_classifiers([wrap(Spy(), cv=2)], X, y, groups=groups, cv=2, scoring="accuracy")
+    compare_classifiers([wrap(Spy(), cv=2)], X, y, groups=groups, cv=2, scoring="accuracy", random_state=0)
     n_groups = len(set(groups))
     # Inner fits see about half of the groups of a training set, which has half of all groups.
     assert min(map(len, seen)) <= n_groups / 4 + 1
@@ -779,13 +792,15 @@ def test_fold_without_a_score_is_excluded_from_the_test(iris):
     y = np.where(iris[1] == "pain", "pain", "fear")
     people = np.repeat(np.arange(5), 30)
     with pytest.warns(DatasetWarning, match=r"of 5 folds have no test face of a class \(fold 0 lacks pain\): "):
-        result = compare_classifiers(MODELS, iris[0], y, groups=people, cv=LeaveOneGroupOut(), scoring=["roc_auc"])
+        result = compare_classifiers(
+            MODELS, iris[0], y, groups=people, cv=LeaveOneGroupOut(), scoring=["roc_auc"], random_state=0
+        )
     assert "nan" not in str(result)
 
 
 def test_boolean_masks_are_accepted_as_splits(iris):
     mask = np.arange(150) % 5 < 2
-    result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)], scoring="accuracy")
+    result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)], scoring="accuracy", random_state=0)
     assert result.scores[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
 
 

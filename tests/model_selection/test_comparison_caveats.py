@@ -43,7 +43,7 @@ def images():
 
 
 def compare_quietly(X, y, **options):
-    return compare_classifiers([Recorder()], X, y, **{"scoring": "accuracy", **options})
+    return compare_classifiers([Recorder()], X, y, **{"scoring": "accuracy", "random_state": 0, **options})
 
 
 def compare(X, y, **options):
@@ -66,7 +66,7 @@ def test_warning_points_at_the_caller(images):
     X, y = images
     X[50] = X[7]
     with pytest.warns(DatasetWarning) as record:
-        compare_classifiers([Recorder()], X, y, scoring="accuracy", cv=HALVES)
+        compare_classifiers([Recorder()], X, y, scoring="accuracy", cv=HALVES, random_state=0)
     assert record[0].filename == __file__
 
 

@@ -137,7 +137,7 @@ def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
     classifiers = {"safe": Bayes(), "doomed": Bayes(trace=trace)}
 
     def compare():
-        result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3)
+        result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
         return [table.drop(columns=TIMES) for table in (result.scores, result.reference)]
 
     with joblib.parallel_config("dask", client=client):
@@ -159,7 +159,7 @@ def test_cluster_that_fails_raises(faces, client, tmp_path):
             pytest.raises(TrainingError, match="The Dask cluster failed"),
         ):
             doomed = Bayes(trace=tmp_path / "killed")
-            compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3)
+            compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
     finally:
         client.run_on_scheduler(set_allowed_failures, 3)
 
@@ -172,7 +172,7 @@ def test_failures_warnings_and_progress_are_returned(faces, client, capsys):
     def compare():
         with pytest.warns() as record:
             result = compare_classifiers(
-                classifiers, X.reshape(len(X), -1), y, groups=people, cv=2, scoring=scoring, verbose=1
+                classifiers, X.reshape(len(X), -1), y, groups=people, cv=2, scoring=scoring, verbose=1, random_state=0
             )
         return result, {str(warning.message) for warning in record}
 
@@ -195,7 +195,7 @@ def test_data_is_sent_once_without_nested_tasks(faces, client, tmp_path):
     search = GridSearchCV(make_hog_svm(image_size=24), {"svc__C": [1, 10]}, cv=2)
     before = len(client.run_on_scheduler(name_tasks))
     with joblib.parallel_config("dask", client=client):
-        compare_classifiers({"SVM": svm, "SVM, tuned": search}, images, y, groups=people, cv=5)
+        compare_classifiers({"SVM": svm, "SVM, tuned": search}, images, y, groups=people, cv=5, random_state=0)
     done = client.run_on_scheduler(name_tasks)[before:]
     names = {name.split("-")[0] for name in done}
     assert "data" in names

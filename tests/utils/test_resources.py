@@ -84,14 +84,16 @@ def test_folds_at_once_are_bounded(n_jobs):
     X, y, _ = make_faces(30, emotions=["fear", "pain"], image_size=16, random_state=0)
     rows = X.reshape(30, -1) / 255
     with joblib.parallel_config("threading"), pytest.warns(UserWarning, match="Fewer than 20"):
-        result = compare_classifiers({"a": GaussianNB(), "b": GaussianNB()}, rows, y, cv=2, n_jobs=n_jobs)
+        result = compare_classifiers(
+            {"a": GaussianNB(), "b": GaussianNB()}, rows, y, cv=2, n_jobs=n_jobs, random_state=0
+        )
     assert len(result.scores) == 4
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "all", True])
 def test_invalid_n_jobs_raises(n_jobs):
     with pytest.raises(ValueError, match="n_jobs") as raised:
-        compare_classifiers([GaussianNB()], np.zeros((8, 3)), [0, 1] * 4, cv=2, n_jobs=n_jobs)
+        compare_classifiers([GaussianNB()], np.zeros((8, 3)), [0, 1] * 4, cv=2, n_jobs=n_jobs, random_state=0)
     assert isinstance(raised.value, SkEmotionError)
 
 
