@@ -246,7 +246,8 @@ def make_human(arguments):
     photos = load_face_folder(arguments.photos)
     labels, groups = np.asarray(photos.target), np.asarray(photos.groups)
     loader = FaceLoader(**LOADER)
-    faces = loader.fit_transform(photos.data)
+    loaded = loader.fit(photos.data).load(photos.data)
+    faces, found = loaded.images, loaded.found
     clf = make_human_emotions(arguments.seed)
     # From scratch, the default augmentation and more epochs are better.
     scratch = {"network": networks.ResNet(), "augmentation": "default", "learning_rate": 0.05, "max_epochs": 40}
@@ -280,7 +281,7 @@ def make_human(arguments):
         "history": clf.history_,
     }
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
-    measures["a face was seen"] = measure(labels[loader.face_found_], calibrated[0][loader.face_found_], classes)
+    measures["a face was seen"] = measure(labels[found], calibrated[0][found], classes)
     write_model("human-emotions", trained)
     write_card(
         "human-emotions",
@@ -294,7 +295,7 @@ def make_human(arguments):
             scores=f"The macro F1\nscore per fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard "
             f"deviation over {scores.size} folds). With the face covered, a network scores\n{np.mean(rest):.3f}: that "
             "much can be predicted from the surroundings of the face. A face was detected in "
-            f"{loader.face_found_.sum()} of {len(faces)} photos; the\nothers are center-cropped.",
+            f"{found.sum()} of {len(faces)} photos; the\nothers are center-cropped.",
         ),
         comparison=f"\nComparison on the same folds and with the same face detection:\n\n```\n{comparison}\n```\n",
         mistakes=name_mistakes(labels, classes[calibrated[0].argmax(axis=1)], classes),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import typer
 
-from ._output import Progress, describe_classes, describe_unread
+from ._output import Progress, describe_classes, describe_unread, ignore_dataset_warnings
 
 _N_DRAWN = 900
 # As for the caveats of compare_classifiers: a false match costs more than a miss, and time grows quadratically.
@@ -211,15 +211,13 @@ def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[st
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
     """Load faces from images with a fitted loader; drop images that cannot be read."""
-    from ..prediction._predict_faces import load_in_chunks
-
-    with progress.track("Reading the images", len(faces.images)) as advance:
-        images, found, unread = load_in_chunks(loader, faces.images, advance)
-    return keep_readable(faces, images, found, unread, progress)
+    with progress.track("Reading the images", len(faces.images)) as advance, ignore_dataset_warnings():
+        loaded = loader.load(faces.images, progress=advance)
+    return keep_readable(faces, loaded, progress)
 
 
-def keep_readable(faces: Faces, images: Any, found: Any, unread: dict[int, str], progress: Progress) -> Faces:
+def keep_readable(faces: Faces, loaded: Any, progress: Progress) -> Faces:
     """Replace paths by images; drop images that cannot be read."""
-    if found is not None:
-        progress.say(f"Found a face in {int(found.sum())} of {len(found)} images.")
-    return faces._replace(images=images).leave_out(unread, progress)
+    if loaded.found is not None:
+        progress.say(f"Found a face in {int(loaded.found.sum())} of {len(loaded.found)} images.")
+    return faces._replace(images=loaded.images).leave_out(loaded.unread, progress)

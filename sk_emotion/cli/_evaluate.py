@@ -62,7 +62,7 @@ def evaluate(
     from .._reports import describe_parameters
     from ..exceptions import DatasetWarning
     from ..metrics._predictions import find_history
-    from ..prediction._predict_faces import read_faces
+    from ..preprocessing import read_faces
     from ._question import BinaryAnswer
 
     progress = Progress(quiet)
@@ -78,11 +78,11 @@ def evaluate(
     options.check_outputs({"--plot": plot, "--report": report}, *faces.list_files())
     answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
     with progress.track("Reading the images", len(answers)) as advance:
-        read = read_faces(classifier, list(faces.images), advance)
-    faces = keep_readable(faces._replace(labels=answers), read.faces, read.found, read.unread, progress)
+        rest, loaded = read_faces(classifier, list(faces.images), progress=advance)
+    faces = keep_readable(faces._replace(labels=answers), loaded, progress)
     with ignore_dataset_warnings():
         result = EmotionReport.from_estimator(
-            read.classifier if question is None else BinaryAnswer(read.classifier, question).fit(),
+            rest if question is None else BinaryAnswer(rest, question).fit(),
             faces.images,
             faces.labels,
             groups=faces.people,

@@ -175,7 +175,7 @@ def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
 
 def use_cache(classifier: Any, cache: Path | None) -> None:
     """Set the cache of the model's FaceLoader, if it has one."""
-    from ..preprocessing._pipelines import split_loader
+    from ..preprocessing import split_loader
 
     loader = split_loader(classifier)[0]
     if cache is not None and loader is not None:

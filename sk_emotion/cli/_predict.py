@@ -73,7 +73,7 @@ def predict(
         options.check_folder(annotate, "--annotate")
     from .. import predict_faces
     from ..prediction._predict_faces import find_threshold
-    from ..preprocessing._pipelines import split_loader
+    from ..preprocessing import split_loader
     from ..utils._text import withhold
 
     progress = Progress(quiet)

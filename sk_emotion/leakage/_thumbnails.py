@@ -11,8 +11,7 @@ from PIL import Image
 
 from .._images._stored import iterate_blocks
 from ..exceptions import ImageReadError
-from ..preprocessing._crop import REDUCING_GAP
-from ..preprocessing._decode import decode_picture
+from ..preprocessing._decode import REDUCING_GAP, decode_picture
 from ..preprocessing._sources import as_source, quote_name
 from ..utils._resources import bound_jobs, most_jobs
 

@@ -7,19 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import LabelError
-from ..preprocessing._pipelines import find_last_step, split_loader, transform_before_last
+from ..preprocessing import read_faces
+from ..preprocessing._pipelines import find_last_step, transform_before_last
 from ..utils._labels import check_labels, describe_spelling, refuse_encoded
 from ..utils._tensors import as_numpy
 
 
 def load_faces(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Apply the FaceLoader of a pipeline; return the steps after it, and the faces."""
-    check_is_fitted(estimator)
-    loader, rest = split_loader(estimator)
-    return (estimator, X) if loader is None else (rest, loader.transform(X))
+    classifier, faces = read_faces(estimator, X, strict=True)
+    return classifier, faces.images
 
 
 def score_images(estimator: Any, X: Any) -> NDArray[np.float64]:

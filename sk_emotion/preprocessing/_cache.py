@@ -8,33 +8,35 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterable
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
 
 from ..exceptions import DatasetWarning, ImageReadError
 from ..utils._file_lock import lock_file
 from ..utils._files import open_regular
+from ._detect import N_LANDMARKS
+from ._faces import Face
 
 # Part of every key: increment it when the same parameters yield other pixels, or when the layout of entries changes.
-_FORMAT = 5
+_FORMAT = 6
 
 # Seconds to wait for the lock of another worker; that of a killed worker is released at once.
 _PATIENCE = 5.0
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-
-Face: TypeAlias = tuple[NDArray[np.uint8], bool]
+# Box and landmarks.
+_PLACES = 8 * (4 + 2 * N_LANDMARKS)
 
 
 class FaceCache:
     """Cache of faces, keyed by path, size and modification time of the file and by the loader's parameters.
 
-    Threads and processes may share a folder: an entry is locked while it is written. It holds the pixels, a byte that
-    says whether a face was detected, and a digest of both and of its name, so that a partial entry, or that of another
-    face, is invalid. Links, pipes, devices and folders are never used as entries, followed or waited for.
+    Threads and processes may share a folder: an entry is locked while it is written. It holds the pixels, the box and
+    landmarks of the face, and a digest of all and of its name, so that a partial entry, or that of another face, is
+    invalid. Links, pipes, devices and folders are never used as entries, followed or waited for.
+
     Parameters
     ----------
     folder : str, PathLike or None
@@ -97,12 +99,15 @@ class FaceCache:
 
     def _read(self, file: IO[bytes], entry: str) -> Face | None:
         """Read an entry; None if it is incomplete, or that of another face."""
-        size = math.prod(self.shape) + 1
-        kept = file.read(size + _DIGEST_SIZE + 1)
-        content, digest = kept[:size], kept[size:]
+        size = math.prod(self.shape)
+        kept = file.read(size + _PLACES + _DIGEST_SIZE + 1)
+        content, digest = kept[: size + _PLACES], kept[size + _PLACES :]
         if digest != _digest(entry, content):
             return None
-        return np.frombuffer(content, np.uint8)[:-1].reshape(self.shape), bool(content[-1])
+        places = np.frombuffer(content, "<f8", offset=size)
+        return Face(
+            np.frombuffer(content, np.uint8, size).reshape(self.shape), places[:4], places[4:].reshape(N_LANDMARKS, 2)
+        )
 
     def _make(self, source: Any, make: Callable[[Any], Face], entry: str, wait: bool) -> Face | None:
         """Compute a face and cache it, unless another worker does."""
@@ -126,12 +131,13 @@ class FaceCache:
             if kept is not None:
                 return kept
             try:
-                face, found = make(source)
+                face = make(source)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(entry)
                 raise
-            content = face.tobytes() + bytes([found])
+            places = np.r_[face.box, face.landmarks.ravel()].astype("<f8")
+            content = face.image.tobytes() + places.tobytes()
             rest = content + _digest(entry, content)
             try:
                 file.seek(0)
@@ -144,7 +150,7 @@ class FaceCache:
                 with contextlib.suppress(OSError):
                     os.unlink(entry)
                 self._stop_writing(error)
-            return face, found
+            return face
 
     def _prepare_folder(self, entry: str) -> bool:
         """Create the folder of an entry, and remove any link or special file in its place; False if that fails."""

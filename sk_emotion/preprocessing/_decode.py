@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,29 @@ from ._sources import read_source
 _LARGE_PIXELS = 2**21
 _large_image = ForkSafeLock()
 
+# Transpositions that exchange width and height.
+_SIDEWAYS = [Image.Transpose[name] for name in ("TRANSPOSE", "TRANSVERSE", "ROTATE_90", "ROTATE_270")]
+
+REDUCING_GAP = 64.0
+"""Reduction above which Pillow averages first: its filter takes 16 bytes per pixel of the longer side."""
+
 # Number of values scaled at a time.
 _PART = 2**20
 
 
-def decode_picture(
+class Decoded(NamedTuple):
+    """A decoded image, and the part of the upright image that it shows: (left, top, right, bottom) in pixels."""
+
+    picture: Image.Image
+    part: tuple[float, float, float, float]
+
+
+def decode_picture(source: Any, **options: Any) -> Image.Image:
+    """Decode an image with the options of :func:`decode`, without the part of the image that it shows."""
+    return decode(source, **options).picture
+
+
+def decode(
     source: Any,
     *,
     min_side: int | None = None,
@@ -33,7 +51,7 @@ def decode_picture(
     cut_padding: bool = True,
     max_pixels: int | None = MAX_PIXELS,
     max_file_size: int | None = MAX_FILE_SIZE,
-) -> Image.Image:
+) -> Decoded:
     """Decode an image.
 
     Parameters
@@ -56,8 +74,8 @@ def decode_picture(
 
     Returns
     -------
-    PIL.Image.Image
-        In mode ``"L"`` or ``"RGB"``, rotated upright by its EXIF orientation, composited on white.
+    Decoded
+        The image is in mode ``"L"`` or ``"RGB"``, rotated upright by its EXIF orientation, composited on white.
 
     Raises
     ------
@@ -74,7 +92,8 @@ def decode_picture(
             if encoded:
                 return _decode(source, min_side, gray, cut_padding, max_pixels)
             _check_image(source, max_pixels)
-            return _shrink(_as_opaque(_turn_upright(source.copy()), tops), min_side)
+            upright, _ = _turn_upright(source.copy(), source.size)
+            return _shrink(_as_opaque(upright, tops), min_side)
     except ImageReadError:
         raise
     except Image.DecompressionBombError as error:
@@ -199,8 +218,9 @@ def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Image.Image:
+def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Decoded:
     with open_picture(data, max_pixels) as image:
+        whole = image.size
         size = find_decoded_size(image, data)
         check_pixels(size, max_pixels, "pixels as coded")
         n_pixels = size[0] * size[1]
@@ -210,8 +230,9 @@ def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, ma
         if drafted and not image.info.get("progressive"):
             n_pixels = image.width * image.height
         with _large_image if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
-            whole = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
-            return _shrink(_as_opaque(_turn_upright(whole)), min_side)
+            cut = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
+            upright, whole = _turn_upright(cut, whole)
+            return _shrink(_as_opaque(upright), min_side, whole)
 
 
 def _check_image(image: Image.Image, max_pixels: int | None) -> None:
@@ -244,21 +265,30 @@ def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> 
     return image.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
+def _turn_upright(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
+    """Rotate an image upright, and the width and height of the image that it was decoded from."""
     image.load()
     # Pillow's exif_transpose would also rewrite the EXIF data.
     turn = find_turn(image)
-    return image if turn is None else image.transpose(turn)
+    if turn is None:
+        return image, size
+    return image.transpose(turn), size[::-1] if turn in _SIDEWAYS else size
 
 
-def _shrink(image: Image.Image, min_side: int | None) -> Image.Image:
-    """Average blocks of pixels, as large as `min_side` allows; the remainder is cropped evenly from both edges."""
+def _shrink(image: Image.Image, min_side: int | None, size: tuple[int, int] | None = None) -> Decoded:
+    """Average blocks of pixels, as large as `min_side` allows; the remainder is cropped evenly from both edges.
+
+    `size` is the width and height of the upright image, by default those of `image`.
+    """
+    width, height = image.size if size is None else size
     factor = min(image.size) // min_side if min_side else 1
     if factor < 2:
-        return image
+        return Decoded(image, (0, 0, width, height))
     left, top = (image.width % factor) // 2, (image.height % factor) // 2
     right, bottom = left + image.width // factor * factor, top + image.height // factor * factor
-    return image.reduce(factor, (left, top, right, bottom))
+    across, down = width / image.width, height / image.height
+    part = (left * across, top * down, right * across, bottom * down)
+    return Decoded(image.reduce(factor, (left, top, right, bottom)), part)
 
 
 def _as_opaque(image: Image.Image, tops: Mapping[str, float] = MappingProxyType({})) -> Image.Image:

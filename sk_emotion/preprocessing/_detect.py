@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..utils._locks import ForkSafeLock, use_one_thread_after_fork
 from ..utils._torchvision import import_torchvision
-from ._crop import REDUCING_GAP
+from ._decode import REDUCING_GAP
 
 # Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a false positive: the
 # votes below find a face in 269, with 36 false positives; scikit-image's own grouping has 60 for the same 269.
@@ -21,18 +21,13 @@ _STEP_RATIO = 1.2
 _MIN_VOTES = 6
 _OVERLAP = 0.5
 
-MTCNN_LONG_SIDE = 320
-"""Longer side, in pixels, to which images are resized for MTCNN."""
-
 # Of 899 photos at 320 pixels, it finds a face in 830, and in 19 of them upside down a false positive.
+_MTCNN_LONG_SIDE = 320
 _MTCNN_SMALLEST = 20
 _MTCNN_THRESHOLDS = [0.6, 0.7, 0.9]
 
 # One image at a time: PyTorch parallelizes over the cores, and two thread pools would compete for them.
 _MTCNN = ForkSafeLock()
-
-SMALLEST_FACE = {"lbp": _WINDOW / _LONG_SIDE, "mtcnn": _MTCNN_SMALLEST / MTCNN_LONG_SIDE}
-"""Side of the smallest detectable face, as a fraction of the longer side of the image."""
 
 LARGEST_CROP = 64
 """Images up to this side, in pixels, are taken to be cropped faces."""
@@ -46,7 +41,50 @@ LARGEST_CROP = 64
 _BLANK, _NOISE = 1.0, 4.0
 
 
-def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> NDArray[np.float64]:
+N_LANDMARKS = 5
+"""Landmarks of a face: the eye on the left of the image, the other one, the nose, and both corners of the mouth."""
+
+
+class Detections(NamedTuple):
+    """Faces detected in an image.
+
+    Attributes
+    ----------
+    boxes : ndarray of shape (n_faces, 4)
+        ``(x, y, width, height)`` in pixels.
+    scores : ndarray of shape (n_faces,)
+        Confidence; NaN where unknown.
+    landmarks : ndarray of shape (n_faces, 5, 2)
+        ``(x, y)`` of the landmarks in pixels; NaN where unknown.
+    """
+
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
+
+
+class Detector(NamedTuple):
+    """A pretrained detector, and the images it needs.
+
+    Attributes
+    ----------
+    detect : callable
+        Takes a PIL image in mode ``"L"`` or ``"RGB"``; returns Detections.
+    smallest_face : float
+        Side of the smallest detectable face, as a fraction of the longer side of the image.
+    min_side : int
+        Sides to which larger images may be reduced for it, in pixels.
+    color : bool
+        Whether it looks at colors.
+    """
+
+    detect: Callable[[Image.Image], Detections]
+    smallest_face: float
+    min_side: int
+    color: bool
+
+
+def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> Detections:
     """Detect the faces in an image.
 
     Parameters
@@ -58,38 +96,32 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> ND
 
     Returns
     -------
-    ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels, inside the image, the largest first. For ``"lbp"``, the most confident is
-        first, since its largest box is more often a false positive.
+    Detections
+        Boxes are inside the image, the largest first. For ``"lbp"``, the most confident is first, since its largest box
+        is more often a false positive.
 
     Raises
     ------
     ValueError
         If the callable returns anything but boxes.
     """
-    if callable(detector):
-        boxes = _largest_first(_as_boxes(detector(np.array(picture.convert("RGB"))), detector))
-    elif detector == "mtcnn":
-        boxes = _largest_first(detect_mtcnn(picture))
+    if isinstance(detector, str):
+        found = DETECTORS[detector].detect(picture)
     else:
-        boxes = detect_lbp(picture)
-    corners = np.clip(np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 0, [picture.width, picture.height] * 2)
+        found = _without_landmarks(_as_boxes(detector(np.array(picture.convert("RGB"))), detector))
+    corners = np.clip(_find_corners(found.boxes), 0, [picture.width, picture.height] * 2)
     boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
-    return boxes[(boxes[:, 2:] >= 1).all(axis=1)]
+    order = np.argsort(-found.boxes[:, 2:].prod(axis=1), kind="stable")
+    order = np.arange(len(boxes)) if detector == "lbp" else order
+    order = order[(boxes[order, 2:] >= 1).all(axis=1)]
+    return Detections(boxes[order], found.scores[order], found.landmarks[order])
 
 
-def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
+def detect_mtcnn(picture: Image.Image) -> Detections:
     """Detect faces with the cascaded networks of Zhang et al. in facenet-pytorch.
 
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-
-    Returns
-    -------
-    ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels. An image of up to 64 pixels is taken to be a cropped face, and its box
-        covers all of it, unless it is uniform, apart from noise.
+    An image of up to 64 pixels is taken to be a cropped face, and its box covers all of it, unless it is uniform, apart
+    from noise.
 
     Notes
     -----
@@ -101,25 +133,28 @@ def detect_mtcnn(picture: Image.Image) -> NDArray[np.float64]:
        convolutional networks. IEEE Signal Processing Letters.
     """
     if max(picture.size) <= LARGEST_CROP:
-        return np.empty((0, 4)) if is_uniform(picture) else np.array([[0.0, 0.0, *picture.size]])
-    small, scale = _resize(picture.convert("RGB"), MTCNN_LONG_SIDE)
+        whole = np.array([[0.0, 0.0, *picture.size]])
+        return _without_landmarks(whole[: 0 if is_uniform(picture) else 1])
+    nothing = _without_landmarks(np.empty((0, 4)))
+    small, scale = _resize(picture.convert("RGB"), _MTCNN_LONG_SIDE)
     if min(small.size) < _MTCNN_SMALLEST:
-        return np.empty((0, 4))
+        return nothing
     with _MTCNN:
         find = _load_mtcnn().detect
         try:
-            corners, _ = find(small)
+            corners, scores, landmarks = find(small, landmarks=True)
         except (IndexError, RuntimeError) as error:
             from ..utils._device import is_out_of_memory
 
             if is_out_of_memory(error):
                 raise
             # Raised if all candidates lie outside the image.
-            corners = None
+            return nothing
     if corners is None:
-        return np.empty((0, 4))
+        return nothing
     corners = np.asarray(corners, dtype=float)
-    return np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]] / scale
+    boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
+    return Detections(boxes / scale, np.asarray(scores, dtype=float), np.asarray(landmarks, dtype=float) / scale)
 
 
 def is_uniform(picture: Image.Image) -> bool:
@@ -144,17 +179,8 @@ def _load_mtcnn() -> Any:
         return MTCNN(keep_all=True, min_face_size=_MTCNN_SMALLEST, thresholds=_MTCNN_THRESHOLDS, device="cpu")
 
 
-def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
-    """Detect frontal, upright faces with scikit-image's cascade of local binary patterns.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-
-    Returns
-    -------
-    ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels, the most confident first.
+def detect_lbp(picture: Image.Image) -> Detections:
+    """Detect frontal, upright faces with scikit-image's cascade of local binary patterns; the score counts votes.
 
     Notes
     -----
@@ -168,11 +194,18 @@ def detect_lbp(picture: Image.Image) -> NDArray[np.float64]:
     """
     small, scale = _resize(picture.convert("L"), _LONG_SIDE)
     if min(*small.size, *picture.size) < _WINDOW:
-        return np.empty((0, 4))
+        return _without_landmarks(np.empty((0, 4)))
     gray = np.asarray(small)
     mirrored = _slide_windows(np.ascontiguousarray(gray[:, ::-1]))
     mirrored[:, 0] = small.width - mirrored[:, 0] - mirrored[:, 2]
-    return _count_votes(np.r_[_slide_windows(gray), mirrored]) / scale
+    boxes, votes = _count_votes(np.r_[_slide_windows(gray), mirrored])
+    return _without_landmarks(boxes / scale, votes)
+
+
+DETECTORS = {
+    "mtcnn": Detector(detect_mtcnn, _MTCNN_SMALLEST / _MTCNN_LONG_SIDE, _MTCNN_LONG_SIDE, color=True),
+    "lbp": Detector(detect_lbp, _WINDOW / _LONG_SIDE, 0, color=False),
+}
 
 
 def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:
@@ -206,29 +239,36 @@ def _slide_windows(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.array([(w["c"], w["r"], w["width"], w["height"]) for w in windows], dtype=float).reshape(-1, 4)
 
 
-def _count_votes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _count_votes(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[int]]:
     """Merge overlapping windows into faces, starting with the window that overlaps the most others."""
-    faces = []
+    faces, votes = [], []
     while len(windows) >= _MIN_VOTES:
         voters = _intersection_over_union(windows) > _OVERLAP
         chosen = voters[voters.sum(axis=1).argmax()]
         if chosen.sum() < _MIN_VOTES:
             break
         faces.append(windows[chosen].mean(axis=0))
+        votes.append(int(chosen.sum()))
         windows = windows[~chosen]
-    return np.array(faces).reshape(-1, 4)
+    return np.array(faces).reshape(-1, 4), votes
 
 
 def _intersection_over_union(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    start, end = np.split(_find_corners(boxes), 2, axis=1)
     sides = np.minimum(end[:, None], end) - np.maximum(start[:, None], start)
     intersection = np.clip(sides, 0, None).prod(axis=-1)
     area = boxes[:, 2] * boxes[:, 3]
     return intersection / (area[:, None] + area - intersection)
 
 
-def _largest_first(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return boxes[np.argsort(-boxes[:, 2] * boxes[:, 3], kind="stable")]
+def _find_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``(left, top, right, bottom)`` of boxes."""
+    return np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]
+
+
+def _without_landmarks(boxes: NDArray[np.float64], scores: Any = np.nan) -> Detections:
+    scores = np.broadcast_to(np.asarray(scores, dtype=float), len(boxes))
+    return Detections(boxes, scores, np.full((len(boxes), N_LANDMARKS, 2), np.nan))
 
 
 def _as_boxes(found: Any, detector: Callable[..., Any]) -> NDArray[np.float64]:

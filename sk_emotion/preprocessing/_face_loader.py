@@ -1,20 +1,17 @@
 """Load images of any kind as an array of faces of one size."""
 
-import copy
 import math
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -32,20 +29,20 @@ from ..utils._refit import fit_aside, snapshot
 from ..utils._resources import check_memory, most_jobs
 from ..utils._tensors import as_numpy
 from ..utils._text import abridge
-from ._cache import Face, FaceCache, name_detector
+from ._cache import FaceCache, name_detector
 from ._cost import MAX_PIXELS
-from ._crop import as_size, crop_center, crop_face, split_floats, squeeze
-from ._decode import decode_picture, find_tops, scale_to_uint8
-from ._detect import MTCNN_LONG_SIDE, SMALLEST_FACE, detect_faces
+from ._decode import find_tops, scale_to_uint8
+from ._detect import DETECTORS
+from ._faces import Face, LoadedFaces, as_size, collect_faces, load_face, load_standardized_face
 from ._open import MAX_FILE_SIZE, quiet_pillow
-from ._sources import as_rgb, list_once, list_pictures, name_picture
+from ._sources import list_once, list_pictures, name_picture
 from ._store import SEEN, identify_pictures, open_store, write_faces
-
-# Decode at no less than this multiple of the target size, so that the resizing filter has enough pixels to average.
-_OVERSIZE = 4
 
 # More than one chunk per job, so that no thread waits long for the slowest one.
 _CHUNKS_PER_JOB = 4
+
+# Most images per chunk, after which `progress` is called.
+_LARGEST_CHUNK = 32
 
 # More threads do not help: Pillow holds the GIL between files.
 _MOST_THREADS = 8
@@ -110,11 +107,6 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     Attributes
     ----------
-    face_found_ : ndarray of bool of shape (n_samples,) or None
-        Whether a face was detected in each image of the last batch passed to `transform`; None without a detector. An
-        image that ``"mtcnn"`` takes to be a cropped face counts as detected, a uniform one does not.
-    unread_ : dict of int to str
-        With ``on_error="blank"``, the images of the last batch that cannot be read, and the reasons.
     n_features_in_ : int
         Number of values per image. Only set when fitted on numeric arrays, like the next three.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -183,7 +175,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
         "color": ["boolean"],
-        "detector": [StrOptions({"mtcnn", "lbp"}), callable, None],
+        "detector": [StrOptions(set(DETECTORS)), callable, None],
         "margin": [Interval(Real, 0, None, closed="left")],
         "on_missing": [StrOptions({"center", "full", "raise"})],
         "on_error": [StrOptions({"raise", "blank"})],
@@ -264,8 +256,6 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         # range.
         tops = find_tops(pictures, max_pixels=self.max_pixels)
         self._tops = {name: top for name, top in tops.items() if np.dtype(name).kind in "iu" and top > 255}
-        self.face_found_: NDArray[np.bool_] | None = None
-        self.unread_: dict[int, str] = {}
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[Any]:
@@ -311,18 +301,40 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             If a numeric array is not a batch of images (but one image, for example), or does not have the shape or
             range of `fit`.
         """
-        check_is_fitted(self)
-        self.unread_ = {}
-        fitted = snapshot(self)
-        X = as_numpy(list_once(X), "FaceLoader")
-        sources: Any = fitted._list_pictures(X)
-        if sources is not None:
-            return keep_index(self._gather(self._load(sources, fitted._find_tops(sources)), sources), X, self)
-        images, pixel_range = fitted._check_images(X)
-        if images.dtype.kind not in "iu" and not is_clipped(pixel_range):
-            return keep_index(self._crop_floats(images, pixel_range), X, self)
-        sources = images if images.dtype == np.uint8 else scale_to_uint8(images, pixel_range[1])
-        return keep_index(self._gather(self._load(sources), sources), X, self)
+        return keep_index(self._load_faces(X).images, X, self)
+
+    def load(self, X: Any, *, progress: Callable[[int], Any] | None = None) -> LoadedFaces:
+        """Load the faces of images, with their boxes and landmarks, and the errors of reading.
+
+        Parameters
+        ----------
+        X : sequence of images, or array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or \
+                (n_samples, n_features)
+            As in `transform`.
+        progress : callable, default=None
+            Called with the number of images loaded since the last call.
+
+        Returns
+        -------
+        LoadedFaces
+            What `transform` returns, as ``images``, with ``boxes``, ``landmarks``, ``found`` and ``unread``. An image
+            that ``"mtcnn"`` takes to be a cropped face counts as found, a uniform one does not.
+
+        Raises
+        ------
+        ImageReadError, FaceNotFoundError, ImageArrayError
+            As in `transform`.
+
+        Examples
+        --------
+        >>> from skimage.data import astronaut
+        >>> from sk_emotion import FaceLoader
+        >>> photos = [astronaut()]
+        >>> loaded = FaceLoader(detector="mtcnn").fit(photos).load(photos)
+        >>> loaded.images.shape, loaded.boxes.shape, loaded.landmarks.shape, loaded.found, loaded.unread
+        ((1, 48, 48), (1, 4), (1, 5, 2), array([ True]), {})
+        """
+        return self._load_faces(X, progress)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
@@ -371,7 +383,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         store : str, PathLike or zarr store
             A folder to create, for example ``"faces.zarr"``. It holds a group with the arrays ``images`` and
             ``status``, the latter of shape (n_samples,): 1 where a face was detected, 2 where none was, 3 for images
-            that cannot be read.
+            that cannot be read. Its attribute ``unread`` maps the positions of these to the reasons.
 
         Returns
         -------
@@ -425,46 +437,68 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         tops = self._find_tops(pictures)
 
         def make(part: Any, start: int) -> list[Face | ImageReadError]:
-            faces = self._load(part, tops)
+            faces = self._load_each(part, partial(load_face, loader=self, tops=tops))
             if self.on_error == "raise":
                 errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
                 self._report_unread(errors, pictures)
             return faces
 
         status = write_faces(opened, pictures, make)
-        self._report_unread(opened.unread(), pictures, stacklevel=3)
-        self._report_found(status == SEEN, pictures, unread=self.unread_)
+        unread = opened.unread()
+        self._report_unread(unread, pictures, stacklevel=3)
+        self._report_missing((status != SEEN).nonzero()[0].tolist(), unread, pictures)
         return as_indexable(opened.images)
 
-    def _load(self, sources: Any, tops: Mapping[str, float] = MappingProxyType({})) -> list[Face | ImageReadError]:
+    def _load_faces(self, X: Any, progress: Callable[[int], Any] | None = None) -> LoadedFaces:
+        check_is_fitted(self)
+        fitted = snapshot(self)
+        X = as_numpy(list_once(X), "FaceLoader")
+        sources: Any = fitted._list_pictures(X)
+        dtype: Any = np.uint8
+        if sources is not None:
+            make = partial(load_face, loader=fitted, tops=fitted._find_tops(sources))
+        else:
+            sources, pixel_range = fitted._check_images(X)
+            if sources.dtype.kind not in "iu" and not is_clipped(pixel_range):
+                make = partial(load_standardized_face, loader=fitted, pixel_range=pixel_range)
+                dtype = np.float32
+            else:
+                make = partial(load_face, loader=fitted)
+                sources = sources if sources.dtype == np.uint8 else scale_to_uint8(sources, pixel_range[1])
+        loaded = fitted._load_each(sources, make, progress, dtype)
+        errors = {index: face for index, face in enumerate(loaded) if isinstance(face, ImageReadError)}
+        fitted._report_unread(errors, sources, stacklevel=4)
+        faces = collect_faces(loaded, np.zeros(fitted._face_shape(), dtype), fitted.detector)
+        if faces.found is not None:
+            fitted._report_missing(np.flatnonzero(~faces.found).tolist(), faces.unread, sources)
+        return faces
+
+    def _load_each(
+        self,
+        sources: Any,
+        make: Callable[[Any], Face],
+        progress: Callable[[int], Any] | None = None,
+        dtype: Any = np.uint8,
+    ) -> list[Face | ImageReadError]:
         """Load the faces of images in threads; an image that cannot be read yields an error in its place."""
-        self._check_memory(len(sources))
+        self._check_memory(len(sources), np.dtype(dtype).itemsize)
         if self.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
             warn_of_folder(self.cache, "FaceLoader: cache", DatasetWarning)
         cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
         n_jobs = self._effective_n_jobs(sources)
-        slices = gen_even_slices(len(sources), min(len(sources), _CHUNKS_PER_JOB * n_jobs))
-        make = partial(self._make_face, tops=tops) if tops else self._make_face
+        n_chunks = max(_CHUNKS_PER_JOB * n_jobs, math.ceil(len(sources) / _LARGEST_CHUNK))
+        slices = gen_even_slices(len(sources), min(len(sources), n_chunks))
+        faces: list[Face | ImageReadError] = []
         # Enter once around all threads, since scikit-learn's Parallel sets the warning filters of this thread in each
         # worker.
         with quiet_pillow:
-            chunks = Parallel(n_jobs=n_jobs, require="sharedmem")(
+            for chunk in Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")(
                 delayed(cache.load)(sources[part], make) for part in slices
-            )
-        return [face for chunk in chunks for face in chunk]
-
-    def _copy_for_parts(self, X: Any) -> "FaceLoader":
-        """Return a loader that transforms parts of X as `transform` would transform all of it, with one pixel range."""
-        loader = copy.copy(self)
-        X = as_numpy(X, "FaceLoader")
-        pictures = self._list_pictures(X)
-        # uint8 needs no scan, which would read an array on disk twice.
-        if pictures is None and not hasattr(self, "pixel_range_") and getattr(X, "dtype", None) != np.uint8:
-            self._refuse_one_image(X)
-            pictures = [np.asarray(X)]
-        if pictures is not None:
-            loader._tops = self._find_tops(pictures)
-        return loader
+            ):
+                faces += chunk
+                if progress is not None:
+                    progress(len(chunk))
+        return faces
 
     def _list_pictures(self, X: Any) -> list[Any] | None:
         """List the images in X; None if X is a numeric array."""
@@ -498,19 +532,20 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         self._refuse_one_image(X)
         shape = find_shape(X)
         fitted = hasattr(self, "image_shape_")
+        checker = self
         if not fitted:
             declared = self.image_shape if len(shape) == 2 else None
             if declared is None and len(shape) == 2:
                 size = self._target_size()
                 declared = size if shape[1] == math.prod(size) else (*size, 3)
-            images = validate_images(FaceLoader(image_shape=declared), X, reset=True, keep_integers=True)
+            checker = FaceLoader(image_shape=declared)
         elif len(shape) > 2:
             checker = FaceLoader()
             checker.image_shape_ = shape[1:3] if shape[3:] == (1,) else shape[1:]
             checker.pixel_range_ = self.pixel_range_
-            images = validate_images(checker, X, reset=False, keep_integers=True)
-        else:
-            images = validate_images(self, X, reset=False, keep_integers=True)
+        # uint8 needs no scan, which would read an array on disk twice.
+        in_memory = getattr(X, "dtype", None) != np.uint8
+        images = validate_images(checker, X, reset=not fitted, in_memory=in_memory, keep_integers=True)
         whole = images.dtype.kind in "iu"
         if images.dtype == np.uint8:
             return images, (0.0, 255.0)
@@ -533,71 +568,14 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             return min(effective_n_jobs(-1), _MOST_THREADS, len(sources))
         return min(effective_n_jobs(self.n_jobs), max(len(sources), 1), most_jobs())
 
-    def _check_memory(self, n_faces: int) -> None:
+    def _check_memory(self, n_faces: int, itemsize: int) -> None:
         """Reject face sizes that do not fit into memory, before any image is resized."""
         height, width = self._target_size()
         # Pillow holds more than one copy of a face while resizing, with four bytes per pixel.
-        n_bytes = n_faces * math.prod(self._face_shape()) + 8 * height * width
+        n_bytes = itemsize * n_faces * math.prod(self._face_shape()) + 8 * height * width
         check_memory(n_bytes, f"FaceLoader: image_size={self.image_size!r} for {n_faces} images")
 
-    def _make_face(self, source: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
-        """Load the face of one image, and whether a face was detected."""
-        if isinstance(source, np.ndarray):
-            source = as_rgb(source, self.channel_order)
-        gray = not self.color and self.detector in (None, "lbp")
-        picture = decode_picture(
-            source,
-            min_side=self._needed_side(),
-            gray=gray,
-            tops=tops,
-            max_pixels=self.max_pixels,
-            max_file_size=self.max_file_size,
-        )
-        box = self._find_face(picture)
-        face = self._crop(picture.convert("RGB" if self.color else "L"), box)
-        return np.asarray(face), box is not None
-
-    def _find_face(self, picture: Image.Image) -> NDArray[np.float64] | None:
-        if self.detector is None:
-            return None
-        boxes = detect_faces(picture, self.detector)
-        return boxes[0] if len(boxes) else None
-
-    def _crop(self, picture: Image.Image, box: NDArray[np.float64] | None) -> Image.Image:
-        if box is not None:
-            return crop_face(picture, box, self._target_size(), self.margin)
-        return (squeeze if self.on_missing == "full" else crop_center)(picture, self._target_size())
-
-    def _crop_floats(self, images: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.float32]:
-        """Crop standardized images, channel by channel."""
-        low, high = pixel_range
-        self._check_memory(4 * len(images))
-        faces = np.empty((len(images), *self._face_shape()), dtype=np.float32)
-        found = np.zeros(len(images), dtype=bool)
-        for index, image in enumerate(as_rgb(image, self.channel_order) for image in images):
-            box = self._find_face(Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0)))
-            found[index] = box is not None
-            crops = [np.asarray(self._crop(channel, box)) for channel in split_floats(image, self.color)]
-            faces[index] = np.stack(crops, axis=-1) if self.color else crops[0]
-        self._report_found(found, images)
-        return faces
-
-    def _gather(self, loaded: list[Face | ImageReadError], sources: Any) -> NDArray[np.uint8]:
-        """Collect the faces in one array, and report errors and missing faces."""
-        faces = np.zeros((len(loaded), *self._face_shape()), dtype=np.uint8)
-        found = np.zeros(len(loaded), dtype=bool)
-        errors = {}
-        for index, face in enumerate(loaded):
-            if isinstance(face, ImageReadError):
-                errors[index] = face
-            else:
-                faces[index], found[index] = face
-        self._report_unread(errors, sources, stacklevel=4)
-        self._report_found(found, sources, unread=errors)
-        return faces
-
     def _report_unread(self, errors: Mapping[int, ImageReadError | str], sources: Any, stacklevel: int = 2) -> None:
-        self.unread_ = {index: str(error) for index, error in errors.items()}
         unread = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
         if errors and self.on_error == "raise":
             others = f", and {len(unread) - 1} more cannot be read. Remove them" if len(unread) > 1 else ". Remove it"
@@ -613,15 +591,12 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
                 stacklevel=stacklevel,
             )
 
-    def _report_found(self, found: NDArray[np.bool_], sources: Any, unread: Collection[int] = ()) -> None:
-        self.face_found_ = None if self.detector is None else found
-        if self.detector is None:
-            return
-        missing = [name_picture(sources, index) for index in np.flatnonzero(~found).tolist() if index not in unread]
-        if missing and self.on_missing == "raise":
+    def _report_missing(self, missing: Sequence[int], unread: Mapping[int, str], sources: Any) -> None:
+        names = [name_picture(sources, index) for index in missing if index not in unread]
+        if names and self.detector is not None and self.on_missing == "raise":
             raise FaceNotFoundError(
-                f"FaceLoader: no face was detected in {abridge(missing)}. Remove "
-                f'{"them" if len(missing) > 1 else "it"} or pass on_missing="center".'
+                f"FaceLoader: no face was detected in {abridge(names)}. Remove "
+                f'{"them" if len(names) > 1 else "it"} or pass on_missing="center".'
             )
 
     def _target_size(self) -> tuple[int, int]:
@@ -630,17 +605,12 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     def _face_shape(self) -> tuple[int, ...]:
         return (*self._target_size(), 3) if self.color else self._target_size()
 
-    def _needed_side(self) -> int | None:
-        """Return the smallest side at which to decode; None for full size, in which a callable returns its boxes."""
-        if callable(self.detector):
-            return None
-        smallest_crop = 1.0 if self.detector is None else SMALLEST_FACE[self.detector]
-        wanted = int(np.ceil(max(_OVERSIZE, 1 / smallest_crop) * max(self._target_size())))
-        return max(wanted, MTCNN_LONG_SIDE) if self.detector == "mtcnn" else wanted
-
     def _cache_parameters(self) -> tuple[Any, ...]:
         # "raise" raises after the crop, which is the same as for "center". Limits do not change the faces.
         return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_tops")
 
     def __setstate__(self, state):
         super().__setstate__(add_new_parameters(self, state))

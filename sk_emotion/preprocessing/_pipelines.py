@@ -1,12 +1,24 @@
-"""Look inside pipelines, searches and other meta-estimators."""
+"""Look inside pipelines, searches and other meta-estimators, and read images with their FaceLoader."""
 
 import copy
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from .._images._validation import refuse_one_image
+from ..exceptions import DatasetWarning
+from ..utils._tensors import as_numpy
+from ._detect import N_LANDMARKS
+from ._face_loader import FaceLoader
+from ._faces import LoadedFaces
+from ._sources import list_once, list_pictures
 
 
 def find_last_step(estimator: Any) -> Any:
@@ -31,17 +43,40 @@ def look_inside(estimator: Any) -> Iterator[Any]:
             estimator = None
 
 
-def split_loader(estimator: Any) -> tuple[Any, Any]:
+def split_loader(estimator: Any) -> tuple[FaceLoader | None, Any]:
     """Split a fitted estimator into its leading FaceLoader and the rest.
 
-    Images can then be decoded once for several predictions. The loader is found in pipelines, searches, thresholds,
-    calibrated and frozen estimators; if there is none, None and the estimator itself are returned.
+    Images can then be loaded once for several predictions.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Pipeline, or a search, threshold, calibrated or frozen estimator around one.
+
+    Returns
+    -------
+    loader : FaceLoader or None
+        None if the estimator does not begin with one.
+    rest : estimator
+        What follows it, which takes the faces that it loads; `estimator` itself if there is no loader.
+
+    See Also
+    --------
+    read_faces : Load images with the FaceLoader of a model.
+
+    Examples
+    --------
+    >>> from sk_emotion import make_faces, make_hog_svm
+    >>> from sk_emotion.preprocessing import split_loader
+    >>> X, y, _ = make_faces(30, emotions=["happiness", "pain"], random_state=0)
+    >>> loader, rest = split_loader(make_hog_svm().fit(X, y))
+    >>> loader
+    FaceLoader()
     """
     if hasattr(estimator, "best_estimator_"):
         loader, rest = split_loader(estimator.best_estimator_)
         return (None, estimator) if loader is None else (loader, rest)
-    # Recognize a FaceLoader by its attribute, without importing it.
-    if len(getattr(estimator, "steps", [])) > 1 and hasattr(estimator.steps[0][1], "face_found_"):
+    if len(getattr(estimator, "steps", [])) > 1 and isinstance(estimator.steps[0][1], FaceLoader):
         return estimator.steps[0][1], estimator[1:]
     if isinstance(estimator, FrozenEstimator):
         loader, rest = split_loader(estimator.estimator)
@@ -63,6 +98,94 @@ def _split_inside(wrapper: Any, name: str) -> tuple[Any, Any]:
     rest = copy.copy(wrapper)
     setattr(rest, name, inner)
     return loader, rest
+
+
+def read_faces(
+    model: Any, X: Any, *, strict: bool = False, progress: Callable[[int], Any] | None = None
+) -> tuple[Any, LoadedFaces]:
+    """Load images with the FaceLoader that a model begins with.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted pipeline that begins with a :class:`FaceLoader`, search over such a pipeline, or any other classifier.
+    X : list, array or DataFrame of length n_samples
+        Images, as for :class:`FaceLoader`.
+    strict : bool, default=False
+        By default, images that cannot be read, or in which no face is detected, are reported in the result. If True,
+        they are handled by `on_error` and `on_missing` of the loader.
+    progress : callable, default=None
+        Called with the number of images loaded since the last call.
+
+    Returns
+    -------
+    classifier : classifier
+        What follows the loader: the model for ``faces.images``.
+    faces : LoadedFaces
+        The faces. Without a loader, ``faces.images`` is `X`; but photos for an :class:`EmotionClassifier` are cropped
+        at the center and resized, unless `strict`.
+
+    Raises
+    ------
+    ImageReadError, FaceNotFoundError
+        If `strict`, as in :meth:`FaceLoader.transform`.
+    ImageArrayError
+        If `X` is one image without the batch axis, or does not have the shape or range of `fit`.
+
+    Warns
+    -----
+    DatasetWarning
+        If photos are not cropped to faces, since the model has no loader.
+
+    See Also
+    --------
+    predict_faces : Predict the emotion in each image.
+
+    Examples
+    --------
+    >>> from sk_emotion import make_faces, make_hog_svm
+    >>> from sk_emotion.preprocessing import read_faces
+    >>> X, y, _ = make_faces(30, emotions=["happiness", "pain"], random_state=0)
+    >>> classifier, faces = read_faces(make_hog_svm().fit(X, y), [X[0], b"no image"])
+    >>> faces.images.shape, classifier.predict(faces.images).shape, list(faces.unread)
+    ((2, 48, 48), (2,), [1])
+    """
+    check_is_fitted(model)
+    loader, classifier = split_loader(model)
+    if strict:
+        return (model, _keep(X)) if loader is None else (classifier, loader.load(X, progress=progress))
+    X = as_numpy(list_once(X), "FaceLoader")
+    scale = 1.0
+    if loader is None:
+        network = find_last_step(model)
+        pictures = list_pictures(X)
+        if pictures is None:
+            refuse_one_image(X, type(network).__name__, getattr(network, "image_shape_", None))
+        if pictures is None or not hasattr(network, "image_shape_"):
+            return model, _keep(X)
+        warnings.warn(
+            "The model has no FaceLoader, so these images are not cropped to faces. Use a pipeline that begins with "
+            "the FaceLoader, or pass faces that a FaceLoader has loaded.",
+            DatasetWarning,
+            stacklevel=3,
+        )
+        loader = FaceLoader(network.image_shape_[:2], color=len(network.image_shape_) == 3).fit(pictures)
+        # A network may have been fitted on [0, 1].
+        scale = 255.0 if network.pixel_range_ == (0.0, 1.0) else 1.0
+    # A copy, so that the model's own loader still raises errors.
+    tolerant = copy.copy(loader).set_params(on_error="blank")
+    if tolerant.on_missing == "raise":
+        tolerant.set_params(on_missing="center")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DatasetWarning)
+        faces = tolerant.load(X, progress=progress)
+    return classifier, faces if scale == 1 else replace(faces, images=faces.images / scale)
+
+
+def _keep(X: Any) -> LoadedFaces:
+    """Return images as they are, in which nothing was looked for."""
+    n_samples = _num_samples(X) if hasattr(X, "__len__") or hasattr(X, "shape") else 0
+    return LoadedFaces(X, np.full((n_samples, 4), np.nan), np.full((n_samples, N_LANDMARKS, 2), np.nan), None, {})
 
 
 def transform_before_last(estimator: Any, X: Any) -> tuple[Any, Any]:

@@ -12,7 +12,6 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import issparse
 
@@ -201,13 +200,6 @@ def as_source(element: Any) -> Any:
     is_buffer = isinstance(element, ArrayType) or (isinstance(element, memoryview) and not _is_bytes(element))
     element = np.asarray(element) if is_buffer else element
     return element.tobytes() if is_encoded(element) else element
-
-
-def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:
-    """Return an array (H, W, 3) or (H, W, 4) in RGB order; a grayscale one as is."""
-    if channel_order == "rgb" or pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
-        return pixels
-    return pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
 
 
 def read_source(source: Any, max_size: int | None) -> bytes:

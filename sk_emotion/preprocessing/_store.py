@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..exceptions import DatasetError, ImageReadError, MissingDependencyError
-from ._cache import Face
+from ._faces import Face
 from ._sources import read_source
 
 _KEY = "sk_emotion"
@@ -168,8 +168,8 @@ def write_faces(
                 status[start + row] = UNREAD
                 errors[start + row] = str(face)
             else:
-                faces[row] = face[0]
-                status[start + row] = SEEN if face[1] else UNSEEN
+                faces[row] = face.image
+                status[start + row] = SEEN if face.found else UNSEEN
         try:
             store.images[part] = faces
             if errors:

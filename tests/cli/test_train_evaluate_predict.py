@@ -367,7 +367,7 @@ def test_too_few_images_to_validate_are_an_error(table, tmp_path, run, capsys):
     ],
 )
 def test_errors_are_raised_before_photos_are_read(photos, monkeypatch, capsys, run, arguments, message):
-    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
+    monkeypatch.setattr("sk_emotion.FaceLoader.load", None)
     assert run(*(str(argument).format(photos=photos) for argument in arguments)) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
@@ -377,7 +377,7 @@ def test_cached_faces_are_not_detected_again(tmp_path, photos, monkeypatch, caps
     assert run("train", photos, "-o", file, "--model", "hog-svm", *cache, *QUICK) == 0
     assert load_model(file)[0].cache is None
     capsys.readouterr()
-    monkeypatch.setattr("sk_emotion.preprocessing._face_loader.decode_picture", None)
+    monkeypatch.setattr("sk_emotion.preprocessing._faces.decode", None)
     assert run("predict", photos, "--model", file, *cache, "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 90
     assert run("evaluate", file, photos, *cache, "--json") == 0
@@ -421,7 +421,7 @@ def test_photo_with_two_labels_warns(tmp_path, photos, capsys, run):
 def test_unknown_positive_class_is_an_error_before_photos_are_read(tmp_path, photos, monkeypatch, capsys, run, command):
     folder = shutil.copytree(photos, tmp_path / "faces")
     (folder / "fear").rename(folder / "boredom")
-    monkeypatch.setattr("sk_emotion.prediction._predict_faces.load_in_chunks", None)
+    monkeypatch.setattr("sk_emotion.FaceLoader.load", None)
     assert run(*command, folder, "--binary", "pian") == 2
     assert "no label is pian" in " ".join(capsys.readouterr().err.split())
 

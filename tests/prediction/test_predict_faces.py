@@ -9,6 +9,7 @@ from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, Tune
 
 from sk_emotion import EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
 from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
+from sk_emotion.preprocessing import read_faces, split_loader
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,28 @@ def test_search_and_column_of_paths(faces, photos):
     search = GridSearchCV(make_hog_svm(image_size=24), {"hogtransformer__orientations": [6]}, cv=2).fit(X, y)
     by_column = predict_faces(search, pd.DataFrame({"image": [str(path) for path in photos]}))
     assert by_column["label"].tolist() == search.predict(photos).tolist()
+
+
+def test_faces_are_read_as_the_model_reads_them(faces, model, photos):
+    photos[2].write_bytes(b"no picture")
+    classifier, read = read_faces(model, photos)
+    assert list(read.unread) == [2] and read.unread[2].startswith("is not an image")
+    assert not read.images[2].any() and read.found is None and np.isnan(read.boxes).all()
+    loader, rest = split_loader(model)
+    assert loader is model[0] and list(rest.named_steps) == list(classifier.named_steps)
+    np.testing.assert_array_equal(classifier.predict(read.images[:2]), model.predict(photos[:2]))
+    with pytest.raises(ImageReadError, match=r"2\.png' is not an image"):
+        read_faces(model, photos, strict=True)
+
+
+def test_without_a_loader_images_are_kept(faces, model):
+    X, _, _ = faces
+    rest = model[1:]
+    for strict in (False, True):
+        classifier, read = read_faces(rest, X, strict=strict)
+        assert classifier is rest and read.images is X
+        assert read.boxes.shape == (len(X), 4) and read.landmarks.shape == (len(X), 5, 2)
+    assert split_loader(rest) == (None, rest)
 
 
 def test_threshold_of_the_model_is_used(faces, model):

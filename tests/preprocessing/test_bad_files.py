@@ -336,7 +336,7 @@ def test_thin_image_takes_little_memory():
     code = """
 import io, resource, sys
 from PIL import Image
-from sk_emotion.preprocessing._crop import crop_center
+from sk_emotion.preprocessing._faces import crop_center
 from sk_emotion.preprocessing._decode import decode_picture
 from sk_emotion.preprocessing._detect import detect_lbp
 

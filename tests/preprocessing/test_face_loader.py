@@ -58,6 +58,12 @@ def find_nothing(picture):
     return None
 
 
+def assert_same(loaded, expected):
+    for name in ("images", "boxes", "landmarks", "found"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(expected, name))
+    assert loaded.unread == expected.unread
+
+
 def test_every_kind_of_image_gives_the_same_face(tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)
     path = tmp_path / "a.png"
@@ -251,32 +257,38 @@ def test_errors_name_the_first_bad_image_and_count_the_others(paths, tmp_path):
 def test_blank_gives_zeros_and_one_warning(paths):
     loader = FaceLoader(on_error="blank", detector=find_nothing).fit(paths)
     with pytest.warns(DatasetWarning, match=r"5 of 15 images .*'gone 0' does not exist, .* and 2 more\.") as record:
-        faces = loader.transform([*paths, *(f"gone {index}" for index in range(5))])
+        loaded = loader.load([*paths, *(f"gone {index}" for index in range(5))])
     assert len(record) == 1
     assert record[0].filename == __file__
-    assert faces[10:].max() == 0
-    assert faces[:10].min() > 0
-    assert not loader.face_found_.any()
+    assert loaded.images[10:].max() == 0
+    assert loaded.images[:10].min() > 0
+    assert not loaded.found.any()
+    assert loaded.unread == {10 + index: "does not exist" for index in range(5)}
+    with pytest.warns(DatasetWarning) as record:
+        loader.transform(["gone 0"])
+    assert record[0].filename == __file__
 
 
 def test_cascade_finds_the_face(photo):
     loader = FaceLoader(image_size=64, detector="lbp", color=True)
-    faces = loader.fit_transform([photo, np.zeros_like(photo), photo[:20, :20]])
-    np.testing.assert_array_equal(loader.face_found_, [True, False, False])
+    pictures = [photo, np.zeros_like(photo), photo[:20, :20]]
+    loaded = loader.fit(pictures).load(pictures)
+    np.testing.assert_array_equal(loaded.found, [True, False, False])
     # The face of the test photo is at about (220, 120), 90 pixels wide.
     looked_at = np.asarray(Image.fromarray(photo[60:180, 165:285]).resize((64, 64)), dtype=int)
-    assert np.corrcoef(faces[0].ravel(), looked_at.ravel())[0, 1] > 0.5
+    assert np.corrcoef(loaded.images[0].ravel(), looked_at.ravel())[0, 1] > 0.5
 
 
 def test_numeric_array_is_looked_at_too(photo):
     loader = FaceLoader(detector="lbp").fit(photo[np.newaxis])
-    loader.transform(photo[np.newaxis])
-    assert loader.face_found_.tolist() == [True]
+    loaded = loader.load(photo[np.newaxis])
+    assert loaded.found.tolist() == [True]
     standardized = (photo[np.newaxis] - 100.0) / 50
-    loader.fit(standardized).transform(standardized)
-    assert loader.face_found_.tolist() == [True]
-    loader.fit(np.zeros((2, 8, 8), np.uint8)).transform(np.zeros((2, 8, 8), np.uint8))
-    assert loader.face_found_.tolist() == [False, False]
+    again = loader.fit(standardized).load(standardized)
+    assert again.found.tolist() == [True]
+    np.testing.assert_allclose(again.boxes, loaded.boxes, atol=20)
+    black = np.zeros((2, 8, 8), np.uint8)
+    assert loader.fit(black).load(black).found.tolist() == [False, False]
 
 
 def test_largest_box_of_a_callable_is_cropped_with_margin():
@@ -284,7 +296,10 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
     picture[:20, :40] = 255
     loader = FaceLoader(detector=find_corner, margin=0.0, image_size=(20, 40))
     assert loader.fit_transform([picture]).min() == 255
-    assert loader.face_found_.tolist() == [True]
+    loaded = loader.load([picture])
+    assert loaded.found.tolist() == [True]
+    assert loaded.boxes.tolist() == [[0, 0, 40, 20]]
+    assert np.isnan(loaded.landmarks).all() and loaded.landmarks.shape == (1, 5, 2)
     # With a margin of half a side, shifted into the image, the box covers a quarter of the crop.
     wider = FaceLoader(detector=find_corner, margin=0.5, image_size=(20, 40)).fit_transform([picture])
     assert abs(wider.mean() / 255 - 0.25) < 0.02
@@ -293,12 +308,14 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
 def test_mtcnn_finds_a_face_whichever_way_it_is_turned():
     photo = Image.fromarray(astronaut())
     loader = FaceLoader(detector="mtcnn", color=True).fit([photo])
-    loader.transform([photo, photo.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20))])
-    assert loader.face_found_.tolist() == [True, True, False, False]
+    loaded = loader.load([photo, photo.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20))])
+    assert loaded.found.tolist() == [True, True, False, False]
+    assert np.isnan(loaded.boxes).all(axis=1).tolist() == [False, False, True, True]
+    assert np.isnan(loaded.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, True]
 
 
 def test_mtcnn_without_memory_is_not_a_image_without_faces(monkeypatch):
-    def detect(picture):
+    def detect(picture, landmarks):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(_detect, "_load_mtcnn", lambda: SimpleNamespace(detect=detect))
@@ -309,8 +326,10 @@ def test_mtcnn_without_memory_is_not_a_image_without_faces(monkeypatch):
 def test_small_image_is_a_face_already_for_mtcnn():
     faces, _, _ = make_faces(2, emotions=["pain"], random_state=0)
     loader = FaceLoader(detector="mtcnn").fit(faces)
-    np.testing.assert_array_equal(loader.transform(faces), faces)
-    assert loader.face_found_.all()
+    loaded = loader.load(faces)
+    np.testing.assert_array_equal(loaded.images, faces)
+    assert loaded.found.all()
+    assert loaded.boxes.tolist() == [[0, 0, 48, 48]] * 2
 
 
 def add_noise(gray, spread, size=(48, 48)):
@@ -344,8 +363,7 @@ UNIFORM = {
 def test_uniform_image_holds_no_face_for_mtcnn(picture, tmp_path):
     face = make_faces(1, emotions=["pain"], random_state=0)[0][0]
     loader = FaceLoader(detector="mtcnn").fit([face])
-    loader.transform([picture, face])
-    assert loader.face_found_.tolist() == [False, True]
+    assert loader.load([picture, face]).found.tolist() == [False, True]
     with pytest.raises(FaceNotFoundError, match="in image 1"):
         loader.set_params(on_missing="raise").transform([face, picture])
 
@@ -356,10 +374,11 @@ def test_uniform_image_of_a_batch_stays_as_it_is_and_counts_as_no_face(change):
     X[1], X[3] = 0, 77
     batch = change(X) if callable(change) else X if change == 1 else X / change
     loader = FaceLoader(detector="mtcnn").fit(batch)
-    np.testing.assert_allclose(loader.transform(batch), batch if callable(change) else X, rtol=1e-6)
-    assert loader.face_found_.tolist() == [True, False, True, False, True]
-    loader.fit(batch.reshape(5, -1)).transform(batch.reshape(5, -1))
-    assert loader.face_found_.tolist() == [True, False, True, False, True]
+    loaded = loader.load(batch)
+    np.testing.assert_allclose(loaded.images, batch if callable(change) else X, rtol=1e-6)
+    assert loaded.found.tolist() == [True, False, True, False, True]
+    rows = batch.reshape(5, -1)
+    assert loader.fit(rows).load(rows).found.tolist() == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("size", [64, 48, 24, 12])
@@ -371,32 +390,29 @@ def test_small_dark_and_pale_faces_are_faces_for_mtcnn(size, contrast):
     pale = [Image.eval(image, lambda value: 200 + (value - 200) * contrast) for image in small]
     noisy = [np.clip(np.asarray(image) + np.random.default_rng(0).normal(0, 3, (size, size)), 0, 255) for image in dark]
     loader = FaceLoader(detector="mtcnn").fit(X)
-    loader.transform([*dark, *pale, *noisy])
-    assert loader.face_found_.all()
+    assert loader.load([*dark, *pale, *noisy]).found.all()
 
 
 def test_small_photos_of_faces_are_faces_for_mtcnn(photo):
     face = Image.fromarray(photo[60:180, 165:285])
     loader = FaceLoader(detector="mtcnn").fit([face])
     pictures = [face.resize((side, side)) for side in (8, 16, 32, 64)]
-    loader.transform([*pictures, *(Image.eval(picture, lambda value: value // 10) for picture in pictures)])
-    assert loader.face_found_.all()
+    dark = [Image.eval(picture, lambda value: value // 10) for picture in pictures]
+    assert loader.load([*pictures, *dark]).found.all()
 
 
 @pytest.mark.parametrize("size", [(65, 65), (90, 300), (640, 480)])
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (224, 172, 105), (0, 0, 255)])
 def test_large_uniform_image_holds_no_face_for_mtcnn(size, color):
-    loader = FaceLoader(detector="mtcnn")
-    loader.fit_transform([Image.new("RGB", size, color), add_noise(np.array(color), 6, size)])
-    assert loader.face_found_.tolist() == [False, False]
+    pictures = [Image.new("RGB", size, color), add_noise(np.array(color), 6, size)]
+    assert FaceLoader(detector="mtcnn").fit(pictures).load(pictures).found.tolist() == [False, False]
 
 
 def test_uniform_file_is_kept_in_the_cache_as_one_without_a_face(tmp_path):
     Image.new("L", (48, 48), 90).save(tmp_path / "a.png")
     for _ in range(2):
-        loader = FaceLoader(detector="mtcnn", cache=tmp_path / "cache")
-        loader.fit_transform([tmp_path / "a.png"])
-        assert loader.face_found_.tolist() == [False]
+        loader = FaceLoader(detector="mtcnn", cache=tmp_path / "cache").fit([b""])
+        assert loader.load([tmp_path / "a.png"]).found.tolist() == [False]
 
 
 def test_crop_is_no_larger_than_the_image_and_stays_on_the_face():
@@ -415,9 +431,9 @@ def test_crop_of_a_tall_box_covers_as_much_as_the_box():
 
 @pytest.mark.parametrize("found", [None, [], np.empty((0, 4)), [(500, 500, 10, 10)], [(5, 5, 0, 0)]])
 def test_no_box_in_the_image_is_no_face(found):
-    loader = FaceLoader(detector=lambda _: found)
-    loader.fit_transform([np.zeros((30, 30), np.uint8)])
-    assert loader.face_found_.tolist() == [False]
+    loaded = FaceLoader(detector=lambda _: found).fit([b""]).load([np.zeros((30, 30), np.uint8)])
+    assert loaded.found.tolist() == [False]
+    assert np.isnan(loaded.boxes).all()
 
 
 @pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], [(1, 2, 3, np.nan)]])
@@ -428,28 +444,72 @@ def test_detector_that_returns_no_boxes_raises(found):
 
 def test_without_detector_nothing_was_looked_for(paths):
     loader = FaceLoader(on_missing="raise").fit(paths)
-    loader.transform(paths)
-    assert loader.face_found_ is None
+    loaded = loader.load(paths)
+    assert loaded.found is None
+    assert np.isnan(loaded.boxes).all() and loaded.boxes.shape == (10, 4)
+
+
+def test_nothing_is_set_after_fit(paths):
+    loader = FaceLoader(detector=find_corner, on_error="blank").fit(paths)
+    before = dict(vars(loader))
+    with pytest.warns(DatasetWarning):
+        np.testing.assert_array_equal(loader.transform([*paths, "gone"]), loader.load([*paths, "gone"]).images)
+    assert vars(loader) == before
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("reduced", [1, 3, 8])
+def test_boxes_and_landmarks_are_those_of_the_upright_image(photo, tmp_path, orientation, reduced):
+    upright = Image.fromarray(photo)
+    expected = FaceLoader(detector="mtcnn").fit([photo]).load([photo])
+    # Left and right eye, nose, and corners of the mouth of the test photo.
+    places = [(203, 108), (241, 105), (228, 135), (211, 153), (247, 149)]
+    np.testing.assert_allclose(expected.landmarks[0], places, atol=12)
+    large = upright.resize((upright.width * reduced + 5, upright.height * reduced + 3))
+    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = large.transpose(turns[orientation]) if orientation in turns else large
+    stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    loaded = FaceLoader(detector="mtcnn").fit([b""]).load([tmp_path / "a.jpg"])
+    np.testing.assert_allclose(loaded.boxes[0], expected.boxes[0] * reduced, atol=8 * reduced)
+    np.testing.assert_allclose(loaded.landmarks[0], expected.landmarks[0] * reduced, atol=4 * reduced)
+
+
+def test_progress_counts_images_of_every_kind(paths):
+    batch = np.zeros((70, 20, 20))
+    batch[:, 0] = 1
+    for X in (paths, paths * 7, batch, batch.astype(np.uint8), batch - 0.5):
+        steps = []
+        FaceLoader(n_jobs=1).fit(X).load(X, progress=steps.append)
+        assert sum(steps) == len(X) and max(steps) <= 32
+
+
+def test_array_on_disk_is_read_in_parts(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (70, 20, 20), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", X)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    loader = FaceLoader(20).fit(mapped)
+    np.testing.assert_array_equal(loader.transform(mapped), X)
+    np.testing.assert_array_equal(FaceLoader(20).fit_transform(mapped.reshape(70, -1)), X)
 
 
 def test_missing_face_can_be_an_error(paths):
     loader = FaceLoader(detector=find_corner, on_missing="raise").fit(paths)
     with pytest.raises(FaceNotFoundError, match=r"in '.*0\.png', '.*1\.png', '.*2\.png' and 4 more\. Remove them"):
         loader.transform(paths)
-    assert loader.face_found_.sum() == 3
     with pytest.raises(FaceNotFoundError, match="in image 0"):
         loader.transform([np.zeros((30, 30), np.uint8)])
 
 
 def test_cache_gives_the_same_without_decoding_again(paths, tmp_path):
     loader = FaceLoader(cache=tmp_path / "cache", detector=find_corner, color=True).fit(paths)
-    first, found = loader.transform(paths), loader.face_found_
+    first = loader.load(paths)
     entries = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.face")}
     assert len(entries) == 10
     assert {len(path.parent.name) for path in entries} == {2}
     again = clone(loader).set_params(cache=str(tmp_path / "cache")).fit(paths)
-    np.testing.assert_array_equal(again.transform(paths), first)
-    np.testing.assert_array_equal(again.face_found_, found)
+    assert_same(again.load(paths), first)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()} == entries
 
 
@@ -487,9 +547,8 @@ def test_only_files_are_cached(tmp_path):
 
 def test_threads_keep_the_order_and_the_result(paths, photo):
     pictures = [*paths, photo, photo[:, ::-1], *paths]
-    one, two = FaceLoader(detector="lbp"), FaceLoader(detector="lbp", n_jobs=2)
-    np.testing.assert_array_equal(two.fit_transform(pictures), one.fit_transform(pictures))
-    np.testing.assert_array_equal(two.face_found_, one.face_found_)
+    one, two = (FaceLoader(detector="lbp", n_jobs=n_jobs).fit(pictures) for n_jobs in (1, 2))
+    assert_same(two.load(pictures), one.load(pictures))
 
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
@@ -508,10 +567,8 @@ def test_detector_is_called_from_one_thread_unless_asked_for_more(paths):
 
 def test_fitted_loader_survives_pickle_and_clone(paths):
     loader = FaceLoader(detector=find_corner, cache=None).fit(paths)
-    loader.transform(paths)
     copy = pickle.loads(pickle.dumps(loader))
-    np.testing.assert_array_equal(copy.face_found_, loader.face_found_)
-    np.testing.assert_array_equal(copy.transform(paths), loader.transform(paths))
+    assert_same(copy.load(paths), loader.load(paths))
     assert clone(loader).detector is find_corner
 
 

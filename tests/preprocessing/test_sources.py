@@ -495,8 +495,8 @@ def test_tables_and_warnings_show_no_string_that_is_no_path(source, what, cure, 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loader = FaceLoader(on_error="blank").fit([PNG])
-        loader.transform([source, PNG])
-    assert find_longest_echo(str(caught[0].message) + repr(loader.unread_), source) == ""
+        loaded = loader.load([source, PNG])
+    assert find_longest_echo(str(caught[0].message) + repr(loaded.unread), source) == ""
 
 
 def test_column_of_a_table_shows_no_string_that_is_no_path():

@@ -36,11 +36,14 @@ class CountingLoader(FaceLoader):
     made = 0
     fails_at = None
 
-    def _make_face(self, source):
-        if self.made == self.fails_at:
-            raise KeyboardInterrupt
-        self.made += 1
-        return super()._make_face(source)
+    def _load_each(self, sources, make):
+        def make_and_count(source):
+            if self.made == self.fails_at:
+                raise KeyboardInterrupt
+            self.made += 1
+            return make(source)
+
+        return super()._load_each(sources, make_and_count)
 
 
 def test_array_holds_the_faces_of_transform(paths, tmp_path):
@@ -82,10 +85,13 @@ from sk_emotion import FaceLoader
 from sk_emotion.preprocessing import _store
 _store._CHUNK_BYTES = 8 * 24 * 24
 class KilledAtTheTwelfth(FaceLoader):
-    def _make_face(self, source):
-        if source.name == {paths[12].name!r}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super()._make_face(source)
+    def _load_each(self, sources, make):
+        def make_or_die(source):
+            if source.name == {paths[12].name!r}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return make(source)
+
+        return super()._load_each(sources, make_or_die)
 KilledAtTheTwelfth(24, n_jobs=1).to_zarr(
     sorted(Path({str(paths[0].parent)!r}).iterdir()), {str(tmp_path / "faces.zarr")!r}
 )
@@ -108,7 +114,8 @@ def test_bad_image_raises_that_names_it(paths, tmp_path):
     with pytest.warns(DatasetWarning, match="1 of 20 images"):
         X = loader.to_zarr(paths, tmp_path / "faces.zarr")
     assert loader.made <= 12
-    assert not X[10].any() and X[9].any() and list(loader.unread_) == [10]
+    assert not X[10].any() and X[9].any()
+    assert list(zarr.open_group(tmp_path / "faces.zarr").attrs["unread"]) == ["10"]
 
 
 def test_unreadable_images_are_reported_again_when_nothing_is_left_to_do(paths, tmp_path):
@@ -129,9 +136,9 @@ def find_bright(picture):
 def test_faces_found_are_remembered(paths, tmp_path):
     pictures = [np.full((30, 30, 3), 250 if index % 3 else 10, dtype=np.uint8) for index in range(20)]
     for _ in range(2):
-        loader = FaceLoader(24, detector=find_bright)
-        loader.to_zarr(pictures, tmp_path / "faces.zarr")
-        np.testing.assert_array_equal(loader.face_found_, np.arange(20) % 3 > 0)
+        FaceLoader(24, detector=find_bright).to_zarr(pictures, tmp_path / "faces.zarr")
+        status = zarr.open_array(tmp_path / "faces.zarr/status")[:]
+        np.testing.assert_array_equal(status, np.where(np.arange(20) % 3 > 0, 1, 2))
     with pytest.raises(FaceNotFoundError, match="image 0, image 3"):
         FaceLoader(24, detector=find_bright, on_missing="raise").to_zarr(pictures, tmp_path / "faces.zarr")
 

@@ -67,7 +67,7 @@ def test_prediction_is_the_same_for_all_input_types(name, models, tmp_path):
 def test_face_crops_are_not_cropped_again(faces, models):
     model = models["fer2013"]
     np.testing.assert_array_equal(model.predict_proba(faces[0]), model[-1].predict_proba(faces[0]))
-    assert model[0].face_found_.all()
+    assert model[0].load(faces[0]).found.all()
     color = np.stack([faces[0]] * 3, axis=-1)
     np.testing.assert_allclose(model.predict_proba(color), model.predict_proba(faces[0]), atol=1e-6)
 

@@ -87,10 +87,11 @@ def make_folder(folder, files):
 
 def _load(pictures, color, image_size):
     loader = FaceLoader(image_size, color=color, n_jobs=1, on_error="blank")
-    faces = _watch(lambda: loader.fit_transform(pictures))
+    loaded = _watch(lambda: loader.fit(pictures).load(pictures))
+    faces = loaded.images
     if faces.shape[:3] != (len(pictures), image_size, image_size) or faces.dtype != "uint8":
         raise EscapeError(f"faces of shape {faces.shape}, {faces.dtype}")
-    return [_find_reason(loader.unread_[index]) if index in loader.unread_ else DECODED for index in range(len(faces))]
+    return [_find_reason(loaded.unread[index]) if index in loaded.unread else DECODED for index in range(len(faces))]
 
 
 def _find_reason(error):
