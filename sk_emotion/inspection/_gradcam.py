@@ -1,5 +1,7 @@
-"""Display of the regions that a network uses, by Grad-CAM."""
+"""Display of the regions that a network uses, by Grad-CAM, and a check of such maps."""
 
+import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,15 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import ConstantInputWarning, spearmanr
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional
 
 from .._images._tensors import as_tensor
 from .._images._validation import validate_images
+from .._training._build import seeded
 from .._training._hardware import limit_worker_threads
 from ..preprocessing._pipelines import find_last_step, transform_before_last
-from ._attribution import AttributionDisplay, choose_targets, scale_maps
+from ._faces import AttributionDisplay, choose_targets, scale_maps
 
 # Smaller than in prediction, since activations are kept for the backward pass.
 _BATCH = 64
@@ -105,17 +110,73 @@ class GradCAMDisplay(AttributionDisplay):
         ValueError
             If there is no such layer, or no layer with feature maps.
         """
-        clf, images = find_network(estimator, X, cls.__name__)
+        clf, images = _find_network(estimator, X, cls.__name__)
         module = clf.net_.module_
-        with evaluation_mode(module):
+        with _evaluation_mode(module):
             probabilities = clf.predict_proba(images)
             codes = choose_targets(target, clf.classes_[probabilities.argmax(axis=1)], clf.classes_, cls.__name__)
-            maps = compute_maps(clf, module, images, codes, layer)
+            maps = _compute_maps(clf, module, images, codes, layer)
         confidence = probabilities[np.arange(len(images)), codes]
         return cls(images=images, maps=maps, targets=clf.classes_[codes], confidence=confidence).plot(axes)
 
 
-def find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]:
+def check_randomization(
+    estimator: Any, X: Any, *, target: Any = None, layer: str | None = None, random_state: Any = None
+) -> NDArray[np.float64]:
+    """Compare the Grad-CAM maps of a network with those of the same network with random weights.
+
+    A map that hardly changes when the weights are randomized reflects edges of the image or the architecture of the
+    network, not what was learned [1]_. So the correlation should be far below 1.
+
+    Parameters
+    ----------
+    estimator : EmotionClassifier, Pipeline or search
+        Fitted estimator whose last step is an EmotionClassifier. It is not modified: a copy is randomized.
+    X : array, list or DataFrame of length n_faces
+        Images or paths, as the estimator takes them.
+    target, layer
+        As for :meth:`GradCAMDisplay.from_estimator`. Both networks use the same target.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the random weights.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_faces,)
+        Spearman's rank correlation between the two maps of each face; 0 if one of them is constant.
+
+    Raises
+    ------
+    TypeError, LabelError, ValueError
+        As :meth:`GradCAMDisplay.from_estimator`.
+
+    See Also
+    --------
+    GradCAMDisplay : Plot the maps.
+
+    References
+    ----------
+    .. [1] Adebayo, J., Gilmer, J., Muelly, M., Goodfellow, I., Hardt, M., & Kim, B. (2018). Sanity checks for saliency
+       maps. NeurIPS.
+
+    Examples
+    --------
+    >>> from sk_emotion import EmotionClassifier, make_faces, networks
+    >>> from sk_emotion.inspection import check_randomization
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> clf = EmotionClassifier(networks.ResNet(width=8), max_epochs=2, random_state=0).fit(X, y)
+    >>> check_randomization(clf, X[:4], random_state=0).shape
+    (4,)
+    """
+    clf, images = _find_network(estimator, X, "check_randomization")
+    with _evaluation_mode(clf.net_.module_):
+        predicted = clf.predict(images)
+        codes = choose_targets(target, predicted, clf.classes_, "check_randomization")
+        learned = _compute_maps(clf, clf.net_.module_, images, codes, layer)
+        random = _compute_maps(clf, _randomize(clf, random_state), images, codes, layer)
+    return np.array([_correlate(*maps) for maps in zip(learned, random, strict=True)])
+
+
+def _find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]:
     """Return the EmotionClassifier at the end of an estimator, and its input images."""
     check_is_fitted(estimator)
     clf = find_last_step(estimator)
@@ -135,7 +196,7 @@ def find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]
 
 
 @contextmanager
-def evaluation_mode(module: nn.Module) -> Iterator[None]:
+def _evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Set a module to evaluation mode, and restore the mode of each submodule afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -146,7 +207,7 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def compute_maps(
+def _compute_maps(
     clf: Any, module: nn.Module, images: NDArray[Any], codes: NDArray[np.intp], layer: str | None
 ) -> NDArray[np.float64]:
     """Compute Grad-CAM maps of a module, which must be in evaluation mode."""
@@ -225,3 +286,26 @@ def _check_features(seen: list[Any], name: str | None) -> torch.Tensor:
             "the name of a convolution, or of a block of them."
         )
     return features
+
+
+def _randomize(clf: Any, random_state: Any) -> nn.Module:
+    """Return a copy of the module with random weights."""
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    module = copy.deepcopy(clf.net_.module_)
+    with seeded(seed, clf.device_), torch.no_grad():
+        for part in module.modules():
+            reset: Any = getattr(part, "reset_parameters", None)
+            if reset is not None:
+                reset()
+                continue
+            # Parameters of custom modules are shuffled: they keep their distribution but not what they learned.
+            for weight in part.parameters(recurse=False):
+                weight.copy_(weight.flatten()[torch.randperm(weight.numel()).to(weight.device)].reshape(weight.shape))
+    return module
+
+
+def _correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        correlation = spearmanr(first.ravel(), second.ravel()).statistic
+    return float(np.nan_to_num(correlation))

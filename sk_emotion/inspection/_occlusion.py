@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics._predictions import check_scores, predict_with_scores, score_images
-from ._attribution import AttributionDisplay, choose_targets, scale_maps
-from ._faces import read_images
+from ._faces import AttributionDisplay, choose_targets, read_images, scale_maps
 
 
 class OcclusionDisplay(AttributionDisplay):

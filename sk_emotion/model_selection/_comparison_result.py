@@ -14,8 +14,7 @@ from .._reports._comparison_plot import plot_folds
 from .._reports._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
 from ..utils._files import write_output
 from ..utils._text import align, number, printable
-from ._comparison_scores import NOT_METRICS
-from ._comparison_tests import compare_pairs, list_differences
+from ._comparison_scores import NOT_METRICS, compare_pairs, list_differences
 
 
 class Comparison:

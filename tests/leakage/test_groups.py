@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from sk_emotion.exceptions import LabelError
+from sk_emotion.exceptions import DatasetError, LabelError
 from sk_emotion.leakage import (
     _groups,
     describe_label_conflicts,
@@ -111,6 +111,10 @@ class TestResolveGroups:
         np.testing.assert_array_equal(resolve_groups("duplicates", X, "test"), find_duplicates(X))
         rows = np.concatenate([pictures, pictures[:2]]).reshape(8, -1)
         assert resolve_groups("duplicates", rows, "test").tolist() == [0, 1, 2, 3, 4, 5, 0, 1]
+
+    def test_short_rows_are_not_images(self):
+        with pytest.raises(DatasetError, match="expected several images"):
+            resolve_groups("duplicates", np.zeros((4, 255)), "test")
 
     @pytest.mark.parametrize("groups", [None, ["anna", "ben"], np.arange(3)])
     def test_groups_stay_what_they_are(self, groups):

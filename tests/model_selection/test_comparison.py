@@ -8,13 +8,11 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
-from scipy import stats
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -32,11 +30,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from sk_emotion import find_duplicates
 from sk_emotion.exceptions import DatasetWarning, LabelError, TrainingError
 from sk_emotion.model_selection import Comparison, compare_classifiers
-from sk_emotion.model_selection._comparison import _check_labels, _name_estimators
-from sk_emotion.model_selection._comparison_folds import draw_splits
-from sk_emotion.model_selection._comparison_tests import adjust_holm, corrected_t_test
+from sk_emotion.model_selection._comparison import _check_labels, _list_caveats, _name_estimators
+from sk_emotion.model_selection._comparison_scores import adjust_holm
 
 MODELS = {"Bayes": GaussianNB(), "neighbors": KNeighborsClassifier(3)}
 
@@ -181,8 +179,7 @@ def test_groups_do_not_overlap_between_training_and_test_set(iris, groups):
     assert list(result.summary().index) == ["Spy"]
 
 
-@pytest.mark.parametrize("in_pipeline", [False, True])
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(("in_pipeline", "n_jobs"), [(False, None), (True, 2)])
 def test_groups_reach_nested_searches(iris, groups, in_pipeline, n_jobs):
     search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 9]}, cv=GroupKFold(3))
     model = make_pipeline(StandardScaler(), search) if in_pipeline else search
@@ -259,15 +256,6 @@ def test_lists_are_accepted(iris):
     )
 
 
-def test_corrected_t_test_scales_the_paired_t_test():
-    difference = np.array([0.1, 0.05, 0.08, 0.02, 0.07])
-    t, p = corrected_t_test(difference, 0.25)
-    plain = stats.ttest_1samp(difference, 0)
-    assert t == pytest.approx(plain.statistic * np.sqrt(0.2 / 0.45))
-    assert p == pytest.approx(2 * stats.t.sf(t, 4))
-    assert p > plain.pvalue
-
-
 def test_equal_classifiers_do_not_differ(iris):
     models = {"one": GaussianNB(), "same": GaussianNB()}
     tests = compare_classifiers(models, *iris, cv=3, scoring="accuracy", random_state=0).tests
@@ -293,14 +281,6 @@ def test_corrected_t_test_matches_manual_calculation():
     assert test["p"] == test["p_holm"] == pytest.approx(p)
     assert "  high over low: +0.060, t(4) = 2.90, p = 0.044" in str(result).splitlines()
     assert "Holm" not in str(result)
-
-
-def test_holm_adjustment_matches_manual_calculation():
-    # Holm (1979), section 2: the smallest of four p times 4, the next ones times 3, 2 and 1, non-decreasing.
-    # In order 4 x 0.005 = 0.02, 3 x 0.01 = 0.03, 2 x 0.03 = 0.06, and 0.04, which becomes 0.06.
-    np.testing.assert_allclose(adjust_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(adjust_holm([0.7, 0.6]), [1, 1])
-    assert adjust_holm([0.3]) == [0.3]
 
 
 def test_all_pairs_are_tested_and_those_of_the_best_come_first():
@@ -595,47 +575,6 @@ def test_repeated_folds_match_scikit_learn(iris):
     assert str(other).startswith("2 x 3 folds, ")
 
 
-def test_repeats_assign_groups_to_different_folds():
-    # Many samples per person, and no two persons with the same class counts, so that the shuffle of
-    # StratifiedGroupKFold has no effect.
-    rng = np.random.default_rng(0)
-    y, people = rng.integers(0, 4, 600), rng.integers(0, 30, 600)
-    splits, n_repeats = draw_splits(people, y, people, 5, n_repeats=4, random_state=0, owner="test")
-    assert n_repeats == 4
-    assert len(splits) == 20
-    first = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)
-    for (train, test), (train_first, test_first) in zip(splits, first, strict=False):
-        np.testing.assert_array_equal(train, train_first)
-        np.testing.assert_array_equal(test, test_first)
-    folds = np.empty((4, 600), dtype=int)
-    unevenness = np.zeros(4)
-    for number, (train, test) in enumerate(splits):
-        assert not set(people[train]) & set(people[test])
-        assert sorted([*train, *test]) == list(range(600))
-        folds[number // 5, test] = number % 5
-        shares = np.bincount(y[test], minlength=4) / np.bincount(y)
-        unevenness[number // 5] += ((shares - 1 / 5) ** 2).sum()
-    # Classes are as balanced as in the first folds, which are scikit-learn's.
-    assert unevenness.max() < 1.5 * unevenness[0]
-    together = folds[:, :, np.newaxis] == folds[:, np.newaxis]
-    for one in range(4):
-        for other in range(one):
-            assert (together[one] & together[other]).sum() < 0.6 * together[one].sum()
-
-
-def test_repeats_are_reproducible(iris, groups):
-    compare = partial(compare_classifiers, MODELS, *iris, groups=groups, cv=2, n_repeats=3, scoring="f1_macro")
-    results = [compare().scores for _ in range(2)]
-    pd.testing.assert_series_equal(results[0]["f1_macro"], results[1]["f1_macro"])
-    assert results[0]["f1_macro"].nunique() > 6
-
-
-def test_too_many_repeats_raise(iris):
-    people = np.arange(150) % 3
-    with pytest.raises(LabelError, match=r"n_repeats=2, but only 1 different split\(s\) into 3 folds"):
-        compare_classifiers(MODELS, *iris, groups=people, cv=3, n_repeats=2, random_state=0)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
 def test_backend_without_generator_is_supported(iris):
     alone = compare_classifiers(MODELS, *iris, cv=2, random_state=0)
@@ -751,25 +690,6 @@ def test_non_classifiers_raise(iris, estimators, message):
     assert str(error.value) == f"compare_classifiers: {message}"
 
 
-def test_repeated_estimators_are_numbered(iris):
-    search = GridSearchCV(GaussianNB(), {}, cv=2)
-    models = (GaussianNB(), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC()), GaussianNB())
-    summary = compare_classifiers(models, *iris, cv=2, scoring="accuracy", random_state=0).summary()
-    assert list(summary.index) == [
-        "GaussianNB-1",
-        "GaussianNB, tuned-1",
-        "SVC",
-        "GaussianNB, tuned-2",
-        "7",
-        "GaussianNB-2",
-    ]
-
-
-def test_single_estimator_is_accepted(iris):
-    result = compare_classifiers(LogisticRegression(max_iter=500), *iris, cv=2, scoring="accuracy", random_state=0)
-    assert result.best == "LogisticRegression"
-
-
 @pytest.mark.parametrize("wrap", [CalibratedClassifierCV, TunedThresholdClassifierCV])
 def test_calibration_and_threshold_split_by_group(groups, wrap):
     seen = []
@@ -798,12 +718,6 @@ def test_fold_without_a_score_is_excluded_from_the_test(iris):
     assert "nan" not in str(result)
 
 
-def test_boolean_masks_are_accepted_as_splits(iris):
-    mask = np.arange(150) % 5 < 2
-    result = compare_classifiers([GaussianNB()], *iris, cv=[(~mask, mask)], scoring="accuracy", random_state=0)
-    assert result.scores[["n_train", "n_test"]].iloc[0].tolist() == [90, 60]
-
-
 def test_estimators_are_named_in_order():
     search = GridSearchCV(make_pipeline(StandardScaler(), SVC()), {})
     models = [SVC(), GaussianNB(), ("SVC", SVC()), make_pipeline(StandardScaler(), search), SVC(), search, (7, SVC())]
@@ -822,3 +736,150 @@ def test_labels_and_groups_are_converted_to_arrays():
     assert _check_labels([1, 2, 3], y, None)[1] is None
     with pytest.raises(LabelError, match="compare_classifiers: Input groups contains NaN or None in 1 of 3"):
         _check_labels([1, 2, 3], y, ["anna", None, "ben"])
+
+
+# Train on the first half, test on the second.
+HALVES = [(np.arange(48), np.arange(48, 96))]
+
+
+class RecordsImages(ClassifierMixin, BaseEstimator):
+    """Guesses, and records the images of each fit."""
+
+    trainings: list = []  # noqa: RUF012 - shared by clones
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.trainings.append(X)
+        return self
+
+    def predict(self, X):
+        return np.resize(self.classes_, len(X))
+
+    def predict_proba(self, X):
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+@pytest.fixture
+def images():
+    """Return distinct images of noise, and alternating labels of two classes."""
+    X = np.random.default_rng(0).integers(20, 256, (96, 16, 16), dtype=np.uint8)
+    # The last pixel makes all images distinct.
+    X[:, -1, -1] = np.arange(96)
+    return X, np.resize(["fear", "pain"], 96)
+
+
+def compare_quietly(X, y, **options):
+    return compare_classifiers([RecordsImages()], X, y, **{"scoring": "accuracy", "random_state": 0, **options})
+
+
+def compare_with_caveats(X, y, **options):
+    """Return the message of the only warning, and the result."""
+    with pytest.warns(DatasetWarning) as record:
+        result = compare_quietly(X, y, **options)
+    (warning,) = [each for each in record if issubclass(each.category, DatasetWarning)]
+    message = str(warning.message)
+    assert message == "compare_classifiers: " + " ".join(result.caveats)
+    return message, result
+
+
+def test_no_caveats_without_problems(images):
+    result = compare_quietly(*images, cv=3)
+    assert result.caveats == []
+    assert "test face" not in str(result) and 'class="failed"' not in result.to_html()
+
+
+def test_warning_points_at_the_caller(images):
+    X, y = images
+    X[50] = X[7]
+    with pytest.warns(DatasetWarning) as record:
+        compare_classifiers([RecordsImages()], X, y, scoring="accuracy", cv=HALVES, random_state=0)
+    assert record[0].filename == __file__
+
+
+@pytest.mark.parametrize("change", [lambda image: image, lambda image: (0.8 * image).astype(np.uint8)])
+def test_copy_in_training_and_test_set_warns(images, change):
+    X, y = images
+    X[50], X[52] = change(X[7]), change(X[7])
+    message, _ = compare_with_caveats(X, y, cv=HALVES)
+    assert "2 of 48 test images have a copy or near copy in the training set" in message
+    assert "(test image 50 matches training image 7, for example), " in message
+    assert message.endswith(
+        "Pass groups='duplicates', and a cv that keeps groups together, such as StratifiedGroupKFold."
+    )
+
+
+def test_groups_can_be_duplicates(images):
+    X, y = images
+    X[50:60] = X[:10]
+    message, _ = compare_with_caveats(X, y, cv=3)
+    assert message.endswith("Pass groups='duplicates'.")
+    RecordsImages.trainings.clear()
+    result = compare_quietly(X, y, groups="duplicates", cv=3)
+    assert result.caveats == []
+    expected = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(X, y, find_duplicates(X))
+    for (train, _), shown in zip(expected, RecordsImages.trainings, strict=True):
+        np.testing.assert_array_equal(shown, X[train])
+
+
+def test_splitter_that_separates_duplicates_warns_once(images):
+    X, y = images
+    X[50:60] = X[:10]
+    message, _ = compare_with_caveats(X, y, groups="duplicates", cv=HALVES)
+    assert "10 of 48 test images" in message and "groups='duplicates', and a cv" in message
+    assert "are in both the training and the test set" not in message
+
+
+def test_caveats_are_in_text_page_and_notebook_view(images):
+    X, y = images
+    X[50] = X[7]
+    y = np.where(np.isin(np.arange(96), [0, 60]), "<joy>", y)
+    _, result = compare_with_caveats(X, y, cv=HALVES)
+    assert [caveat in str(result).splitlines() for caveat in result.caveats] == [True, True]
+    for page in (result.to_html(), result._repr_html_()):
+        assert "&lt;joy&gt; (1)" in page and "training image 7" in page
+        assert "<joy>" not in page
+        assert page.count('class="failed"') == 2
+
+
+PERSONS = np.arange(96) // 8
+KEEP_TOGETHER = ", and a cv that keeps groups together, such as StratifiedGroupKFold"
+
+
+@pytest.mark.parametrize(
+    ("groups", "cv", "by_copies", "remedy"),
+    [
+        (None, 3, False, "'duplicates'"),
+        (None, np.int64(3), False, "'duplicates'"),
+        (None, None, False, "'duplicates'"),
+        (None, StratifiedKFold(3), False, "'duplicates'" + KEEP_TOGETHER),
+        (PERSONS, 3, False, "find_duplicates(X, groups=groups)"),
+        (PERSONS, HALVES, False, "find_duplicates(X, groups=groups)" + KEEP_TOGETHER),
+        (np.arange(96) % 95, HALVES, True, "'duplicates'" + KEEP_TOGETHER),
+    ],
+)
+def test_remedy_depends_on_groups_and_cv(images, groups, cv, by_copies, remedy):
+    X, y = images
+    if not by_copies:
+        X[95] = X[0]
+    assert _list_caveats(X, y, groups, HALVES, cv, by_copies=by_copies, n_jobs=None) == [
+        "1 of 48 test images have a copy or near copy in the training set (test image 95 matches training image 0, "
+        f"for example), so scores are too high. Pass groups={remedy}."
+    ]
+
+
+def test_shared_persons_come_before_copies(images):
+    X, y = images
+    X[95] = X[0]
+    persons = np.arange(96) // 9
+    caveats = _list_caveats(X, y, persons, HALVES, HALVES, by_copies=False, n_jobs=None)
+    assert caveats[0] == (
+        "1 of 6 groups (5, for example) are in both the training and the test set, so scores are too high for new "
+        "groups. Pass a cv that keeps groups together, such as StratifiedGroupKFold."
+    )
+    assert "test image 95" in caveats[1] and len(caveats) == 2
+
+
+def test_images_tested_twice_are_counted_once(images):
+    X, y = images
+    (few,) = _list_caveats(X, y, None, [(np.arange(60), np.arange(60, 96))] * 2, 3, by_copies=False, n_jobs=None)
+    assert few.startswith("Fewer than 20 test faces: fear (18), pain (18).")

@@ -1,17 +1,26 @@
-"""Drawing the folds of a comparison for every kind of cv."""
+"""Drawing the folds of a comparison, and splitters inside its estimators that keep groups together."""
 
 import numpy as np
 import pytest
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import (
+    GridSearchCV,
     GroupKFold,
     LeaveOneGroupOut,
     RepeatedStratifiedKFold,
     StratifiedGroupKFold,
     StratifiedKFold,
+    TunedThresholdClassifierCV,
 )
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sk_emotion.exceptions import LabelError
-from sk_emotion.model_selection._comparison_folds import _assign_groups, draw_splits
+from sk_emotion.model_selection._comparison_folds import _assign_groups, draw_splits, keep_groups_together
 
 Y = np.resize(["fear", "pain"], 24)
 PEOPLE = np.arange(24) // 4
@@ -97,6 +106,34 @@ def test_repeats_train_with_every_class():
         assert set(y[train]) == {"fear", "pain"}
 
 
+def test_repeats_assign_groups_to_different_folds():
+    # Many samples per person, and no two persons with the same class counts, so that the shuffle of
+    # StratifiedGroupKFold has no effect.
+    rng = np.random.default_rng(0)
+    y, people = rng.integers(0, 4, 600), rng.integers(0, 30, 600)
+    splits, n_repeats = draw_splits(people, y, people, 5, n_repeats=4, random_state=0, owner="test")
+    assert n_repeats == 4
+    assert len(splits) == 20
+    first = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, y, people)
+    for (train, test), (train_first, test_first) in zip(splits, first, strict=False):
+        np.testing.assert_array_equal(train, train_first)
+        np.testing.assert_array_equal(test, test_first)
+    folds = np.empty((4, 600), dtype=int)
+    unevenness = np.zeros(4)
+    for number, (train, test) in enumerate(splits):
+        assert not set(people[train]) & set(people[test])
+        assert sorted([*train, *test]) == list(range(600))
+        folds[number // 5, test] = number % 5
+        shares = np.bincount(y[test], minlength=4) / np.bincount(y)
+        unevenness[number // 5] += ((shares - 1 / 5) ** 2).sum()
+    # Classes are as balanced as in the first folds, which are scikit-learn's.
+    assert unevenness.max() < 1.5 * unevenness[0]
+    together = folds[:, :, np.newaxis] == folds[:, np.newaxis]
+    for one in range(4):
+        for other in range(one):
+            assert (together[one] & together[other]).sum() < 0.6 * together[one].sum()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_groups_are_assigned_to_the_folds_that_lack_their_classes_most(seed):
     rng = np.random.default_rng(seed)
@@ -119,3 +156,83 @@ def test_groups_are_assigned_to_the_folds_that_lack_their_classes_most(seed):
     for fold, (train, test) in enumerate(folds):
         np.testing.assert_array_equal(test, np.flatnonzero(expected[groups] == fold))
         np.testing.assert_array_equal(train, np.flatnonzero(expected[groups] != fold))
+
+
+TRAINED = np.repeat(np.arange(12), 4)
+# Train on ten persons, then on seven.
+TRAININGS = [(np.arange(40), np.arange(40, 48)), (np.arange(28), np.arange(28, 48))]
+
+
+class TakesGroups(ClassifierMixin, BaseEstimator):
+    def __init__(self, kind=None):
+        self.kind = kind
+
+    def fit(self, X, y, groups=None):
+        return self
+
+
+def prepare(estimator, groups=TRAINED, splits=TRAININGS):
+    with config_context(enable_metadata_routing=True):
+        return keep_groups_together(estimator, groups, splits)
+
+
+@pytest.mark.parametrize(("cv", "n_splits"), [(None, 5), (3, 3), (np.int64(7), 7)])
+def test_integer_cv_of_a_search_becomes_stratified_group_folds(cv, n_splits):
+    search = GridSearchCV(GaussianNB(), {}, cv=cv)
+    for model, find in [
+        (search, lambda model: model),
+        (make_pipeline(StandardScaler(), search), lambda model: model[-1]),
+    ]:
+        prepared = prepare(model)
+        assert isinstance(find(prepared).cv, StratifiedGroupKFold)
+        assert find(prepared).cv.n_splits == n_splits
+        assert prepared is not model
+    # The original search is unchanged.
+    assert search.cv is cv
+
+
+def test_clone_is_unchanged_without_groups():
+    search = GridSearchCV(TakesGroups(), {}, cv=3)
+    prepared = prepare(search, groups=None)
+    assert prepared is not search
+    assert prepared.cv == 3
+    with config_context(enable_metadata_routing=True):
+        assert prepared.estimator.get_metadata_routing().fit.requests == {"groups": None}
+
+
+@pytest.mark.parametrize("cv", [GroupKFold(2), StratifiedKFold(2), TRAININGS])
+def test_custom_splitters_are_kept(cv):
+    for model in (GridSearchCV(GaussianNB(), {}, cv=cv), CalibratedClassifierCV(GaussianNB(), cv=cv)):
+        assert type(prepare(model).cv) is type(cv)
+
+
+@pytest.mark.parametrize("wrap", [CalibratedClassifierCV, TunedThresholdClassifierCV])
+def test_calibration_has_at_most_half_as_many_folds_as_training_groups(wrap):
+    def n_splits(cv, splits=TRAININGS):
+        prepared = prepare(make_pipeline(StandardScaler(), wrap(GaussianNB(), cv=cv)), splits=splits)[-1].cv
+        assert isinstance(prepared, StratifiedGroupKFold)
+        return prepared.n_splits
+
+    assert [n_splits(cv) for cv in (None, 10, 3, 2)] == [3, 3, 3, 2]
+    assert n_splits(4, TRAININGS[:1]) == 4
+    assert n_splits(5, [(np.arange(12), np.arange(12, 48))]) == 2
+
+
+def test_calibration_without_an_ensemble_is_unchanged():
+    plain = CalibratedClassifierCV(GaussianNB(), cv=3, ensemble=False)
+    prepared = prepare(VotingClassifier([("plain", plain), ("search", GridSearchCV(GaussianNB(), {}, cv=3))]))
+    plain, search = (estimator for _, estimator in prepared.estimators)
+    assert plain.cv == 3
+    assert isinstance(search.cv, StratifiedGroupKFold)
+
+
+def test_estimators_without_a_request_get_no_groups():
+    with config_context(enable_metadata_routing=True):
+        asking = TakesGroups().set_fit_request(groups=True)
+        prepared = prepare(VotingClassifier([("silent", TakesGroups()), ("asking", asking), ("none", GaussianNB())]))
+        requests = [estimator.get_metadata_routing().fit.requests for _, estimator in prepared.estimators]
+    assert [request.get("groups", "unknown") for request in requests] == [False, True, "unknown"]
+
+
+def test_class_as_parameter_is_ignored():
+    assert prepare(TakesGroups(kind=TakesGroups)).kind is TakesGroups

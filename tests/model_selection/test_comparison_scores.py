@@ -6,6 +6,7 @@ import traceback
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
@@ -17,8 +18,11 @@ from sk_emotion.model_selection._comparison_scores import (
     _N_GUESSES,
     _read_traceback,
     _score_roc_auc_ovr,
+    adjust_holm,
+    corrected_t_test,
     default_scoring,
     gather_scores,
+    list_differences,
     score_fold,
     score_references,
 )
@@ -218,3 +222,40 @@ def test_last_error_of_a_traceback_is_found(function, expected):
     except Exception:
         trace = traceback.format_exc()
     assert _read_traceback(trace) == expected
+
+
+def test_corrected_t_test_scales_the_paired_t_test():
+    difference = np.array([0.1, 0.05, 0.08, 0.02, 0.07])
+    t, p = corrected_t_test(difference, 0.25)
+    plain = stats.ttest_1samp(difference, 0)
+    assert t == pytest.approx(plain.statistic * np.sqrt(0.2 / 0.45))
+    assert p == pytest.approx(2 * stats.t.sf(t, 4))
+    assert p > plain.pvalue
+
+
+def test_holm_adjustment_matches_manual_calculation():
+    # Holm (1979), section 2: the smallest of four p times 4, the next ones times 3, 2 and 1, non-decreasing.
+    # In order 4 x 0.005 = 0.02, 3 x 0.01 = 0.03, 2 x 0.03 = 0.06, and 0.04, which becomes 0.06.
+    np.testing.assert_allclose(adjust_holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(adjust_holm([0.7, 0.6]), [1, 1])
+    assert adjust_holm([0.3]) == [0.3]
+
+
+@pytest.mark.parametrize(("difference", "expected"), [(0.5, (math.inf, 0)), (-0.5, (-math.inf, 0)), (0, (0, 1))])
+def test_constant_differences_have_p_zero_or_one(difference, expected):
+    assert corrected_t_test(np.full(3, float(difference)), 0.25) == expected
+
+
+def test_differences_of_the_best_skip_estimators_without_scores():
+    scores = pd.DataFrame(
+        {
+            "estimator": np.repeat(["low", "best", "failed", "half"], 2),
+            "fold": [0, 1] * 4,
+            "f1": [0.25, 0.5, 0.75, 0.625, math.nan, math.nan, 0.5, math.nan],
+        }
+    )
+    differences = list_differences(scores, "f1", "best")
+    assert list(differences.columns) == ["low", "half"]
+    assert differences["low"].tolist() == [0.5, 0.125]
+    np.testing.assert_array_equal(differences["half"], [0.25, math.nan])
+    assert list_differences(scores, "f1", None).empty

@@ -103,23 +103,6 @@ def find_scores(search):
     return {name: values for name, values in search.cv_results_.items() if "_test_score" in name}
 
 
-def test_grid_search_survives_a_killed_worker(faces, client, cnn, tmp_path):
-    # As in docs/guide/cluster.md.
-    X, y, _ = faces
-    folds = list(StratifiedKFold(3).split(X, y))
-    trace = str(tmp_path / "killed")
-    grid = {"learning_rate": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5], "callbacks": [None, [KillsItsWorker(trace)]]}
-    search = GridSearchCV(cnn, grid, scoring="f1_macro", cv=folds, refit=False, error_score="raise")
-    client.amm.stop()
-    with joblib.parallel_config("dask", client=client, scatter=[X, y, *chain(*folds)]):
-        shared = find_scores(search.fit(X, y))
-    client.amm.start()
-    assert os.path.exists(trace)
-    local = find_scores(search.fit(X, y))
-    assert len(np.unique(local["mean_test_score"])) > 1
-    np.testing.assert_equal(shared, local)
-
-
 def test_halving_search_matches_local_results(faces, client, cnn):
     X, y, _ = faces
     grid = {"learning_rate": [0.01, 0.02, 0.05, 0.1]}
@@ -129,39 +112,6 @@ def test_halving_search_matches_local_results(faces, client, cnn):
         shared = find_scores(search.fit(X, y))
     assert search.n_iterations_ == 3
     np.testing.assert_equal(shared, local)
-
-
-def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
-    X, y, people = faces
-    trace = str(tmp_path / "killed")
-    classifiers = {"safe": Bayes(), "doomed": Bayes(trace=trace)}
-
-    def compare():
-        result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
-        return [table.drop(columns=TIMES) for table in (result.scores, result.reference)]
-
-    with joblib.parallel_config("dask", client=client):
-        shared = compare()
-    assert os.path.exists(trace)
-    for table, expected in zip(shared, compare(), strict=True):
-        pd.testing.assert_frame_equal(table, expected, check_exact=True)
-
-
-def test_cluster_that_fails_raises(faces, client, tmp_path):
-    def set_allowed_failures(number, dask_scheduler):
-        dask_scheduler.allowed_failures = number
-
-    X, y, people = faces
-    client.run_on_scheduler(set_allowed_failures, 0)
-    try:
-        with (
-            joblib.parallel_config("dask", client=client),
-            pytest.raises(TrainingError, match="The Dask cluster failed"),
-        ):
-            doomed = Bayes(trace=tmp_path / "killed")
-            compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
-    finally:
-        client.run_on_scheduler(set_allowed_failures, 3)
 
 
 def test_failures_warnings_and_progress_are_returned(faces, client, capsys):
@@ -240,3 +190,54 @@ def test_workers_reuse_freed_memory(faces, client, cnn):
     X, y, _ = faces
     # Each tensor has 2048 pages.
     assert client.submit(count_page_faults, cnn, X, y).result() < 20 * 2048
+
+
+# The last tests kill workers, which take seconds to start again.
+def test_grid_search_survives_a_killed_worker(faces, client, cnn, tmp_path):
+    # As in docs/guide/cluster.md.
+    X, y, _ = faces
+    folds = list(StratifiedKFold(3).split(X, y))
+    trace = str(tmp_path / "killed")
+    grid = {"learning_rate": [0.01, 0.1, 0.5], "callbacks": [None, [KillsItsWorker(trace)]]}
+    search = GridSearchCV(cnn, grid, scoring="f1_macro", cv=folds, refit=False, error_score="raise")
+    client.amm.stop()
+    with joblib.parallel_config("dask", client=client, scatter=[X, y, *chain(*folds)]):
+        shared = find_scores(search.fit(X, y))
+    client.amm.start()
+    assert os.path.exists(trace)
+    local = find_scores(search.fit(X, y))
+    assert len(np.unique(local["mean_test_score"])) > 1
+    np.testing.assert_equal(shared, local)
+
+
+def test_comparison_survives_a_killed_worker(faces, client, tmp_path):
+    X, y, people = faces
+    trace = str(tmp_path / "killed")
+    classifiers = {"safe": Bayes(), "doomed": Bayes(trace=trace)}
+
+    def compare():
+        result = compare_classifiers(classifiers, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
+        return [table.drop(columns=TIMES) for table in (result.scores, result.reference)]
+
+    with joblib.parallel_config("dask", client=client):
+        shared = compare()
+    assert os.path.exists(trace)
+    for table, expected in zip(shared, compare(), strict=True):
+        pd.testing.assert_frame_equal(table, expected, check_exact=True)
+
+
+def test_cluster_that_fails_raises(faces, client, tmp_path):
+    def set_allowed_failures(number, dask_scheduler):
+        dask_scheduler.allowed_failures = number
+
+    X, y, people = faces
+    client.run_on_scheduler(set_allowed_failures, 0)
+    try:
+        with (
+            joblib.parallel_config("dask", client=client),
+            pytest.raises(TrainingError, match="The Dask cluster failed"),
+        ):
+            doomed = Bayes(trace=tmp_path / "killed")
+            compare_classifiers({"doomed": doomed}, X.reshape(len(X), -1), y, groups=people, cv=3, random_state=0)
+    finally:
+        client.run_on_scheduler(set_allowed_failures, 3)
