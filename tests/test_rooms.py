@@ -1,4 +1,4 @@
-"""Rooms import only those below them, and no module imports itself by way of others."""
+"""Rooms import only those below them, no module imports itself by way of others, and the commands use public names."""
 
 import ast
 from pathlib import Path
@@ -72,3 +72,10 @@ def test_no_module_imports_itself_by_way_of_others():
         for module in free:
             del waiting[module]
     assert {".".join(module) for module in waiting} == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module[:1] == ("cli",)], ids=".".join)
+def test_command_imports_only_public_names_of_other_rooms(module):
+    outside = [(*target, name or "") for target, name in IMPORTS[module] if target[:1] != ("cli",)]
+    private = [path for path in outside if any(part.startswith("_") and part != "__version__" for part in path)]
+    assert private == []

@@ -33,7 +33,7 @@ _ArgumentError: Any = typer.BadParameter.__mro__[2]
 def main(args: list[str] | None = None) -> None:
     """Run the command; print errors in arguments, data or files as one line on standard error and exit with code 2."""
     from ..exceptions import SkEmotionError
-    from ..utils._text import withhold
+    from ..utils import withhold
 
     # An option and its value may be one argument.
     sources = [

@@ -7,7 +7,7 @@ import typer
 
 from . import _options as options
 from ._cluster import compute_on, connect
-from ._data import Layout, load_data, read_images
+from ._data import Layout, ask_binary, load_data, read_images
 from ._output import Progress, ignore_dataset_warnings, print_json, show
 
 
@@ -55,15 +55,18 @@ def compare(
     from imblearn.pipeline import make_pipeline
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
-    from ..model_selection._comparison_folds import draw_splits
-    from ._question import ask_binary
+    from ..exceptions import LabelError
+    from ..model_selection import draw_folds
 
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
-    faces = load_data(data, layout, image_size, seed, progress)
+    faces = load_data(data, layout, progress, image_size=image_size, seed=seed)
     faces = faces._replace(labels=ask_binary(faces.labels, binary, progress)[0])
     options.check_outputs({"--report": report}, *faces.list_files())
     # Raise errors of splitting before any image is read.
-    draw_splits(faces.images, faces.labels, faces.together, cv, random_state=seed, owner="--cv")
+    try:
+        draw_folds(faces.images, faces.labels, groups=faces.together, cv=cv, random_state=seed)
+    except LabelError as error:
+        raise LabelError(str(error).replace("draw_folds", "--cv")) from error
     # Decoding learns nothing from the images, so doing it before splitting causes no leakage.
     loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
     faces = read_images(faces, loader, progress)

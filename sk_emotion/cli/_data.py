@@ -1,19 +1,20 @@
-"""Loading of faces, labels and groups from a folder or CSV file."""
+"""Loading of faces, labels and groups, and binary questions about them ("pain or not?")."""
 
+import re
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import typer
 
-from ._output import Progress, describe_classes, describe_unread, ignore_dataset_warnings
+from ..exceptions import DatasetError, DatasetWarning, LabelError
+from ..utils import abridge
+from ._output import Progress, describe_classes
 
-_N_DRAWN = 900
-# As for the caveats of compare_classifiers: a false match costs more than a miss, and time grows quadratically.
-_MAX_DISTANCE = 8
-_MAX_COMPARED = 40_000
 _TABLES = (".csv", ".tsv", ".txt")
 _FIRST_COLUMNS = {"image": 0, "label": 1}
+_N_NAMED = 10
 
 
 class Layout(NamedTuple):
@@ -53,8 +54,20 @@ class Layout(NamedTuple):
         return {name: emotion or None for name, emotion in pairs}
 
     def describe_table(self) -> dict[str, Any]:
-        """Return the keyword arguments of :func:`load_face_table`; ``\\t`` means a tab."""
+        """Return the keyword arguments of :func:`read_face_table`; ``\\t`` means a tab."""
         return {"sep": "\t" if self.sep == r"\t" else self.sep, "header": 0 if self.header else None}
+
+    def check(self, data: Path | None) -> None:
+        """Raise an error if an option does not apply to the data."""
+        of_tables = {"--sep": self.sep, "--no-header": not self.header or None, "--root": self.root}
+        others = {"--label": self.label} if _is_table(data) else of_tables
+        if data is None:
+            others = {"--label": self.label, "--labels": self.labels, **of_tables}
+        for option, value in others.items():
+            if value is not None:
+                kind = {"--label": "a folder", "--labels": "a folder or a CSV file"}.get(option, "a CSV file")
+                what = "but no DATA was passed" if data is None else f"which {str(data)!r} is not"
+                raise typer.BadParameter(f"this option needs {kind}, {what}.", param_hint=option)
 
 
 class Faces(NamedTuple):
@@ -73,8 +86,8 @@ class Faces(NamedTuple):
         Paths; None for synthetic faces.
     rows : ndarray of shape (n,)
         Position of each face in the data as passed.
-    unread : dict of int to str
-        Rows of images that could not be read, with the reason.
+    n_unread : int
+        Number of images that could not be read.
     """
 
     images: Any
@@ -83,7 +96,7 @@ class Faces(NamedTuple):
     together: Any
     names: Any
     rows: Any
-    unread: dict[int, str]
+    n_unread: int
 
     def take(self, rows: Any) -> "Faces":
         """Return the faces at these positions."""
@@ -94,111 +107,71 @@ class Faces(NamedTuple):
         """Return the paths of the images."""
         return [] if self.names is None else list(map(str, self.names))
 
-    def leave_out(self, unread: dict[int, str], progress: Progress) -> "Faces":
-        """Drop images that cannot be read, by position, and print a warning."""
-        if not unread:
-            return self
-        progress.warn(describe_unread(self.names, unread))
-        kept = np.setdiff1d(np.arange(len(self.labels)), list(unread))
+    def keep_readable(self, loaded: Any, progress: Progress) -> "Faces":
+        """Replace paths by loaded faces; drop images that cannot be read, with a warning."""
+        if loaded.found is not None:
+            progress.say(f"Found a face in {int(loaded.found.sum())} of {len(loaded.found)} images.")
+        faces = self._replace(images=loaded.images)
+        if not loaded.unread:
+            return faces
+        names = self.names if self.names is not None else [f"image {row}" for row in self.rows]
+        reasons = [f"{names[index]} {reason}" for index, reason in loaded.unread.items()]
+        progress.warn(f"{len(reasons)} of {len(names)} images cannot be read and are left out: {abridge(reasons)}.")
+        kept = np.setdiff1d(np.arange(len(self.labels)), list(loaded.unread))
         if not len(kept):
-            from ..exceptions import DatasetError
-
             raise DatasetError("none of the images can be read.")
-        reasons = {int(self.rows[place]): reason for place, reason in unread.items()}
-        return self.take(kept)._replace(unread=self.unread | reasons)
+        return faces.take(kept)._replace(n_unread=self.n_unread + len(reasons))
 
 
 def load_data(
-    data: Path | None,
-    layout: Layout,
-    image_size: int,
-    seed: int,
-    progress: Progress,
+    data: Path | None, layout: Layout, progress: Progress, *, image_size: int = 48, seed: int = 0, expected: str = ""
 ) -> Faces:
     """Load images or paths, labels and groups, and print the number of images per class.
 
     Images that cannot be read are dropped here, so that errors in labels and groups are raised before face detection,
-    which takes minutes.
+    which takes minutes. Warnings that match the regular expression `expected` are ignored.
     """
-    is_table = data is not None and data.suffix.lower() in _TABLES
-    of_tables = {"--sep": layout.sep, "--no-header": not layout.header or None, "--root": layout.root}
-    others = {"--label": layout.label} if is_table else of_tables
-    if data is None:
-        others = {"--label": layout.label, "--labels": layout.labels, **of_tables}
-    for option, value in others.items():
-        if value is not None:
-            kind = {"--label": "a folder", "--labels": "a folder or a CSV file"}.get(option, "a CSV file")
-            what = "but no DATA was passed" if data is None else f"which {str(data)!r} is not"
-            raise typer.BadParameter(f"this option needs {kind}, {what}.", param_hint=option)
-    labels_of = layout.map_labels()
-    from .. import datasets
-    from ..leakage import extract_groups
+    layout.check(data)
+    labels = layout.map_labels()
+    from ..datasets import load_faces
 
-    groups = layout.groups
-    named = None if groups in (None, "duplicates", "none") else groups
-    copies = None
-    if data is None:
-        images, labels, people = datasets.make_faces(_N_DRAWN, image_size=image_size, random_state=seed)
-        faces = _gather(images, labels, people, None)
-    elif is_table:
-        table = datasets.load_face_table(
-            data,
-            image=layout.find_column(layout.image_column),
-            label=layout.find_column(layout.label_column),
-            group=None if named is None else layout.find_column(named),
-            labels=labels_of,
-            root=layout.root,
+    groups: Any = {None: "duplicates", "none": None}.get(layout.groups, layout.groups)
+    options: dict[str, Any] = {"random_state": seed} if data is None else {"label": layout.label}
+    if _is_table(data):
+        options = {
+            "image": layout.find_column(layout.image_column),
+            "label": layout.find_column(layout.label_column),
+            "root": layout.root,
             **layout.describe_table(),
-        )
-        faces = _gather(table.data, table.target, table.groups, table.data)
-        n_rows = len(table.target) + len(table.skipped)
-        faces = faces._replace(rows=np.setdiff1d(np.arange(n_rows), table.skipped))
-        faces, copies = _look_for_copies(faces, progress)
-    else:
-        folder = datasets.load_face_folder(data, label=layout.label, labels=labels_of)
-        relative = [Path(path).relative_to(data.expanduser()).as_posix() for path in folder.data]
-        people = extract_groups(relative, named)
-        faces, copies = _gather(folder.data, folder.target, people, folder.data), folder.groups
-    progress.say(f"{len(faces.labels)} images: {describe_classes(faces.labels)}")
-    return faces if copies is None else _keep_together(faces, copies, groups != "none", progress)
+        }
+        groups = groups if groups in (None, "duplicates") else layout.find_column(groups)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DatasetWarning)
+        if expected:
+            warnings.filterwarnings("ignore", expected, DatasetWarning)
+        try:
+            faces = load_faces(data, labels=labels, groups=groups, image_size=image_size, **options)
+        finally:
+            for warning in caught:
+                progress.warn(str(warning.message).removeprefix("load_faces: "))
+    progress.say(f"{len(faces.target)} images: {describe_classes(faces.target)}")
+    names = None if data is None else faces.data
+    return Faces(faces.data, faces.target, faces.persons, faces.groups, names, faces.rows, len(faces.unread))
 
 
-def _gather(images: Any, labels: Any, people: Any, names: Any) -> Faces:
-    return Faces(images, np.asarray(labels), people, people, names, np.arange(len(labels)), {})
-
-
-def _look_for_copies(faces: Faces, progress: Progress) -> tuple[Faces, Any]:
-    """Read a thumbnail of each image, drop unreadable ones, and return groups of near-duplicates."""
-    from ..leakage import find_duplicates
-
-    duplicates, unread = find_duplicates(
-        faces.images, max_distance=_MAX_DISTANCE, max_compared=_MAX_COMPARED, n_jobs=-1, return_unread=True
-    )
-    return faces.leave_out(unread, progress), np.delete(duplicates, list(unread))
-
-
-def _keep_together(faces: Faces, copies: Any, wanted: bool, progress: Progress) -> Faces:
-    """Warn of duplicates with different labels; group near-duplicates, and people who share one."""
-    from ..leakage import describe_label_conflicts, find_label_conflicts, merge_groups
-
-    for line in describe_label_conflicts(faces.images, find_label_conflicts(faces.labels, copies)):
-        progress.warn(line)
-    if not wanted:
-        return faces
-    if faces.people is None:
-        return faces._replace(people=copies, together=copies)
-    return faces._replace(together=merge_groups(copies, faces.people))
+def _is_table(data: Path | None) -> bool:
+    return data is not None and data.suffix.lower() in _TABLES
 
 
 def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[str, Any] | None:
     """Read columns of a CSV file by name."""
     if not names:
         return None
-    from ..datasets._table import read_csv
+    from ..datasets import read_face_table
 
-    if data.suffix.lower() not in _TABLES:
+    if not _is_table(data):
         raise typer.BadParameter(f"this option needs a CSV file, which {str(data)!r} is not.", param_hint="--by")
-    frame = read_csv(data, **layout.describe_table())
+    frame = read_face_table(data, **layout.describe_table())
     columns = {name: layout.find_column(name) for name in names}
     for name, column in columns.items():
         if column not in frame.columns:
@@ -211,13 +184,59 @@ def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[st
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
     """Load faces from images with a fitted loader; drop images that cannot be read."""
-    with progress.track("Reading the images", len(faces.images)) as advance, ignore_dataset_warnings():
+    with progress.track("Reading the images", len(faces.images)) as advance:
         loaded = loader.load(faces.images, progress=advance)
-    return keep_readable(faces, loaded, progress)
+    return faces.keep_readable(loaded, progress)
 
 
-def keep_readable(faces: Faces, loaded: Any, progress: Progress) -> Faces:
-    """Replace paths by images; drop images that cannot be read."""
-    if loaded.found is not None:
-        progress.say(f"Found a face in {int(loaded.found.sum())} of {len(loaded.found)} images.")
-    return faces._replace(images=loaded.images).leave_out(loaded.unread, progress)
+def ask_binary(
+    labels: Any, binary: str | None, progress: Progress, *, of_model: bool = False
+) -> tuple[Any, str | None]:
+    """Convert labels to the answers of a binary question; return them and the positive one.
+
+    Called before face detection, which takes minutes. A question that names no label raises an error; if the question
+    is `of_model`, some of its classes may be missing from the labels, but not all.
+    """
+    if binary is None:
+        return labels, None
+    from ..emotions import consolidate_emotions
+
+    wanted, positive = _find_positive(labels, binary, of_model)
+    no, yes = name_answers(binary)
+    with warnings.catch_warnings():
+        # The counts are printed below; a set without positive samples is still useful for evaluation.
+        warnings.simplefilter("ignore", DatasetWarning)
+        labels = consolidate_emotions(labels, positive=positive or wanted, names=(no, yes))
+    progress.say(f"Question: {describe_classes(labels)}")
+    return labels, yes
+
+
+def split_names(binary: str) -> list[str]:
+    """Split a question, or the name of its positive answer, into the positive classes."""
+    from ..emotions import normalize_emotion
+
+    return [str(normalize_emotion(name.strip())) for name in re.split(r",| or ", binary) if name.strip()]
+
+
+def name_answers(binary: str) -> tuple[str, str]:
+    """Return the names of the negative and the positive answer."""
+    name = " or ".join(split_names(binary))
+    return f"not {name}", name
+
+
+def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str], list[Any]]:
+    """Return the positive classes, as named in the question and as they occur in the labels."""
+    from ..emotions import is_known_emotion
+
+    wanted = split_names(binary)
+    classes = np.unique(labels).tolist()
+    positive = [label for label in classes if str(label) in wanted]
+    unknown = [name for name in wanted if name not in map(str, classes) and not is_known_emotion(name)]
+    unanswerable = not positive and (unknown or not all(is_known_emotion(label) for label in classes))
+    if unanswerable or (unknown and not of_model):
+        raise LabelError(
+            f"{'the model was trained for it, but' if of_model else '--binary:'} no label is "
+            f"{' or '.join(unknown or wanted)}. The labels are {abridge([str(label) for label in classes], _N_NAMED)}. "
+            f"{'Rename' if of_model else 'Pass'} one of these; in a table, --label-column names the column of labels."
+        )
+    return wanted, positive

@@ -1,13 +1,12 @@
 """``sk-emotion evaluate``."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from . import _options as options
-from ._data import Layout, keep_readable, load_data, read_columns
+from ._data import Layout, ask_binary, load_data, name_answers, read_columns, split_names
 from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
 
 _N_NAMED = 10
@@ -58,31 +57,31 @@ def evaluate(
     options.check_picture(plot, "--plot")
     options.check_writable(report, "--report")
     options.check_outputs({"--plot": plot, "--report": report}, model, data)
-    from .. import EmotionReport
-    from .._reports import describe_parameters
-    from ..exceptions import DatasetWarning
-    from ..metrics._predictions import find_history
+    from sklearn.frozen import FrozenEstimator
+
+    from .. import ConsolidatedClassifier, EmotionReport
     from ..preprocessing import read_faces
-    from ._question import BinaryAnswer
 
     progress = Progress(quiet)
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
     columns = read_columns(data, by, layout)
     classifier = options.load_classifier(model, trusted)
-    parameters = describe_parameters(classifier)
     options.use_cache(classifier, cache)
-    with warnings.catch_warnings():
-        # Any class name is valid if the model has it; others raise an error below.
-        warnings.filterwarnings("ignore", r"load_face_folder: .*(no class is a known|are not?) emotion", DatasetWarning)
-        faces = load_data(data, layout, image_size=48, seed=0, progress=progress)
+    # Any class name is valid if the model has it; others raise an error below.
+    expected = r"load_face_folder: .*(no class is a known|are not?) emotion"
+    faces = load_data(data, layout, progress, expected=expected)
     options.check_outputs({"--plot": plot, "--report": report}, *faces.list_files())
     answers, pos_label, question = _ask_one_question(classifier, faces.labels, binary, progress)
     with progress.track("Reading the images", len(answers)) as advance:
-        rest, loaded = read_faces(classifier, list(faces.images), progress=advance)
-    faces = keep_readable(faces._replace(labels=answers), loaded, progress)
+        judge, loaded = read_faces(classifier, list(faces.images), progress=advance)
+    faces = faces._replace(labels=answers).keep_readable(loaded, progress)
+    if question is not None:
+        judge = ConsolidatedClassifier(
+            FrozenEstimator(judge), positive=split_names(question), names=name_answers(question)
+        ).fit(faces.images, faces.labels)
     with ignore_dataset_warnings():
         result = EmotionReport.from_estimator(
-            rest if question is None else BinaryAnswer(rest, question).fit(),
+            judge,
             faces.images,
             faces.labels,
             groups=faces.people,
@@ -90,9 +89,8 @@ def evaluate(
             equalize=equalize,
             pos_label=pos_label,
             image_names=faces.names,
+            display_estimator=classifier,
         )
-    # Show the parameters and history of the whole pipeline, not only of the last step.
-    result.parameters, result.history = parameters, find_history(classifier)
     # Before printing, which may fail.
     if plot is not None:
         save_figure(lambda: result.plot().figure, plot)
@@ -107,7 +105,7 @@ def evaluate(
             {
                 "model": model,
                 "n": result.n_samples,
-                "unread": len(faces.unread),
+                "unread": faces.n_unread,
                 "scores": result.scores.to_dict(orient="index"),
                 "equalized_scores": None if equalized is None else equalized.scores.to_dict(orient="index"),
                 "per_class": result.per_class.to_dict(orient="index"),
@@ -128,17 +126,16 @@ def _ask_one_question(
     import numpy as np
 
     from ..exceptions import LabelError
-    from ..utils._text import abridge
-    from ._question import ask_binary, find_obstacle, find_question, same_question
+    from ..utils import abridge
 
     known = classifier.classes_.tolist()
     by_text = {str(label): label for label in known}
     if {str(label) for label in labels} <= by_text.keys():
         # Folder names are strings, even if the training labels were numbers.
         labels = np.array([by_text[str(label)] for label in labels])
-    asked = find_question(known)
+    asked = _find_question(known)
     of_model = asked is not None and (
-        not set(labels.tolist()) <= set(known) if binary is None else same_question(binary, asked)
+        not set(labels.tolist()) <= set(known) if binary is None else _is_same(binary, asked)
     )
     answers, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
     unknown = sorted(set(answers.tolist()) - set(known), key=str)
@@ -151,7 +148,38 @@ def _ask_one_question(
             "images, pass --binary, or train a model on these classes; in a table, --label-column names the column of "
             "labels."
         )
-    obstacle = find_obstacle(classifier, labels, binary)
+    obstacle = _find_obstacle(classifier, labels, binary)
     if obstacle:
         raise LabelError(f"--binary {binary}: {obstacle}.")
     return answers, pos_label, binary
+
+
+def _find_question(classes: Any) -> str | None:
+    """Return the binary question that a model with these classes was trained on, or None."""
+    names = [str(label) for label in classes]
+    if len(names) != 2:
+        return None
+    asked = [name for name in names if f"not {name}" in names]
+    return asked[0] if asked else None
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two questions name the same classes."""
+    return set(split_names(one)) == set(split_names(other))
+
+
+def _find_obstacle(classifier: Any, labels: Any, binary: str) -> str:
+    """Return the reason why a classifier cannot answer a question for these labels, or an empty string."""
+    from ..emotions import normalize_emotion
+
+    wanted = set(split_names(binary))
+    known = {str(normalize_emotion(label)) for label in classifier.classes_}
+    classes = ", ".join(map(str, classifier.classes_))
+    unknown = sorted(wanted & {str(normalize_emotion(label)) for label in labels} - known)
+    if unknown or not wanted & known:
+        return f"the model has no class {' or '.join(unknown or sorted(wanted))}; its classes are {classes}"
+    if known <= wanted:
+        return f"all classes of the model ({classes}) would be positive"
+    if len(known) > 2 and not hasattr(classifier, "predict_proba"):
+        return "the model has no predict_proba, whose probabilities are summed"
+    return ""

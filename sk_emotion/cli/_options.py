@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..utils._text import printable
+from ..utils import printable
 
 
 class DetectorName(StrEnum):
@@ -70,7 +70,7 @@ Root = Annotated[
 
 def _complete_model(incomplete: str) -> list[str]:
     """Complete names of pretrained models and of files."""
-    from ..utils._weights import list_weights
+    from ..utils import list_weights
 
     models = [name for name in list_weights() if name.startswith(incomplete)]
     return models + glob.glob(f"{glob.escape(incomplete)}*")
@@ -128,7 +128,7 @@ def check_data(data: Path | None) -> None:
 def check_model(model: str) -> None:
     """Raise an error if a model does not exist, and suggest a similar name."""
     from ..exceptions import ModelNotFoundError
-    from ..utils._weights import list_weights
+    from ..utils import list_weights
 
     names = list_weights()
     if model in names or os.path.exists(model):
@@ -145,11 +145,11 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
 
     from ..exceptions import ModelFileError
     from ..pretrained import load_pretrained
-    from ..utils._weights import list_weights
+    from ..utils import list_weights
 
     if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
         # skops takes seconds to import and pretrained models do not need it.
-        from ..persistence._files import load_model
+        from ..persistence import load_model
 
         classifier = load_model(model, trusted=trusted or ())
     else:

@@ -54,7 +54,7 @@ def flush_streams() -> None:
 
 def format_message(kind: str, message: str) -> str:
     """Format an error or warning as one line without control characters."""
-    from ..utils._text import printable
+    from ..utils import printable
 
     return f"{kind}: {printable(' '.join(message.split()))}"
 
@@ -110,7 +110,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line."""
         if not self.quiet:
-            from ..utils._text import printable
+            from ..utils import printable
 
             print_message(printable(line))
 
@@ -147,7 +147,7 @@ def save_figure(draw: Callable[[], Any], path: Path) -> None:
 
     import matplotlib
 
-    from ..utils._files import write_output
+    from ..utils import write_output
 
     matplotlib.use("Agg")
     file = io.BytesIO()
@@ -170,7 +170,7 @@ def print_json_line(value: Any) -> None:
 
 def print_csv(table: Any) -> None:
     """Print a DataFrame as CSV, with cells escaped that spreadsheets would run as formulas."""
-    from ..utils._text import harmless
+    from ..utils import harmless
 
     safe = table.map(lambda cell: harmless(cell) if isinstance(cell, str | bytes) else cell)
     show(safe.rename(columns=harmless).to_csv(index=False, lineterminator="\n").removesuffix("\n"))
@@ -189,7 +189,7 @@ def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None
     """
     from rich.console import Console
 
-    from ..utils._text import align, number, printable
+    from ..utils import align, number, printable
 
     plain = [[number(cell) if column == share else cell for column, cell in enumerate(row)] for row in rows]
     console = Console()
@@ -228,7 +228,7 @@ def _dump(value: Any, indent: int | None) -> str:
 
 
 def _escape_in_json(character: str) -> str:
-    from ..utils._text import printable
+    from ..utils import printable
 
     return character if printable(character) == character else json.dumps(character)[1:-1]
 
@@ -251,12 +251,3 @@ def describe_classes(labels: Any) -> str:
 
     counts = Counter(str(label) for label in labels)
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
-
-
-def describe_unread(sources: Any, unread: dict[int, str]) -> str:
-    """List images that cannot be read, with reasons, on one line."""
-    from ..prediction._predict_faces import name_source
-    from ..utils._text import abridge
-
-    reasons = [f"{name_source(sources[index], index)} {reason}" for index, reason in unread.items()]
-    return f"{len(reasons)} of {len(sources)} images cannot be read and are left out: {abridge(reasons)}."

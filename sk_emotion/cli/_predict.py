@@ -1,6 +1,10 @@
 """``sk-emotion predict``."""
 
+import io
+import math
 import os
+import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,9 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._annotate import annotate_pictures, check_copies
 from ._output import Progress, print_csv, print_json, print_json_line, print_table
-from ._pictures import list_pictures
+
+_STANDARD_INPUT = "-"
+# Ending of the name of an annotated copy, and the maximum length of the rest.
+_ENDING, _MOST_LETTERS = ".png", 200
 
 
 class Format(StrEnum):
@@ -72,36 +78,104 @@ def predict(
     if annotate is not None:
         options.check_folder(annotate, "--annotate")
     from .. import predict_faces
-    from ..prediction._predict_faces import find_threshold
-    from ..preprocessing import split_loader
-    from ..utils._text import withhold
+    from ..utils import withhold
 
     progress = Progress(quiet)
-    found = list_pictures(pictures)
+    sources = _list_sources(pictures)
     if annotate is not None:
-        check_copies(annotate, found)
+        _check_copies(annotate, sources)
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
     progress.say(f"Model: {model}")
-    with progress.track("Reading the images", len(found)) as advance:
+    with progress.track("Reading the images", len(sources)) as advance:
         table = predict_faces(
             classifier,
-            [picture.source for picture in found],
+            sources,
             min_confidence=min_confidence,
             require_face=not accept_missing,
             progress=advance,
         )
     table["picture"] = [
-        picture.name if os.path.exists(picture.name) else withhold(picture.name, [picture.name]) for picture in found
+        _STANDARD_INPUT if isinstance(source, bytes) else name if os.path.exists(source) else withhold(name, [name])
+        for source, name in zip(sources, table["picture"], strict=True)
     ]
     # Before printing, which may fail.
     if annotate is not None:
-        positive, threshold = find_threshold(classifier)
-        note = "" if threshold is None else f"{positive} from {threshold:.0%}".replace("%", " %")
-        annotate_pictures(annotate, found, table, getattr(split_loader(classifier)[0], "detector", None), note)
+        _annotate(annotate, sources, table)
         progress.say(f"Annotated: {annotate}")
     _print(table, Format.JSON if json else form)
     raise typer.Exit(1 if table["rejected"].str.startswith("cannot be read").any() else 0)
+
+
+def _list_sources(arguments: list[str]) -> list[str | bytes]:
+    """List the photos that arguments denote: paths, or the content of standard input."""
+    from ..datasets import list_images
+
+    if _STANDARD_INPUT not in arguments:
+        return [*list_images(arguments)]
+    parts = [_read_standard_input() if part == _STANDARD_INPUT else list_images(part) for part in arguments]
+    return [source for part in parts for source in part]
+
+
+def _read_standard_input() -> list[Any]:
+    """Read an image from standard input, or else paths separated by newlines or null characters."""
+    from PIL import Image, UnidentifiedImageError
+
+    from ..exceptions import DatasetNotFoundError, ImageReadError
+    from ..utils import withhold
+
+    data = sys.stdin.buffer.read()
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)):
+            return [data]
+    except UnidentifiedImageError:
+        pass
+    except Exception:
+        # The image is damaged or too large: decoding it raises the error.
+        return [data]
+    text = os.fsdecode(data)
+    if withhold(beginning := text[:200]) != beginning:
+        raise ImageReadError("standard input holds base64, expected an image or paths. Decode it: base64 --decode.")
+    paths = [path for path in (text.split("\0") if "\0" in text else text.splitlines()) if path.strip()]
+    if not paths:
+        raise DatasetNotFoundError("standard input is empty. Pipe an image into it, or paths, one per line.")
+    return paths
+
+
+def _check_copies(folder: Path, sources: list[str | bytes]) -> None:
+    """Raise an error if an annotated copy in `folder` would overwrite its original."""
+    inside = os.path.realpath(folder)
+    for path in sources:
+        where, name = os.path.split(os.path.realpath(path)) if isinstance(path, str) else ("", "")
+        if where == inside and name.lower().endswith(_ENDING):
+            raise typer.BadParameter(f"its copy would overwrite {path!r}. Use another folder.", param_hint="--annotate")
+
+
+def _annotate(folder: Path, sources: list[str | bytes], table: Any) -> None:
+    """Write an annotated copy of each photo that can be read; create the folder if it does not exist."""
+    from ..prediction import annotate_faces
+    from ..utils import write_output
+
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for row, source in enumerate(sources):
+        if not table["rejected"].iloc[row].startswith("cannot be read"):
+            file = io.BytesIO()
+            annotate_faces(source, table.iloc[[row]]).save(file, "PNG")
+            write_output(folder / _choose_name(table["picture"].iloc[row], taken), file.getbuffer())
+
+
+def _choose_name(name: str, taken: set[str]) -> str:
+    """Return a file name for the copy of a photo; add a number if the name is taken."""
+    stem = "picture" if name == _STANDARD_INPUT else Path(name).stem
+    # Leave room for a number: file systems limit the length of names.
+    stem = stem[:_MOST_LETTERS]
+    chosen, number = f"{stem}{_ENDING}", 1
+    while chosen.lower() in taken:
+        number += 1
+        chosen = f"{stem} ({number}){_ENDING}"
+    taken.add(chosen.lower())
+    return chosen
 
 
 def _print(table: Any, form: Format) -> None:
@@ -127,6 +201,7 @@ def _describe(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _summarize(row: dict[Any, Any]) -> list[Any]:
-    from ..utils._text import NOTHING
+    from ..utils import number
 
-    return [row["picture"], NOTHING if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]
+    label = number(math.nan) if row["label"] is None else str(row["label"])
+    return [row["picture"], label, row["confidence"], row["rejected"]]

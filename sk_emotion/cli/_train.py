@@ -1,5 +1,6 @@
 """``sk-emotion train``."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from . import _options as options
-from ._data import Faces, Layout, load_data, read_images
+from ._data import Faces, Layout, ask_binary, load_data, read_images
 from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
 
 
@@ -77,12 +78,11 @@ def train(
     from sklearn.pipeline import Pipeline
 
     from .. import FaceLoader, TrainingCurves, save_model
-    from ..utils._text import printable
-    from ._question import ask_binary
+    from ..utils import printable
 
     progress = Progress(quiet)
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
-    faces = load_data(data, layout, image_size, seed, progress)
+    faces = load_data(data, layout, progress, image_size=image_size, seed=seed)
     answers, pos_label = ask_binary(faces.labels, binary, progress)
     faces = faces._replace(labels=answers)
     tuned_label = pos_label if specificity is not None else None
@@ -113,7 +113,7 @@ def train(
         save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure, curves)
         result["curves"] = str(curves)
     if json:
-        print_json(result | {"unread": len(faces.unread)})
+        print_json(result | {"unread": faces.n_unread})
     else:
         named = printable(out)
         show(f"{summary}Model: {named}\nUse it: sk-emotion predict photo.jpg --model {named}")
@@ -128,18 +128,20 @@ def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[
         return faces, None
     import numpy as np
 
+    from .. import train_val_test_split
     from ..exceptions import LabelError
-    from ..utils._splits import split_validation
 
-    codes = np.unique(faces.labels, return_inverse=True)[1]
+    rows = np.arange(len(faces.labels))
     try:
-        parts = split_validation(codes, fraction, groups=faces.together, random_state=seed)
+        parts = train_val_test_split(
+            rows, faces.labels, groups=faces.together, val_size=fraction, test_size=0, random_state=seed
+        )
     except LabelError as error:
         raise LabelError(
-            f"--validation {fraction} cannot split {len(codes)} images of {codes.max() + 1} class(es), since a class "
-            "has too few images or groups. Add images, check --groups, or use --validation 0."
+            f"--validation {fraction} cannot split {len(rows)} images of {len(set(faces.labels))} class(es), since a "
+            "class has too few images or groups. Add images, check --groups, or use --validation 0."
         ) from error
-    first, second = map(faces.take, parts)
+    first, second = (faces.take(np.sort(part)) for part in parts[:2])
     n_positive, n_held_out = int((second.labels == tuned_label).sum()), len(second.labels)
     if tuned_label is not None and not 0 < n_positive < n_held_out:
         raise LabelError(
@@ -177,20 +179,37 @@ def _train_network(
     progress: Progress,
 ) -> list[tuple[str, Any]]:
     from .. import EmotionClassifier
-    from ._epochs import ShowEpochs
 
     validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
     with progress.track("Training", epochs) as advance:
         classifier = EmotionClassifier(
             options.make_network(width),
             max_epochs=epochs,
-            callbacks=[ShowEpochs(advance)],
+            callbacks=[_show_epochs(advance)],
             checkpoint_dir=checkpoints,
             random_state=seed,
         )
         classifier.fit(*_equalize(faces, equalize, seed), **validation)
     # Callbacks and checkpoints belong to this run, not to the model.
     return [("emotionclassifier", classifier.set_params(callbacks=None, checkpoint_dir=None))]
+
+
+def _show_epochs(advance: Callable[..., None]) -> Any:
+    """Return a callback that advances a progress bar after each epoch."""
+    from skorch.callbacks import Callback
+
+    class ShowEpochs(Callback):
+        def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+            # Skip the epochs of a resumed checkpoint.
+            advance(len(net.history), "Training")
+
+        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+            last = net.history[-1]
+            scores = {"loss": last["train_loss"], "validation F1": last.get("valid_f1_macro")}
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
+            advance(1, f"Training: {shown}")
+
+    return ShowEpochs()
 
 
 def _train_hog_svm(

@@ -50,6 +50,20 @@ def test_photo_on_standard_input(pictures, run, capsys, monkeypatch):
     assert (pictures / "out/picture.png").exists()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n\r\n", "\0"])
+def test_paths_on_standard_input(pictures, run, capsys, monkeypatch, end):
+    text = end.join(["photos/wall.png", "photos/zero.png", ""])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert run("predict", "-", "--json") == 1
+    assert [row["picture"] for row in json.loads(capsys.readouterr().out)] == ["photos/wall.png", "photos/zero.png"]
+
+
+def test_empty_standard_input_is_an_error(run, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    assert run("predict", "-") == 2
+    assert "Pipe an image" in capsys.readouterr().err
+
+
 def encode_photo(folder):
     return base64.b64encode((folder / "photos/astronaut.png").read_bytes()[:3000]).decode()
 

@@ -13,7 +13,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from sk_emotion import FaceLoader, consolidate_emotions, load_face_folder, load_model, make_faces, save_model
-from sk_emotion.cli import _question
+from sk_emotion.cli._evaluate import _find_question
 
 QUICK = ["--epochs", "2", "--width", "4", "--image-size", "24"]
 
@@ -262,7 +262,7 @@ def test_evaluate_with_unknown_labels_is_an_error(photos, tmp_path, run, capsys)
     ],
 )
 def test_find_question(classes, question):
-    assert _question.find_question(classes) == question
+    assert _find_question(classes) == question
 
 
 def test_loader_of_a_trained_model_raises_on_error(photos, tmp_path, run):
