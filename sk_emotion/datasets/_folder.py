@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
-from ..leakage._duplicates import group_thumbnails
+from ..leakage._duplicates import number_looks
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
 from ..preprocessing._sources import name_some, show_missing
@@ -180,7 +180,7 @@ def load_face_folder(
     found: NDArray[Any] | None
     contradictions: list[NDArray[np.intp]] = []
     if isinstance(groups, str) and groups == "duplicates":
-        found = group_thumbnails(np.array(contents.thumbnails))
+        found = number_looks(contents.thumbnails)
         contradictions = find_label_conflicts(target, found)
     else:
         found = extract_groups(contents.names, groups)

@@ -14,7 +14,8 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, validate_params
 
 from ..exceptions import DatasetError, DatasetWarning
-from ..leakage import describe_label_conflicts, extract_groups, find_duplicates, find_label_conflicts, merge_groups
+from ..leakage._duplicates import find_duplicates, merge_groups
+from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..preprocessing._sources import show_path
 from ..utils._text import abridge
 from ._files import is_table

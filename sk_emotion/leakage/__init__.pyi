@@ -1,4 +1,4 @@
-from ._duplicates import find_duplicates, merge_groups
-from ._groups import describe_label_conflicts, extract_groups, find_label_conflicts
+from ._duplicates import find_duplicates
+from ._groups import find_label_conflicts
 
-__all__ = ["describe_label_conflicts", "extract_groups", "find_duplicates", "find_label_conflicts", "merge_groups"]
+__all__ = ["find_duplicates", "find_label_conflicts"]

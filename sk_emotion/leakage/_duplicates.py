@@ -145,27 +145,25 @@ def find_duplicates(
 
 
 def number_looks(
-    looks: NDArray[Any] | Sequence[NDArray[Any] | ImageReadError], max_distance: int, max_compared: int | None
+    looks: NDArray[Any] | Sequence[NDArray[Any] | ImageReadError],
+    max_distance: int = 12,
+    max_compared: int | None = None,
 ) -> NDArray[np.int64]:
     """Number thumbnails so that near-duplicates share a number.
 
     Of more than `max_compared` thumbnails, and of other arrays, only equal ones do. Errors have numbers of their own.
     """
     known = np.array([not isinstance(look, ImageReadError) for look in looks], dtype=bool)
-    rows = np.array([look for look, is_known in zip(looks, known, strict=True) if is_known])
     numbers = len(looks) + np.arange(len(looks))
-    if len(rows):
-        compared = rows.shape[1:] == (SIZE, SIZE) and (max_compared is None or len(rows) <= max_compared)
-        numbers[known] = group_thumbnails(rows, max_distance) if compared else number_equal(rows)
+    if known.any():
+        rows = np.array([look for look, is_known in zip(looks, known, strict=True) if is_known])
+        # Merge equal ones first: thousands of blank images would otherwise make millions of pairs.
+        equal = number_equal(rows)
+        if rows.shape[1:] == (SIZE, SIZE) and (max_compared is None or len(rows) <= max_compared):
+            first = np.unique(equal, return_index=True)[1]
+            equal = _merge_near_duplicates(rows[first], max_distance)[equal]
+        numbers[known] = equal
     return number_by_appearance(numbers)
-
-
-def group_thumbnails(thumbnails: NDArray[np.uint8], max_distance: int = 12) -> NDArray[np.int64]:
-    """Number thumbnails of shape (n, SIZE, SIZE) so that near-duplicates share a number."""
-    # Merge equal thumbnails first: thousands of blank images would otherwise make millions of pairs.
-    number = number_equal(thumbnails)
-    _, first = np.unique(number, return_index=True)
-    return number_by_appearance(_merge_near_duplicates(thumbnails[first], max_distance)[number])
 
 
 def number_equal(rows: NDArray[Any]) -> NDArray[np.int64]:
@@ -257,30 +255,11 @@ def _map_pairs(
 
 
 def merge_groups(groups: ArrayLike, others: ArrayLike) -> NDArray[np.int64]:
-    """Merge two kinds of groups of the same images, for example persons and near-duplicates.
-
-    Parameters
-    ----------
-    groups, others : array-like of shape (n,)
-        Groups of each kind.
-
-    Returns
-    -------
-    ndarray of shape (n,), dtype=int64
-        Group number of each image, from 0, in the order of first appearance; images that share a group of either kind
-        share a number.
-
-    Examples
-    --------
-    >>> from sk_emotion.leakage import merge_groups
-    >>> merge_groups(["anna", "anna", "ben", "cleo"], [0, 1, 1, 2])
-    array([0, 0, 0, 1])
-    """
-    left, right = (np.unique(np.asarray(labels), return_inverse=True)[1] for labels in (groups, others))
-    right = right + left.max(initial=-1) + 1
-    n_nodes = int(right.max(initial=-1)) + 1
-    graph = coo_array((np.ones(len(left), dtype=bool), (left, right)), shape=(n_nodes, n_nodes))
-    return number_by_appearance(connected_components(graph, directed=False)[1][left])
+    """Number images so that those that share a group of either kind share a number."""
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    _, first, members = np.unique(np.asarray(others), return_index=True, return_inverse=True)
+    every = np.arange(len(codes))
+    return number_by_appearance(_merge(codes, every, first[members], np.ones(len(codes), dtype=bool)))
 
 
 def _merge(

@@ -30,35 +30,22 @@ _LEAST_SIDE = 16
 def extract_groups(
     names: Sequence[str], groups: str | re.Pattern[str] | Mapping[str, Any] | None
 ) -> NDArray[Any] | None:
-    """Extract the group of each image from its name.
+    """Extract the group of each image from its name, with ``/`` between folders.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Paths relative to the data set, with ``/`` between folders.
-    groups : str, compiled regular expression, mapping or None
-        A regular expression, whose group named ``person``, or else first group, or else match is used, or a mapping
-        from paths or file names to groups.
-
-    Returns
-    -------
-    ndarray of shape (len(names),), or None
-        None if `groups` is None.
+    `groups` is a regular expression, whose group named ``person``, or else first group, or else match is used, or a
+    mapping from paths or file names to groups.
 
     Raises
     ------
     DatasetError
         If a name has no group, or if `groups` is not a regular expression.
-
-    Examples
-    --------
-    >>> from sk_emotion.leakage import extract_groups
-    >>> extract_groups(["pain/anna_1.jpg", "joy/anna_2.jpg", "joy/ben_1.jpg"], r"/([a-z]+)_").tolist()
-    ['anna', 'anna', 'ben']
     """
     if groups is None:
         return None
-    found = [_look_up(name, groups) for name in names] if isinstance(groups, Mapping) else _match(names, groups)
+    if isinstance(groups, Mapping):
+        found = [groups.get(name, groups.get(name.rsplit("/", 1)[-1])) for name in names]
+    else:
+        found = _match(names, groups)
     without = [name for name, group in zip(names, found, strict=True) if group is None]
     if without:
         what = "the mapping" if isinstance(groups, Mapping) else f"the pattern {groups!r}"
@@ -98,26 +85,7 @@ def find_label_conflicts(y: ArrayLike, duplicates: ArrayLike) -> list[NDArray[np
 
 
 def describe_label_conflicts(names: Sequence[str], conflicts: Sequence[NDArray[np.intp]]) -> list[str]:
-    """Describe label conflicts in a sentence that names the images.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Name of each image.
-    conflicts : list of ndarray of int
-        Result of :func:`find_label_conflicts`.
-
-    Returns
-    -------
-    list of str
-        One sentence, or none if there are no conflicts.
-
-    Examples
-    --------
-    >>> from sk_emotion.leakage import describe_label_conflicts
-    >>> describe_label_conflicts(["a.jpg", "b.jpg"], [])
-    []
-    """
+    """Describe the result of :func:`find_label_conflicts` in a list with one sentence; empty if there are none."""
     if not conflicts:
         return []
     listed = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in conflicts)
@@ -149,12 +117,7 @@ def number_copies(*collections: Any, n_jobs: int | None = None) -> NDArray[np.in
 
     For images (files or arrays), near-duplicates are found as in :func:`find_duplicates`, except for some tight
     crops; among more than 40,000 images, images below 16 pixels, and rows of 256 numbers or more, only equal ones.
-    Images that cannot be read have no copies.
-
-    Returns
-    -------
-    ndarray of shape (n,), dtype=int64; or None
-        None if a collection contains something else, or the collections cannot be compared with each other.
+    None if a collection contains something else, or the collections cannot be compared with each other.
     """
     parts = [_make_looks(X, n_jobs) for X in collections]
     looks = [look for part in parts if part is not None for look in part]
@@ -166,10 +129,6 @@ def number_copies(*collections: Any, n_jobs: int | None = None) -> NDArray[np.in
 def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -> NDArray[Any]:
     """Return the rows of the test set whose label occurs in the training set."""
     return test[np.isin(labels[test], labels[train])]
-
-
-def _look_up(name: str, groups: Mapping[str, Any]) -> Any:
-    return groups.get(name, groups.get(name.rsplit("/", 1)[-1]))
 
 
 def _match(names: Sequence[str], pattern: str | re.Pattern[str]) -> list[str | None]:

@@ -28,23 +28,8 @@ def read_thumbnails(images: Iterable[Any], n_jobs: int | None = None) -> list[ND
     return Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(_try_thumbnail)(image) for image in images)
 
 
-def make_thumbnail(image: Any) -> NDArray[np.uint8]:
-    """Shrink one image to a gray thumbnail.
-
-    Parameters
-    ----------
-    image : str, os.PathLike, bytes, file object, PIL.Image.Image or array of shape (H, W) or (H, W, 3)
-        The image.
-
-    Returns
-    -------
-    ndarray of shape (SIZE, SIZE), dtype=uint8
-
-    Raises
-    ------
-    ImageReadError
-        If it cannot be decoded completely.
-    """
+def _make_thumbnail(image: Any) -> NDArray[np.uint8]:
+    """Shrink one image to a gray thumbnail."""
     image = as_source(image)
     # NumPy strings have __array__, too.
     is_array = isinstance(image, list | tuple) or hasattr(image, "__array__")
@@ -88,7 +73,7 @@ def thumbnails_of_array(X: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _try_thumbnail(image: Any) -> NDArray[np.uint8] | ImageReadError:
     try:
-        return make_thumbnail(image)
+        return _make_thumbnail(image)
     except ImageReadError as error:
         return error
 

@@ -6,15 +6,15 @@ import pytest
 from PIL import Image
 
 from sk_emotion.exceptions import DatasetError, LabelError
-from sk_emotion.leakage import (
-    _groups,
+from sk_emotion.leakage import _groups, find_duplicates, find_label_conflicts
+from sk_emotion.leakage._duplicates import merge_groups
+from sk_emotion.leakage._groups import (
     describe_label_conflicts,
     extract_groups,
-    find_duplicates,
-    find_label_conflicts,
-    merge_groups,
+    find_shared,
+    number_copies,
+    resolve_groups,
 )
-from sk_emotion.leakage._groups import find_shared, number_copies, resolve_groups
 
 
 @pytest.fixture
