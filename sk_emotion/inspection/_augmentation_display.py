@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._images._validation import MIN_AUGMENT_SIZE, learn_pixel_range
 from ..exceptions import ImageArrayError
-from ._faces import as_images, draw_face, lay_out, scale_to_unit
+from ._faces import as_images, draw_faces
 
 
 class AugmentationDisplay:
@@ -117,10 +117,9 @@ class AugmentationDisplay:
         -------
         self : AugmentationDisplay
         """
-        self.axes_ = lay_out(len(self.images), axes, type(self).__name__)
+        titles = ["original", *(f"draw {draw}" for draw in range(1, len(self.images)))]
+        self.axes_ = draw_faces(self.images, titles, axes, type(self).__name__)
         self.figure_ = self.axes_[0].figure
-        for draw, (ax, image) in enumerate(zip(self.axes_, scale_to_unit(self.images), strict=True)):
-            draw_face(ax, image, f"draw {draw}" if draw else "original")
         for spine in self.axes_[0].spines.values():
             spine.set(linewidth=2.5)
         return self

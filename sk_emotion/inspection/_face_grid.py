@@ -13,7 +13,7 @@ from ..metrics._predictions import as_probabilities, check_scores, find_codes, p
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
 from ..utils._labels import check_labels
-from ._faces import as_images, draw_face, lay_out, name_face, read_images, scale_to_unit
+from ._faces import as_images, draw_faces, name_face, read_images
 
 _ORDERS = ("given", "mistakes", "doubtful")
 
@@ -197,14 +197,18 @@ class FaceGridDisplay:
         -------
         self : FaceGridDisplay
         """
-        self.axes_ = lay_out(len(self.images), axes, type(self).__name__, title_lines=1 if self.y_true is None else 2)
+        titles, wrong = [], []
+        for row, label in enumerate(self.y_pred):
+            title = name_face(label, None if self.confidence is None else self.confidence[row])
+            if self.y_true is not None and self.y_true[row] != label:
+                title += f"\ntrue: {literal(self.y_true[row])}"
+                wrong.append(row)
+            titles.append(title)
+        title_lines = 1 if self.y_true is None else 2
+        self.axes_ = draw_faces(self.images, titles, axes, type(self).__name__, title_lines)
         self.figure_ = self.axes_[0].figure
-        for row, (ax, image) in enumerate(zip(self.axes_, scale_to_unit(self.images), strict=True)):
-            title = name_face(self.y_pred[row], None if self.confidence is None else self.confidence[row])
-            wrong = self.y_true is not None and self.y_true[row] != self.y_pred[row]
-            draw_face(ax, image, f"{title}\ntrue: {literal(self.y_true[row])}" if wrong else title)
-            if wrong:
-                _mark_wrong(ax)
+        for row in wrong:
+            _mark_wrong(self.axes_[row])
         return self
 
     @classmethod

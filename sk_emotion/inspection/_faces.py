@@ -27,35 +27,28 @@ def as_images(faces: Any, image_shape: Any = None) -> NDArray[Any]:
     return validate_images(FaceLoader(image_shape=image_shape), faces, reset=True)
 
 
-def scale_to_unit(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Scale pixels to [0, 1], all images by the same factor."""
-    low, high = learn_pixel_range(images)
-    return np.clip((images.astype(np.float64) - low) / (high - low), 0, 1)
-
-
-def lay_out(n_faces: int, axes: Any, owner: str, title_lines: int = 1) -> NDArray[Any]:
-    """Return one empty Axes per face: those passed, or those of a new figure."""
+def draw_faces(images: NDArray[Any], titles: list[str], axes: Any, owner: str, title_lines: int = 1) -> NDArray[Any]:
+    """Plot each image on one Axes, of a new figure by default; names in titles must be escaped by :func:`literal`."""
     if axes is None:
         import matplotlib.pyplot as plt
 
-        n_rows = -(-n_faces // _MAX_COLUMNS)
-        n_columns = -(-n_faces // n_rows)
+        n_rows = -(-len(images) // _MAX_COLUMNS)
+        n_columns = -(-len(images) // n_rows)
         size = (1.45 * n_columns, (1.5 + 0.15 * title_lines) * n_rows)
         _, grid = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
-        for spare in grid.flat[n_faces:]:
+        for spare in grid.flat[len(images) :]:
             spare.remove()
-        axes = grid.flat[:n_faces]
+        axes = grid.flat[: len(images)]
     cells = np.ravel(axes)
-    if len(cells) != n_faces:
-        raise ValueError(f"{owner}.plot: got {len(cells)} axes, expected {n_faces}: one per face.")
+    if len(cells) != len(images):
+        raise ValueError(f"{owner}.plot: got {len(cells)} axes, expected {len(images)}: one per face.")
+    # All pixels are scaled to [0, 1] by the same factor.
+    low, high = learn_pixel_range(images)
+    for ax, image, title in zip(cells, images.astype(np.float64), titles, strict=True):
+        ax.imshow(np.clip((image - low) / (high - low), 0, 1), cmap="gray", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=8, pad=3)
     return cells
-
-
-def draw_face(ax: Any, image: NDArray[np.float64], title: str = "") -> None:
-    """Plot an image with pixels in [0, 1]; names in its title must be escaped by :func:`literal`."""
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[])
-    ax.set_title(title, fontsize=8, pad=3)
 
 
 def name_face(label: Any, confidence: float | None) -> str:
@@ -88,13 +81,13 @@ class AttributionDisplay:
         -------
         self : display
         """
-        self.axes_ = lay_out(len(self.images), axes, type(self).__name__)
+        confidences = [None] * len(self.images) if self.confidence is None else self.confidence
+        titles = [name_face(*named) for named in zip(self.targets, confidences, strict=True)]
+        self.axes_ = draw_faces(self.images, titles, axes, type(self).__name__)
         self.figure_ = self.axes_[0].figure
-        for row, (ax, image) in enumerate(zip(self.axes_, scale_to_unit(self.images), strict=True)):
-            confidence = None if self.confidence is None else self.confidence[row]
-            draw_face(ax, image, name_face(self.targets[row], confidence))
+        for ax, attribution in zip(self.axes_, self.maps, strict=True):
             # Transparent where the map is 0.
-            ax.imshow(self.maps[row], cmap=cmap, vmin=0, vmax=1, alpha=alpha * self.maps[row])
+            ax.imshow(attribution, cmap=cmap, vmin=0, vmax=1, alpha=alpha * attribution)
         return self
 
 
