@@ -46,7 +46,7 @@ from .model_selection import ConsolidatedClassifier, compare_classifiers, draw_f
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import export_onnx, load_model, save_model
-from .prediction import predict_faces
+from .prediction import annotate_faces, predict_faces
 from .preprocessing import FaceLoader
 from .pretrained import load_pretrained
 from .svm import LeastSquaresSVC
@@ -79,6 +79,7 @@ __all__ = [
     "TorchvisionNetwork",
     "TrainingCurves",
     "__version__",
+    "annotate_faces",
     "compare_classifiers",
     "consolidate_emotions",
     "datasets",

@@ -10,7 +10,7 @@ import typer
 
 from ..exceptions import DatasetError, DatasetWarning, LabelError
 from ..utils import abridge
-from ._output import Progress, describe_classes
+from ._output import Progress, describe_classes, ignore_dataset_warnings
 
 _TABLES = (".csv", ".tsv", ".txt")
 _FIRST_COLUMNS = {"image": 0, "label": 1}
@@ -184,7 +184,7 @@ def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[st
 
 def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
     """Load faces from images with a fitted loader; drop images that cannot be read."""
-    with progress.track("Reading the images", len(faces.images)) as advance:
+    with progress.track("Reading the images", len(faces.images)) as advance, ignore_dataset_warnings():
         loaded = loader.load(faces.images, progress=advance)
     return faces.keep_readable(loaded, progress)
 

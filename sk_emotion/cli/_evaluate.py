@@ -90,6 +90,7 @@ def evaluate(
             pos_label=pos_label,
             image_names=faces.names,
             display_estimator=classifier,
+            random_state=0,
         )
     # Before printing, which may fail.
     if plot is not None:

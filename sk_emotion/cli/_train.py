@@ -1,6 +1,5 @@
 """``sk-emotion train``."""
 
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,9 +132,10 @@ def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[
 
     rows = np.arange(len(faces.labels))
     try:
-        parts = train_val_test_split(
-            rows, faces.labels, groups=faces.together, val_size=fraction, test_size=0, random_state=seed
-        )
+        with ignore_dataset_warnings():
+            parts = train_val_test_split(
+                rows, faces.labels, groups=faces.together, val_size=fraction, test_size=0, random_state=seed
+            )
     except LabelError as error:
         raise LabelError(
             f"--validation {fraction} cannot split {len(rows)} images of {len(set(faces.labels))} class(es), since a "
@@ -179,37 +179,20 @@ def _train_network(
     progress: Progress,
 ) -> list[tuple[str, Any]]:
     from .. import EmotionClassifier
+    from ._epochs import ShowEpochs
 
     validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
     with progress.track("Training", epochs) as advance:
         classifier = EmotionClassifier(
             options.make_network(width),
             max_epochs=epochs,
-            callbacks=[_show_epochs(advance)],
+            callbacks=[ShowEpochs(advance)],
             checkpoint_dir=checkpoints,
             random_state=seed,
         )
         classifier.fit(*_equalize(faces, equalize, seed), **validation)
     # Callbacks and checkpoints belong to this run, not to the model.
     return [("emotionclassifier", classifier.set_params(callbacks=None, checkpoint_dir=None))]
-
-
-def _show_epochs(advance: Callable[..., None]) -> Any:
-    """Return a callback that advances a progress bar after each epoch."""
-    from skorch.callbacks import Callback
-
-    class ShowEpochs(Callback):
-        def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-            # Skip the epochs of a resumed checkpoint.
-            advance(len(net.history), "Training")
-
-        def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-            last = net.history[-1]
-            scores = {"loss": last["train_loss"], "validation F1": last.get("valid_f1_macro")}
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
-            advance(1, f"Training: {shown}")
-
-    return ShowEpochs()
 
 
 def _train_hog_svm(
@@ -257,7 +240,12 @@ def _evaluate(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, res
 
     with ignore_dataset_warnings():
         report = EmotionReport.from_estimator(
-            Pipeline(steps), held_out.images, held_out.labels, groups=held_out.people, pos_label=pos_label
+            Pipeline(steps),
+            held_out.images,
+            held_out.labels,
+            groups=held_out.people,
+            pos_label=pos_label,
+            random_state=0,
         )
     result["validation"] = report.scores["value"].to_dict() | {"n": report.n_samples}
     summary = f"On the validation images, which were not trained on:\n\n{report}\n\n"

@@ -1,3 +1,4 @@
+from ._annotate import annotate_faces
 from ._predict_faces import predict_faces
 
-__all__ = ["predict_faces"]
+__all__ = ["annotate_faces", "predict_faces"]

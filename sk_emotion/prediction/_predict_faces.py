@@ -51,7 +51,11 @@ def predict_faces(
         - ``rejected``: str, the reason why there is no label: ``"no face seen"``, ``"not confident"`` or
           ``"cannot be read: ..."``; empty if there is one;
         - ``face_found``: bool, or None if there is no detector;
+        - ``x``, ``y``, ``width``, ``height``: float, the box of the face in pixels of the upright image; NaN without a
+          detected face;
         - ``probability_...``: float, one column per class.
+
+        For a model with a tuned threshold, ``attrs["thresholds"]`` of the DataFrame maps the positive class to it.
 
     Raises
     ------
@@ -66,6 +70,7 @@ def predict_faces(
     See Also
     --------
     FaceLoader : Detect and crop faces.
+    annotate_faces : Draw the predictions into an image.
     find_operating_point : Choose a threshold for two classes.
 
     Examples
@@ -106,9 +111,14 @@ def predict_faces(
         "confidence": confidence,
         "rejected": rejected.astype(str),
         "face_found": [None] * n_pictures if faces.found is None else faces.found,
+        **dict(zip(("x", "y", "width", "height"), faces.boxes.T, strict=True)),
     }
     columns = {f"probability_{label}": probabilities[:, code] for code, label in enumerate(classifier.classes_)}
-    return pd.DataFrame({**table, **columns})
+    frame = pd.DataFrame({**table, **columns})
+    positive, threshold = find_threshold(classifier)
+    if threshold is not None:
+        frame.attrs["thresholds"] = {positive: threshold}
+    return frame
 
 
 def name_source(source: Any, index: int) -> str:

@@ -9,7 +9,7 @@ import time
 import pytest
 from distributed import Client, LocalCluster
 
-from sk_emotion.cli._cluster import describe_differences, read_versions
+from sk_emotion.cli._compare import describe_differences, read_versions
 
 QUICK = ["--epochs", "1", "--cv", "2", "--width", "4"]
 
@@ -67,10 +67,10 @@ def test_missing_dask_names_the_extra(monkeypatch, capsys, run):
 
 def test_worker_without_the_package_is_an_error(address, capsys, run):
     def hide():
-        sys.modules["sk_emotion.cli._cluster"] = None
+        sys.modules["sk_emotion.cli._compare"] = None
 
     def show():
-        del sys.modules["sk_emotion.cli._cluster"]
+        del sys.modules["sk_emotion.cli._compare"]
 
     with Client(address, set_as_default=False) as client:
         client.run(hide)
