@@ -8,16 +8,16 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterable
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
 from ..exceptions import DatasetWarning, ImageReadError
 from ..utils._file_lock import lock_file
 from ..utils._files import open_regular
 from ._detect import N_LANDMARKS
-from ._faces import Face
 
 # Part of every key: increment it when the same parameters yield other pixels, or when the layout of entries changes.
 _FORMAT = 6
@@ -28,6 +28,18 @@ _PATIENCE = 5.0
 _DIGEST_SIZE = hashlib.sha256().digest_size
 # Box and landmarks.
 _PLACES = 8 * (4 + 2 * N_LANDMARKS)
+
+
+class Face(NamedTuple):
+    """The face of one image; without a detected face, box and landmarks are NaN."""
+
+    image: NDArray[Any]
+    box: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
+
+    @property
+    def found(self) -> bool:
+        return not np.isnan(self.box[0])
 
 
 class FaceCache:

@@ -44,15 +44,14 @@ _SCANS_OF_LARGEST = 10
 # Pillow concatenates EXIF segments one by one, so that 150,000 take 7 s. Photos have about ten segments.
 _MAX_SEGMENTS = 3000
 
-# Pillow spends 20 microseconds and 250 bytes on each strip or tile of a TIFF, whether needed or not.
-_MAX_STRIPS = 100_000
-# It spends 30 microseconds on each tag. Photos have a few hundred at most.
-_MAX_TAGS = 10_000
+# Pillow spends 20 microseconds and 250 bytes on each strip or tile of a TIFF, whether needed or not, and 30 on each
+# tag, of which photos have a few hundred at most.
+_MAX_STRIPS, _MAX_TAGS = 100_000, 10_000
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
 _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 322, 323
 _STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = _STRIP_TAGS = (273, 279, 324, 325)
-_JPEG_COMPRESSIONS = (6, 7)
-_INTEGERS = {1: "B", 3: "H", 4: "L", 6: "B", 8: "H", 9: "L", 16: "Q", 17: "Q"}
+_SIZE_TAGS = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, *_STRIP_TAGS)
+_INTEGER_TYPES, _JPEG_COMPRESSIONS = {3, 4, 16}, {6, 7}
 
 # Pillow removes each comment of a plain PPM by copying the rest: 1,000,000 take 20 s.
 _MAX_COMMENTS = 10_000
@@ -79,28 +78,30 @@ def check_parts(data: bytes) -> None:
         if scans > _MAX_SCANS:
             raise ImageReadError(f"has {scans:,} scans, expected at most {_MAX_SCANS} in a JPEG")
     elif data.startswith((b"II", b"MM")):
-        tags = list(_list_tiff_tags(data))
+        tags = _list_tiff_tags(data)
         if len(tags) > _MAX_TAGS:
             raise ImageReadError(f"has {len(tags):,} tags, expected at most {_MAX_TAGS:,} in a TIFF")
-        strips = max((count for tag, count, _ in tags if tag in _STRIP_TAGS), default=0)
+        strips = max((count for tag, _, count in tags if tag in _STRIP_TAGS), default=0)
         if strips > _MAX_STRIPS:
             raise ImageReadError(f"has {strips:,} strips or tiles, expected at most {_MAX_STRIPS:,} in a TIFF")
+        # Before 13.0, Pillow used the last of several sizes, unlike libtiff; and it does not read all types.
+        sizes = {tag: kind for tag, kind, _ in tags if tag in _SIZE_TAGS}
+        if len(sizes) < sum(tag in _SIZE_TAGS for tag, *_ in tags) or not _INTEGER_TYPES.issuperset(sizes.values()):
+            raise ImageReadError("has several sizes, or some of an unexpected type, in a TIFF")
     elif data.startswith(_PLAIN_PPM):
         comments = data.count(b"#")
         if comments > _MAX_COMMENTS:
             raise ImageReadError(f"has {comments:,} comments, expected at most {_MAX_COMMENTS:,} in a PPM")
 
 
-def find_decoded_size(image: Image.Image, data: bytes) -> tuple[int, int]:
+def find_decoded_size(image: Any, data: bytes) -> tuple[int, int]:
     """Return the width and height that are decoded, which may exceed those of the image."""
-    if image.format == "TIFF":
-        tags = _read_tiff_tags(image, data)
-        width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
-        if tags.get(_TILE_WIDTH) and tags.get(_TILE_HEIGHT):
+    if image.format == "TIFF" and image.tile:
+        across, down = (_find_number(image, tag) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+        if across and down:
             # Tiles at the edges are decoded in full.
-            width = math.ceil(width / tags[_TILE_WIDTH]) * tags[_TILE_WIDTH]
-            height = math.ceil(height / tags[_TILE_HEIGHT]) * tags[_TILE_HEIGHT]
-        return max((width, height), image.size, key=math.prod)
+            return math.ceil(image.width / across) * across, math.ceil(image.height / down) * down
+        return image.size
     if image.format == "AVIF":
         return max([image.size, *[size for _, size in _list_av1_headers(data)]], key=math.prod)
     return image.size
@@ -113,20 +114,10 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None, what: str = "pix
 
 
 def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int | None, min_side: int | None) -> None:
-    """Reject an image that takes too much memory or time to decode.
+    """Reject an opened image, possibly in draft mode, that takes too much memory or time to decode.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        The opened image, possibly in draft mode.
-    data : bytes
-        Content of its file.
-    size : (int, int)
-        Width and height before draft mode.
-    max_pixels : int or None
-        Values below the default do not lower the limit on the cost.
-    min_side : int or None
-        As in `decode_picture`.
+    Its `size` is that before draft mode, and `min_side` as in :func:`decode`. A `max_pixels` below the default does not
+    lower the limit on the cost.
     """
     if max_pixels is None:
         return
@@ -146,10 +137,10 @@ def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int |
         if image.info.get("progressive") or scans > 1:
             cost += _find_coefficient_bytes(image) * n_pixels
     elif image.format == "TIFF":
-        tags = _read_tiff_tags(image, data)
-        if tags.get(_COMPRESSION, 1) != 1:
-            cost += _find_buffer_size(tags)
-        if tags.get(_COMPRESSION) in _JPEG_COMPRESSIONS:
+        compression = _find_number(image, _COMPRESSION, 1)
+        if compression != 1:
+            cost += _find_buffer_size(image)
+        if compression in _JPEG_COMPRESSIONS:
             scans = _count_tiff_scans(image, data)
     counted = math.ceil(max(cost / _BYTES_PER_PIXEL, n_pixels * scans / _SCANS_OF_LARGEST))
     if counted > limit:
@@ -225,48 +216,34 @@ def _find_coefficient_bytes(image: Any) -> float:
     return 2 * sum(across * down for across, down in sampling) / max(most, 1)
 
 
-def _list_tiff_tags(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """Iterate over (tag, count, first integer value) of a directory of a TIFF, by default the first."""
+def _list_tiff_tags(data: bytes) -> list[tuple[int, int, int]]:
+    """List tag, type and count of each entry in the first directory of a TIFF."""
     order, big = "<" if data.startswith(b"II") else ">", b"\x2b" in data[2:4]
-    # Formats of an offset, of the number of entries and of an entry; position of the offset, and length of an entry.
-    offset, number, entry, at, length = ("Q", "Q", "HHQ", 8, 20) if big else ("L", "H", "HHL", 4, 12)
+    # Formats of an offset, of the number of entries and of an entry, and position of the offset.
+    offset, number, entry, at = ("Q", "Q", "HHQ8s", 8) if big else ("L", "H", "HHL4s", 4)
     try:
-        if start is None:
-            (start,) = struct.unpack_from(order + offset, data, at)
+        (start,) = struct.unpack_from(order + offset, data, at)
         (entries,) = struct.unpack_from(order + number, data, start)
-        start += struct.calcsize(order + number)
-        for place in range(start, min(start + entries * length, len(data)), length):
-            tag, kind, count = struct.unpack_from(order + entry, data, place)
-            yield tag, count, _read_tiff_value(data, order, offset, place + struct.calcsize(order + entry), kind, count)
     except struct.error:
         # The directory is truncated; Pillow raises an error.
-        return
+        return []
+    start, size = start + struct.calcsize(order + number), struct.calcsize(order + entry)
+    end = start + min(entries, max(len(data) - start, 0) // size) * size
+    return [(tag, kind, count) for tag, kind, count, _ in struct.iter_unpack(order + entry, data[start:end])]
 
 
-def _read_tiff_value(data: bytes, order: str, offset: str, place: int, kind: int, count: int) -> int:
-    form = _INTEGERS.get(kind)
-    if form is None:
-        return 0
-    if count * struct.calcsize(order + form) > struct.calcsize(order + offset):
-        (place,) = struct.unpack_from(order + offset, data, place)
-    # Values outside the file are ignored.
-    return struct.unpack_from(order + form, data, place)[0] if place < len(data) - 8 else 0
+def _find_number(image: Any, tag: int, default: int = 0) -> int:
+    """Return the value of a tag of a TIFF, or the largest of its values."""
+    value = image.tag_v2.get(tag, default)
+    return max(value) if isinstance(value, tuple) else value
 
 
-def _read_tiff_tags(image: Any, data: bytes) -> dict[int, int]:
-    """Return the largest value of each tag, since Pillow and libtiff disagree on which of several to use."""
-    tags: dict[int, int] = {}
-    for tag, _, value in _list_tiff_tags(data, image.tag_v2.offset):
-        tags[tag] = max(value, tags.get(tag, 0))
-    return tags
-
-
-def _find_buffer_size(tags: dict[int, int]) -> int:
+def _find_buffer_size(image: Any) -> int:
     """Return the bytes that libtiff allocates for a strip or tile in addition to the image."""
-    width, height = tags.get(_TILE_WIDTH), tags.get(_TILE_HEIGHT)
+    width, height = (_find_number(image, tag) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
     if not (width and height):
-        width, height = tags.get(_WIDTH, 0), min(tags.get(_ROWS) or 2**32, tags.get(_HEIGHT, 0))
-    return width * height * math.ceil(tags.get(_BITS, 1) * tags.get(_SAMPLES, 1) / 8)
+        width, height = image.width, min(_find_number(image, _ROWS) or image.height, image.height)
+    return width * height * math.ceil(_find_number(image, _BITS, 1) * _find_number(image, _SAMPLES, 1) / 8)
 
 
 def _count_tiff_scans(image: Any, data: bytes) -> int:
@@ -297,8 +274,8 @@ def _list_av1_headers(data: bytes) -> list[tuple[int, tuple[int, int]]]:
     return headers
 
 
-def _list_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Iterate over the boxes of an ISO file: name, and start and end of the content."""
+def _find_boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int]]:
+    """Iterate over name and start of the content of the boxes of an ISO file, including nested ones."""
     while start + 8 <= end:
         size, name = struct.unpack_from(">L4s", data, start)
         content = start + 8
@@ -308,24 +285,18 @@ def _list_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
         stop = end if size == 0 else min(start + size, end)
         if stop < content:
             return
-        yield name, content, stop
-        start = stop
-
-
-def _find_boxes(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Iterate over the boxes, including nested ones."""
-    for name, content, stop in _list_boxes(data, start, end):
-        yield name, content, stop
+        yield name, content
         if name in _CONTAINERS and depth < len(_CONTAINERS):
             yield from _find_boxes(data, content + _CONTAINERS[name], stop, depth + 1)
+        start = stop
 
 
 def _list_av1_items(data: bytes) -> Iterator[memoryview]:
     """Iterate over possible coded images: all items of a still image, and the start of each track."""
     view = memoryview(data)
     boxes = list(_find_boxes(data, 0, len(data)))
-    inner = next((content for name, content, _ in boxes if name == b"idat"), 0)
-    for name, content, _ in boxes:
+    inner = next((content for name, content in boxes if name == b"idat"), 0)
+    for name, content in boxes:
         # The decoder raises an error for a truncated box.
         with contextlib.suppress(struct.error, IndexError):
             if name == b"iloc":

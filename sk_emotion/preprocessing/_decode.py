@@ -1,20 +1,30 @@
 """Decode images of any kind to upright, opaque 8-bit grayscale or RGB."""
 
 import contextlib
+import io
+import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .._images._pixel_range import find_top
 from ..exceptions import ImageReadError
 from ..utils._locks import ForkSafeLock
-from ._cost import MAX_PIXELS, check_cost, check_pixels, find_decoded_size, find_turn
-from ._open import MAX_FILE_SIZE, open_picture, quiet_pillow
-from ._sources import read_source
+from ._cost import MAX_PIXELS, check_cost, check_parts, check_pixels, find_decoded_size, find_turn
+from ._sources import MAX_FILE_SIZE, read_source
+
+# Formats of cameras, phones, the web and face data sets. Excluded: EPS, which Pillow runs through Ghostscript; formats
+# that are hardly ever photos (icons, fonts, textures); and JPEG 2000, whose decoder has had many vulnerabilities.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+"""Supported formats, by Pillow's names; MPO, of stereo cameras, counts as JPEG."""
+
+# Registered by pillow-heif, for the photos of iPhones.
+_PLUGIN_FORMATS = ("HEIF",)
 
 # Larger images are decoded one at a time: Pillow takes up to 16 bytes per pixel, 290 MB for an 18-megapixel WEBP.
 _LARGE_PIXELS = 2**21
@@ -28,6 +38,36 @@ REDUCING_GAP = 64.0
 
 # Number of values scaled at a time.
 _PART = 2**20
+
+
+class _QuietPillow:
+    """Context manager that hides Pillow's warnings: they concern what it can repair; anything else is an error.
+
+    Threads share the filter, which the first one sets and the last one removes: ``warnings.catch_warnings`` in each
+    thread would restore the filters of another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._entered:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._entered += 1
+
+    def __exit__(self, *_: Any) -> None:
+        with self._lock:
+            self._entered -= 1
+            if not self._entered:
+                self._caught.__exit__(None, None, None)
+
+
+quiet_pillow = _QuietPillow()
 
 
 class Decoded(NamedTuple):
@@ -219,7 +259,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, max_pixels: int | None) -> Decoded:
-    with open_picture(data, max_pixels) as image:
+    with _open_picture(data, max_pixels) as image:
         whole = image.size
         size = find_decoded_size(image, data)
         check_pixels(size, max_pixels, "pixels as coded")
@@ -233,6 +273,34 @@ def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, ma
             cut = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
             upright, whole = _turn_upright(cut, whole)
             return _shrink(_as_opaque(upright), min_side, whole)
+
+
+def _open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
+    """Open an image without decoding it.
+
+    Raises
+    ------
+    ImageReadError
+        If the format is not supported, or decoding would take too much time or memory. Pillow raises other errors.
+    """
+    if not data:
+        raise ImageReadError("is empty")
+    check_parts(data)
+    formats = list_formats()
+    try:
+        image = Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError as error:
+        raise ImageReadError(
+            f"is not an image in a supported format ({', '.join(formats)}), or its header is damaged"
+        ) from error
+    check_pixels(image.size, max_pixels)
+    return image
+
+
+def list_formats() -> list[str]:
+    """List the supported formats that the installed Pillow reads, including those of registered plug-ins."""
+    Image.init()
+    return [name for name in FORMATS + _PLUGIN_FORMATS if name in Image.OPEN]
 
 
 def _check_image(image: Image.Image, max_pixels: int | None) -> None:

@@ -126,11 +126,6 @@ def detect_mtcnn(picture: Image.Image) -> Detections:
     Notes
     -----
     Images are resized to 320 pixels on the longer side, so that the time does not depend on their size.
-
-    References
-    ----------
-    .. [1] Zhang, K., Zhang, Z., Li, Z., & Qiao, Y. (2016). Joint face detection and alignment using multitask cascaded
-       convolutional networks. IEEE Signal Processing Letters.
     """
     if max(picture.size) <= LARGEST_CROP:
         whole = np.array([[0.0, 0.0, *picture.size]])
@@ -184,13 +179,8 @@ def detect_lbp(picture: Image.Image) -> Detections:
 
     Notes
     -----
-    The cascade [1]_ is applied to the image and its mirror image, at 160 pixels on the longer side. Each detected
+    The cascade is applied to the image and its mirror image, at 160 pixels on the longer side. Each detected
     window is a vote; windows that overlap by half vote together, and 6 votes make a face.
-
-    References
-    ----------
-    .. [1] Liao, S., Zhu, X., Lei, Z., Zhang, L., & Li, S. Z. (2007). Learning multi-scale block local binary patterns
-       for face recognition. International Conference on Biometrics.
     """
     small, scale = _resize(picture.convert("L"), _LONG_SIDE)
     if min(*small.size, *picture.size) < _WINDOW:

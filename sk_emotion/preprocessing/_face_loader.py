@@ -1,54 +1,32 @@
 """Load images of any kind as an array of faces of one size."""
 
-import math
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
-from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import gen_even_slices
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _generate_get_feature_names_out, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from .._images._pixel_range import is_clipped
-from .._images._stored import as_indexable
-from .._images._validation import check_one_label_each, find_shape, refuse_one_image, validate_images
-from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
+from .._images._validation import check_one_label_each, validate_images
 from ..utils._defaults import add_new_parameters
-from ..utils._named_folders import warn_of_folder
 from ..utils._output import keep_index
 from ..utils._refit import fit_aside, snapshot
-from ..utils._resources import check_memory, most_jobs
 from ..utils._tensors import as_numpy
-from ..utils._text import abridge
-from ._cache import FaceCache, name_detector
 from ._cost import MAX_PIXELS
-from ._decode import find_tops, scale_to_uint8
+from ._decode import find_tops
 from ._detect import DETECTORS
-from ._faces import Face, LoadedFaces, as_size, collect_faces, load_face, load_standardized_face
-from ._open import MAX_FILE_SIZE, quiet_pillow
-from ._sources import list_once, list_pictures, name_picture
-from ._store import SEEN, identify_pictures, open_store, write_faces
-
-# More than one chunk per job, so that no thread waits long for the slowest one.
-_CHUNKS_PER_JOB = 4
-
-# Most images per chunk, after which `progress` is called.
-_LARGEST_CHUNK = 32
-
-# More threads do not help: Pillow holds the GIL between files.
-_MOST_THREADS = 8
+from ._faces import LoadedFaces, as_size, find_face_shape, load_faces
+from ._sources import MAX_FILE_SIZE, list_once, list_pictures
+from ._store import store_faces
 
 
-class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class FaceLoader(  # type: ignore[call-arg]
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Load images as an array of faces of one size.
 
     Reads paths, encoded bytes, open files, PIL images and arrays of any size, rotates them upright, crops the face or
@@ -98,12 +76,11 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     cache : str, PathLike or None, default=None
         Folder that caches the face of each file, keyed by path, size, modification time and parameters. Damaged or
         foreign entries, links and pipes are replaced. Delete the folder to empty the cache. If it is not writable,
-        a warning is issued.
+        a warning is issued. Use named functions as detectors: two lambdas of one module are not distinguished.
     n_jobs : int or None, default=None
         Number of threads. None means one per core, up to eight, since Pillow decodes in parallel; but one inside a
         parallel worker, such as that of a search, and one with a detector, which may not be thread-safe.
-        ``joblib.parallel_config`` overrides this, as in scikit-learn. Detectors benefit from processes only:
-        ``with joblib.parallel_config("loky", n_jobs=2): ...``.
+        ``joblib.parallel_config`` overrides this, as in scikit-learn.
 
     Attributes
     ----------
@@ -137,7 +114,6 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     second per megabyte) and 300 MB of memory in addition to its own size; with a higher `max_pixels`, 2.4 bytes per
     pixel; with a much lower one, up to 24. Large images are decoded one at a time. A callable detector receives the
     image at full size, which takes up to 12 more bytes per pixel. Lower both limits for images from untrusted sources.
-
     Transparent pixels become white. Only the first frame of an animation is used. Images with a side below 16 pixels
     are not cropped.
 
@@ -153,8 +129,6 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
     On 899 web photos of six emotions, ``detector="mtcnn"`` found a face in 830 and ``"lbp"`` in 523, each in 0.05 s per
     photo on one core. A second detector confirmed all but 1 and 7 of these, respectively.
-
-    The cache cannot distinguish two lambdas of one module: use named functions as detectors.
 
     References
     ----------
@@ -240,9 +214,9 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         ImageArrayError
             If X is neither a list of images nor a numeric batch of images.
         """
-        self._target_size()
+        as_size(self.image_size)
         X = as_numpy(list_once(X), "FaceLoader")
-        pictures = self._list_pictures(X)
+        pictures = list_pictures(X)
         if pictures is None:
             images = validate_images(self, X, reset=True, keep_integers=True)
             if y is not None:
@@ -301,7 +275,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             If a numeric array is not a batch of images (but one image, for example), or does not have the shape or
             range of `fit`.
         """
-        return keep_index(self._load_faces(X).images, X, self)
+        check_is_fitted(self)
+        return keep_index(load_faces(snapshot(self), X).images, X, self)
 
     def load(self, X: Any, *, progress: Callable[[int], Any] | None = None) -> LoadedFaces:
         """Load the faces of images, with their boxes and landmarks, and the errors of reading.
@@ -334,23 +309,8 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         >>> loaded.images.shape, loaded.boxes.shape, loaded.landmarks.shape, loaded.found, loaded.unread
         ((1, 48, 48), (1, 4), (1, 5, 2), array([ True]), {})
         """
-        return self._load_faces(X, progress)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the pixels of a face, row by row: ``faceloader0``, ``faceloader1`` and so on.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Column names of the numeric data seen in `fit`, checked against it. Ignored for lists of images.
-
-        Returns
-        -------
-        ndarray of str
-            One name per value of a face, in the order of a flattened face.
-        """
         check_is_fitted(self)
-        return _generate_get_feature_names_out(self, math.prod(self._face_shape()), input_features=input_features)
+        return load_faces(snapshot(self), X, progress)
 
     def set_output(self, *, transform: Any = None) -> "FaceLoader":
         """Set the output container of later steps; images are always returned as arrays.
@@ -379,7 +339,7 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Parameters
         ----------
         X : sequence of images
-            Paths, bytes, file objects, PIL images or arrays; or a numeric array.
+            Paths, bytes, file objects, PIL images or arrays.
         store : str, PathLike or zarr store
             A folder to create, for example ``"faces.zarr"``. It holds a group with the arrays ``images`` and
             ``status``, the latter of shape (n_samples,): 1 where a face was detected, 2 where none was, 3 for images
@@ -422,192 +382,12 @@ class FaceLoader(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         ((6, 32, 32), dtype('uint8'))
         """
         self._validate_params()
-        X = as_numpy(X, "FaceLoader")
-        pictures = list_pictures(X)
-        if pictures is None:
-            raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
-        parameters = {"color": self.color, "detector, margin or on_missing": list(self._cache_parameters())}
-        identity = {
-            "pictures": identify_pictures(pictures, self.channel_order),
-            "image_size": list(self._target_size()),
-            **parameters,
-        }
-        opened = open_store(store, (len(pictures), *self._face_shape()), identity)
+        return store_faces(self, X, store)
 
-        tops = self._find_tops(pictures)
-
-        def make(part: Any, start: int) -> list[Face | ImageReadError]:
-            faces = self._load_each(part, partial(load_face, loader=self, tops=tops))
-            if self.on_error == "raise":
-                errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
-                self._report_unread(errors, pictures)
-            return faces
-
-        status = write_faces(opened, pictures, make)
-        unread = opened.unread()
-        self._report_unread(unread, pictures, stacklevel=3)
-        self._report_missing((status != SEEN).nonzero()[0].tolist(), unread, pictures)
-        return as_indexable(opened.images)
-
-    def _load_faces(self, X: Any, progress: Callable[[int], Any] | None = None) -> LoadedFaces:
+    @property
+    def _n_features_out(self):
         check_is_fitted(self)
-        fitted = snapshot(self)
-        X = as_numpy(list_once(X), "FaceLoader")
-        sources: Any = fitted._list_pictures(X)
-        dtype: Any = np.uint8
-        if sources is not None:
-            make = partial(load_face, loader=fitted, tops=fitted._find_tops(sources))
-        else:
-            sources, pixel_range = fitted._check_images(X)
-            if sources.dtype.kind not in "iu" and not is_clipped(pixel_range):
-                make = partial(load_standardized_face, loader=fitted, pixel_range=pixel_range)
-                dtype = np.float32
-            else:
-                make = partial(load_face, loader=fitted)
-                sources = sources if sources.dtype == np.uint8 else scale_to_uint8(sources, pixel_range[1])
-        loaded = fitted._load_each(sources, make, progress, dtype)
-        errors = {index: face for index, face in enumerate(loaded) if isinstance(face, ImageReadError)}
-        fitted._report_unread(errors, sources, stacklevel=4)
-        faces = collect_faces(loaded, np.zeros(fitted._face_shape(), dtype), fitted.detector)
-        if faces.found is not None:
-            fitted._report_missing(np.flatnonzero(~faces.found).tolist(), faces.unread, sources)
-        return faces
-
-    def _load_each(
-        self,
-        sources: Any,
-        make: Callable[[Any], Face],
-        progress: Callable[[int], Any] | None = None,
-        dtype: Any = np.uint8,
-    ) -> list[Face | ImageReadError]:
-        """Load the faces of images in threads; an image that cannot be read yields an error in its place."""
-        self._check_memory(len(sources), np.dtype(dtype).itemsize)
-        if self.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
-            warn_of_folder(self.cache, "FaceLoader: cache", DatasetWarning)
-        cache = FaceCache(self.cache, self._face_shape(), self._cache_parameters())
-        n_jobs = self._effective_n_jobs(sources)
-        n_chunks = max(_CHUNKS_PER_JOB * n_jobs, math.ceil(len(sources) / _LARGEST_CHUNK))
-        slices = gen_even_slices(len(sources), min(len(sources), n_chunks))
-        faces: list[Face | ImageReadError] = []
-        # Enter once around all threads, since scikit-learn's Parallel sets the warning filters of this thread in each
-        # worker.
-        with quiet_pillow:
-            for chunk in Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")(
-                delayed(cache.load)(sources[part], make) for part in slices
-            ):
-                faces += chunk
-                if progress is not None:
-                    progress(len(chunk))
-        return faces
-
-    def _list_pictures(self, X: Any) -> list[Any] | None:
-        """List the images in X; None if X is a numeric array."""
-        pictures = list_pictures(X)
-        shapes: set[tuple[int, ...]] = {
-            picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
-        }
-        # In a list, the rows of a color image are 2-d arrays, just as images are.
-        if pictures and len(pictures) > 1 and len(shapes) == 1:
-            (shape,) = shapes
-            if len(shape) == 2 and shape[1] <= 4 < shape[0]:
-                raise ImageArrayError(
-                    f"FaceLoader: X is a list of {len(pictures)} arrays of shape {shape}, which look like the rows of "
-                    "one image without the batch axis. Pass [image], or X[np.newaxis] of an array."
-                )
-        return pictures
-
-    def _find_tops(self, pictures: list[Any]) -> dict[str, float]:
-        return find_tops(pictures, getattr(self, "_tops", {}), self.max_pixels)
-
-    def _refuse_one_image(self, X: Any) -> None:
-        """Reject one image without the batch axis; flattened rows have the declared or the target size."""
-        lengths = None
-        if not hasattr(self, "image_shape_"):
-            size = math.prod(self._target_size() if self.image_shape is None else self.image_shape)
-            lengths = {size, 3 * size} if self.image_shape is None else {size}
-        refuse_one_image(X, "FaceLoader", getattr(self, "image_shape_", None), lengths)
-
-    def _check_images(self, X: Any) -> tuple[NDArray[Any], tuple[float, float]]:
-        """Check a numeric array against that of `fit`; the size may differ unless it is flattened."""
-        self._refuse_one_image(X)
-        shape = find_shape(X)
-        fitted = hasattr(self, "image_shape_")
-        checker = self
-        if not fitted:
-            declared = self.image_shape if len(shape) == 2 else None
-            if declared is None and len(shape) == 2:
-                size = self._target_size()
-                declared = size if shape[1] == math.prod(size) else (*size, 3)
-            checker = FaceLoader(image_shape=declared)
-        elif len(shape) > 2:
-            checker = FaceLoader()
-            checker.image_shape_ = shape[1:3] if shape[3:] == (1,) else shape[1:]
-            checker.pixel_range_ = self.pixel_range_
-        # uint8 needs no scan, which would read an array on disk twice.
-        in_memory = getattr(X, "dtype", None) != np.uint8
-        images = validate_images(checker, X, reset=not fitted, in_memory=in_memory, keep_integers=True)
-        whole = images.dtype.kind in "iu"
-        if images.dtype == np.uint8:
-            return images, (0.0, 255.0)
-        if fitted and not (whole and getattr(self, "_tops", {})):
-            # Integers may be on the scale of floats.
-            on_scale = is_clipped(self.pixel_range_) or not whole
-            return images if on_scale else images.astype(np.float64), self.pixel_range_
-        top = self._find_tops([images])[images.dtype.name]
-        if not top:
-            low, high = float(images.min()), float(images.max())
-            raise ImageArrayError(
-                f"FaceLoader: X has pixels from {low:g} to {high:g}, but was fitted on a list of images. Scale X to "
-                "0 to 255."
-            )
-        return images, (0.0, top)
-
-    def _effective_n_jobs(self, sources: Any) -> int:
-        backend, n_jobs = get_active_backend()
-        if self.n_jobs is None and self.detector is None and n_jobs is None and not backend.nesting_level:
-            return min(effective_n_jobs(-1), _MOST_THREADS, len(sources))
-        return min(effective_n_jobs(self.n_jobs), max(len(sources), 1), most_jobs())
-
-    def _check_memory(self, n_faces: int, itemsize: int) -> None:
-        """Reject face sizes that do not fit into memory, before any image is resized."""
-        height, width = self._target_size()
-        # Pillow holds more than one copy of a face while resizing, with four bytes per pixel.
-        n_bytes = itemsize * n_faces * math.prod(self._face_shape()) + 8 * height * width
-        check_memory(n_bytes, f"FaceLoader: image_size={self.image_size!r} for {n_faces} images")
-
-    def _report_unread(self, errors: Mapping[int, ImageReadError | str], sources: Any, stacklevel: int = 2) -> None:
-        unread = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
-        if errors and self.on_error == "raise":
-            others = f", and {len(unread) - 1} more cannot be read. Remove them" if len(unread) > 1 else ". Remove it"
-            first = next(iter(errors.values()))
-            raise ImageReadError(f'FaceLoader: {unread[0]}{others} or pass on_error="blank".') from (
-                first if isinstance(first, ImageReadError) else None
-            )
-        if errors:
-            warnings.warn(
-                f"FaceLoader: {len(unread)} of {len(sources)} images cannot be read and are all-zero images: "
-                f"{abridge(unread)}.",
-                DatasetWarning,
-                stacklevel=stacklevel,
-            )
-
-    def _report_missing(self, missing: Sequence[int], unread: Mapping[int, str], sources: Any) -> None:
-        names = [name_picture(sources, index) for index in missing if index not in unread]
-        if names and self.detector is not None and self.on_missing == "raise":
-            raise FaceNotFoundError(
-                f"FaceLoader: no face was detected in {abridge(names)}. Remove "
-                f'{"them" if len(names) > 1 else "it"} or pass on_missing="center".'
-            )
-
-    def _target_size(self) -> tuple[int, int]:
-        return as_size(self.image_size)
-
-    def _face_shape(self) -> tuple[int, ...]:
-        return (*self._target_size(), 3) if self.color else self._target_size()
-
-    def _cache_parameters(self) -> tuple[Any, ...]:
-        # "raise" raises after the crop, which is the same as for "center". Limits do not change the faces.
-        return (name_detector(self.detector), float(self.margin), self.on_missing == "full")
+        return int(np.prod(find_face_shape(self)))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_tops")

@@ -1,13 +1,13 @@
 """Find the images in X, read their bytes, and name them in errors."""
 
-import base64
 import inspect
 import io
 import os
-import re
+import stat
+import warnings
 from array import ArrayType
 from collections import deque
-from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Container, Iterator, KeysView, Mapping, Sequence, ValuesView
 from numbers import Number
 from typing import Any
 
@@ -15,34 +15,28 @@ import numpy as np
 from PIL import Image
 from scipy.sparse import issparse
 
-from ..exceptions import ImageArrayError, ImageReadError
+from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
-from ..utils._text import abridge, printable, withhold
-from ._open import check_size, read_file
-
-# Maximum length shown of a string that is not a path: a face in base64 must not end up in a log.
-_MOST_SHOWN = 60
-
-# Maximum number of names shown.
-_N_NAMED = 5
-
-# Up to this length, a string that ends in a file suffix is shown in full.
-_LONGEST_PATH = 255
-_FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
-
-# Bytes of a file name that are not UTF-8, as os.fsdecode keeps them.
-_SURROGATE = re.compile("[\udc80-\udcff]")
-
-# Path("https://...") has one slash; a single letter is a drive of Windows.
-_URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
-
-# Signatures of encoded images, long enough that no row of pixels matches.
-_BEGINNING = re.compile(
-    rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftyp(?:avi|hei|hev|mif|msf)"
-    rb"|BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}|P[1-6]\s+\d+\s+\d+\s",
-    re.DOTALL,
+from ..utils._text import (  # noqa: F401 - for other rooms
+    BEGINNING,
+    MOST_SHOWN,
+    abridge,
+    explain_text,
+    name_some,
+    quote_name,
+    show_missing,
+    show_path,
 )
-_BEGINNING_LENGTH = 24
+
+MAX_FILE_SIZE = 100_000_000
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 # A file object may occur several times in a list, and its position is shared by all threads.
 _reading = ForkSafeLock()
@@ -110,7 +104,19 @@ def list_pictures(X: Any) -> list[Any] | None:
         )
     # A single row of pixels may start with a file signature, but not all rows.
     is_list = any(map(is_picture, elements)) or all(map(is_encoded, elements)) or all(map(_is_nan, elements))
-    return list(map(as_source, elements)) if is_list else None
+    pictures = list(map(as_source, elements)) if is_list else None
+    shapes: set[tuple[int, ...]] = {
+        picture.shape if isinstance(picture, np.ndarray) else () for picture in pictures or []
+    }
+    # In a list, the rows of a color image are 2-d arrays, just as images are.
+    if len(elements) > 1 and len(shapes) == 1:
+        (shape,) = shapes
+        if len(shape) == 2 and shape[1] <= 4 < shape[0]:
+            raise ImageArrayError(
+                f"FaceLoader: X is a list of {len(elements)} arrays of shape {shape}, which look like the rows of one "
+                "image without the batch axis. Pass [image], or X[np.newaxis] of an array."
+            )
+    return pictures
 
 
 def name_picture(sources: Sequence[Any], index: int) -> str:
@@ -121,50 +127,34 @@ def name_picture(sources: Sequence[Any], index: int) -> str:
     return quote_name(source) if shown == os.fsdecode(source) else f"image {index} ({quote_name(source)})"
 
 
-def show_path(path: str | os.PathLike[Any]) -> str:
-    """Return a path for display: in full, unless it is a string too long for a path, such as a data URI or base64."""
-    text = os.fsdecode(path)
-    if len(text) <= _MOST_SHOWN or os.path.lexists(text):
-        return text
-    is_path = len(text) <= _LONGEST_PATH and _FILE_SUFFIX.search(text) and explain_text(text) is None
-    return text if is_path else f"{text[: _MOST_SHOWN - 3]}..."
+def report_unread(
+    errors: Mapping[int, ImageReadError | str], sources: Sequence[Any], on_error: str, stacklevel: int = 2
+) -> None:
+    """Raise an error for images that cannot be read, or warn, depending on `on_error`."""
+    unread = [f"{name_picture(sources, index)} {error}" for index, error in errors.items()]
+    if errors and on_error == "raise":
+        others = f", and {len(unread) - 1} more cannot be read. Remove them" if len(unread) > 1 else ". Remove it"
+        first = next(iter(errors.values()))
+        raise ImageReadError(f'FaceLoader: {unread[0]}{others} or pass on_error="blank".') from (
+            first if isinstance(first, ImageReadError) else None
+        )
+    if errors:
+        warnings.warn(
+            f"FaceLoader: {len(unread)} of {len(sources)} images cannot be read and are all-zero images: "
+            f"{abridge(unread)}.",
+            DatasetWarning,
+            stacklevel=stacklevel,
+        )
 
 
-def name_some(names: Sequence[Any]) -> str:
-    """Return the first few names, and how many more there are."""
-    return abridge([quote_name(str(name)) for name in names], _N_NAMED)
-
-
-def quote_name(name: Any, in_full: bool = False) -> str:
-    """Quote a path, or the name of a class or column, shortened if it is no path; escape bytes that are not UTF-8."""
-    if not isinstance(name, str | os.PathLike):
-        return repr(name)
-    text = os.fsdecode(name) if in_full else show_path(name)
-    # The representation would show these bytes as surrogates.
-    return repr(text) if text.isascii() or not _SURROGATE.search(text) else f"'{printable(text)}'"
-
-
-def show_missing(path: str | os.PathLike[Any]) -> str:
-    """Quote the path of a missing file or folder, in full if it may be one; for a URL, say what to do."""
-    text = os.fsdecode(path)
-    # Unlike the path of a photo, that of a folder has no suffix.
-    is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
-    hint = ", a URL: download it first" if _URL.match(text.lower()) else ""
-    return quote_name(path, in_full=is_name) + hint
-
-
-def explain_text(text: str) -> str | None:
-    """Describe a string that is not a path, as the end of a sentence; None if it may be a path."""
-    beginning = text[:_MOST_SHOWN].lstrip().lower()
-    if beginning.startswith("data:"):
-        return "is a data URI, expected a path or bytes: pass base64.b64decode(uri.partition(',')[2])"
-    if beginning.startswith("file:"):
-        return "is a file URL, expected a path: pass urllib.request.url2pathname(urllib.parse.urlsplit(url).path)"
-    if _URL.match(beginning):
-        return "is a URL, expected a path or bytes: download it first"
-    if _is_base64(text):
-        return "is an image in base64, expected a path or bytes: pass base64.b64decode(text)"
-    return None
+def refuse_missing(missing: Sequence[int], unread: Container[int], sources: Sequence[Any]) -> None:
+    """Raise an error for images without a face, except those that cannot be read."""
+    names = [name_picture(sources, index) for index in missing if index not in unread]
+    if names:
+        raise FaceNotFoundError(
+            f"FaceLoader: no face was detected in {abridge(names)}. Remove "
+            f'{"them" if len(names) > 1 else "it"} or pass on_missing="center".'
+        )
 
 
 def is_picture(element: Any) -> bool:
@@ -192,7 +182,7 @@ def is_encoded(element: Any) -> bool:
     if not isinstance(element, np.ndarray) or element.dtype != np.uint8:
         return False
     is_row = element.size == max(element.shape, default=0)
-    return is_row and _BEGINNING.match(element.ravel()[:64].tobytes()) is not None
+    return is_row and BEGINNING.match(element.ravel()[:64].tobytes()) is not None
 
 
 def as_source(element: Any) -> Any:
@@ -214,7 +204,7 @@ def read_source(source: Any, max_size: int | None) -> bytes:
         return _read_path(source, max_size)
     if isinstance(source, bytes | bytearray | memoryview):
         try:
-            check_size(memoryview(source).nbytes, max_size)
+            _check_size(memoryview(source).nbytes, max_size)
             data = source if isinstance(source, bytes) else bytes(source)
         except ValueError as error:
             if isinstance(error, ImageReadError):
@@ -275,7 +265,7 @@ def _read_file_object(source: Any, max_size: int | None) -> bytes:
         raise
     except Exception as error:
         # File objects of any kind may raise anything.
-        words = f"cannot be read ({type(error).__name__}: {str(error)[:_MOST_SHOWN]})"
+        words = f"cannot be read ({type(error).__name__}: {str(error)[:MOST_SHOWN]})"
     else:
         return data
     raise ImageReadError(words)
@@ -300,7 +290,7 @@ def _read_all(file: Any, max_size: int | None) -> bytes:
 
 def _refuse_text(data: bytes) -> None:
     """Reject an image encoded as text."""
-    beginning = data[: 2 * _MOST_SHOWN]
+    beginning = data[: 2 * MOST_SHOWN]
     words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
     # Other text, such as a URL, is not an image in any format.
     if words is not None and "base64" in words:
@@ -345,12 +335,45 @@ def _is_frame_with_flag(element: Any) -> bool:
     )
 
 
-def _is_base64(text: str) -> bool:
-    """Return whether a string is a base64-encoded image, by its beginning."""
-    # The URL-safe alphabet has these two characters.
-    beginning = re.sub(r"\s+", "", text[: 2 * _MOST_SHOWN])[:_MOST_SHOWN].replace("-", "+").replace("_", "/")
+def read_file(path: Any, max_size: int | None) -> bytes:
+    """Read a regular file of at most `max_size` bytes; never open, wait for or read anything else.
+
+    Raises
+    ------
+    ImageReadError
+        The message is the end of a sentence that names the file.
+    """
     try:
-        data = base64.b64decode(beginning[: len(beginning) // 4 * 4], validate=True)
-    except ValueError:
-        return False
-    return len(data) >= _BEGINNING_LENGTH and _BEGINNING.match(data) is not None
+        # Check before opening, since opening a device may have side effects, and after, since the file may have been
+        # replaced.
+        _check_regular(os.stat(path).st_mode)
+        with open(path, "rb", opener=_open_at_once) as file:
+            state = os.fstat(file.fileno())
+            _check_regular(state.st_mode)
+            _check_size(state.st_size, max_size)
+            # Read no more than was checked, in case the file grows.
+            return file.read(state.st_size)
+    except ImageReadError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        words = "does not exist"
+    except (OSError, ValueError, MemoryError) as error:
+        words = f"cannot be opened ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"
+    # Do not chain these errors, which repeat the path, however long.
+    raise ImageReadError(words)
+
+
+def _check_regular(mode: int) -> None:
+    """Reject anything but a regular file, by its ``st_mode``."""
+    if not stat.S_ISREG(mode):
+        raise ImageReadError(f"is {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, expected a file")
+
+
+def _check_size(size: int, max_size: int | None) -> None:
+    """Reject too many bytes."""
+    if max_size is not None and size > max_size:
+        raise ImageReadError(f"is too large ({size:,} bytes, max_file_size={max_size:,})")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

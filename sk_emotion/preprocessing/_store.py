@@ -5,6 +5,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..exceptions import DatasetError, ImageReadError, MissingDependencyError
-from ._faces import Face
-from ._sources import read_source
+from .._images._stored import as_indexable
+from ..exceptions import DatasetError, ImageArrayError, ImageReadError, MissingDependencyError
+from ..utils._tensors import as_numpy
+from ._cache import Face
+from ._faces import as_size, find_face_shape, find_ranges, list_cache_parameters, load_each, load_face
+from ._sources import list_pictures, read_source, refuse_missing, report_unread
 
 _KEY = "sk_emotion"
 
@@ -41,7 +45,7 @@ class FaceStore(NamedTuple):
             raise _damaged(self.group.store, "its list of unreadable images") from error
 
 
-def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> FaceStore:
+def _open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> FaceStore:
     """Open the store of an interrupted or finished run, or create a new one.
 
     Parameters
@@ -143,7 +147,37 @@ def _find_status(store: FaceStore) -> NDArray[np.uint8]:
     return status
 
 
-def write_faces(
+def store_faces(loader: Any, X: Any, store: Any) -> Any:
+    """Write the faces of images to a Zarr array, as :meth:`FaceLoader.to_zarr` does."""
+    X = as_numpy(X, "FaceLoader")
+    pictures = list_pictures(X)
+    if pictures is None:
+        raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
+    identity = {
+        "pictures": _identify_pictures(pictures, loader.channel_order),
+        "image_size": list(as_size(loader.image_size)),
+        "color": loader.color,
+        "detector, margin or on_missing": list(list_cache_parameters(loader)),
+    }
+    opened = _open_store(store, (len(pictures), *find_face_shape(loader)), identity)
+    tops = find_ranges(loader, pictures)
+
+    def make(part: Any, start: int) -> list[Face | ImageReadError]:
+        faces = load_each(loader, part, partial(load_face, loader=loader, tops=tops))
+        if loader.on_error == "raise":
+            errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
+            report_unread(errors, pictures, "raise")
+        return faces
+
+    status = _write_faces(opened, pictures, make)
+    unread = opened.unread()
+    report_unread(unread, pictures, loader.on_error, stacklevel=4)
+    if loader.detector is not None and loader.on_missing == "raise":
+        refuse_missing(np.flatnonzero(status != SEEN).tolist(), unread, pictures)
+    return as_indexable(opened.images)
+
+
+def _write_faces(
     store: FaceStore, pictures: Sequence[Any], make: Callable[[Sequence[Any], int], list[Face | ImageReadError]]
 ) -> NDArray[np.uint8]:
     """Write the missing faces; return the status of each image.
@@ -184,10 +218,10 @@ def write_faces(
     return status
 
 
-def identify_pictures(pictures: Sequence[Any], channel_order: str) -> str:
+def _identify_pictures(pictures: Sequence[Any], channel_order: str) -> str:
     """Compute an identifier of images: files by path, size and modification time, others by content."""
     digest = hashlib.sha256()
-    for picture in getattr(pictures, "files", pictures):
+    for picture in pictures:
         if isinstance(picture, str | os.PathLike):
             path = os.path.abspath(os.fsdecode(picture))
             try:

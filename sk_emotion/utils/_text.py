@@ -1,6 +1,8 @@
-"""Format tables, numbers and names as text."""
+"""Format tables, numbers, names and paths as text."""
 
+import base64
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -24,6 +26,30 @@ _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _PICTURE = re.compile(r"data:\S+|[A-Za-z0-9+/]{61,}={0,2}|[A-Za-z0-9_-]{61,}={0,2}")
 _ADDRESS = re.compile(r"(data:|[A-Za-z][\w+.-]+:/)")
 _LONGEST, _SHOWN = 60, 40
+
+MOST_SHOWN = 60
+"""Maximum length shown of a string that is not a path: a face in base64 must not end up in a log."""
+
+# Maximum number of names shown.
+_N_NAMED = 5
+
+# Up to this length, a string that ends in a file suffix is shown in full.
+_LONGEST_PATH = 255
+_FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
+
+# Bytes of a file name that are not UTF-8, as os.fsdecode keeps them.
+_SURROGATE = re.compile("[\udc80-\udcff]")
+
+# Path("https://...") has one slash; a single letter is a drive of Windows.
+_URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
+
+BEGINNING = re.compile(
+    rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP|II\*\0|MM\0\*|.{4}ftyp(?:avi|hei|hev|mif|msf)"
+    rb"|BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}|P[1-6]\s+\d+\s+\d+\s",
+    re.DOTALL,
+)
+"""Signatures of encoded images, long enough that no row of pixels matches."""
+_BEGINNING_LENGTH = 24
 
 
 def printable(value: Any) -> str:
@@ -103,3 +129,60 @@ def abridge(names: Sequence[str], most: int = 3) -> str:
 def number(value: float) -> str:
     """Format a score with three decimals; nan as a dash."""
     return NOTHING if math.isnan(value) else f"{value:.3f}"
+
+
+def show_path(path: str | os.PathLike[Any]) -> str:
+    """Return a path for display: in full, unless it is a string too long for a path, such as a data URI or base64."""
+    text = os.fsdecode(path)
+    if len(text) <= MOST_SHOWN or os.path.lexists(text):
+        return text
+    is_path = len(text) <= _LONGEST_PATH and _FILE_SUFFIX.search(text) and explain_text(text) is None
+    return text if is_path else f"{text[: MOST_SHOWN - 3]}..."
+
+
+def name_some(names: Sequence[Any]) -> str:
+    """Return the first few names, and how many more there are."""
+    return abridge([quote_name(str(name)) for name in names], _N_NAMED)
+
+
+def quote_name(name: Any, in_full: bool = False) -> str:
+    """Quote a path, or the name of a class or column, shortened if it is no path; escape bytes that are not UTF-8."""
+    if not isinstance(name, str | os.PathLike):
+        return repr(name)
+    text = os.fsdecode(name) if in_full else show_path(name)
+    # The representation would show these bytes as surrogates.
+    return repr(text) if text.isascii() or not _SURROGATE.search(text) else f"'{printable(text)}'"
+
+
+def show_missing(path: str | os.PathLike[Any]) -> str:
+    """Quote the path of a missing file or folder, in full if it may be one; for a URL, say what to do."""
+    text = os.fsdecode(path)
+    # Unlike the path of a photo, that of a folder has no suffix.
+    is_name = len(text) <= _LONGEST_PATH and explain_text(text) is None and withhold(text) == text
+    hint = ", a URL: download it first" if _URL.match(text.lower()) else ""
+    return quote_name(path, in_full=is_name) + hint
+
+
+def explain_text(text: str) -> str | None:
+    """Describe a string that is not a path, as the end of a sentence; None if it may be a path."""
+    beginning = text[:MOST_SHOWN].lstrip().lower()
+    if beginning.startswith("data:"):
+        return "is a data URI, expected a path or bytes: pass base64.b64decode(uri.partition(',')[2])"
+    if beginning.startswith("file:"):
+        return "is a file URL, expected a path: pass urllib.request.url2pathname(urllib.parse.urlsplit(url).path)"
+    if _URL.match(beginning):
+        return "is a URL, expected a path or bytes: download it first"
+    if _is_base64(text):
+        return "is an image in base64, expected a path or bytes: pass base64.b64decode(text)"
+    return None
+
+
+def _is_base64(text: str) -> bool:
+    """Return whether a string is a base64-encoded image, by its beginning."""
+    # The URL-safe alphabet has these two characters.
+    beginning = re.sub(r"\s+", "", text[: 2 * MOST_SHOWN])[:MOST_SHOWN].replace("-", "+").replace("_", "/")
+    try:
+        data = base64.b64decode(beginning[: len(beginning) // 4 * 4], validate=True)
+    except ValueError:
+        return False
+    return len(data) >= _BEGINNING_LENGTH and BEGINNING.match(data) is not None

@@ -13,8 +13,7 @@ from PIL import Image, ImageFile, features
 
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import ImageReadError
-from sk_emotion.preprocessing._decode import decode_picture
-from sk_emotion.preprocessing._open import list_formats
+from sk_emotion.preprocessing._decode import decode_picture, list_formats
 
 WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
 SIZE = (48, 32)
@@ -99,7 +98,7 @@ def make_tiff(tags, content=b"", order="<", big=False):
     entries = b""
     for tag, value, *kind in tags:
         kind = kind[0] if kind else 4
-        field = {3: "H", 4: "L", 16: "Q"}[kind]
+        field = {3: "H", 4: "L", 9: "l", 16: "Q"}[kind]
         entries += struct.pack(order + form[:-1], tag, kind, 1)
         entries += struct.pack(order + field, value).ljust(size, b"\0")
     start = 16 + len(content)
@@ -314,7 +313,8 @@ REFUSED = [
     ("tiff, tile of a billion pixels", lambda: make_tile(8, 8, 32_768, 32_768), "(32,768 x 32,768 pixels as coded"),
     ("tiff, tile, big-endian", lambda: make_tile(8, 8, 32_768, 16_384, order=">"), "(32,768 x 16,384 pixels as"),
     ("tiff, tile, BigTIFF", lambda: make_tile(8, 8, 32_768, 16_384, big=True), "(32,768 x 16,384 pixels as"),
-    ("tiff, tile that is named twice", lambda: make_tile(8, 8, 16, 16, (322, 2**20), (323, 2**14)), "as coded"),
+    ("tiff, tile that is named twice", lambda: make_tile(8, 8, 16, 16, (322, 2**20)), "has several sizes"),
+    ("tiff, tile of a signed type", lambda: make_tiff([(256, 8), (257, 8), (322, 9, 9)]), "of an unexpected type"),
     ("tiff, tile not compressed", lambda: make_tile(8, 8, 32_768, 32_768, compression=1), "pixels as coded"),
     ("tiff, tile in LZW", lambda: make_tile(8, 8, 2**20, 2**10, compression=5), "pixels as coded"),
     ("tiff, tiles that reach far out", lambda: make_tile(20, 40_000, 2**14, 16), "(16,384 x 40,000 pixels as coded"),

@@ -21,6 +21,7 @@ from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning
 from sk_emotion.preprocessing import FaceLoader, _cache
 from sk_emotion.preprocessing._cache import FaceCache
+from sk_emotion.preprocessing._faces import find_face_shape, list_cache_parameters
 from sk_emotion.utils._file_lock import lock_file
 
 
@@ -181,7 +182,7 @@ def test_links_and_pipes_in_place_of_entries_are_never_followed_or_awaited(photo
     paths = photos[0][:3]
     expected = FaceLoader().fit_transform(paths)
     loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(paths)
-    cache = FaceCache(loader.cache, loader._face_shape(), loader._cache_parameters())
+    cache = FaceCache(loader.cache, find_face_shape(loader), list_cache_parameters(loader))
     loader.transform(paths)
     entry, *others = (Path(cache._locate(path)) for path in paths)
     (tmp_path / "whole").write_bytes(entry.read_bytes())

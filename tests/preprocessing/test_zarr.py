@@ -15,6 +15,7 @@ from PIL import Image
 from sk_emotion import FaceLoader, make_faces
 from sk_emotion.exceptions import DatasetError, DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing._faces import load_face
 
 zarr = pytest.importorskip("zarr")
 
@@ -23,6 +24,7 @@ zarr = pytest.importorskip("zarr")
 def paths(tmp_path, monkeypatch):
     """Twenty photos, eight per chunk."""
     monkeypatch.setattr(_store, "_CHUNK_BYTES", 8 * 24 * 24)
+    monkeypatch.setattr(_store, "load_face", count_and_load)
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, face in enumerate(make_faces(20, emotions=["happiness", "pain"], image_size=32, random_state=0)[0]):
@@ -36,14 +38,13 @@ class CountingLoader(FaceLoader):
     made = 0
     fails_at = None
 
-    def _load_each(self, sources, make):
-        def make_and_count(source):
-            if self.made == self.fails_at:
-                raise KeyboardInterrupt
-            self.made += 1
-            return make(source)
 
-        return super()._load_each(sources, make_and_count)
+def count_and_load(source, loader, tops):
+    if isinstance(loader, CountingLoader):
+        if loader.made == loader.fails_at:
+            raise KeyboardInterrupt
+        loader.made += 1
+    return load_face(source, loader, tops)
 
 
 def test_array_holds_the_faces_of_transform(paths, tmp_path):
@@ -83,16 +84,15 @@ import os, signal
 from pathlib import Path
 from sk_emotion import FaceLoader
 from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing._faces import load_face
 _store._CHUNK_BYTES = 8 * 24 * 24
-class KilledAtTheTwelfth(FaceLoader):
-    def _load_each(self, sources, make):
-        def make_or_die(source):
-            if source.name == {paths[12].name!r}:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return make(source)
-
-        return super()._load_each(sources, make_or_die)
-KilledAtTheTwelfth(24, n_jobs=1).to_zarr(
+load_face = _store.load_face
+def load_or_die(source, **options):
+    if source.name == {paths[12].name!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return load_face(source, **options)
+_store.load_face = load_or_die
+FaceLoader(24, n_jobs=1).to_zarr(
     sorted(Path({str(paths[0].parent)!r}).iterdir()), {str(tmp_path / "faces.zarr")!r}
 )
 """
@@ -325,6 +325,7 @@ import resource, sys
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import DatasetError
 from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing._faces import load_face
 _store._CHUNK_BYTES = 8 * 24 * 24
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:

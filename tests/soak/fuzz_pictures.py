@@ -46,7 +46,7 @@ BATCH = 100
 DECODED, TOO_LARGE = "decoded", "is too large"
 _REASONS = re.compile(
     r"is (truncated|damaged|empty|not an image|too large)|needs more memory|has pixels"
-    r"|has ([\d,]+ (scans|strips|comments)|too many segments|parts that overlap|more than)"
+    r"|has ([\d,]+ (scans|strips|comments)|too many segments|several sizes|parts that overlap|more than)"
 )
 
 
