@@ -18,7 +18,7 @@ from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
 from ..leakage._duplicates import number_by_appearance
 from ..preprocessing._decode import decode_picture
-from ..preprocessing._sources import name_some, show_missing
+from ..utils._text import name_some, show_missing
 from ._files import TABLES, is_hidden, list_files, looks_like_photo
 from ._labels import make_bunch, name_columns
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..exceptions import DatasetNotFoundError
-from ..preprocessing._sources import explain_text, show_path
+from ..utils._text import explain_text, show_path
 
 PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
 TABLES = (".csv", ".tsv", ".txt")

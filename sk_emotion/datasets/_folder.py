@@ -19,7 +19,7 @@ from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, Ima
 from ..leakage._duplicates import number_looks
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
-from ..preprocessing._sources import name_some, show_missing
+from ..utils._text import name_some, show_missing
 from ._files import is_hidden, is_table, leads_back, list_files, looks_like_photo, resolve_parents
 from ._labels import (
     check_classes,

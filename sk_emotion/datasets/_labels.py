@@ -14,8 +14,7 @@ from sklearn.utils import Bunch
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetWarning
-from ..preprocessing._sources import name_some, quote_name, show_path
-from ..utils._text import abridge, printable
+from ..utils._text import abridge, name_some, printable, quote_name, show_path
 
 _N_COLUMNS = 20
 

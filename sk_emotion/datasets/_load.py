@@ -16,8 +16,7 @@ from sklearn.utils._param_validation import Interval, Options, validate_params
 from ..exceptions import DatasetError, DatasetWarning
 from ..leakage._duplicates import find_duplicates, merge_groups
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
-from ..preprocessing._sources import show_path
-from ..utils._text import abridge
+from ..utils._text import abridge, show_path
 from ._files import is_table
 from ._folder import load_face_folder
 from ._generator import make_faces

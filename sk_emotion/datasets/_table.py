@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError
-from ..preprocessing._sources import explain_text, name_some, quote_name, show_missing, show_path
 from ..utils._labels import refuse_encoded
+from ..utils._text import explain_text, name_some, quote_name, show_missing, show_path
 from ._files import PICTURES, join_path
 from ._labels import check_classes, make_bunch, map_labels, name_columns, strip_label
 

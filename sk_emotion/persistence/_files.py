@@ -17,9 +17,9 @@ from skops.io._utils import LoadContext
 
 from .. import __version__
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError, SkEmotionError
-from ..preprocessing._sources import show_missing
 from ..utils._files import write_output
 from ..utils._named_folders import FOLDERS
+from ..utils._text import show_missing
 from ._archive import write_archive
 from ._networks import CLASSIFIER, build_nets, defer_nets
 from ._schema import (

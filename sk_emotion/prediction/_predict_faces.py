@@ -12,8 +12,9 @@ from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClas
 from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
-from ..preprocessing._sources import list_once, list_pictures, show_path
+from ..preprocessing._sources import list_once, list_pictures
 from ..utils._tensors import as_numpy
+from ..utils._text import show_path
 
 
 def predict_faces(

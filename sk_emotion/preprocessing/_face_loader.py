@@ -193,9 +193,7 @@ class FaceLoader(  # type: ignore[call-arg]
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside
     def fit(self, X: Any, y: Any = None) -> "FaceLoader":
-        """Learn the kind of X (list of images or numeric array), and the shape and range of numeric arrays.
-
-        Nothing is decoded.
+        """Learn the kind of X, and the shape and range of numeric arrays, without decoding images.
 
         Parameters
         ----------
@@ -226,8 +224,7 @@ class FaceLoader(  # type: ignore[call-arg]
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
                 if hasattr(self, name):
                     delattr(self, name)
-        # Integers of more than 8 bits in `fit` keep that range later, however dark an image is. Floats show their
-        # range.
+        # Integers of more than 8 bits keep their range in `transform`, however dark an image is; floats show theirs.
         tops = find_tops(pictures, max_pixels=self.max_pixels)
         self._tops = {name: top for name, top in tops.items() if np.dtype(name).kind in "iu" and top > 255}
         return self

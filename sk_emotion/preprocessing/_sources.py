@@ -17,16 +17,7 @@ from scipy.sparse import issparse
 
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from ..utils._locks import ForkSafeLock
-from ..utils._text import (  # noqa: F401 - for other rooms
-    BEGINNING,
-    MOST_SHOWN,
-    abridge,
-    explain_text,
-    name_some,
-    quote_name,
-    show_missing,
-    show_path,
-)
+from ..utils._text import BEGINNING, MOST_SHOWN, abridge, explain_text, quote_name, show_path
 
 MAX_FILE_SIZE = 100_000_000
 

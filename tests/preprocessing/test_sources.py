@@ -38,7 +38,7 @@ from sk_emotion import (
     predict_faces,
 )
 from sk_emotion.exceptions import DatasetError, DatasetWarning, ImageArrayError, ImageReadError, SkEmotionError
-from sk_emotion.preprocessing._sources import explain_text, show_path
+from sk_emotion.utils._text import explain_text, show_path
 
 RAMP = Image.fromarray(np.linspace(0, 255, 60 * 60).reshape(60, 60).astype(np.uint8))
 PNG, JPEG = encode(RAMP, "PNG"), encode(RAMP, "JPEG", quality=95)
