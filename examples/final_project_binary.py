@@ -48,7 +48,7 @@ clinic = FixedThresholdClassifier(FrozenEstimator(network), threshold=point.thre
 
 # %%
 # 5. Compute F1 and ROC on the test set, and on the test set balanced by augmentation.
-report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True)
+report = ske.EmotionReport.from_estimator(clinic, X_test, y_test, groups=groups[test], equalize=True, random_state=0)
 print(f"\n{report}\n")
 report.plot().figure.savefig(results / "binary_report.png", dpi=100)
 

@@ -43,10 +43,10 @@ ske.TrainingCurves.from_estimator(network).figure.savefig(results / "training_cu
 
 # %%
 # 5. Compute F1, ROC and the confusion matrix on the test set, and compare with the baseline on the same images.
-report = ske.EmotionReport.from_estimator(network, X_test, y_test, groups=groups[test])
+report = ske.EmotionReport.from_estimator(network, X_test, y_test, groups=groups[test], random_state=0)
 print(f"\n{report}\n")
 report.plot().figure.savefig(results / "report.png", dpi=100)
-baseline = ske.EmotionReport.from_estimator(ske.make_hog_svm().fit(X_train, y_train), X_test, y_test)
+baseline = ske.EmotionReport.from_estimator(ske.make_hog_svm().fit(X_train, y_train), X_test, y_test, random_state=0)
 print(f"HOG+SVM, for comparison: macro F1 {baseline.scores['value']['f1_macro']:.3f}\n")
 
 # 6. Save the model, and use it to predict a new photo.

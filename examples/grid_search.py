@@ -55,6 +55,6 @@ for name, (pipeline, grid) in searches.items():
     search.fit(X_train, y_train, groups=groups[train])
     table = pd.DataFrame(search.cv_results_)[columns].sort_values("mean_test_f1_macro", ascending=False)
     print(f"\n{name}: {len(table)} candidates\n{table.head(4).to_string(index=False, float_format='{:.3f}'.format)}")
-    report = ske.EmotionReport.from_estimator(search, X_test, y_test, groups=groups[test])
+    report = ske.EmotionReport.from_estimator(search, X_test, y_test, groups=groups[test], random_state=0)
     value, low, high = report.scores.loc["f1_macro"]
     print(f"On the test set: macro F1 {value:.3f} [{low:.3f}, {high:.3f}]")

@@ -42,6 +42,6 @@ print(f"HOG+SVM, accuracy for each person: {right.min():.2f} to {right.max():.2f
 
 # A confidence interval that accounts for people is wider, and valid.
 for name, groups in (("images", None), ("people", people)):
-    report = ske.EmotionReport.from_predictions(y, predicted, groups=groups)
+    report = ske.EmotionReport.from_predictions(y, predicted, groups=groups, random_state=0)
     low, high = report.scores.loc["f1_macro", ["low", "high"]]
     print(f"HOG+SVM, macro F1, 95% interval by {name}: {low:.3f} to {high:.3f}")

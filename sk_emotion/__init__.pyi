@@ -32,7 +32,6 @@ from .feature_extraction import HOGTransformer
 from .inspection import AugmentationDisplay, FaceGridDisplay, GradCAMDisplay, OcclusionDisplay
 from .leakage import find_duplicates
 from .metrics import (
-    ConfusionMatrixDisplay,
     EmotionReport,
     MulticlassCalibrationDisplay,
     MulticlassPrecisionRecallDisplay,
@@ -58,7 +57,6 @@ __all__ = [
     "VGG",
     "AugmentationDisplay",
     "AugmentationOverSampler",
-    "ConfusionMatrixDisplay",
     "ConsolidatedClassifier",
     "EmotionClassifier",
     "EmotionReport",

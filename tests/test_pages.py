@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sk_emotion import EmotionReport, compare_classifiers, make_faces
+from sk_emotion._reports import show_estimator
 
 CHROMIUM = os.environ.get("SK_EMOTION_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -70,6 +73,8 @@ def open_page(page, folder):
     """Open a page in each view; return the results of the views and the lines of the console."""
     axe = f"<script>{Path(AXE).read_text(encoding='utf-8')}</script>" if AXE else ""
     frames = ""
+    # Hidden text is not checked: open the parameters of all estimators.
+    page = page.replace('type="checkbox"', 'type="checkbox" checked').replace("<details>", "<details open>")
     for number, (width, theme) in enumerate(VIEWS):
         report = REPORT.replace("THEME", json.dumps(theme)).replace("VIEW", json.dumps(f"{width} {theme}"))
         view = page.replace('<meta charset="utf-8">', '<meta charset="utf-8">' + POLICY)
@@ -102,7 +107,7 @@ def opened(request, tmp_path_factory):
         result = EmotionReport.from_predictions(
             names[true], y_score=score, classes=names, groups=people, metadata=metadata, images=faces, n_resamples=50
         )
-        result.parameters = {"": "Pipeline", "network__" * 12: "value" * 40}
+        result.estimator_html = show_estimator(make_pipeline(StandardScaler(), GaussianNB(priors=[1 / 3] * 3)))
         result.history = [{"train_loss": 2 / epoch, "valid_loss": 1, "lr": 0.1} for epoch in range(1, 20)]
         result.class_counts = result.per_class[["support"]].assign(after=60).set_axis(["before", "after"], axis=1)
     else:

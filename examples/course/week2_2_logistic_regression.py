@@ -81,7 +81,7 @@ print(search.best_params_)
 # Evaluate
 # --------
 
-report = ske.EmotionReport.from_estimator(search, X_test, y_test, groups=people[test])
+report = ske.EmotionReport.from_estimator(search, X_test, y_test, groups=people[test], random_state=0)
 print(report)
 
 # %%

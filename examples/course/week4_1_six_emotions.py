@@ -78,7 +78,7 @@ for name, model in (("HOG+SVM", classic), ("network", final)):
 #
 # Use the test set only once. For the confidence intervals, the bootstrap resamples people.
 
-report = ske.EmotionReport.from_estimator(final, X_test, y_test, groups=people[test])
+report = ske.EmotionReport.from_estimator(final, X_test, y_test, groups=people[test], random_state=0)
 print(report)
 
 # %%

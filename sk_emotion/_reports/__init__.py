@@ -1,39 +1,6 @@
-"""Self-contained HTML pages of tables and SVG charts, without scripts or external files."""
+"""How results are shown: plain summaries in, text, charts and self-contained HTML pages out."""
 
-from ._charts import Lines, Scale, draw_bins, draw_lines
-from ._environment import describe_environment, describe_parameters, render_environment, render_parameters
-from ._shell import (
-    Html,
-    Section,
-    escape,
-    escape_lines,
-    figure,
-    notes,
-    panels,
-    render_caveats,
-    render_fragment,
-    render_page,
-    table,
-)
+from ._environment import describe_environment, name_estimator, show_estimator
+from ._svg import draw_svg
 
-__all__ = [
-    "Html",
-    "Lines",
-    "Scale",
-    "Section",
-    "describe_environment",
-    "describe_parameters",
-    "draw_bins",
-    "draw_lines",
-    "escape",
-    "escape_lines",
-    "figure",
-    "notes",
-    "panels",
-    "render_caveats",
-    "render_environment",
-    "render_fragment",
-    "render_page",
-    "render_parameters",
-    "table",
-]
+__all__ = ["describe_environment", "draw_svg", "name_estimator", "show_estimator"]

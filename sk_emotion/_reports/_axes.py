@@ -1,11 +1,19 @@
-"""Axes and labels shared by all plots."""
+"""Colors, axes and labels shared by all plots."""
 
 from typing import Any
 
 from ..utils._text import printable
 
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#F0E442")
+"""The color-blind-safe palette of Okabe and Ito, with gray instead of black."""
+
 # In characters; longer names would leave no room for the plot.
 _LONGEST, _TAIL = 24, 8
+
+
+def pick_color(position: int) -> str:
+    """Return the color at a position, cycling through the palette."""
+    return COLORS[position % len(COLORS)]
 
 
 def literal(name: Any, longest: int = _LONGEST) -> str:

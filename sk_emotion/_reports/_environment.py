@@ -1,18 +1,23 @@
-"""The environment and the parameters that produced a result."""
+"""The environment and the estimators that produced a result."""
 
 import os
 import platform
-from collections.abc import Mapping
+import re
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from typing import Any
 
-import sklearn
-from sklearn.frozen import FrozenEstimator
-
-from ._shell import Html, escape_lines, figure, table
+from markupsafe import Markup
+from sklearn.dummy import DummyClassifier
+from sklearn.utils import estimator_html_repr
 
 _PACKAGES = ("torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy")
+
+# The script copies names of parameters, and its buttons do nothing without it.
+_SCRIPTS = re.compile(r"<script.*?</script>|<style.*?</style>|<button.*?</button>|</?body>", re.DOTALL)
+_IDS = re.compile(r"\bsk-(?:container|estimator)-id-[\w-]+")
 
 
 def describe_environment() -> dict[str, str]:
@@ -33,55 +38,26 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def describe_parameters(estimator: Any) -> dict[str, str]:
-    """Return the repr of each parameter of an estimator and its nested estimators; its class is under ``""``."""
-    params = _collect_parameters(estimator)
-    nested = {name for name, value in params.items() if hasattr(value, "get_params")}
-    # Steps have entries of their own.
-    kept = {name: value for name, value in params.items() if not _lists_steps(value)}
-    described = {"": _name(estimator)}
-    with sklearn.config_context(print_changed_only=False):
-        for name in sorted(kept):
-            described[name] = type(kept[name]).__name__ if name in nested else repr(kept[name])
-    if hasattr(estimator, "best_params_"):
-        described["chosen by the search"] = repr(estimator.best_params_)
-    return described
-
-
-def _collect_parameters(estimator: Any) -> dict[str, Any]:
-    """Return all parameters, including those of frozen estimators, which hide them."""
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    frozen = {name: value.estimator for name, value in params.items() if isinstance(value, FrozenEstimator)}
-    for name, value in frozen.items():
-        inner = {"estimator": value, **{f"estimator__{key}": item for key, item in _collect_parameters(value).items()}}
-        params |= {f"{name}__{key}": item for key, item in inner.items()}
-    return params
-
-
-def render_environment(environment: Mapping[str, str]) -> Html:
-    """Render the table of :func:`describe_environment`."""
-    rows = [[name, value] for name, value in environment.items()]
-    caption = "Where these numbers were computed. Other versions or machines may give slightly different results."
-    return figure(table("Environment", ["name", "value"], rows, kind="text"), caption)
-
-
-def render_parameters(parameters: Mapping[str, str], name: str = "") -> Html:
-    """Render the table of :func:`describe_parameters`."""
-    label = f"Parameters of {name}" if name else "Parameters"
-    rows = [[parameter or "(class)", escape_lines(value)] for parameter, value in parameters.items()]
-    return table(label, ["parameter", "value"], rows, kind="text")
-
-
-def _name(estimator: Any) -> str:
+def name_estimator(estimator: Any) -> str:
     """Return the class name of an estimator, with those of its steps or inner estimator."""
     name = type(estimator).__name__
     if hasattr(estimator, "steps"):
         return f"{name} of {', '.join(type(step).__name__ for _, step in estimator.steps)}"
     inner = getattr(estimator, "estimator", None)
-    return f"{name} over {_name(inner)}" if hasattr(inner, "get_params") else name
+    return f"{name} over {name_estimator(inner)}" if hasattr(inner, "get_params") else name
 
 
-def _lists_steps(value: Any) -> bool:
-    return isinstance(value, list) and any(
-        isinstance(part, tuple) and hasattr(part[-1], "get_params") for part in value
-    )
+def show_estimator(estimator: Any) -> Markup:
+    """Return scikit-learn's HTML view of an estimator, without its script and style sheet."""
+    view = _SCRIPTS.sub("", estimator_html_repr(estimator))
+    # scikit-learn numbers the views of a process, but the same result should always give the same page.
+    numbers = count(1)
+    seen: dict[str, str] = {}
+    return Markup(_IDS.sub(lambda found: seen.setdefault(found[0], f"sk-id-{next(numbers)}"), view))
+
+
+@cache
+def find_estimator_style() -> str:
+    """Return the style sheet of scikit-learn's views, without its comments."""
+    style = re.findall(r"<style.*?>(.*?)</style>", estimator_html_repr(DummyClassifier()), re.DOTALL)
+    return re.sub(r"/\*.*?\*/\s*|^\s+", "", "\n".join(style), flags=re.DOTALL | re.MULTILINE)

@@ -1,221 +1,166 @@
-"""A report as a self-contained HTML page."""
+"""A report as a page, and what its text and page show."""
 
 import base64
 import io
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import NDArray
+from sklearn.metrics import ConfusionMatrixDisplay
 
-from ..utils._text import number
-from ._charts import Scale
-from ._environment import render_environment, render_parameters
-from ._report_curves import render_calibration, render_precision_recall, render_roc, render_training
-from ._report_summary import Face, ReportDetails, ReportSummary
-from ._report_text import describe_interval, describe_majority, describe_set, explain_difference, title_of
-from ._shell import Html, Section, escape, figure, notes, render_caveats, render_fragment, render_page, table
+from ..utils._text import number, printable
+from ._axes import COLORS, literal
+from ._report_text import ReportSummary, describe_majority, describe_set, explain_difference, title_of
+from ._svg import draw_svg
+from ._templates import load_macros, render_fragment, render_page
 
-_TICKS = (0, 0.25, 0.5, 0.75, 1)
-_SCALE = Scale()
+# More or longer names would overlap below the confusion matrix.
+_MAX_HORIZONTAL_NAMES, _MAX_HORIZONTAL_LETTERS = 3, 14
+
+
+class Face(NamedTuple):
+    """A face of a gallery, with its prediction."""
+
+    row: int
+    true: str
+    predicted: str
+    confidence: float | None
+    """Probability of the predicted class; None without probabilities."""
+    name: str
+    image: NDArray[np.uint8]
+
+    @property
+    def file(self) -> str:
+        """Name without folders."""
+        return os.path.basename(self.name)
+
+    @property
+    def source(self) -> str:
+        """The image as a data URI."""
+        from PIL import Image
+
+        file = io.BytesIO()
+        Image.fromarray(self.image).save(file, "JPEG", quality=90)
+        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+class Calibration(NamedTuple):
+    """Accuracy against confidence, in bins of equal width from 0 to 1."""
+
+    counts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    error: float
+    """Expected calibration error."""
+    surplus: float
+    """Mean confidence minus accuracy."""
+    chart: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportDetails:
+    """What only the full page shows; charts are SVG, empty without the data that they need."""
+
+    roc: Markup
+    precision_recall: Markup
+    calibration: Calibration | None
+    mistakes: list[Face]
+    doubtful: list[Face]
+    training: Markup
+    is_validated: bool
+    """Whether the network was validated during training."""
+    class_counts: pd.DataFrame | None
+    estimator: Markup | None
+    """HTML view of the estimator."""
+    estimator_name: str
+    environment: dict[str, str]
 
 
 def render_report(summary: ReportSummary, details: ReportDetails, title: str) -> str:
     """Render the page."""
-    scores = _render_scores(summary) + render_caveats(summary.caveats)
-    sections = [
-        Section("Scores", scores + notes(describe_majority(summary))),
-        Section("Equalized test set", _render_equalized(summary)),
-        Section("Classes", _render_classes(summary)),
-        Section("Confusions", _render_confusions(summary)),
-        Section("ROC curves", render_roc(details.roc)),
-        Section("Precision and recall", render_precision_recall(details.precision_recall)),
-        Section("Calibration", render_calibration(details.calibration)),
-        Section("Groups", _render_groups(summary)),
-        Section("Confident mistakes", _render_mistakes(details.mistakes)),
-        Section("Doubtful faces", _render_doubtful(details.doubtful)),
-        Section("Training", render_training(details.history)),
-        Section("Class balance", _render_balance(details.class_counts)),
-        Section("Parameters", _render_parameters(details.parameters)),
-        Section("Environment", render_environment(details.environment)),
-    ]
-    name = "" if details.parameters is None else details.parameters.get("", "") + ": "
+    macros, shared = load_macros("report.html.jinja"), load_macros("macros.html.jinja")
+    sections = {
+        "Scores": _render_scores(summary) + shared.notes([describe_majority(summary)]),
+        "Equalized test set": macros.equalized(summary, title_of, explain_difference(summary)),
+        "Classes": macros.classes(summary, _draw_classes(summary)),
+        "Confusions": macros.confusions(summary),
+        "ROC curves": macros.roc(details.roc),
+        "Precision and recall": macros.precision_recall(details.precision_recall),
+        "Calibration": macros.calibration(details.calibration),
+        "Groups": macros.groups(summary),
+        "Confident mistakes": macros.mistakes(details.mistakes),
+        "Doubtful faces": macros.doubtful(details.doubtful),
+        "Training": macros.training(details.training, details.is_validated),
+        "Class balance": macros.balance(details.class_counts),
+        "Parameters": shared.views({"": details.estimator} if details.estimator else {}),
+        "Environment": shared.environment(details.environment),
+    }
+    name = f"{details.estimator_name}: " if details.estimator_name else ""
     return render_page(title, name + describe_set(summary), sections)
 
 
 def render_summary(summary: ReportSummary) -> str:
     """Render scores, classes and confusion matrix for a notebook."""
-    lead = f"<p>{escape(describe_set(summary))}</p>"
-    scores = _render_scores(summary) + render_caveats(summary.caveats)
-    return render_fragment(lead, scores, _render_classes(summary), _render_confusions(summary))
+    macros = load_macros("report.html.jinja")
+    lead = Markup("<p>{}</p>").format(printable(describe_set(summary)))
+    classes = macros.classes(summary, _draw_classes(summary))
+    return render_fragment(lead, _render_scores(summary), classes, macros.confusions(summary))
 
 
-def _render_scores(summary: ReportSummary) -> Html:
-    rows = []
-    for name, row in summary.scores.iterrows():
-        value, low, high = row
-        strip = _SCALE.strip(_SCALE.interval(low, high), _SCALE.dot(value), ticks=_TICKS)
-        rows.append([title_of(summary, str(name)), strip, number(value), describe_interval(low, high)])
-    header = ["score", _SCALE.axis("score", (0, 0.5, 1)), "value", _head_of_interval(summary)]
-    caption = "Each point is a score on this test set, from 0 (worst) to 1 (best)."
-    if summary.n_resamples:
-        unit = "images" if summary.n_groups is None else "groups"
-        caption += (
-            f" The line is its {summary.confidence_level:.0%} confidence interval by bootstrap of {unit}. Two models "
-            "whose intervals overlap widely may be equally good."
-        )
-    return figure(table("Scores", header, rows), caption)
+def _render_scores(summary: ReportSummary) -> Any:
+    scores = load_macros("report.html.jinja").scores(summary, title_of)
+    return scores + load_macros("macros.html.jinja").caveats(summary.caveats)
 
 
-def _render_equalized(summary: ReportSummary) -> str:
-    other = summary.equalized
-    if other is None:
-        return ""
-    rows = [
-        [
-            title_of(summary, str(name)),
-            *(f"{number(row['value'])} {describe_interval(row['low'], row['high'])}".strip() for row in (mine, theirs)),
-        ]
-        for (name, mine), (_, theirs) in zip(summary.scores.iterrows(), other.scores.iterrows(), strict=True)
-    ]
-    header = ["score", f"original ({summary.n_samples} images)", f"equalized ({other.n_samples})"]
-    caption = "The same model on the original test set, and on one with the same number of images per class."
-    return figure(table("Scores on both test sets", header, rows), f"{caption} {explain_difference(summary)}".strip())
-
-
-def _render_classes(summary: ReportSummary) -> Html:
-    ranked = summary.has_scores
-    rows = []
-    for name, row in summary.averages.iterrows():
-        low, high = row["f1_low"], row["f1_high"]
-        strip = _SCALE.strip(_SCALE.bar(row["f1"]), _SCALE.interval(low, high), ticks=_TICKS)
-        cells = [strip, number(row["f1"]), describe_interval(low, high), f"{row['support']:.0f}"]
-        cells += [number(row["precision"]), number(row["recall"]), *([number(row["roc_auc"])] if ranked else [])]
-        rows.append(
-            [{"macro avg": "macro average", "weighted avg": "weighted average"}.get(str(name), str(name)), *cells]
-        )
-    header = ["class", _SCALE.axis("F1", (0, 0.5, 1)), "F1", _head_of_interval(summary), "images"]
-    header += ["precision", "recall", *(["ROC AUC"] if ranked else [])]
-    kinds = [""] * len(summary.classes) + ["reference"] * 2
-    caption = (
-        "Bars are F1, which is high only if both precision (share of predictions of this class that are correct) and "
-        "recall (share of faces of this class that are found) are high. The macro average weights all classes equally, "
-        "the weighted average all images."
+def _draw_classes(summary: ReportSummary) -> Markup:
+    f1 = summary.per_class["f1"]
+    return draw_svg(
+        lambda ax: draw_f1(summary, ax),
+        title="F1 of each class",
+        description=", ".join(f"{label}: {number(value)}" for label, value in f1.items()),
+        size=(5.2, 0.9 + 0.32 * len(f1)),
     )
-    return figure(table("Scores of each class", header, rows, row_kinds=kinds), caption)
 
 
-def _render_confusions(summary: ReportSummary) -> Html:
+def draw_f1(summary: ReportSummary, ax: Any) -> None:
+    """Plot F1 of each class with its interval, and macro F1 as a line."""
+    table = summary.per_class
+    positions = np.arange(len(table))
+    f1 = table["f1"].to_numpy()
+    ax.barh(positions, f1, color=COLORS[0], alpha=0.75, height=0.6)
+    if summary.n_resamples:
+        # A percentile interval need not contain the score.
+        lengths = np.clip([f1 - table["f1_low"], table["f1_high"] - f1], 0, None)
+        ax.errorbar(f1, positions, xerr=lengths, fmt="none", ecolor="0.25", capsize=3)
+    macro = summary.scores["value"].to_dict()["f1_macro"]
+    ax.axvline(macro, color=COLORS[1], linestyle="--", linewidth=1.2)
+    names = [literal(label) for label in summary.classes]
+    ax.set_yticks(positions, [f"{name} ({n:.0f})" for name, n in zip(names, table["support"], strict=True)])
+    ax.invert_yaxis()
+    level = f" with {summary.confidence_level:.0%} intervals" if summary.n_resamples else ""
+    ax.set(xlim=(0, 1), xlabel=f"F1{level}; dashed: macro F1 {macro:.3f}", title="F1 of each class (images)")
+    ax.grid(axis="x", color="0.93")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def draw_confusions(summary: ReportSummary, ax: Any) -> None:
+    """Plot counts and shares of the true class with scikit-learn's display, colored by share."""
     counts = summary.confusion_matrix.to_numpy()
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    names = [str(label) for label in summary.classes]
-    rows = [
-        [name, *(_shade(count, share) for count, share in zip(*cells, strict=True))]
-        for name, *cells in zip(names, counts, shares, strict=True)
-    ]
-    kind = "full confusion many" if len(names) > 3 else "full confusion"
-    caption = (
-        "Rows are true classes, columns predicted classes. Cells show the number of images and their share of the row, "
-        "which also sets the shade. Correct predictions lie on the diagonal; the darkest cell off it is the most "
-        "common confusion."
-    )
-    return figure(table("Confusion matrix", ["true \\ predicted", *names], rows, kind=kind), caption)
-
-
-def _shade(count: int, share: float) -> Html:
-    return Html(f'<td style="--share: {share:.2f}"><b>{count}</b><span>{share:.0%}</span></td>')
-
-
-def _render_groups(summary: ReportSummary) -> str:
-    tables = []
-    for column, part in summary.per_group.groupby("column", sort=False):
-        rows = []
-        for row in part.to_dict("records"):
-            strip = _SCALE.strip(
-                _SCALE.interval(row["accuracy_low"], row["accuracy_high"]), _SCALE.dot(row["accuracy"]), ticks=_TICKS
-            )
-            cells = [f"{row['images']}"]
-            for score in ("accuracy", "f1_macro"):
-                cells += [number(row[score]), describe_interval(row[f"{score}_low"], row[f"{score}_high"])]
-            rows.append([str(row["value"]), strip, *cells])
-        level = _head_of_interval(summary)
-        axis = _SCALE.axis("accuracy", (0, 0.5, 1))
-        header = [str(column), axis, "images", "accuracy", level, "macro F1", level]
-        tables.append(f"<h3>By {escape(str(column))}</h3>\n" + table(f"Scores by {column}", header, rows))
-        n_left_out = summary.left_out.get(str(column), 0)
-        tables.append(notes(f"{n_left_out} more with fewer images are not shown." if n_left_out else ""))
-    caption = (
-        "Points are the accuracy in each subset of the test set. If a subset scores lower than the others and the "
-        "intervals do not overlap, the model performs worse on it. Macro F1 covers only the classes present in a "
-        "subset: do not use it to compare subsets with different classes."
-    )
-    return figure("".join(tables), caption)
-
-
-def _render_mistakes(faces: Sequence[Face]) -> Html:
-    caption = (
-        "Misclassified faces, in descending order of confidence. Look for wrong labels, for images without a face, and "
-        "for classes that people confuse as well."
-    )
-    return figure(_render_faces(faces), caption)
-
-
-def _render_doubtful(faces: Sequence[Face]) -> Html:
-    caption = (
-        "Faces with the smallest margin between the two most likely classes, smallest first, whether the prediction is "
-        "correct or not. New training images like these are the most informative."
-    )
-    return figure(_render_faces(faces), caption)
-
-
-def _render_faces(faces: Sequence[Face]) -> str:
-    items = []
-    for face in faces:
-        confidence = "" if face.confidence is None else f" {face.confidence:.0%}"
-        name = f", {face.name}" if face.name else ""
-        alt = escape(f"Face {face.row}: true {face.true}, predicted {face.predicted}{confidence}{name}")
-        label = "correct" if face.true == face.predicted else f"true: {escape(face.true)}"
-        text = f"<b>{escape(face.predicted)}</b>{confidence}<br>{label}"
-        if face.name:
-            text += f'<span title="{escape(face.name)}">{escape(os.path.basename(face.name))}</span>'
-        items.append(f'<li><img alt="{alt}" src="{_embed(face.image)}">{text}</li>')
-    return f'<ol class="gallery">{"".join(items)}</ol>' if items else ""
-
-
-def _embed(image: NDArray[np.uint8]) -> str:
-    """Encode an image as a data URI."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _render_balance(counts: pd.DataFrame | None) -> Html:
-    if counts is None:
-        return Html()
-    most = float(counts.to_numpy().max())
-    scale = Scale(0, most)
-    rows = []
-    for name, row in counts.iterrows():
-        strip = scale.strip(scale.bar(row["after"], "bar second"), scale.bar(row["before"]))
-        rows.append([str(name), strip, f"{row['before']}", f"{row['after']}"])
-    header = ["class", scale.axis("images", (0, most), ".0f"), "before", "after"]
-    caption = (
-        "Training images per class before (filled) and after over-sampling (outlined). The difference is augmented "
-        "copies, which do not add new people."
-    )
-    return figure(table("Training images of each class", header, rows), caption)
-
-
-def _render_parameters(parameters: dict[str, str] | None) -> Html:
-    if parameters is None:
-        return Html()
-    caption = "All parameters of the model, as Python prints them."
-    return figure(render_parameters(parameters), caption)
-
-
-def _head_of_interval(summary: ReportSummary) -> str:
-    return f"{summary.confidence_level:.0%} interval" if summary.n_resamples else ""
+    names = [literal(label) for label in summary.classes]
+    display = ConfusionMatrixDisplay(shares, display_labels=names)
+    # Fill the panel.
+    options = {"vmin": 0, "vmax": 1, "aspect": "auto"}
+    display.plot(ax=ax, cmap="Blues", values_format=".0%", colorbar=False, im_kw=options, text_kw={"fontsize": 8})
+    for count, text in zip(counts.flat, display.text_.flat, strict=True):
+        text.set_text(f"{count}\n{text.get_text()}")
+    if len(names) > _MAX_HORIZONTAL_NAMES or max(map(len, names)) > _MAX_HORIZONTAL_LETTERS:
+        for name in ax.get_xticklabels():
+            name.set(rotation=35, ha="right", rotation_mode="anchor")
+    ax.set(xlabel="predicted", ylabel="true", title="Images, and share of the true class")

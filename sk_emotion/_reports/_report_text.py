@@ -1,12 +1,13 @@
-"""A report as text for a terminal."""
+"""What a report shows, and its text for a terminal."""
 
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..utils._text import align, number, printable
-from ._report_summary import ReportSummary
 
 _WIDTH = 100
 
@@ -30,6 +31,39 @@ _TITLES = {
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSummary:
+    """Scores and tables of a report. Fields have the meaning of the attributes of EmotionReport."""
+
+    n_samples: int
+    n_groups: int | None
+    n_resamples: int
+    confidence_level: float
+    classes: NDArray[Any]
+    pos_label: Any
+    scores: pd.DataFrame
+    per_class: pd.DataFrame
+    averages: pd.DataFrame
+    """``per_class`` with the averages below it."""
+    confusion_matrix: pd.DataFrame
+    per_group: pd.DataFrame
+    left_out: dict[str, int]
+    has_scores: bool
+    """Whether ``y_score`` was passed."""
+    caveats: list[str]
+    equalized: "ReportSummary | None"
+
+    @property
+    def interval_titles(self) -> list[str]:
+        """Title of a column of intervals; empty without intervals."""
+        return [f"{self.confidence_level:.0%} interval"] if self.n_resamples else []
+
+    @property
+    def unit(self) -> str:
+        """What the bootstrap draws."""
+        return "images" if self.n_groups is None else "groups"
 
 
 def describe_report(summary: ReportSummary) -> str:
@@ -80,7 +114,7 @@ def describe_set(summary: ReportSummary) -> str:
     size = f"{summary.n_samples} images{groups}, {len(summary.classes)} classes"
     if not summary.n_resamples:
         return size
-    unit = "images" if summary.n_groups is None else "groups"
+    unit = summary.unit
     n_units = summary.n_samples if summary.n_groups is None else summary.n_groups
     rough = f"; approximate, with only {n_units} {unit}" if n_units < _FEW else ""
     return (
@@ -124,11 +158,6 @@ def _table_of_classes(summary: ReportSummary) -> list[str]:
 def title_of(summary: ReportSummary, score: str) -> str:
     """Return the display name of a score."""
     return _TITLES[score] + (f" ({summary.pos_label})" if score in ("f1", "precision") else "")
-
-
-def describe_interval(low: float, high: float) -> str:
-    """Format an interval; return nothing for NaN."""
-    return "" if low != low or high != high else f"[{number(low)}, {number(high)}]"
 
 
 def _cell(summary: ReportSummary, value: float, low: float, high: float) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._reports._axes import literal
-from .._reports._palette import COLORS
+from .._reports._axes import COLORS, literal
 from ..exceptions import LabelError
 from ..metrics._predictions import as_probabilities, check_scores, find_codes, predict_with_scores
 from ..preprocessing import FaceLoader

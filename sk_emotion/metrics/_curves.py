@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from .._reports._axes import finish_axes, literal
-from .._reports._palette import pick_color
+from .._reports._axes import finish_axes, literal, pick_color
 from ..exceptions import LabelError
 from ._predictions import check_scores, check_truth, choose_positive, load_faces, score_images
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._images._stored import as_indexable
-from .._reports import describe_parameters
+from .._reports import name_estimator, show_estimator
 from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning, LabelError
@@ -27,12 +27,7 @@ from ._predictions import (
     load_faces,
     predict_with_scores,
 )
-from ._report_base import BaseReport
-from ._report_faces import (
-    find_images,
-    find_names,
-)
-from ._report_plot import draw_report
+from ._report_base import BaseReport, draw_report, find_images, find_names
 
 
 class EmotionReport(BaseReport):
@@ -67,7 +62,7 @@ class EmotionReport(BaseReport):
         Number of bootstrap resamples; 0 for no intervals.
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState instance or None, default=None
         Controls the bootstrap.
 
     Attributes
@@ -102,8 +97,8 @@ class EmotionReport(BaseReport):
     mistakes, doubtful : ndarray of int
         Rows of the most confident mistakes, in descending order of confidence, and of the predictions with the smallest
         margin between the two highest scores; at most 24 of each, empty without `y_score`.
-    parameters : dict of str to str, or None
-        Parameters of the estimator as text, with its class under ``""``; None for :meth:`from_predictions`.
+    estimator_html : str or None
+        scikit-learn's HTML view of the estimator with its parameters; None for :meth:`from_predictions`.
     history : list of dict, or None
         Training history of the estimator, one entry per epoch, if available.
     class_counts : DataFrame or None
@@ -163,9 +158,10 @@ class EmotionReport(BaseReport):
         X_train: Any = None,
         groups_train: ArrayLike | None = None,
         image_names: ArrayLike | None = None,
+        display_estimator: Any = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
-        random_state: Any = 0,
+        random_state: Any = None,
     ) -> "EmotionReport":
         """Evaluate a fitted classifier.
 
@@ -195,6 +191,9 @@ class EmotionReport(BaseReport):
             Groups of the training images, to detect groups that are also in the test set.
         image_names : array-like of str of shape (n_samples,), default=None
             Names of the faces on the page; by default their paths, if `X` contains paths.
+        display_estimator : estimator, default=None
+            Estimator whose parameters, training history and class balance the page shows, for example the whole
+            pipeline if `X` contains the faces that its FaceLoader returned; by default `estimator`.
         n_resamples, confidence_level, random_state
             As for the class.
 
@@ -235,9 +234,9 @@ class EmotionReport(BaseReport):
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
         report.caveats = leaks + report.caveats
         _warn(report)
-        report.parameters = describe_parameters(estimator)
-        report.history = find_history(classifier)
-        report.class_counts = find_class_counts(classifier)
+        shown = estimator if display_estimator is None else display_estimator
+        report.estimator_html, report._estimator_name = show_estimator(shown), name_estimator(shown)
+        report.history, report.class_counts = find_history(shown), find_class_counts(shown)
         if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
             # The bootstrap draws an image together with its copies, which are not independent.
@@ -260,7 +259,7 @@ class EmotionReport(BaseReport):
         image_names: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
-        random_state: Any = 0,
+        random_state: Any = None,
     ) -> "EmotionReport":
         """Evaluate predictions.
 

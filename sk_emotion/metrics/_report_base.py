@@ -1,16 +1,29 @@
 """The computations of a report, and the summaries that it hands to renderers."""
 
+import math
+import os
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from .._reports import describe_environment
-from .._reports._report_summary import Curve, ReportDetails, ReportSummary
+from .._images._stored import as_indexable, is_stored
+from .._images._validation import learn_pixel_range
+from .._reports import describe_environment, draw_svg
+from .._reports._axes import literal
+from .._reports._report_page import Calibration, Face, ReportDetails, draw_confusions, draw_f1
+from .._reports._report_text import ReportSummary
+from ..exceptions import ImageArrayError, LabelError
+from ..preprocessing._sources import list_pictures
 from ..utils._labels import check_labels
+from ..utils._text import number
+from ._calibration import MulticlassCalibrationDisplay, bin_confidences
 from ._caveats import describe_absent, describe_few
+from ._curves import MulticlassPrecisionRecallDisplay, MulticlassRocCurveDisplay
 from ._predictions import (
     as_probabilities,
     check_groups,
@@ -21,15 +34,17 @@ from ._predictions import (
     choose_positive,
     find_codes,
 )
-from ._report_faces import check_image_names, check_images, collect_faces, rank_doubtful, rank_mistakes, take_thumbnails
-from ._report_groups import check_metadata, score_groups
-from ._report_scores import (
-    append_averages,
-    compute_calibration,
-    compute_curves,
-    tabulate_confusions,
-    tabulate_scores,
-)
+from ._report_scores import append_averages, check_metadata, score_groups, tabulate_confusions, tabulate_scores
+from ._training_curves import TrainingCurves
+
+# Number of faces per gallery, and their longer side in pixels.
+_MOST_FACES, _SIDE = 24, 96
+
+_CURVES: dict[Any, tuple[str, str]] = {
+    MulticlassRocCurveDisplay: ("roc_auc", "ROC curve"),
+    MulticlassPrecisionRecallDisplay: ("average_precision", "Precision-recall curve"),
+}
+"""Score and title of each display of curves."""
 
 
 class BaseReport:
@@ -49,7 +64,7 @@ class BaseReport:
         image_names: ArrayLike | None = None,
         n_resamples: int = 1000,
         confidence_level: float = 0.95,
-        random_state: Any = 0,
+        random_state: Any = None,
     ):
         check_resampling(n_resamples, confidence_level)
         predicted = check_labels(y_pred, "EmotionReport", "y_pred")
@@ -66,7 +81,8 @@ class BaseReport:
         self.n_resamples = int(n_resamples)
         self.confidence_level = float(confidence_level)
         self.equalized: BaseReport | None = None
-        self.parameters: dict[str, str] | None = None
+        self.estimator_html: str | None = None
+        self._estimator_name = ""
         self.history: list[dict[str, Any]] | None = None
         self.class_counts: pd.DataFrame | None = None
         self.caveats = describe_absent(np.setdiff1d(self.classes, self.y_true)) + describe_few(
@@ -118,27 +134,211 @@ class BaseReport:
         )
 
     def _collect_details(self) -> ReportDetails:
-        roc: list[Curve] = []
-        precision_recall: list[Curve] = []
-        calibration = confidence = None
-        if self.y_score is not None:
-            roc, precision_recall = compute_curves(self.y_true, self.y_score, self.per_class, self.pos_label)
-            calibration = compute_calibration(self.y_true, self.y_score, self.classes)
-            probabilities = as_probabilities(self.y_score)
-            if probabilities is not None:
-                confidence = probabilities[np.arange(self.n_samples), find_codes(self.y_pred, self.classes)]
+        confidence = None if self.y_score is None else self._find_confidence(self.y_score)
         mistakes, doubtful = (
             collect_faces(rows, self._thumbnails, self._image_names, self.y_true, self.y_pred, confidence)
             for rows in (self.mistakes, self.doubtful)
         )
+        roc, precision_recall = (
+            self._draw_curves(display) for display in (MulticlassRocCurveDisplay, MulticlassPrecisionRecallDisplay)
+        )
         return ReportDetails(
             roc=roc,
             precision_recall=precision_recall,
-            calibration=calibration,
+            calibration=None if self.y_score is None else _calibrate(self.y_true, self.y_score, self.classes),
             mistakes=mistakes,
             doubtful=doubtful,
-            history=self.history,
+            training=_draw_training(self.history) if self.history else Markup(),
+            is_validated=any(name.startswith("valid_") for epoch in self.history or () for name in epoch),
             class_counts=self.class_counts,
-            parameters=self.parameters,
+            estimator=None if self.estimator_html is None else Markup(self.estimator_html),
+            estimator_name=self._estimator_name,
             environment=self.environment,
         )
+
+    def _find_confidence(self, y_score: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the probability of each predicted label; None for decision values."""
+        probabilities = as_probabilities(y_score)
+        return (
+            None
+            if probabilities is None
+            else probabilities[range(self.n_samples), find_codes(self.y_pred, self.classes)]
+        )
+
+    def _draw_curves(self, display: Any) -> Markup:
+        """Draw the curves of a display, with the legend below; nothing without scores or with a single class."""
+        if self.y_score is None or self.per_class["roc_auc"].isna().all():
+            return Markup()
+        score, title = _CURVES[display]
+
+        def draw(ax: Any) -> None:
+            display.from_predictions(self.y_true, self.y_score, classes=self.classes, pos_label=self.pos_label, ax=ax)
+            lines = ax.get_legend_handles_labels()
+            ax.get_legend().remove()
+            ax.figure.legend(*lines, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+
+        shown = self.per_class if self.pos_label is None else self.per_class.loc[[self.pos_label]]
+        scores = [f"{label}: {number(value)}" for label, value in shown[score].dropna().items()]
+        return draw_svg(draw, title=f"{title} of {', '.join(map(str, shown.index))}", description=", ".join(scores))
+
+
+def _calibrate(y_true: NDArray[Any], y_score: NDArray[np.float64], classes: NDArray[Any]) -> Calibration | None:
+    """Compare accuracy with confidence; return None if the scores are not probabilities."""
+    probabilities = as_probabilities(y_score)
+    if probabilities is None:
+        return None
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == find_codes(y_true, classes)
+    bins = bin_confidences(confidence, correct)
+    display = MulticlassCalibrationDisplay(
+        prob_pred=bins.confidence,
+        prob_true=bins.accuracy,
+        counts=bins.counts,
+        expected_calibration_error=bins.mean_gap(),
+    )
+    title = "Accuracy against confidence"
+    chart = draw_svg(display.plot, title=title, description=f"Expected calibration error {bins.mean_gap():.3f}")
+    surplus = float(np.mean(confidence) - np.mean(correct))
+    return Calibration(*bins, error=bins.mean_gap(), surplus=surplus, chart=chart)
+
+
+def _draw_training(history: list[dict[str, Any]]) -> Markup:
+    """Draw the training history."""
+    last = ", ".join(f"{name} {value:.3g}" for name, value in history[-1].items() if isinstance(value, Real))
+    return draw_svg(
+        TrainingCurves(history).plot,
+        title=f"Training curves over {len(history)} epochs",
+        description=f"Last epoch: {last}",
+        size=(6, 4.6),
+        shape=(2, 2),
+    )
+
+
+def draw_report(summary: ReportSummary, y_true: NDArray[Any], y_score: NDArray[np.float64] | None, axes: Any) -> Any:
+    """Plot the confusion matrix, F1 of each class and, with scores, both curves; return the axes."""
+    ranked = y_score is not None
+    n_panels = 4 if ranked else 2
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        rows = 2 if ranked else 1
+        _, axes = plt.subplots(rows, 2, figsize=(12, 5 * rows), layout="constrained")
+    axes = np.ravel(axes)
+    if len(axes) != n_panels:
+        raise ValueError(f"EmotionReport.plot: got {len(axes)} axes, expected {n_panels}.")
+    draw_confusions(summary, axes[0])
+    draw_f1(summary, axes[1])
+    if ranked and summary.per_class["roc_auc"].isna().all():
+        for ax in axes[2:]:
+            ax.text(0.5, 0.5, "The curves need at least two classes.", ha="center", va="center")
+            ax.set_axis_off()
+    elif ranked:
+        subject = "each class against the rest" if summary.pos_label is None else literal(summary.pos_label, 40)
+        for (display, (_, title)), ax in zip(_CURVES.items(), axes[2:], strict=True):
+            display.from_predictions(y_true, y_score, classes=summary.classes, pos_label=summary.pos_label, ax=ax)
+            ax.set_title(f"{title.removesuffix(' curve')}: {subject}")
+    return axes
+
+
+def rank_mistakes(scores: NDArray[np.float64], true: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the misclassified rows with the highest scores, in descending order."""
+    confidence = scores[np.arange(len(true)), predicted]
+    wrong = np.flatnonzero(true != predicted)
+    return wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_FACES]
+
+
+def rank_doubtful(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rows with the smallest margin between the two highest scores, in ascending order."""
+    highest = np.sort(scores, axis=1)[:, -2:]
+    return np.argsort(highest[:, 1] - highest[:, 0], kind="stable")[:_MOST_FACES]
+
+
+def check_images(images: Any, n_samples: int) -> NDArray[Any]:
+    """Check that there is one image per label."""
+    images = as_indexable(images)
+    if isinstance(images, np.ndarray) or not is_stored(images):
+        images = np.asarray(images)
+    shape = images.shape
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
+        raise ImageArrayError(
+            f"EmotionReport: images has shape {shape}, expected (n, H, W) or (n, H, W, 3). Reshape flattened images, "
+            "as in images.reshape(-1, 48, 48)."
+        )
+    if shape[0] != n_samples:
+        raise ImageArrayError(
+            f"EmotionReport: y_true has {n_samples} labels, but images has {shape[0]} faces. Pass one image per label."
+        )
+    return images
+
+
+def check_image_names(names: Any, n_samples: int) -> list[str]:
+    """Check that there is one name per image; return an empty list without names."""
+    if names is None:
+        return []
+    texts = [os.fsdecode(name) if isinstance(name, os.PathLike | bytes) else str(name) for name in names]
+    if len(texts) != n_samples:
+        raise LabelError(
+            f"EmotionReport: y_true has {n_samples} labels, but image_names has {len(texts)} names. Pass one per image."
+        )
+    return texts
+
+
+def find_names(X: Any) -> list[str] | None:
+    """Return the paths of images as their names; None if `X` does not contain paths."""
+    # Numeric arrays may be larger than memory: do not touch them.
+    are_numbers = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    pictures = None if are_numbers else list_pictures(X)
+    if pictures is None or not all(isinstance(picture, str | os.PathLike) for picture in pictures):
+        return None
+    return [os.fspath(picture) for picture in pictures]
+
+
+def find_images(estimator: Any, faces: Any) -> Any:
+    """Return the input of an estimator as an array of images; None if it is not images but, say, features."""
+    if not (isinstance(faces, np.ndarray) or is_stored(faces)) or faces.dtype.kind not in "uif":
+        return None
+    if faces.ndim > 2:
+        return faces if faces.ndim == 3 or faces.shape[-1] in (1, 3) else None
+    inner = getattr(estimator, "best_estimator_", estimator)
+    for step in [step for _, step in getattr(inner, "steps", [])] or [inner]:
+        shape = getattr(step, "image_shape_", None)
+        if shape is not None and faces.ndim == 2 and math.prod(shape) == faces.shape[1]:
+            return faces.reshape(-1, *shape)
+    return None
+
+
+def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, NDArray[np.uint8]]:
+    """Make uint8 thumbnails of some rows."""
+    from PIL import Image
+
+    low, high = learn_pixel_range(images)
+    small = {}
+    for row in rows:
+        face = images[row] if images.dtype == np.uint8 else (images[row] - low) / (high - low) * 255
+        picture = Image.fromarray(np.clip(face, 0, 255).round().astype(np.uint8).squeeze())
+        picture.thumbnail((_SIDE, _SIDE))
+        small[int(row)] = np.asarray(picture)
+    return small
+
+
+def collect_faces(
+    rows: NDArray[np.int64],
+    thumbnails: dict[int, NDArray[np.uint8]],
+    names: dict[int, str],
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    confidence: NDArray[np.float64] | None,
+) -> list[Face]:
+    """Collect the faces of some rows for a gallery; return an empty list without thumbnails."""
+    return [
+        Face(
+            row=row,
+            true=str(y_true[row]),
+            predicted=str(y_pred[row]),
+            confidence=None if confidence is None else float(confidence[row]),
+            name=names.get(row, ""),
+            image=thumbnails[row],
+        )
+        for row in map(int, rows)
+        if thumbnails
+    ]

@@ -1,17 +1,40 @@
-"""The numbers of a report: scores, confusion matrix, curves and calibration."""
+"""The numbers of a report: scores of the test set and of its subsets, and the confusion matrix."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve, roc_curve
 
-from .._reports._report_summary import Calibration, Curve
-from ._calibration import bin_confidences
-from ._predictions import as_probabilities, find_codes
-from ._resampling import draw_resamples, find_interval
-from ._scoring import Scores, count_confusions, rank_images, score_predictions
+from ..exceptions import LabelError
+from ._scoring import (
+    Scores,
+    average_classes,
+    count_confusions,
+    draw_resamples,
+    find_interval,
+    mean_known,
+    rank_images,
+    score_classes,
+    score_predictions,
+)
+
+# Numeric columns with more distinct values are cut into quarters.
+_MOST_NUMBERS = 10
+
+# Maximum number of values shown per column, and minimum number of images of each.
+_MOST_VALUES, _LEAST_IMAGES = 20, 5
+
+GROUPS = "group"
+"""Column name of the groups."""
+
+_MISSING = "missing"
+
+_COLUMNS = [
+    "column", "value", "images", "accuracy", "accuracy_low", "accuracy_high", "f1_macro", "f1_macro_low",
+    "f1_macro_high",
+]  # fmt: skip
 
 
 def tabulate_scores(
@@ -75,35 +98,99 @@ def _average(scores: pd.Series, support: pd.Series) -> float:
     return float(np.average(scores[known], weights=support[known])) if known.any() else float("nan")
 
 
-def compute_curves(
-    y_true: NDArray[Any], y_score: NDArray[np.float64], per_class: pd.DataFrame, pos_label: Any
-) -> tuple[list[Curve], list[Curve]]:
-    """Compute the ROC and precision-recall curves of each class, or of the positive class of a binary problem.
+def check_metadata(metadata: Any, n_samples: int) -> dict[str, pd.Series]:
+    """Return metadata columns by name; check that each has one entry per image."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping | pd.DataFrame):
+        raise TypeError(
+            f"EmotionReport: metadata is a {type(metadata).__name__}, expected a DataFrame or a mapping of columns, as "
+            'in metadata={"camera": cameras}.'
+        )
+    columns = {str(name): pd.Series(np.asarray(values)) for name, values in metadata.items()}
+    for name, values in columns.items():
+        if len(values) != n_samples:
+            raise LabelError(
+                f"EmotionReport: y_true has {n_samples} labels, but column {name!r} of metadata has {len(values)} "
+                "entries. Pass one entry per image."
+            )
+    return columns
 
-    Classes without positive or without negative samples are skipped.
+
+def score_groups(
+    metadata: Mapping[str, pd.Series],
+    groups: NDArray[Any] | None,
+    true: NDArray[Any],
+    predicted: NDArray[Any],
+    n_classes: int,
+    n_resamples: int,
+    confidence_level: float,
+    random_state: np.random.RandomState,
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Score each value of each column, and each group.
+
+    Returns
+    -------
+    per_group : DataFrame
+    left_out : dict of str to int
+        Number of values without a row, for each column.
     """
-    areas, averages = (per_class[name].to_dict() for name in ("roc_auc", "average_precision"))
-    roc, precision_recall = [], []
-    for label, score in zip(per_class.index, y_score.T, strict=True):
-        positive = y_true == label
-        share = float(np.mean(positive))
-        if (pos_label is not None and label != pos_label) or not 0 < share < 1:
-            continue
-        false_positive_rate, true_positive_rate, _ = roc_curve(positive, score)
-        precision, recall, _ = precision_recall_curve(positive, score)
-        roc.append(Curve(label, false_positive_rate, true_positive_rate, areas[label], share))
-        precision_recall.append(Curve(label, recall[::-1], precision[::-1], averages[label], share))
-    return roc, precision_recall
+    rows, left_out = [], {}
+    columns = metadata if groups is None else {**metadata, GROUPS: pd.Series(groups)}
+    for column, values in columns.items():
+        # A metadata column of the same name is overridden by the groups.
+        is_group = groups is not None and column == GROUPS
+        named = _name_values(values, binned=not is_group)
+        counts = named.value_counts()
+        # A stable sort keeps the order of values with the same number of images.
+        most = counts[counts >= _LEAST_IMAGES].sort_values(ascending=False, kind="stable")[:_MOST_VALUES]
+        left_out[column] = int((counts > 0).sum()) - len(most)
+        # Groups have no natural order.
+        shown = list(most.index) if is_group else [value for value in counts.index if value in most.index]
+        for value in shown:
+            inside = np.asarray(named) == value
+            # Within a single group, only images can be resampled.
+            units = None if groups is None or is_group else groups[inside]
+            draws = (n_classes, n_resamples, confidence_level, random_state)
+            rows.append([column, value, int(inside.sum()), *_score(true[inside], predicted[inside], units, *draws)])
+    return pd.DataFrame(rows, columns=_COLUMNS), {column: n for column, n in left_out.items() if n}
 
 
-def compute_calibration(
-    y_true: NDArray[Any], y_score: NDArray[np.float64], classes: NDArray[Any]
-) -> Calibration | None:
-    """Compare accuracy with confidence; return None if the scores are not probabilities."""
-    probabilities = as_probabilities(y_score)
-    if probabilities is None:
-        return None
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == find_codes(y_true, classes)
-    bins = bin_confidences(confidence, correct)
-    return Calibration(*bins, error=bins.mean_gap(), surplus=float(np.mean(confidence) - np.mean(correct)))
+def _name_values(values: pd.Series, binned: bool) -> "pd.Categorical[Any]":
+    """Convert values to ordered categories; numbers may be cut into quarters."""
+    known = values.dropna()
+    numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
+    if binned and numeric and known.nunique() > _MOST_NUMBERS:
+        quarters = pd.qcut(known, 4, labels=False, duplicates="drop")
+        ends = known.groupby(quarters).agg(["min", "max"])
+        titles = {quarter: f"{low:.6g} to {high:.6g}" for quarter, low, high in ends.itertuples()}
+        names, order = quarters.map(titles), list(titles.values())
+    else:
+        names = known.map(str)
+        try:
+            order = [str(value) for value in sorted(known.unique())]
+        except TypeError:
+            # Values of mixed types have no natural order.
+            order = sorted(names.unique())
+    names = names.reindex(values.index, fill_value=_MISSING)
+    return pd.Categorical(names, list(dict.fromkeys([*order, _MISSING])))
+
+
+def _score(
+    true: NDArray[Any],
+    predicted: NDArray[Any],
+    units: NDArray[Any] | None,
+    n_classes: int,
+    n_resamples: int,
+    confidence_level: float,
+    random_state: np.random.RandomState,
+) -> list[float]:
+    """Return accuracy and macro F1 over the classes present, each with the bounds of its interval."""
+    weights = [np.ones((1, len(true))), *draw_resamples(len(true), units, n_resamples, random_state)]
+    confusions = np.concatenate([count_confusions(weight, true, predicted, n_classes) for weight in weights])
+    scores = score_classes(confusions)
+    f1 = mean_known(np.where(scores["support"] > 0, scores["f1"], np.nan))
+    result = []
+    for values in (average_classes(confusions, scores)["accuracy"], f1):
+        result += [float(values[0]), *map(float, find_interval(values[1:], confidence_level))]
+    return result

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._reports._palette import COLORS
+from .._reports._axes import COLORS
 from ..preprocessing._pipelines import find_last_step
 
 # Panel titles, and the suffixes of the columns that each shows.

@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from .._images._stored import as_indexable
-from .._reports import describe_parameters
+from .._reports import show_estimator
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._groups import number_copies, resolve_groups
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
@@ -161,14 +161,14 @@ def compare_classifiers(
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
     n_classes = len(np.unique(labels))
-    parameters = {name: describe_parameters(estimator) for name, estimator in prepared.items()}
+    views = {name: str(show_estimator(estimator)) for name, estimator in prepared.items()}
     result = Comparison(
         scores,
         reference,
         n_classes=n_classes,
         n_repeats=n_repeats,
         failures=failures,
-        parameters=parameters,
+        estimators_html=views,
         caveats=caveats,
     )
     if len(failures):

@@ -9,9 +9,15 @@ from typing import Any
 import pandas as pd
 
 from .._reports import describe_environment
-from .._reports._comparison_page import render_comparison, render_overview
-from .._reports._comparison_plot import plot_folds
-from .._reports._comparison_summary import ComparisonSummary, describe_mean, describe_p, title_of
+from .._reports._comparison import (
+    ComparisonSummary,
+    describe_mean,
+    describe_p,
+    plot_folds,
+    render_comparison,
+    render_overview,
+    title_of,
+)
 from ..utils._files import write_output
 from ..utils._text import align, number, printable
 from ._comparison_scores import NOT_METRICS, compare_pairs, list_differences
@@ -36,7 +42,7 @@ class Comparison:
         Number of times each sample was tested: the number of repeats of a k-fold.
     failures : DataFrame, default=None
         One row per estimator and fold in which it failed, with the ``error``, such as ``"ValueError: message"``.
-    parameters : dict of str to dict of str to str, default=None
+    estimators_html : dict of str to str, default=None
         Parameters of each estimator as text, with its class under ``""``.
     caveats : sequence of str, default=()
         Sentences about what limits the scores: leaks between training and test sets, folds without a class, and
@@ -79,13 +85,13 @@ class Comparison:
         n_classes: int,
         n_repeats: int = 1,
         failures: pd.DataFrame | None = None,
-        parameters: Mapping[str, Mapping[str, str]] | None = None,
+        estimators_html: Mapping[str, str] | None = None,
         caveats: Sequence[str] = (),
     ):
         self.scores = scores
         self.failures = pd.DataFrame(columns=["estimator", "fold", "error"]) if failures is None else failures
         self.reference = reference
-        self.parameters = {} if parameters is None else dict(parameters)
+        self.estimators_html = {} if estimators_html is None else dict(estimators_html)
         self.caveats = list(caveats)
         self.environment = describe_environment()
         self.n_classes = n_classes
@@ -201,7 +207,7 @@ class Comparison:
             failure_lines=self.describe_failures(),
             test_lines=self.describe_tests(),
             caveats=self.caveats,
-            parameters=self.parameters,
+            estimators=self.estimators_html,
             environment=self.environment,
         )
 

@@ -8,7 +8,6 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sk_emotion import (
-    ConfusionMatrixDisplay,
     EmotionReport,
     FaceGridDisplay,
     MulticlassCalibrationDisplay,
@@ -44,7 +43,6 @@ def draw_all(classes):
     X = rng.integers(0, 255, (len(y), 16, 16)).astype(np.uint8)
     curves = (MulticlassRocCurveDisplay, MulticlassPrecisionRecallDisplay, MulticlassCalibrationDisplay)
     figures = [display.from_predictions(y, scores, classes=known).figure_ for display in curves]
-    figures.append(ConfusionMatrixDisplay.from_predictions(y, predicted).figure_)
     figures.append(FaceGridDisplay.from_predictions(X, y, predicted, scores, n_faces=6, order="mistakes").figure_)
     report = EmotionReport(y, predicted, scores, n_resamples=0)
     return [*figures, report.plot().figure]

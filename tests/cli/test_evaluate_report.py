@@ -28,8 +28,8 @@ def test_html_report(folder, model, tmp_path, run, capsys):
     assert "macro F1" in captured.out
     assert f"Report: {tmp_path / 'page.html'}" in captured.err
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    # The parameters include those of the loader, although the faces were loaded before the report.
-    assert '<th scope="row">faceloader__image_size</th>' in page
+    # The estimators include the loader, although the faces were loaded before the report.
+    assert "<div>FaceLoader</div>" in page and "image_size" in page
     for section in ("Confusions", "Groups", "Doubtful faces"):
         assert f">{section}</a>" in page
     assert "<img" in page

@@ -112,8 +112,10 @@ def test_highest_score_is_predicted_without_y_pred(predictions):
 
 def test_classes_may_be_in_any_order(predictions):
     y_true, y_pred, y_score = predictions
-    sorted_first = EmotionReport.from_predictions(y_true, y_pred, y_score)
-    reversed_ = EmotionReport.from_predictions(y_true, y_pred, y_score[:, ::-1], classes=["pain", "fear", "anger"])
+    sorted_first = EmotionReport.from_predictions(y_true, y_pred, y_score, random_state=0)
+    reversed_ = EmotionReport.from_predictions(
+        y_true, y_pred, y_score[:, ::-1], classes=["pain", "fear", "anger"], random_state=0
+    )
     pd.testing.assert_frame_equal(reversed_.scores, sorted_first.scores)
     pd.testing.assert_frame_equal(reversed_.per_class.sort_index(), sorted_first.per_class)
 
@@ -194,8 +196,9 @@ def test_search_and_classifier_without_scores_are_evaluated(fitted):
 class TestEqualized:
     def test_classes_are_equal_and_original_scores_stay(self, fitted):
         model, X, y, groups = fitted
-        plain = EmotionReport.from_estimator(model, X, y, groups=groups, n_resamples=50)
-        report = EmotionReport.from_estimator(model, X, y, groups=groups, equalize=True, n_resamples=50)
+        options = {"groups": groups, "n_resamples": 50, "random_state": 0}
+        plain = EmotionReport.from_estimator(model, X, y, **options)
+        report = EmotionReport.from_estimator(model, X, y, equalize=True, **options)
         pd.testing.assert_frame_equal(report.scores, plain.scores)
         assert report.equalized.per_class["support"].nunique() == 1
         assert plain.equalized is None
@@ -270,8 +273,8 @@ def test_class_without_test_images_is_shown_as_absent(predictions):
     known = np.append(np.unique(y_true), "surprise")
     wide = np.column_stack([y_score, np.zeros(len(y_score))])
     with pytest.warns(DatasetWarning, match="No test face of surprise: "):
-        report = EmotionReport.from_predictions(y_true, y_pred, wide, classes=known)
-    narrow = EmotionReport.from_predictions(y_true, y_pred, y_score)
+        report = EmotionReport.from_predictions(y_true, y_pred, wide, classes=known, random_state=0)
+    narrow = EmotionReport.from_predictions(y_true, y_pred, y_score, random_state=0)
     pd.testing.assert_frame_equal(report.scores, narrow.scores)
     assert np.isnan(report.per_class.loc["surprise", "f1"])
     np.testing.assert_allclose(report.to_frame().loc["macro avg", "f1"], narrow.to_frame().loc["macro avg", "f1"])

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from sk_emotion.metrics._resampling import draw_resamples, find_interval
-from sk_emotion.metrics._scoring import rank_images, score_predictions
+from sk_emotion.metrics._scoring import draw_resamples, find_interval, rank_images, score_predictions
 
 N_SAMPLES, N_CLASSES = 200, 4
 
@@ -87,7 +86,7 @@ def test_groups_are_resampled_as_a_whole():
 
 
 def test_large_sets_are_resampled_in_chunks_of_bounded_size(monkeypatch):
-    monkeypatch.setattr("sk_emotion.metrics._resampling._CHUNK", 100)
+    monkeypatch.setattr("sk_emotion.metrics._scoring._CHUNK", 100)
     chunks = list(draw_resamples(30, None, 10, np.random.RandomState(0)))
     assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
     (whole,) = (np.concatenate(chunks),)

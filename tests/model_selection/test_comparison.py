@@ -1,4 +1,5 @@
 import math
+import re
 import sys
 from functools import partial
 
@@ -328,7 +329,7 @@ def test_page_is_self_contained(result, tmp_path):
     page = result.to_html(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     assert "<svg" in page
-    assert "http" not in page
+    assert not re.search(r'<script|<link rel="(?!icon)|src="(?!data:)|url\("?(?!#|data:)', page)
     assert "<table" in result._repr_html_()
     for section in ("Summary", "Differences", "Times", "Folds", "Parameters", "Environment"):
         assert f">{section}</a>" in page
@@ -346,10 +347,10 @@ def test_page_shows_differences_of_the_best_in_each_fold(result):
 
 
 def test_page_shows_parameters_and_environment(result):
-    assert result.parameters["neighbors"]["n_neighbors"] == "3"
-    assert result.parameters["Bayes"][""] == "GaussianNB"
+    assert "<div>GaussianNB</div>" in result.estimators_html["Bayes"]
     page = result.to_html()
-    assert '<th scope="row">n_neighbors</th><td>3</td>' in page
+    assert all(f"<h3>{name}</h3>" in page for name in MODELS)
+    assert "n_neighbors" in page
     assert result.environment["scikit-learn"] in page
     # A comparison built from scores has no parameters.
     assert ">Parameters</a>" not in make_comparison({"a": [0.5, 0.6], "b": [0.4, 0.7]}).to_html()
@@ -397,7 +398,7 @@ def test_plot_with_failures_many_folds_and_special_names(numbered):
     assert "nan" not in "".join(text.get_text() for text in ax.texts)
     assert len(ax.texts) == 2  # one mean, and chance
     plt.close("all")
-    assert result._repr_html_().count("<circle") == 36
+    assert result._repr_html_().count("<use ") >= 36
     assert "nan" not in result.to_html()
 
 
@@ -448,7 +449,7 @@ def test_failed_fold_is_reported_in_text_and_pages(partly_failed, tmp_path):
     assert escaped in result._repr_html_()
     page = result.to_html(tmp_path / "report.html")
     assert escaped in page
-    assert "failed in 1 fold</small>" in page
+    assert "(failed in 1 fold)</text>" in page
     for text in (str(result), page):
         assert "nan" not in text
 

@@ -78,7 +78,7 @@ def test_text_without_optional_parts():
         "────────────────────────────────────",
         "CNN    0.500      0.50          0.12",
     ]
-    assert result.failures.empty and result.tests.empty and result.parameters == {} and result.caveats == []
+    assert result.failures.empty and result.tests.empty and result.estimators_html == {} and result.caveats == []
 
 
 def test_text_of_repeats_and_small_p():

@@ -1,0 +1,226 @@
+"""A comparison of classifiers: what it shows, its plot and its page."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from ..utils._text import number, printable
+from ._axes import literal, pick_color
+from ._svg import draw_svg
+from ._templates import load_macros, render_fragment, render_page
+
+_GOLDEN = 0.6180339887
+
+_Rows = list[tuple[str, "pd.Series[float]", float]]
+"""Name, scores of the folds and their mean, for each estimator."""
+
+_TITLES = {
+    "f1_macro": "macro F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovr": "ROC AUC (one vs rest)",
+    "fit_time": "fit (s)",
+    "score_time": "predict (s)",
+    "n_train": "training images",
+    "n_test": "test images",
+}
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Scores of several classifiers on the same folds, as frames and sentences.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        Names of the metrics; the first one ranks.
+    best : str or None
+        Name of the best estimator.
+    scores : DataFrame
+        One row per estimator and fold.
+    means : DataFrame
+        One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"``.
+    reference : DataFrame
+        Mean scores of chance and of the majority class, one row each.
+    failures : DataFrame
+        One row per estimator and fold in which it failed, with the ``error``.
+    differences : DataFrame
+        First metric of the best estimator minus that of each other one: folds in rows, estimators in columns.
+    tests : DataFrame
+        One row per pair of estimators, with ``better``, ``other`` and ``p_holm``.
+    table : tuple of (header, rows, references)
+        The means as text.
+    folds, failure_lines, test_lines, caveats
+        Sentences about the folds, failures, tests and caveats.
+    estimators : dict of str to str
+        HTML view of each estimator.
+    environment : dict of str to str
+        Time, machine and versions.
+    """
+
+    metrics: Sequence[str]
+    best: str | None
+    scores: pd.DataFrame
+    means: pd.DataFrame
+    reference: pd.DataFrame
+    failures: pd.DataFrame
+    differences: pd.DataFrame
+    tests: pd.DataFrame
+    table: tuple[list[str], list[list[str]], list[list[str]]]
+    folds: str
+    failure_lines: Sequence[str]
+    test_lines: Sequence[str]
+    caveats: Sequence[str]
+    estimators: Mapping[str, str]
+    environment: Mapping[str, str]
+
+    def count_failures(self, name: str) -> int:
+        """Count the folds in which an estimator failed."""
+        return int((self.failures["estimator"] == name).sum())
+
+
+def title_of(metric: str) -> str:
+    """Return the title of a metric in tables and plots."""
+    return _TITLES.get(metric, metric.replace("_", " "))
+
+
+def describe_p(p: float) -> str:
+    """Format a p-value with three digits."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def describe_mean(mean: float, std: float) -> str:
+    """Format a mean and its standard deviation over the folds."""
+    return number(mean) if math.isnan(std) else f"{number(mean)} ± {std:.3f}"
+
+
+def render_comparison(summary: ComparisonSummary) -> str:
+    """Render the whole page."""
+    macros, shared = load_macros("comparison.html.jinja"), load_macros("macros.html.jinja")
+    views = {name: Markup(view) for name, view in summary.estimators.items()}
+    sections = {
+        "Summary": _render_summary(summary) + shared.caveats(summary.failure_lines),
+        "Differences": macros.differences(summary, _draw_differences(summary), title_of(summary.metrics[0]), _find_p),
+        "Times": macros.times(summary, title_of, describe_mean),
+        "Folds": macros.folds(summary, title_of),
+        "Failures": macros.failures(summary),
+        "Parameters": shared.views(views),
+        "Environment": shared.environment(summary.environment),
+    }
+    return render_page("Comparison of classifiers", summary.folds, sections)
+
+
+def render_overview(summary: ComparisonSummary) -> str:
+    """Render summary, plot and tests for a notebook."""
+    shared = load_macros("macros.html.jinja")
+    lead = Markup("<p>{}</p>").format(printable(summary.folds))
+    failures, tests = shared.caveats(summary.failure_lines), shared.notes(summary.test_lines)
+    return render_fragment(lead, _render_summary(summary), failures, tests)
+
+
+def _render_summary(summary: ComparisonSummary) -> Any:
+    macros, shared = load_macros("comparison.html.jinja"), load_macros("macros.html.jinja")
+    plot = macros.scores(_draw_scores(summary), title_of(summary.metrics[0]), "chance" in summary.reference.index)
+    return macros.summary(summary) + shared.caveats(summary.caveats) + plot
+
+
+def _find_p(summary: ComparisonSummary, name: str) -> str:
+    """Return the p-value of the best estimator against another one."""
+    tests = summary.tests
+    pair = tests[(tests["better"] == name) | (tests["other"] == name)]
+    pair = pair[(pair["better"] == summary.best) | (pair["other"] == summary.best)]
+    return number(float("nan")) if pair.empty else describe_p(pair["p_holm"].iloc[0])
+
+
+def plot_folds(summary: ComparisonSummary, ax: Any, metric: str) -> Any:
+    """Plot one point per fold, a bar at the mean, and a dashed line at chance."""
+    scores, means = summary.scores, summary.means[(metric, "mean")]
+    rows = [(str(name), scores.loc[scores["estimator"] == name, metric], mean) for name, mean in means.items()]
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6, 1.2 + 0.7 * len(means)), layout="constrained")
+    _draw_rows(summary, ax, rows, f"{literal(title_of(metric))}, one point per fold", ".3f")
+    if "chance" in summary.reference.index:
+        chance = summary.reference[metric].to_dict()["chance"]
+        ax.axvline(chance, color="0.5", linestyle="--", linewidth=1, zorder=1)
+        ax.annotate(
+            "chance", (chance, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points",
+            color="0.4", fontsize="small",
+        )  # fmt: skip
+    return ax
+
+
+def _draw_rows(summary: ComparisonSummary, ax: Any, rows: _Rows, x_label: str, form: str) -> None:
+    """Draw the points of each estimator in a row of their own, and a bar at their mean."""
+    for row, (_, values, mean) in enumerate(rows):
+        color = pick_color(row)
+        heights = [row + 0.22 * offset for offset in _spread(len(values))]
+        size, alpha = (42, 0.65) if len(values) <= 15 else (22, 0.5)
+        ax.scatter(values, heights, s=size, color=color, alpha=alpha, linewidths=0, zorder=3)
+        if mean == mean:
+            ax.plot([mean] * 2, [row - 0.32, row + 0.32], color=color, linewidth=3, solid_capstyle="round", zorder=4)
+            ax.annotate(f"{mean:{form}}", (mean, row - 0.36), ha="center", va="bottom", color=color, weight="bold")
+    ax.set_yticks(range(len(rows)), [_label(summary, name) for name, _, _ in rows])
+    ax.set_ylim(len(rows) - 0.45, -0.65)
+    ax.set_xlabel(x_label)
+    ax.grid(axis="x", color="0.9", zorder=0)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def _draw_scores(summary: ComparisonSummary) -> Markup:
+    """Draw the first metric in each fold; nothing without any score."""
+    metric = summary.metrics[0]
+    if summary.scores[metric].isna().all():
+        return Markup()
+    means = summary.means[(metric, "mean")]
+    return draw_svg(
+        lambda ax: plot_folds(summary, ax, metric),
+        title=f"{title_of(metric)} of each fold",
+        description=", ".join(f"{name}: mean {number(mean)}" for name, mean in means.items()),
+        size=(5.2, 0.9 + 0.65 * len(means)),
+    )
+
+
+def _draw_differences(summary: ComparisonSummary) -> Markup:
+    """Draw how much better the best estimator is than each other one, fold by fold."""
+    rows = [(str(name), column.dropna(), column.mean()) for name, column in summary.differences.items()]
+    if not rows:
+        return Markup()
+
+    def draw(ax: Any) -> None:
+        _draw_rows(summary, ax, rows, "difference, one point per fold", "+.3f")
+        ax.axvline(0, color="0.5", linestyle="--", linewidth=1, zorder=1)
+
+    return draw_svg(
+        draw,
+        title=f"Differences in {title_of(summary.metrics[0])}",
+        description=", ".join(f"against {name}: mean {mean:+.3f}" for name, _, mean in rows),
+        size=(5.2, 0.9 + 0.65 * len(rows)),
+    )
+
+
+def _spread(n: int) -> list[float]:
+    """Return an offset between -1 and 1 for each of n points, so that neighbors do not overlap."""
+    if n <= 15:
+        return [2 * (i + 0.5) / n - 1 for i in range(n)]
+    # Multiples of the golden ratio fill the height evenly, where a line of points would look like a trend.
+    return [2 * (i * _GOLDEN % 1) - 1 for i in range(n)]
+
+
+def _label(summary: ComparisonSummary, name: str) -> str:
+    """Wrap a long name, and add the number of failed folds."""
+    lines = textwrap.wrap(printable(name), 26, max_lines=3, placeholder="…") or [name]
+    lines = [literal(line, 26) for line in lines]
+    n_failed = summary.count_failures(name)
+    if n_failed:
+        lines.append(f"(failed in {n_failed} fold{'s' if n_failed > 1 else ''})")
+    return "\n".join(lines)
