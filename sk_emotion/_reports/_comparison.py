@@ -186,7 +186,7 @@ def _draw_scores(summary: ComparisonSummary) -> Markup:
         lambda ax: plot_folds(summary, ax, metric),
         title=f"{title_of(metric)} of each fold",
         description=", ".join(f"{name}: mean {number(mean)}" for name, mean in means.items()),
-        size=(5.2, 0.9 + 0.65 * len(means)),
+        size=(4.5, 0.9 + 0.65 * len(means)),
     )
 
 
@@ -204,7 +204,7 @@ def _draw_differences(summary: ComparisonSummary) -> Markup:
         draw,
         title=f"Differences in {title_of(summary.metrics[0])}",
         description=", ".join(f"against {name}: mean {mean:+.3f}" for name, _, mean in rows),
-        size=(5.2, 0.9 + 0.65 * len(rows)),
+        size=(4.5, 0.9 + 0.65 * len(rows)),
     )
 
 

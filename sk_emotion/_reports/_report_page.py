@@ -122,7 +122,7 @@ def _draw_classes(summary: ReportSummary) -> Markup:
         lambda ax: draw_f1(summary, ax),
         title="F1 of each class",
         description=", ".join(f"{label}: {number(value)}" for label, value in f1.items()),
-        size=(5.2, 0.9 + 0.32 * len(f1)),
+        size=(4.5, 0.9 + 0.32 * len(f1)),
     )
 
 

@@ -39,7 +39,7 @@ def draw_svg(
     *,
     title: str,
     description: str = "",
-    size: tuple[float, float] = (5.2, 4.6),
+    size: tuple[float, float] = (4.5, 4.3),
     shape: tuple[int, int] = (1, 1),
 ) -> Markup:
     """Draw a figure with Matplotlib's default style, and return it as SVG to embed in HTML.
@@ -53,7 +53,7 @@ def draw_svg(
         Draws on the axes that it receives, of the given `shape`.
     title, description : str
         What screen readers say in place of the figure.
-    size : tuple of float, default=(5.2, 4.6)
+    size : tuple of float, default=(4.5, 4.3)
         Width and height in inches.
     shape : tuple of int, default=(1, 1)
         Number of rows and columns of axes.

@@ -11,7 +11,7 @@ from ..exceptions import LabelError
 from ..metrics._predictions import as_probabilities, check_scores, find_codes, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
-from ..utils._labels import check_labels
+from ..utils._labels import check_known, check_labels, check_same_length
 from ._faces import as_images, draw_faces, name_face, read_images
 
 _ORDERS = ("given", "mistakes", "doubtful")
@@ -171,10 +171,8 @@ class FaceGridDisplay:
         pictures = list_pictures(X)
         images = as_images(X, image_shape) if pictures is None else pictures
         predicted = check_labels(y_pred, owner, "y_pred")
-        if len(predicted) != len(images):
-            raise LabelError(
-                f"{owner}: X has {len(images)} faces, but y_pred has {len(predicted)} labels. Pass one label per face."
-            )
+        given = ("X", len(images), "faces"), ("y_pred", len(predicted), "labels")
+        check_same_length(owner, *given, "one label per face")
         if classes is None:
             classes = np.unique(predicted if y_true is None else np.concatenate([predicted, np.asarray(y_true)]))
         chosen, labels = cls._choose(y_true, predicted, y_score, np.asarray(classes), n_faces, order)
@@ -250,11 +248,7 @@ def _judge_scores(
     predicted: NDArray[Any], y_score: Any, classes: NDArray[Any], owner: str
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
     """Return the probability of each predicted label (None for decision values) and its margin over the next label."""
-    unknown = np.setdiff1d(predicted, classes)
-    if len(unknown):
-        raise LabelError(
-            f"{owner}: y_pred contains {unknown.tolist()}, which are not among the classes {classes.tolist()}."
-        )
+    check_known(owner, "y_pred", predicted, classes)
     scores = check_scores(y_score, classes, len(predicted), owner)
     probabilities = as_probabilities(scores)
     rows, codes = np.arange(len(predicted)), find_codes(predicted, classes)

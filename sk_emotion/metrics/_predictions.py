@@ -11,7 +11,7 @@ from sklearn.base import clone
 from ..exceptions import LabelError
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import find_last_step, transform_before_last
-from ..utils._labels import check_labels, describe_spelling, refuse_encoded
+from ..utils._labels import check_known, check_labels, check_same_length, refuse_encoded
 from ..utils._tensors import as_numpy
 
 
@@ -87,12 +87,7 @@ def check_truth(y: Any, owner: str, *others: Any, classes: Any = None) -> tuple[
         if len(np.unique(known)) != len(known):
             raise LabelError(f"{owner}: classes={known.tolist()} has duplicates.")
     refuse_encoded([*np.unique(labels).tolist(), *known.tolist()], f"{owner}: y_true or classes")
-    unknown = np.setdiff1d(labels, known)
-    if len(unknown):
-        raise LabelError(
-            f"{owner}: y_true contains {unknown.tolist()}, which are not among the classes {known.tolist()}. Labels "
-            f"must be spelled and consolidated as in training.{describe_spelling(unknown.tolist(), known)}"
-        )
+    check_known(owner, "y_true", labels, known, "Labels must be spelled and consolidated as in training.")
     if len(known) < 2:
         raise LabelError(f"{owner}: y_true contains a single class, {known[0]!s}. Pass classes=clf.classes_.")
     return labels, known
@@ -159,22 +154,15 @@ def check_predictions(true: NDArray[Any], predicted: NDArray[Any], classes: NDAr
             f"EmotionReport: y_true and y_pred must have the same length; got {len(true)} and {len(predicted)}."
         )
     refuse_encoded(np.unique(predicted).tolist(), "EmotionReport: y_pred")
-    unknown = np.setdiff1d(predicted, classes)
-    if len(unknown):
-        raise LabelError(
-            f"EmotionReport: y_pred contains {unknown.tolist()}, which are not among the classes {classes.tolist()}."
-        )
+    check_known("EmotionReport", "y_pred", predicted, classes)
 
 
 def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
     if groups is None:
         return None
     persons = check_labels(groups, "EmotionReport", "groups")
-    if len(persons) != n_samples:
-        raise LabelError(
-            f"EmotionReport: y_true has {n_samples} labels, but groups has {len(persons)} entries. Pass one group per "
-            "image."
-        )
+    labels, entries = ("y_true", n_samples, "labels"), ("groups", len(persons), "entries")
+    check_same_length("EmotionReport", labels, entries, "one group per image")
     return persons
 
 

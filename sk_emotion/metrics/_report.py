@@ -12,10 +12,10 @@ from .._images._stored import as_indexable
 from .._reports import name_estimator, show_estimator
 from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
-from ..exceptions import DatasetWarning, LabelError
+from ..exceptions import DatasetWarning
 from ..leakage._groups import resolve_groups
 from ..utils._files import write_output
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, check_same_length
 from ..utils._tensors import as_numpy
 from ._caveats import find_leaks
 from ._predictions import (
@@ -217,10 +217,8 @@ class EmotionReport(BaseReport):
         groups = resolve_groups(groups, X, "EmotionReport")
         classifier, faces = load_faces(estimator, X)
         labels = check_labels(y, "EmotionReport", "y")
-        if len(labels) != len(faces):
-            raise LabelError(
-                f"EmotionReport: X has {len(faces)} images, but y has {len(labels)} labels. Pass one label per image."
-            )
+        images, given = ("X", len(faces), "images"), ("y", len(labels), "labels")
+        check_same_length("EmotionReport", images, given, "one label per image")
         options = {
             "classes": classifier.classes_,
             "pos_label": pos_label,

@@ -17,9 +17,9 @@ from .._reports import describe_environment, draw_svg
 from .._reports._axes import literal
 from .._reports._report_page import Calibration, Face, ReportDetails, draw_confusions, draw_f1
 from .._reports._report_text import ReportSummary
-from ..exceptions import ImageArrayError, LabelError
+from ..exceptions import ImageArrayError
 from ..preprocessing._sources import list_pictures
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, check_same_length
 from ..utils._text import number
 from ._calibration import MulticlassCalibrationDisplay, bin_confidences
 from ._caveats import describe_absent, describe_few
@@ -39,6 +39,9 @@ from ._training_curves import TrainingCurves
 
 # Number of faces per gallery, and their longer side in pixels.
 _MOST_FACES, _SIDE = 24, 96
+
+# In characters; longer names of a legend have a single column.
+_LONGEST_NAME = 28
 
 _CURVES: dict[Any, tuple[str, str]] = {
     MulticlassRocCurveDisplay: ("roc_auc", "ROC curve"),
@@ -175,7 +178,8 @@ class BaseReport:
             display.from_predictions(self.y_true, self.y_score, classes=self.classes, pos_label=self.pos_label, ax=ax)
             lines = ax.get_legend_handles_labels()
             ax.get_legend().remove()
-            ax.figure.legend(*lines, loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+            n_columns = 2 if max(map(len, lines[1])) <= _LONGEST_NAME else 1
+            ax.figure.legend(*lines, loc="outside lower center", ncols=n_columns, frameon=False, fontsize="small")
 
         shown = self.per_class if self.pos_label is None else self.per_class.loc[[self.pos_label]]
         scores = [f"{label}: {number(value)}" for label, value in shown[score].dropna().items()]
@@ -209,7 +213,7 @@ def _draw_training(history: list[dict[str, Any]]) -> Markup:
         TrainingCurves(history).plot,
         title=f"Training curves over {len(history)} epochs",
         description=f"Last epoch: {last}",
-        size=(6, 4.6),
+        size=(5, 4.6),
         shape=(2, 2),
     )
 
@@ -264,10 +268,8 @@ def check_images(images: Any, n_samples: int) -> NDArray[Any]:
             f"EmotionReport: images has shape {shape}, expected (n, H, W) or (n, H, W, 3). Reshape flattened images, "
             "as in images.reshape(-1, 48, 48)."
         )
-    if shape[0] != n_samples:
-        raise ImageArrayError(
-            f"EmotionReport: y_true has {n_samples} labels, but images has {shape[0]} faces. Pass one image per label."
-        )
+    labels, faces = ("y_true", n_samples, "labels"), ("images", shape[0], "faces")
+    check_same_length("EmotionReport", labels, faces, "one image per label", ImageArrayError)
     return images
 
 
@@ -276,10 +278,8 @@ def check_image_names(names: Any, n_samples: int) -> list[str]:
     if names is None:
         return []
     texts = [os.fsdecode(name) if isinstance(name, os.PathLike | bytes) else str(name) for name in names]
-    if len(texts) != n_samples:
-        raise LabelError(
-            f"EmotionReport: y_true has {n_samples} labels, but image_names has {len(texts)} names. Pass one per image."
-        )
+    labels, given = ("y_true", n_samples, "labels"), ("image_names", len(texts), "names")
+    check_same_length("EmotionReport", labels, given, "one per image")
     return texts
 
 

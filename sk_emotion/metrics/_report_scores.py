@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..exceptions import LabelError
+from ..utils._labels import check_same_length
 from ._scoring import (
     Scores,
     average_classes,
@@ -109,11 +109,8 @@ def check_metadata(metadata: Any, n_samples: int) -> dict[str, pd.Series]:
         )
     columns = {str(name): pd.Series(np.asarray(values)) for name, values in metadata.items()}
     for name, values in columns.items():
-        if len(values) != n_samples:
-            raise LabelError(
-                f"EmotionReport: y_true has {n_samples} labels, but column {name!r} of metadata has {len(values)} "
-                "entries. Pass one entry per image."
-            )
+        labels, entries = ("y_true", n_samples, "labels"), (f"column {name!r} of metadata", len(values), "entries")
+        check_same_length("EmotionReport", labels, entries, "one entry per image")
     return columns
 
 

@@ -66,11 +66,32 @@ def refuse_encoded(labels: Iterable[Any], owner: str, error: type[Exception] = L
 
 def check_lengths(owner: str, n_samples: int, n_labels: int, groups: Any) -> None:
     """Check that there is one label and one group per sample."""
-    if n_labels != n_samples:
-        raise LabelError(f"{owner}: X has {n_samples} samples, but y has {n_labels} labels. Pass one label per sample.")
-    if groups is not None and len(groups) != n_samples:
+    samples = ("X", n_samples, "samples")
+    check_same_length(owner, samples, ("y", n_labels, "labels"), "one label per sample")
+    if groups is not None:
+        check_same_length(owner, samples, ("groups", len(groups), "entries"), "one group per sample")
+
+
+def check_same_length(
+    owner: str,
+    first: tuple[str, int, str],
+    second: tuple[str, int, str],
+    remedy: str,
+    error: type[ValueError] = LabelError,
+) -> None:
+    """Check that two inputs have the same length; each is a name, a number, and what it counts."""
+    if first[1] != second[1]:
+        has = ", but ".join(f"{name} has {number} {unit}" for name, number, unit in (first, second))
+        raise error(f"{owner}: {has}. Pass {remedy}.")
+
+
+def check_known(owner: str, name: str, labels: NDArray[Any], classes: NDArray[Any], advice: str = "") -> None:
+    """Check that all labels are among the classes."""
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
         raise LabelError(
-            f"{owner}: X has {n_samples} samples, but groups has {len(groups)} entries. Pass one group per sample."
+            f"{owner}: {name} contains {unknown.tolist()}, which are not among the classes {classes.tolist()}."
+            + (f" {advice}{describe_spelling(unknown.tolist(), classes)}" if advice else "")
         )
 
 
