@@ -11,7 +11,7 @@ from distributed import Client, LocalCluster
 
 from sk_emotion.cli._compare import describe_differences, read_versions
 
-QUICK = ["--epochs", "1", "--cv", "2", "--width", "4"]
+QUICK = ["--epochs", "1", "--cv", "2", "--width", "4", "--detector", "none", "--image-size", "24"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def test_cluster_gives_the_same_scores(folder, address, capsys, run):
 
 
 @pytest.mark.parametrize("address", ["nowhere", "foo://host:1", "tcp://127.0.0.1:1"])
-def test_wrong_address_is_an_error_before_training(address, capsys, run):
+def test_wrong_address_is_an_error_before_training(address, capsys, run, monkeypatch):
+    monkeypatch.setattr("sk_emotion.cli._compare._TIMEOUT", 1)
     start = time.monotonic()
     assert run("compare", "--cluster", address) == 2
     error = capsys.readouterr().err

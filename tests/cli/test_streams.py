@@ -97,8 +97,14 @@ def test_closed_input_is_empty(run, capsys, monkeypatch):
     sys.stdin.close()
 
 
-def test_closed_streams_of_a_process_are_an_error_without_traceback(place, photo):
-    command = f"{sys.executable} -m sk_emotion predict '{photo}' --model '{place / 'model.skops'}' -q <&- >&-"
+def test_closed_streams_of_a_process_are_an_error_without_traceback(tmp_path):
+    code = (
+        "from sk_emotion.cli import app, main; from sk_emotion.cli._output import show\n"
+        "@app.command()\ndef answer(): show('the result')\n"
+        "main(['answer'])"
+    )
+    (tmp_path / "answer.py").write_text(code)
+    command = f"{sys.executable} '{tmp_path / 'answer.py'}' <&- >&-"
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: the result cannot be written to standard output")

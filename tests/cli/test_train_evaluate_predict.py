@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,29 +29,10 @@ def photos(tmp_path_factory):
     return path
 
 
-def predict_here(run, capsys, *arguments):
-    assert run("predict", *arguments) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def predict_elsewhere(run, capsys, *arguments):
-    """Run the command in a new process."""
-    command = [sys.executable, "-m", "sk_emotion", "predict", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize(
-    ("kind", "question", "predict"),
-    [
-        ("cnn", [], predict_here),
-        ("cnn", ["--binary", "pain"], predict_elsewhere),
-        ("hog-svm", ["--binary", "pain"], predict_here),
-    ],
+    ("kind", "question"), [("cnn", []), ("cnn", ["--binary", "pain"]), ("hog-svm", ["--binary", "pain"])]
 )
-def test_probabilities_equal_those_of_the_saved_model(photos, tmp_path, run, capsys, kind, question, predict):
+def test_probabilities_equal_those_of_the_saved_model(photos, tmp_path, run, capsys, kind, question):
     file = tmp_path / "model.skops"
     groups = ["--groups", r"person(\d+)"]
     assert run("train", photos, "--out", file, "--model", kind, *question, *groups, *QUICK, "--json") == 0
@@ -61,7 +40,8 @@ def test_probabilities_equal_those_of_the_saved_model(photos, tmp_path, run, cap
     model = load_model(file)
     assert trained["classes"] == model.classes_.tolist()
     faces = load_face_folder(photos)
-    predictions = predict(run, capsys, photos, "--model", file, "--json")
+    assert run("predict", photos, "--model", file, "--json") == 0
+    predictions = json.loads(capsys.readouterr().out)
     assert [row["picture"] for row in predictions] == faces.data.tolist()
     expected = model.predict_proba(faces.data)
     printed = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
