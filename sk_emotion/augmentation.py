@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch.nn import functional
 
-from .utils._locks import use_one_thread_after_fork
+from .utils._device import use_one_thread_after_fork
 
 use_one_thread_after_fork()
 

@@ -32,12 +32,11 @@ from ._training._views import make_views
 from .augmentation import FaceAugmentation
 from .exceptions import LabelError, ParameterError, TrainingError
 from .networks import ResNet
-from .utils._defaults import add_new_parameters, put_defaults
+from .utils._arrays import as_numpy
 from .utils._device import choose_device
+from .utils._estimators import add_new_parameters, as_fitted, fit_aside, put_defaults, snapshot
 from .utils._labels import check_classes, check_labels, check_lengths, check_scored_labels, describe_spelling
-from .utils._refit import as_fitted, fit_aside, snapshot
 from .utils._splits import split_validation
-from .utils._tensors import as_numpy
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):

@@ -25,9 +25,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ._images._validation import check_one_label_each, errors_of_images, find_shape, refuse_one_image
 from .exceptions import ImageArrayError, LabelError
+from .utils._arrays import as_numpy
+from .utils._estimators import as_fitted, fit_aside, snapshot
 from .utils._labels import check_labels, check_scored_labels
-from .utils._refit import as_fitted, fit_aside, snapshot
-from .utils._tensors import as_numpy
 
 # Up to this number of rows, double precision is used, at no noticeable cost.
 _ROWS_IN_DOUBLE = 4000

@@ -25,7 +25,7 @@ from sk_emotion import (
     train_val_test_split,
 )
 from sk_emotion.exceptions import ImageArrayError, ImageReadError, LabelError
-from sk_emotion.utils._tensors import as_numpy
+from sk_emotion.utils._arrays import as_numpy
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_array, validate_data
 
 from ..exceptions import ImageArrayError, LabelError
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy
 from ._pixel_range import check_pixel_range, learn_pixel_range
 from ._stored import is_stored, open_stored
 

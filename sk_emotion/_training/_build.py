@@ -24,7 +24,7 @@ from ..augmentation import FaceAugmentation
 from ..exceptions import OutOfMemoryError, ParameterError
 from ..networks import ResNet
 from ..utils._device import is_out_of_memory
-from ..utils._locks import ForkSafeLock
+from ..utils._parallel import ForkSafeLock
 from ._batches import FaceBatches, FaceDataset
 from ._distributed import DataParallelNet
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map

@@ -16,8 +16,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from ..exceptions import CheckpointError, CheckpointWarning
-from ..utils._file_lock import lock_file
-from ..utils._files import open_regular, write_whole
+from ..utils._files import lock_file, open_regular, write_whole
 from ..utils._named_folders import warn_of_folder
 from ._checkpoint_state import check_state
 from ._run import Run

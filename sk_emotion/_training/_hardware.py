@@ -14,8 +14,7 @@ from torch import nn
 
 from .._images._validation import MIN_AUGMENT_SIZE
 from ..exceptions import ImageSizeError, ParameterError
-from ..utils._dask import in_dask_task
-from ..utils._locks import ForkSafeLock
+from ..utils._parallel import ForkSafeLock, in_dask_task
 
 # Shared by all modules: conversion to float64 is brief, and a module must not be copied meanwhile.
 module_lock = ForkSafeLock()

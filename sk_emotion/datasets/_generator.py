@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ..emotions import EMOTIONS, normalize_emotion
 from ..exceptions import DatasetError, LabelError
-from ..utils._resources import check_memory
+from ..utils._parallel import check_memory
 from ._cartoon import Array, Canvas, render
 
 # Numbers and names of the Facial Action Coding System.

@@ -14,10 +14,9 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._images._pixel_range import clip_pixels
 from .._images._validation import check_one_label_each, validate_images
 from ..exceptions import ImageArrayError
-from ..utils._output import use_index
-from ..utils._refit import as_fitted, fit_aside
-from ..utils._resources import bound_jobs, check_memory
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy, use_index
+from ..utils._estimators import as_fitted, fit_aside
+from ..utils._parallel import bound_jobs, check_memory
 from ._histograms import describe_images
 
 # On a CPU, arrays of about 1 MB are fastest (113 images of 48x48 in int32). A GPU needs larger batches.

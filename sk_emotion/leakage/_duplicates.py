@@ -17,8 +17,8 @@ from .._images._stored import as_indexable, is_stored
 from .._images._validation import refuse_one_image
 from ..exceptions import DatasetError, ImageReadError, LabelError
 from ..preprocessing._sources import list_once
+from ..utils._arrays import as_numpy
 from ..utils._labels import check_labels
-from ..utils._tensors import as_numpy
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._images._stored import as_indexable, is_stored
 from ..exceptions import DatasetError, LabelError
 from ..preprocessing._sources import list_pictures
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy
 from ..utils._text import name_some
 from ._duplicates import find_duplicates, number_looks
 from ._thumbnails import read_thumbnails, thumbnails_of_array

@@ -13,7 +13,7 @@ from .._images._stored import iterate_blocks
 from ..exceptions import ImageReadError
 from ..preprocessing._decode import REDUCING_GAP, decode_picture
 from ..preprocessing._sources import as_source
-from ..utils._resources import bound_jobs, most_jobs
+from ..utils._parallel import bound_jobs, most_jobs
 from ..utils._text import quote_name
 
 SIZE = 32

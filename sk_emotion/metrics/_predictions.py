@@ -11,8 +11,8 @@ from sklearn.base import clone
 from ..exceptions import LabelError
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import find_last_step, transform_before_last
+from ..utils._arrays import as_numpy
 from ..utils._labels import check_known, check_labels, check_same_length, refuse_encoded
-from ..utils._tensors import as_numpy
 
 
 def load_faces(estimator: Any, X: Any) -> tuple[Any, Any]:

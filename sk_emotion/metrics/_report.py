@@ -14,9 +14,9 @@ from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning
 from ..leakage._groups import resolve_groups
+from ..utils._arrays import as_numpy
 from ..utils._files import write_output
 from ..utils._labels import check_labels, check_same_length
-from ..utils._tensors import as_numpy
 from ._caveats import find_leaks
 from ._predictions import (
     check_scores,

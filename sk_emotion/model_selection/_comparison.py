@@ -22,9 +22,8 @@ from .._reports import show_estimator
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._groups import number_copies, resolve_groups
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
-from ..utils._dask import record_warnings, repeat_warnings, run_sequentially, share_data
 from ..utils._labels import check_classes, check_labels, check_lengths
-from ..utils._resources import bound_jobs, check_jobs
+from ..utils._parallel import bound_jobs, check_jobs, record_warnings, repeat_warnings, run_sequentially, share_data
 from ._comparison_folds import Split, draw_splits, keep_groups_together
 from ._comparison_result import Comparison
 from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references

@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils._metadata_requests import get_routing_for_object
 
 from ..exceptions import TrainingError
-from ..utils._dask import run_sequentially
+from ..utils._parallel import run_sequentially
 from ..utils._progress import show_progress
 from ..utils._text import printable
 

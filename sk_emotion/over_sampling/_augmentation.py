@@ -9,9 +9,9 @@ from sklearn.utils._param_validation import StrOptions
 from .._images._pixel_range import clip_pixels
 from .._images._validation import MIN_AUGMENT_SIZE, check_one_label_each, validate_images
 from ..exceptions import LabelError
-from ..utils._defaults import put_defaults
+from ..utils._arrays import as_numpy
+from ..utils._estimators import put_defaults
 from ..utils._labels import check_classes
-from ..utils._tensors import as_numpy
 
 # Number of images augmented at once, to limit memory.
 _CHUNK = 1024

@@ -13,7 +13,7 @@ from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
 from ..preprocessing._sources import list_once, list_pictures
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy
 from ..utils._text import show_path
 
 

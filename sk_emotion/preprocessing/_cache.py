@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import DatasetWarning, ImageReadError
-from ..utils._file_lock import lock_file
-from ..utils._files import open_regular
+from ..utils._files import lock_file, open_regular
 from ._detect import N_LANDMARKS
 
 # Part of every key: increment it when the same parameters yield other pixels, or when the layout of entries changes.

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from .._images._pixel_range import find_top
 from ..exceptions import ImageReadError
-from ..utils._locks import ForkSafeLock
+from ..utils._parallel import ForkSafeLock
 from ._cost import MAX_PIXELS, check_cost, check_parts, check_pixels, find_decoded_size, find_turn
 from ._sources import MAX_FILE_SIZE, read_source
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..utils._locks import ForkSafeLock, use_one_thread_after_fork
-from ..utils._torchvision import import_torchvision
+from ..utils._parallel import ForkSafeLock
 from ._decode import REDUCING_GAP
 
 # Measured on 450 web photos of faces, and on the same photos upside down, in which every box is a false positive: the
@@ -164,6 +163,8 @@ def is_uniform(picture: Image.Image) -> bool:
 @lru_cache(maxsize=1)
 def _load_mtcnn() -> Any:
     import torch
+
+    from ..utils._device import import_torchvision, use_one_thread_after_fork
 
     import_torchvision()
     from facenet_pytorch import MTCNN

@@ -12,10 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._images._validation import check_one_label_each, validate_images
-from ..utils._defaults import add_new_parameters
-from ..utils._output import keep_index
-from ..utils._refit import fit_aside, snapshot
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy, keep_index
+from ..utils._estimators import add_new_parameters, fit_aside, snapshot
 from ._cost import MAX_PIXELS
 from ._decode import find_tops
 from ._detect import DETECTORS

@@ -20,9 +20,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._images._pixel_range import is_clipped
 from .._images._validation import find_shape, refuse_one_image, validate_images
 from ..exceptions import DatasetWarning, ImageArrayError, ImageReadError
+from ..utils._arrays import as_numpy
 from ..utils._named_folders import warn_of_folder
-from ..utils._resources import check_memory, most_jobs
-from ..utils._tensors import as_numpy
+from ..utils._parallel import check_memory, most_jobs
 from ._cache import Face, FaceCache, name_detector
 from ._decode import REDUCING_GAP, Decoded, decode, find_tops, quiet_pillow, scale_to_uint8
 from ._detect import DETECTORS, N_LANDMARKS, detect_faces

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._images._validation import refuse_one_image
 from ..exceptions import DatasetWarning
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy
 from ._detect import N_LANDMARKS
 from ._face_loader import FaceLoader
 from ._faces import LoadedFaces

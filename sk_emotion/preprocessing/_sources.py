@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.sparse import issparse
 
 from ..exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from ..utils._locks import ForkSafeLock
+from ..utils._parallel import ForkSafeLock
 from ..utils._text import BEGINNING, MOST_SHOWN, abridge, explain_text, quote_name, show_path
 
 MAX_FILE_SIZE = 100_000_000

@@ -16,7 +16,7 @@ from PIL import Image
 
 from .._images._stored import as_indexable
 from ..exceptions import DatasetError, ImageArrayError, ImageReadError, MissingDependencyError
-from ..utils._tensors import as_numpy
+from ..utils._arrays import as_numpy
 from ._cache import Face
 from ._faces import as_size, find_face_shape, find_ranges, list_cache_parameters, load_each, load_face
 from ._sources import list_pictures, read_source, refuse_missing, report_unread

@@ -1,14 +1,20 @@
-"""Write files atomically."""
+"""Write files atomically, open only regular ones, and lock them."""
 
 import errno
 import os
 import shutil
 import stat
+import time
 import uuid
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from ..exceptions import FileWriteError
+
+_PAUSE = 0.005
 
 
 def write_output(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
@@ -98,6 +104,27 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def lock_file(file: FileIO, seconds: float) -> bool:
+    """Lock an open file until it is closed; return False if another worker holds the lock for that many seconds.
+
+    The system releases the lock of a killed process.
+    """
+    deadline = time.monotonic() + seconds
+    while not _try_lock(file):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _try_lock(file: FileIO) -> bool:
+    try:
+        return lock_descriptor(file.fileno(), blocking=False)
+    except OSError:
+        # Some network drives have no locks: two workers may then do the same work, and write the same content.
+        return True
 
 
 def _check_regular(path: str | os.PathLike[str], state: os.stat_result | None) -> None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from ..emotions import normalize_emotion
 from ..exceptions import DatasetWarning, LabelError
-from ._tensors import as_numpy
+from ._arrays import as_numpy
 from ._text import abridge, withhold
 
 

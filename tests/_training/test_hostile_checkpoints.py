@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from sk_emotion import EmotionClassifier, make_faces, networks
 from sk_emotion._training import _checkpoints as checkpoints
 from sk_emotion.exceptions import CheckpointError, CheckpointWarning
-from sk_emotion.utils._file_lock import lock_file
+from sk_emotion.utils._files import lock_file
 
 pytestmark = pytest.mark.training
 

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 from skorch.callbacks import BatchScoring, EarlyStopping, EpochScoring
 
 from sk_emotion import EmotionClassifier, make_sensitivity_scorer, networks
-from sk_emotion.utils._tensors import as_numpy
+from sk_emotion.utils._arrays import as_numpy
 
 pytestmark = pytest.mark.training
 

@@ -20,7 +20,7 @@ from sk_emotion import (
     networks,
 )
 from sk_emotion.exceptions import OutOfMemoryError, SkEmotionError
-from sk_emotion.utils._resources import bound_jobs, most_jobs
+from sk_emotion.utils._parallel import bound_jobs, most_jobs
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
-"""Convert tensors to NumPy arrays, and reject torch Datasets with a hint."""
+"""Convert tensors to NumPy arrays, reject torch Datasets with a hint, and keep the index of tables."""
 
-import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils._set_output import _get_output_config
 
 from ..exceptions import ImageArrayError, LabelError
 
@@ -18,15 +20,13 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
     ImageArrayError, or LabelError if `name` is not X
         If a tensor has no accessible values, or `values` is a PyTorch Dataset or DataLoader.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        _refuse_datasets(values, owner, name)
-        if isinstance(values, list | tuple):
-            if any(isinstance(value, torch.Tensor) for value in values):
-                return [as_numpy(value, owner, name) for value in values]
-            return values
-        if isinstance(values, torch.Tensor):
-            return _convert(values, torch, owner, name)
+    _refuse_datasets(values, owner, name)
+    if isinstance(values, list | tuple):
+        if any(_is_torch(value, "Tensor") for value in values):
+            return [as_numpy(value, owner, name) for value in values]
+        return values
+    if _is_torch(values, "Tensor"):
+        return _convert(values, owner, name)
     # Arrays of other libraries, with which scikit-learn would compute if array_api_dispatch is set.
     if hasattr(values, "__array_namespace__") and not isinstance(values, np.ndarray | np.generic):
         try:
@@ -39,13 +39,48 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
     return values
 
 
-def _convert(tensor: Any, torch: Any, owner: str, name: str) -> Any:
+class IndexedImages(np.ndarray):
+    """Images with the index of their table.
+
+    A ColumnTransformer joins the tables of its transformers by their index. Slices and copies have no index.
+    """
+
+    index: Any = None
+
+    def __reduce__(self) -> Any:
+        return _restore, (np.asarray(self), self.index)
+
+
+def keep_index(images: NDArray[Any], X: Any, transformer: Any) -> NDArray[Any]:
+    """Attach the index of `X` to `images`, if `transformer` is set to pandas output and X has an index."""
+    index = X.index if isinstance(X, pd.DataFrame | pd.Series) else getattr(X, "index", None)
+    if not isinstance(index, pd.Index) or _get_output_config("transform", transformer)["dense"] != "pandas":
+        return images
+    return _restore(images, index)
+
+
+def use_index(features: NDArray[Any], X: Any, transformer: Any) -> Any:
+    """Return `features` as a table with the index that :func:`keep_index` attached to the images `X`, if any."""
+    if not isinstance(X, IndexedImages) or X.index is None:
+        return features
+    wanted = _get_output_config("transform", transformer)["dense"]
+    return pd.DataFrame(features, index=X.index) if wanted == "pandas" else features
+
+
+def _is_torch(value: Any, name: str) -> bool:
+    """Return whether a value is an instance of a class of PyTorch, which takes seconds to import."""
+    return any(base.__name__ == name and base.__module__.partition(".")[0] == "torch" for base in type(value).__mro__)
+
+
+def _convert(tensor: Any, owner: str, name: str) -> Any:
+    import torch
+
     if tensor.is_meta:
         raise _error_of(name)(
             f"{owner}: {name} is a tensor on the meta device, which has no values. Pass a tensor on another device."
         )
     if tensor.is_nested:
-        return [_convert(part, torch, owner, name) for part in tensor.unbind()]
+        return [_convert(part, owner, name) for part in tensor.unbind()]
     try:
         plain = tensor.detach()
         if plain.is_quantized:
@@ -63,12 +98,12 @@ def _convert(tensor: Any, torch: Any, owner: str, name: str) -> Any:
 
 
 def _refuse_datasets(values: Any, owner: str, name: str) -> None:
-    data = sys.modules.get("torch.utils.data")
-    if data is None or not isinstance(values, data.Dataset | data.DataLoader):
+    is_loader = _is_torch(values, "DataLoader")
+    if not is_loader and not _is_torch(values, "Dataset"):
         return
     kind = f"torch Dataset ({type(values).__name__})"
     cure = "X = np.stack([np.asarray(image) for image, _ in dataset]) and y = np.array([label for _, label in dataset])"
-    if isinstance(values, data.DataLoader):
+    if is_loader:
         kind = "torch DataLoader"
         cure = "X = torch.cat([images for images, _ in loader]) and y = torch.cat([labels for _, labels in loader])"
     raise _error_of(name)(f"{owner}: {name} is a {kind}, expected an array. Pass arrays: {cure}.")
@@ -76,3 +111,9 @@ def _refuse_datasets(values: Any, owner: str, name: str) -> None:
 
 def _error_of(name: str) -> type[ImageArrayError | LabelError]:
     return ImageArrayError if name == "X" else LabelError
+
+
+def _restore(images: NDArray[Any], index: Any) -> NDArray[Any]:
+    indexed = images.view(IndexedImages)
+    indexed.index = index
+    return indexed
