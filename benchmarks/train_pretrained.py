@@ -40,8 +40,8 @@ from sk_emotion import (
     make_hog_svm,
     networks,
 )
-from sk_emotion._training._preparation import learn_pixel_statistics
-from sk_emotion._training._views import make_views
+from sk_emotion._training._predict import make_views
+from sk_emotion._training._standardize import learn_pixel_statistics
 from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
 from sk_emotion.utils._weights import write_weights

@@ -16,7 +16,7 @@ from scipy.linalg import (
 )
 from scipy.optimize import brentq
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import compute_class_weight, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -26,8 +26,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._images._validation import check_one_label_each, errors_of_images, find_shape, refuse_one_image
 from .exceptions import ImageArrayError, LabelError
 from .utils._arrays import as_numpy
-from .utils._estimators import as_fitted, fit_aside, snapshot
-from .utils._labels import check_labels, check_scored_labels
+from .utils._estimators import ClassifierOfLabels, as_fitted, fit_aside
+from .utils._labels import check_labels
 
 # Up to this number of rows, double precision is used, at no noticeable cost.
 _ROWS_IN_DOUBLE = 4000
@@ -41,7 +41,7 @@ _CONDITION_IN_SINGLE = 1e5
 _TEMPERATURES = (1e-3, 1e3)
 
 
-class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
+class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
     """Support vector machine with squared loss, fitted exactly with one factorization of an RBF kernel.
 
     One-vs-rest functions are fitted to targets of 1 for a class and -1 for the others [1]_, [2]_. The functions, the
@@ -245,39 +245,6 @@ class LeastSquaresSVC(ClassifierMixin, BaseEstimator):
         """
         columns = _as_class_columns(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
-
-    def score(self, X, y, sample_weight=None):
-        """Return the accuracy on the given features and labels.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights.
-
-        Returns
-        -------
-        float
-            Accuracy, the share of rows classified correctly.
-
-        Raises
-        ------
-        LabelError
-            If y contains numbers and `classes_` names, or vice versa.
-
-        Warns
-        -----
-        DatasetWarning
-            If y contains synonyms of some of `classes_`, such as ``angry`` for ``anger``, which count as errors.
-        """
-        check_is_fitted(self)
-        fitted = snapshot(self)
-        check_scored_labels(y, fitted.classes_, "LeastSquaresSVC")
-        sample_weight = as_numpy(sample_weight, "LeastSquaresSVC", "sample_weight")
-        return super(LeastSquaresSVC, fitted).score(X, as_numpy(y, "LeastSquaresSVC", "y"), sample_weight)
 
     @available_if(lambda self: self.probability)
     @as_fitted

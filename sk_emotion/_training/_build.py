@@ -2,8 +2,8 @@
 
 import copy
 import functools
-import inspect
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from numbers import Number
@@ -13,29 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
-from skorch.callbacks import lr_scheduler as skorch_schedulers
 from skorch.helper import predefined_split
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from .._images._validation import MIN_AUGMENT_SIZE
 from ..augmentation import FaceAugmentation
 from ..exceptions import OutOfMemoryError, ParameterError
 from ..networks import ResNet
-from ..utils._device import is_out_of_memory
+from ..utils._device import choose_device, is_out_of_memory
 from ..utils._parallel import ForkSafeLock
 from ._batches import FaceBatches, FaceDataset
-from ._distributed import DataParallelNet
+from ._callbacks import make_callbacks
+from ._distributed import SINGLE_PROCESS, DataParallelNet, SingleProcess
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
-from ._preparation import Preparation, learn_pixel_statistics
-from ._processes import SINGLE_PROCESS, SingleProcess
-from ._schedule import SCHEDULES
-from ._state import attach_scheduler, find_schedulers
-
-# Methods that skorch's nets call on callbacks.
-_CALLBACK_METHODS = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
+from ._schedule import attach_scheduler, describe_optimizer, find_schedulers
+from ._standardize import Preparation, learn_pixel_statistics
+from ._state import serialize_bookkeeping
 
 # Types of network parameters that compare equal to their copies.
 _PLAIN = (Number, str, bytes, set, frozenset, torch.dtype, torch.device)
@@ -92,8 +86,36 @@ def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     return net
 
 
-def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
-    """Build the net whose state :meth:`FaceNet.to_arrays` returned."""
+def pack_net(state: dict[str, Any]) -> dict[str, Any]:
+    """Replace the net in the attributes of a classifier by arrays and plain types."""
+    net = state.pop("net_", None)
+    if net is None:
+        return state
+    if state["callbacks"]:
+        warnings.warn("EmotionClassifier: callbacks are not saved with the model.", UserWarning, stacklevel=3)
+        state["callbacks"] = None
+    # One string for thousands of numbers; other objects recorded by callbacks are converted to strings.
+    history = json.dumps(state["history_"], default=str)
+    with module_lock:
+        net_state = {**net.to_arrays(), "bookkeeping": serialize_bookkeeping(net.history)}
+    return {**state, "history_": history, "net_state": net_state}
+
+
+def unpack_net(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Split the state of :func:`pack_net` into attributes and the arrays of the net, if it has one."""
+    attributes = {name: value for name, value in state.items() if name != "net_state"}
+    if isinstance(attributes.get("history_"), str):
+        attributes["history_"] = json.loads(attributes["history_"])
+    return attributes, state.get("net_state")
+
+
+def restore_net(clf: Any, arrays: dict[str, Any]) -> None:
+    """Rebuild the net of a classifier whose other attributes are restored."""
+    try:
+        clf.device_ = choose_device(clf.device_)
+    except ValueError:
+        # A model trained on a GPU can be used without one.
+        clf.device_ = "cpu"
     with seeded(0, clf.device_):
         # The weights come from the file; nothing is downloaded.
         module = _build_module(clf, getattr(clf.network_, "without_weights", lambda: clf.network_)())
@@ -104,7 +126,7 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> FaceNet:
     bookkeeping += [{}] * (len(clf.history_) - len(bookkeeping))
     # skorch's `record` would take a millisecond per entry of a long history.
     net.history.extend({"batches": [], **epoch, **kept} for epoch, kept in zip(clf.history_, bookkeeping, strict=False))
-    return net
+    clf.net_ = net
 
 
 def check_same_network(clf: Any, advice: str) -> None:
@@ -203,9 +225,9 @@ def _assemble(
         iterator_valid=FaceBatches,
         iterator_valid__batch_size=prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2])
         * processes.count,
-        callbacks=_make_callbacks(clf, schedule, n_steps, validates=validation is not None),
+        callbacks=make_callbacks(clf, schedule, n_steps, validates=validation is not None),
         verbose=int(clf.verbose) if processes.is_main else 0,
-        **_describe_optimizer(clf),
+        **describe_optimizer(clf),
     )
     generator = torch.Generator().manual_seed(seed)
     net.preparation = Preparation(clf.pixel_range_, *statistics, _choose_augmentation(clf), generator)
@@ -230,83 +252,3 @@ def _choose_augmentation(clf: Any) -> Any:
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:
     return torch.softmax(logits, dim=1)
-
-
-def _describe_optimizer(clf: Any) -> dict[str, Any]:
-    """Return skorch's arguments for the optimizer, limited to those in its signature."""
-    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}.get(clf.optimizer, clf.optimizer)
-    offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
-    if clf.optimizer == "sgd":
-        offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
-    if isinstance(clf.optimizer, str):
-        # One kernel for all weights.
-        offered["fused"] = True
-        optimizer = _without_compiler(optimizer)
-    bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
-    if "lr" in bound:
-        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} instead.")
-    try:
-        taken = set(inspect.signature(optimizer).parameters) - set(bound)
-    except (TypeError, ValueError):
-        taken = set()
-    arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
-    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
-    if shares:
-        arguments["optimizer__param_groups"] = [
-            (pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()
-        ]
-    return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
-
-
-def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Return a PyTorch optimizer whose methods do not import the compiler: 140 MB, and seconds in each process.
-
-    Their decorators import it only to exclude them from compilation (measured, PyTorch 2.15).
-    """
-    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
-    plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
-    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
-    return type(optimizer.__name__, (optimizer,), plain)
-
-
-def _make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: bool) -> list[Any]:
-    for entry in clf.callbacks or ():
-        _check_callback(entry)
-    callbacks: list[Any] = [
-        ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
-    ]
-    if schedule is not None:
-        # last_epoch counts steps here, and each call of fit runs a new schedule.
-        policy = LRScheduler(
-            LambdaLR, lr_lambda=SCHEDULES[schedule](n_steps), last_epoch=-1, step_every="batch", event_name=None
-        )
-        callbacks.append(("schedule", policy))
-    callbacks += clf.callbacks or []
-    if clf.early_stopping and validates:
-        callbacks.append(("early_stopping", EarlyStopping(patience=clf.n_iter_no_change, load_best=True)))
-    return callbacks
-
-
-def _check_callback(entry: Any) -> None:
-    is_named = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
-    callback = entry[1] if is_named else entry
-    if is_named and callback is None:
-        return
-    if not all(hasattr(callback, name) for name in _CALLBACK_METHODS):
-        raise ParameterError(
-            f"callbacks contains {repr(entry)[:100]}, expected skorch callbacks or (name, callback) pairs, as in "
-            "callbacks=[EarlyStopping()]."
-        )
-    if isinstance(callback, type):
-        try:
-            inspect.signature(callback).bind()
-        except TypeError as error:
-            raise ParameterError(
-                f"callbacks contains the class {callback.__name__} ({error}). Pass an instance."
-            ) from error
-    policy = getattr(callback, "policy", None)
-    if isinstance(callback, LRScheduler) and isinstance(policy, str) and not hasattr(skorch_schedulers, policy):
-        raise ParameterError(
-            f"callbacks contains LRScheduler({policy!r}), but skorch has no policy of this name. Pass the class, as in "
-            "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
-        )

@@ -1,4 +1,4 @@
-"""A net that trains in several processes, each on its part of every batch.
+"""Training in several processes with Hugging Face Accelerate, each on its part of every batch.
 
 skorch's ``AccelerateMixin`` distributes the batches of a DataLoader, and each process has its own losses. Here batches
 are slices of images on the device, and losses and scores are those of all processes, since early stopping must reach
@@ -6,22 +6,156 @@ the same decision in each. Accelerate assigns the devices and communicates betwe
 DistributedDataParallel, in which it wraps the module, averages the gradients.
 """
 
-from collections.abc import Callable
+import atexit
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from numbers import Number
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
+from sklearn.utils import check_random_state
 
-from ..exceptions import ParameterError, TrainingError
+from ..exceptions import CheckpointError, MissingDependencyError, ParameterError, TrainingError
+from ..utils._device import choose_device
 from ._batches import FaceDataset
-from ._checkpoints import Checkpoints
-from ._net import FaceNet, StopTrainingError
-from ._processes import disconnect_gloo
+from ._callbacks import StopTrainingError
+from ._checkpoints import Checkpoints, Run, open_checkpoints
+from ._net import FaceNet
+
+_T = TypeVar("_T")
 
 # Number of images compared between the processes.
 _N_COMPARED = 256
+
+
+class SingleProcess:
+    """The default: training in this process only."""
+
+    accelerator: Any = None
+    count = 1
+    is_main = True
+
+    def choose_device(self, device: str | torch.device) -> str:
+        """Return the device of this process."""
+        return choose_device(device)
+
+    def run_on_main(self, act: Callable[[], _T]) -> _T:
+        """Call a function in the main process and return its result in all; a CheckpointError is raised in all."""
+        return act()
+
+    def share_random_state(self, random_state: Any) -> Any:
+        """Return `random_state`, or, if None, a seed drawn in the main process, so that all split images equally."""
+        return random_state
+
+    def open_checkpoints(self, directory: Any, run: Run) -> AbstractContextManager[tuple[Any, Any]]:
+        """Call :func:`open_checkpoints`, with reads, writes and the lock in the main process only."""
+        return open_checkpoints(directory, run)
+
+
+SINGLE_PROCESS = SingleProcess()
+
+
+class ProcessGroup(SingleProcess):
+    """Training in several processes, of which this is one."""
+
+    def __init__(self, accelerator: Any):
+        self.accelerator = accelerator
+        self.count = accelerator.num_processes
+        self.is_main = accelerator.is_main_process
+
+    def choose_device(self, device: str | torch.device) -> str:
+        return "cpu" if self.accelerator.device.type == "cpu" else str(self.accelerator.device)
+
+    def run_on_main(self, act: Callable[[], _T]) -> _T:
+        from accelerate.utils import broadcast_object_list
+
+        outcome: list[Any] = [None, None]
+        if self.is_main:
+            try:
+                outcome[0] = act()
+            except CheckpointError as error:
+                outcome[1] = error
+        value, failure = broadcast_object_list(outcome)
+        if failure is not None:
+            raise failure
+        return value
+
+    def share_random_state(self, random_state: Any) -> Any:
+        if random_state is not None:
+            return random_state
+        return self.run_on_main(lambda: int(check_random_state(None).randint(np.iinfo(np.int32).max)))
+
+    @contextmanager
+    def open_checkpoints(self, directory: Any, run: Run) -> Iterator[tuple[Any, Any]]:
+        with ExitStack() as stack:
+            checkpoints, random_state = self.run_on_main(lambda: stack.enter_context(open_checkpoints(directory, run)))
+            shared = None if checkpoints is None else _SharedCheckpoints(checkpoints.folder, run, self)
+            yield shared, self.share_random_state(random_state)
+
+
+class _SharedCheckpoints(Checkpoints):
+    """Checkpoints that the main process reads and writes for all processes."""
+
+    def __init__(self, folder: Any, run: Run, processes: ProcessGroup):
+        super().__init__(folder, run)
+        self.processes = processes
+
+    def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        read = super().load
+        return self.processes.run_on_main(lambda: read(start))
+
+    def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
+        write = super().save
+        self.processes.run_on_main(lambda: write(stage, epoch, state))
+
+
+def join_processes(clf: Any) -> SingleProcess:
+    """Return the processes that train `clf` together, if there are several.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Accelerate is not installed.
+    TrainingError
+        If the processes were started for an unsupported kind of training, or inside a joblib worker.
+    ValueError
+        If `device` names a GPU: each process has its own.
+    """
+    if not clf.data_parallel:
+        return SINGLE_PROCESS
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils.environment import get_cpu_distributed_information
+    except ImportError as error:
+        raise MissingDependencyError(
+            'data_parallel=True needs Accelerate, which is not installed: pip install "sk-emotion[accelerate]".'
+        ) from error
+    # On GPUs, launchers set the same variables.
+    if get_cpu_distributed_information().world_size == 1:
+        return SINGLE_PROCESS
+    if get_active_backend()[0].nesting_level > 0:
+        raise TrainingError(
+            "data_parallel=True cannot train inside a joblib worker: the processes would wait for workers that train "
+            "other models. Pass n_jobs=1, so that each fit uses all processes."
+        )
+    on_cpu = torch.device(choose_device(clf.device)).type != "cuda"
+    if not torch.distributed.is_initialized():
+        atexit.register(_disconnect_gloo)
+    # Precision is a parameter of the classifier.
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no")
+    if accelerator.distributed_type not in ("MULTI_CPU", "MULTI_GPU"):
+        raise TrainingError(
+            f"data_parallel=True does not support distributed training of type {accelerator.distributed_type.value}. "
+            "Start the processes with `accelerate launch` (without FSDP, DeepSpeed and the like) or `torchrun`."
+        )
+    if str(clf.device).startswith("cuda:"):
+        raise ValueError(
+            f'device={str(clf.device)!r}, but data_parallel=True assigns a GPU to each process. Pass device="auto".'
+        )
+    return ProcessGroup(accelerator)
 
 
 class DatasetPart(FaceDataset):
@@ -74,7 +208,7 @@ class DataParallelNet(FaceNet):
             raise
         except BaseException as error:
             # The others would wait for this process; closing the connection raises an error in them.
-            disconnect_gloo()
+            _disconnect_gloo()
             if "gloo" in str(error):
                 raise TrainingError(
                     "data_parallel=True: training failed in another process; see the error there."
@@ -178,6 +312,15 @@ class DataParallelNet(FaceNet):
                 f"data_parallel=True: {len(dataset)} images in {n_steps} steps leave one of {n_processes} processes "
                 "without an image. Start fewer processes, or pass a larger batch_size."
             )
+
+
+def _disconnect_gloo() -> None:
+    """Close the connection to the other processes if the backend is Gloo.
+
+    Otherwise its threads crash one exit in twelve, with "terminate called without an active exception".
+    """
+    if torch.distributed.is_initialized() and torch.distributed.get_backend() == "gloo":
+        torch.distributed.destroy_process_group()
 
 
 def _digest(dataset: FaceDataset) -> str:

@@ -1,8 +1,6 @@
 """The skorch net, which trains on images staged on the device."""
 
-import json
 import math
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,51 +10,30 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
-from skorch.callbacks import LRScheduler
-from skorch.callbacks.scoring import ScoringBase
 from skorch.exceptions import SkorchException
 from torch.nn import functional
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
-from ..utils._signals import watch_signals
 from ._batches import FaceDataset
+from ._callbacks import StopTrainingError, check_monitors, explain_error, reuse_callbacks, score_labels, watch_signals
 from ._checkpoints import FINISHED, STOPPED, TRAINING, Checkpoints
 from ._hardware import autocast
-from ._preparation import Preparation
-from ._scoring import LabelScorer
+from ._schedule import check_schedules, list_rates, restore_changed_rates, restore_rates, serialize_rates
+from ._standardize import Preparation
 from ._state import (
     capture_network,
     capture_state,
-    find_schedulers,
     init_momentum_buffers,
-    list_rates,
     match_memory_layout,
-    restore_changed_rates,
     restore_history,
-    restore_rates,
     restore_state,
-    serialize_rates,
     to_arrays,
     to_tensors,
 )
 
-# Entries that skorch adds to each epoch for its own use.
-_BOOKKEEPING = ("batches", "_best", "_batch_count")
-
 # Set by our own schedule; a later call of fit starts its own.
 _SCHEDULED = ("lr", "initial_lr")
-
-# Keys that OneCycleLR and CyclicLR add to the parameter groups when they are created.
-_CYCLE_KEYS = ("max_lr", "min_lr", "max_momentum", "base_momentum")
-
-# The message of skorch's History and callbacks.
-_NOT_IN_HISTORY = re.compile(r"'(\w+)' was not found in history")
-
-
-class StopTrainingError(KeyboardInterrupt):
-    """A callback requested the end of training; skorch's EarlyStopping raises KeyboardInterrupt for that."""
 
 
 class FaceNet(NeuralNetClassifier):
@@ -99,24 +76,10 @@ class FaceNet(NeuralNetClassifier):
         if self.known_callbacks is None:
             super().initialize_callbacks()
         else:
-            self._reuse_callbacks(named, self.known_callbacks)
-        for _, callback in self.callbacks_:
-            # Callbacks of an earlier fit have been wrapped already.
-            is_new = isinstance(callback, ScoringBase) and not isinstance(callback.scoring_, LabelScorer)
-            if is_new and self.labels is not None:
-                callback.scoring_ = LabelScorer(callback.scoring_, self.labels)
+            self.callbacks_ = reuse_callbacks(named, self.known_callbacks)
+        if self.labels is not None:
+            score_labels(self.callbacks_, self.labels)
         return self
-
-    def _reuse_callbacks(self, named: list[tuple[str, Any]], known_callbacks: dict[str, Any]) -> None:
-        self.callbacks_ = []
-        for name, callback in named:
-            if isinstance(callback, type):
-                known = known_callbacks.get(name)
-                callback = known if type(known) is callback else callback()
-            if callback is not None:
-                if not any(callback is known for known in known_callbacks.values()):
-                    callback.initialize()
-                self.callbacks_.append((name, callback))
 
     def initialize_optimizer(self, *args, **kwargs):
         name = getattr(self.optimizer, "__name__", repr(self.optimizer))
@@ -147,11 +110,11 @@ class FaceNet(NeuralNetClassifier):
             # In on_train_begin, callbacks read the best scores so far and the learning rates.
             self._restore_from(checkpoints, state, restore_history, restore_rates)
             n_epochs -= len(self.history) - n_before
-        self._check_monitors()
+        check_monitors(self)
         self.notify("on_train_begin", X=dataset, y=None)
         if checkpoints is not None and state is not None:
             self._restore_from(checkpoints, state, restore_history, restore_state)
-        self._check_schedules()
+        check_schedules(self)
         self._finished = capture_state(self) if self.history else None
         try:
             if stage == TRAINING:
@@ -187,12 +150,7 @@ class FaceNet(NeuralNetClassifier):
             else:
                 super().notify(method_name, **cb_kwargs)
         except (KeyError, ValueError, SkorchException) as error:
-            self._explain_history(error)
-            if isinstance(error, KeyError) and error.args and error.args[0] in _CYCLE_KEYS:
-                raise ParameterError(
-                    f"callbacks: a scheduler needs {error} from the previous epochs, in which it was not used. Pass "
-                    "last_epoch=-1 to LRScheduler to start its schedule from the beginning."
-                ) from error
+            explain_error(self, error)
             raise
 
     def _end_epoch(self, **cb_kwargs):
@@ -310,27 +268,6 @@ class FaceNet(NeuralNetClassifier):
         found = {"order": self.iterator_train__generator, "augmentation": self.preparation.generator}
         return {name: generator for name, generator in found.items() if generator is not None}
 
-    def epochs(self) -> list[dict[str, Any]]:
-        """Return the history as a list with one dict per epoch, without batches and skorch's own entries."""
-        return [
-            {
-                name: value.item() if isinstance(value, np.generic) else value
-                for name, value in epoch.items()
-                if not name.endswith(_BOOKKEEPING)
-            }
-            for epoch in self.history
-        ]
-
-    def bookkeeping(self) -> str:
-        """Return skorch's own entries of each epoch as JSON; callbacks look up the best epochs in them."""
-        names = [name for name in _BOOKKEEPING if name != "batches"]
-        return json.dumps(
-            [
-                {name: float(value) for name, value in epoch.items() if name.endswith(tuple(names))}
-                for epoch in self.history
-            ]
-        )
-
     def to_arrays(self) -> dict[str, Any]:
         """Return the state needed to predict and to continue training, as NumPy arrays and plain types."""
         return {
@@ -399,57 +336,6 @@ class FaceNet(NeuralNetClassifier):
     def _scheduled_rates(self) -> tuple[str, ...]:
         """Return the names of the rates that our own schedule sets, which a later fit sets anew."""
         return () if self.schedule is None else _SCHEDULED
-
-    def _check_monitors(self) -> None:
-        """Raise ParameterError before the first epoch if a callback monitors a score that will not be recorded."""
-        callbacks = [callback for _, callback in self.callbacks_]
-        if not all(type(callback).__module__.startswith("skorch.") for callback in callbacks):
-            # A custom callback may record it.
-            return
-        for callback in callbacks:
-            # ReduceLROnPlateau is the only scheduler that uses `monitor`.
-            is_idle = isinstance(callback, LRScheduler) and callback.policy_ is not ReduceLROnPlateau
-            monitor = getattr(callback, "monitor", None)
-            if isinstance(monitor, str) and not is_idle and self._needs_validation(monitor):
-                raise self._missing_score(monitor)
-
-    def _explain_history(self, error: Exception) -> None:
-        """Replace an error about a score missing from the history by a ParameterError."""
-        missing = _NOT_IN_HISTORY.search(str(error))
-        if missing and (self._find_monitors(missing[1]) or self._needs_validation(missing[1])):
-            raise self._missing_score(missing[1]) from error
-
-    def _missing_score(self, name: str) -> ParameterError:
-        owner = next(iter(self._find_monitors(name)), "A callback")
-        if self._needs_validation(name):
-            return ParameterError(
-                f"callbacks: {owner} monitors {name!r}, which needs a validation set. Set validation_fraction=0.1, or "
-                "pass X_val and y_val to fit; partial_fit has no validation set."
-            )
-        known = sorted({key for epoch in self.history for key in epoch} - {"batches"})
-        return ParameterError(f"callbacks: {owner} monitors {name!r}, but the history contains {', '.join(known)}.")
-
-    def _find_monitors(self, name: str) -> list[str]:
-        return [
-            type(callback).__name__ for _, callback in self.callbacks_ if getattr(callback, "monitor", None) == name
-        ]
-
-    def _needs_validation(self, name: str) -> bool:
-        """Return whether a score is missing only because there is no validation set."""
-        scores = [callback for _, callback in self.callbacks_ if getattr(callback, "on_train", None) is False]
-        names = [getattr(score, "name_", getattr(score, "name", None)) for score in scores]
-        return self.train_split is None and name.removesuffix("_best") in names
-
-    def _check_schedules(self) -> None:
-        """Raise ParameterError if a callback has a scheduler in addition to our own schedule."""
-        for name, callback in self.callbacks_ if self.schedule is not None else ():
-            for _, scheduler in find_schedulers(callback) if name != "schedule" else ():
-                if scheduler.optimizer is self.optimizer_:
-                    raise ParameterError(
-                        f"schedule={self.schedule!r} and {type(scheduler).__name__} of the callback "
-                        f"{type(callback).__name__} would both change the learning rate. Pass schedule=None to use "
-                        "that of the callback."
-                    )
 
     def _restore_from(self, checkpoints: Checkpoints, state: dict[str, Any], *steps: Callable[..., None]) -> None:
         try:

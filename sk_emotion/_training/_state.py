@@ -1,9 +1,10 @@
-"""The state of training between two epochs: everything that the next epoch depends on."""
+"""The state of training between two epochs: everything that the next epoch depends on, and its validation."""
 
+import inspect
 import json
-from collections import Counter
+import math
 from collections.abc import Iterator
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,25 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
+from ._schedule import cast_like, find_schedulers, list_rates, restore_rates
+
+# Entries that skorch adds to each epoch for its own use, besides "batches".
+_BOOKKEEPING = ("_best", "_batch_count")
+
 # Optimizer state that has the shape of its weight.
-SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+_SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 # The state of EarlyStopping.
 _EARLY_STOPPING_STATE = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
+
+# Entries of the history that must be numbers.
+_SCORES = {f"{part}_{score}" for part in ("train", "valid") for score in ("loss", "acc", "f1_macro")} | {"lr", "dur"}
+
+# State of skorch's callbacks and PyTorch's schedulers.
+_COUNTS = ("misses_", "best_epoch_", "last_epoch", "_step_count")
+_NUMBERS = ("dynamic_threshold_",)
+_LISTS = ("base_lrs", "_last_lr")
+_NO_DATA = {"optimizer", *(name for name, _ in inspect.getmembers(lr_scheduler.LRScheduler, callable))}
 
 
 def capture_state(net: Any) -> dict[str, Any]:
@@ -63,59 +78,23 @@ def restore_history(net: Any, state: dict[str, Any]) -> None:
     net.history.extend({**epoch, "batches": []} for epoch in state["history"])
 
 
-def restore_rates(net: Any, state: dict[str, Any]) -> None:
-    """Restore the rates of the optimizer, which schedulers read in ``on_train_begin``."""
-    for group, rates in zip(net.optimizer_.param_groups, state["rates"], strict=True):
-        group.update(_cast_like(rates, group))
+def list_epochs(history: Any) -> list[dict[str, Any]]:
+    """Return the history as a list with one dict per epoch, without batches and skorch's own entries."""
+    return [
+        {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in epoch.items()
+            if not name.endswith(("batches", *_BOOKKEEPING))
+        }
+        for epoch in history
+    ]
 
 
-def list_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
-    """List the options of each parameter group, such as the learning rate."""
-    return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
-
-
-def serialize_rates(built: list[dict[str, Any]], optimizer: torch.optim.Optimizer, *, without: tuple[str, ...]) -> str:
-    """Return as JSON the rates with which an optimizer was built, and its current ones."""
-    groups = [[_list_numbers(group) for group in rates] for rates in (built, list_rates(optimizer))]
+def serialize_bookkeeping(history: Any) -> str:
+    """Return skorch's own entries of each epoch as JSON; callbacks look up the best epochs in them."""
     return json.dumps(
-        [[{name: value for name, value in group.items() if name not in without} for group in part] for part in groups]
+        [{name: float(value) for name, value in epoch.items() if name.endswith(_BOOKKEEPING)} for epoch in history]
     )
-
-
-def restore_changed_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple[str, ...]) -> None:
-    """Restore the rates that callbacks changed, in a newly built optimizer; see :func:`serialize_rates`.
-
-    This is what skorch does, which keeps its optimizer. Parameters that the user set since then take precedence.
-    """
-    for group, built, now in zip(optimizer.param_groups, *json.loads(text), strict=True):
-        given = _list_numbers(group)
-        is_set = {name for name, value in given.items() if value != built.get(name)}
-        if "lr" in is_set:
-            is_set.add("initial_lr")
-        for name, value in now.items():
-            # Callbacks do not set options that are not numbers, such as `fused`.
-            may_change = name in given or name not in group
-            if value != built.get(name) and may_change and name not in is_set and name not in without:
-                group[name] = _cast_like(value[0] if len(value) == 1 else value, group.get(name))
-
-
-def find_schedulers(callback: Any) -> Iterator[tuple[str, lr_scheduler.LRScheduler]]:
-    """Yield the PyTorch schedulers that a callback holds, with the name of their attribute."""
-    for name, value in getattr(callback, "__dict__", {}).items():
-        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for place, part in [(name, value), *((f"{name}.{key}", part) for key, part in parts)]:
-            if isinstance(part, lr_scheduler.LRScheduler):
-                yield place, part
-
-
-def attach_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Attach a scheduler, and the schedulers it consists of, to another optimizer."""
-    scheduler.optimizer = optimizer
-    if getattr(scheduler, "_step_count", 0) == 1:
-        # Its first step would warn that the optimizer was replaced.
-        scheduler._step_count = 2
-    for part in getattr(scheduler, "_schedulers", ()):
-        attach_scheduler(part, optimizer)
 
 
 def to_arrays(value: Any) -> Any:
@@ -157,7 +136,7 @@ def match_memory_layout(optimizer: torch.optim.Optimizer) -> None:
                 continue
             if value.shape == weight.shape:
                 kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-            elif fused or name in SHAPED:
+            elif fused or name in _SHAPED:
                 # A fused kernel would write out of bounds.
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight has {tuple(weight.shape)}")
 
@@ -196,32 +175,114 @@ def _restore_callback(callback: Any, state: Any) -> None:
 
 
 def _restore_scheduler(scheduler: Any, state: Any) -> None:
-    scheduler.load_state_dict(_cast_like(state, scheduler.state_dict()))
+    scheduler.load_state_dict(cast_like(state, scheduler.state_dict()))
 
 
 def _keeps_state(callback: Any) -> bool:
     return hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
 
 
-def _list_numbers(group: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the numeric options of a parameter group, each as a list, since Adam has two betas."""
-    found = {}
-    for name, value in group.items():
-        plain = value.tolist() if isinstance(value, torch.Tensor | np.ndarray) else value
-        parts = plain if isinstance(plain, list | tuple) else [plain]
-        if parts and all(isinstance(part, Real) and not isinstance(part, bool) for part in parts):
-            found[name] = [float(part) for part in parts]
-    return found
+def check_state(state: Any, start: dict[str, Any]) -> None:
+    """Raise ValueError, TypeError, KeyError or AttributeError if `state` is not a valid state of training.
+
+    Parameters
+    ----------
+    state : dict
+        State read from a checkpoint.
+    start : dict
+        State of the net to be resumed, from :func:`~sk_emotion._training._state.capture_network`.
+    """
+    for name in ("weights", "optimizer", "precision"):
+        _check_like(state[name], start[name], name)
+    # The device may have changed.
+    draws = {name: value for name, value in start["random"].items() if name != "device"}
+    _check_like(state["random"], draws, "random", more=True)
+    if state["training_weights"] is not None:
+        _check_like(state["training_weights"], start["weights"], "training_weights")
+    _check_finite([state["weights"], state["training_weights"], state["optimizer_state"]])
+    _check_optimizer(state["optimizer_state"], len(start["weights"]))
+    _check_history(state["history"])
+    _check_rates(state["rates"], start["rates"])
+    _check_callbacks(state["callbacks"])
 
 
-def _cast_like(value: Any, model: Any) -> Any:
-    """Convert a stored value to the type of the one that it replaces."""
-    if isinstance(model, torch.Tensor):
-        return torch.as_tensor(value, dtype=model.dtype, device=model.device)
-    if isinstance(model, Counter):
-        return Counter(value)
-    if isinstance(model, dict) and isinstance(value, dict):
-        return {name: _cast_like(part, model.get(name)) for name, part in value.items()}
-    if isinstance(model, list | tuple) and isinstance(value, list | tuple) and len(model) == len(value):
-        return type(model)(_cast_like(part, other) for part, other in zip(value, model, strict=True))
-    return value
+def _check_like(value: Any, known: Any, name: str, *, more: bool = False) -> None:
+    """Check that a value has the same structure as `known`; `more` allows additional keys."""
+    if isinstance(known, dict):
+        if not known.keys() <= value.keys() or (not more and len(value) > len(known)):
+            raise ValueError(f"the names in {name} are not those of the network")
+        for key, part in known.items():
+            _check_like(value[key], part, f"{name}[{key!r}]")
+    elif isinstance(known, np.ndarray):
+        if value.shape != known.shape or value.dtype != known.dtype:
+            raise ValueError(f"{name} is {value.dtype} of shape {value.shape}, expected {known.dtype} of {known.shape}")
+    elif type(value) is not type(known):
+        raise ValueError(f"{name} is a {type(value).__name__}, expected a {type(known).__name__}")
+
+
+def _check_finite(value: Any) -> None:
+    for part in _walk(value):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
+            raise ValueError("it has weights that are not finite")
+
+
+def _check_optimizer(states: Any, n_weights: int) -> None:
+    for number, state in states.items():
+        if type(number) is not int or not 0 <= number < n_weights:
+            raise ValueError(f"its optimizer state has an unknown weight {str(number)[:50]}")
+        for name in state.keys() & set(_SHAPED):
+            if not isinstance(state[name], np.ndarray | None):
+                raise ValueError(f"its {name} is a {type(state[name]).__name__}")
+
+
+def _check_history(history: Any) -> None:
+    for number, epoch in enumerate(history):
+        if epoch["epoch"] != number + 1 or "train_loss" not in epoch:
+            raise ValueError(f"its history is invalid in epoch {number + 1}")
+        for name in _SCORES & epoch.keys():
+            _check_number(epoch[name], name)
+
+
+def _check_rates(rates: Any, known: list[dict[str, Any]]) -> None:
+    """Check the options of the optimizer's parameter groups, to which schedulers may have added some."""
+    if len(rates) != len(known):
+        raise ValueError(f"it has rates of {len(rates)} parameter groups, expected {len(known)}")
+    for group, own in zip(rates, known, strict=True):
+        if "params" in group or not own.keys() <= group.keys():
+            raise ValueError("its rates are those of another optimizer")
+        for name, value in group.items():
+            example = own.get(name)
+            parts, examples = (item if isinstance(item, list | tuple) else [item] for item in (value, example))
+            for part, like in zip(parts, examples if len(examples) == len(parts) else [None] * len(parts), strict=True):
+                is_number = isinstance(part, int | float)
+                if like is not None and isinstance(like, int | float) != is_number:
+                    raise ValueError(f"its {name} is a {type(part).__name__}")
+                if is_number and not (math.isfinite(part) and part >= min(0, like or 0)):
+                    raise ValueError(f"its {name} is {part}")
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, dict):
+        raise ValueError(f"the state of callbacks is a {type(callbacks).__name__}, expected a dict")
+    for part in _walk(callbacks):
+        if not isinstance(part, dict):
+            continue
+        if "last_epoch" in part and not part.keys().isdisjoint(_NO_DATA):
+            raise ValueError("the state of a scheduler is invalid")
+        for name in part.keys() & {*_COUNTS, *_NUMBERS, *_LISTS}:
+            values = part[name] if name in _LISTS else [part[name]]
+            for value in values:
+                _check_number(value, name, Integral if name in _COUNTS else Real)
+
+
+def _check_number(value: Any, name: str, kind: Any = Real) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{name} is a {type(value).__name__}, expected a number")
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    """Yield a value and all values nested in it."""
+    yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for part in parts:
+        yield from _walk(part)

@@ -21,7 +21,7 @@ from torch import nn
 
 from .._images._pixel_range import clip_pixels
 from .._images._validation import validate_images
-from .._training._views import make_views
+from .._training._predict import make_views
 from ..classifier import EmotionClassifier
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
 from ..preprocessing import FaceLoader

@@ -4,6 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._arrays import as_numpy
+from ._labels import check_scored_labels
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -58,3 +64,40 @@ def as_fitted(method: Method) -> Method:
         return method(snapshot(self), *args, **kwargs)
 
     return call  # type: ignore[return-value]
+
+
+class ClassifierOfLabels(ClassifierMixin):
+    """Mixin for classifiers whose `score` checks labels, and uses the attributes at the time of the call."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on the given samples and labels.
+
+        Parameters
+        ----------
+        X : array-like
+            Samples like those of `fit`.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        float
+            Accuracy, the share of samples classified correctly.
+
+        Raises
+        ------
+        LabelError
+            If y contains numbers and `classes_` names, or vice versa.
+
+        Warns
+        -----
+        DatasetWarning
+            If y contains synonyms of some of `classes_`, such as ``angry`` for ``anger``, which count as errors.
+        """
+        check_is_fitted(self)
+        fitted, name = snapshot(self), type(self).__name__
+        check_scored_labels(y, fitted.classes_, name)
+        sample_weight = as_numpy(sample_weight, name, "sample_weight")
+        return super(ClassifierOfLabels, fitted).score(X, as_numpy(y, name, "y"), sample_weight)

@@ -14,8 +14,8 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from torch import nn
 
 from sk_emotion import EmotionClassifier, compare_classifiers, make_faces, networks
+from sk_emotion._training._callbacks import watch_signals
 from sk_emotion.cli import main
-from sk_emotion.utils._signals import watch_signals
 
 pytestmark = pytest.mark.training
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sk_emotion._training._views import make_views
+from sk_emotion._training._predict import make_views
 
 
 @pytest.fixture
