@@ -5,16 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import (
-    LinAlgError,
-    cho_solve,
-    cholesky,
-    get_blas_funcs,
-    get_lapack_funcs,
-    solve_triangular,
-)
-from scipy.optimize import brentq
+from scipy.linalg import LinAlgError
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import compute_class_weight, gen_batches
@@ -24,6 +15,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._images._validation import check_one_label_each, errors_of_images, find_shape, refuse_one_image
+from ._kernel_solver import (
+    BLOCK,
+    as_class_columns,
+    choose_stratified,
+    find_temperature,
+    merge_duplicates,
+    rbf_kernel,
+    solve_by_components,
+    solve_exactly,
+)
 from .exceptions import ImageArrayError, LabelError
 from .utils._arrays import as_numpy
 from .utils._estimators import ClassifierOfLabels, as_fitted, fit_aside
@@ -33,12 +34,6 @@ from .utils._labels import check_labels
 _ROWS_IN_DOUBLE = 4000
 # Maximum number of leave-one-out rows for the temperature, which is a single parameter.
 _ROWS_LEFT_OUT = 5000
-# Rows of the kernel computed at once.
-_BLOCK = 1024
-# Above this condition number, single precision may change decision values by 0.01.
-_CONDITION_IN_SINGLE = 1e5
-# Beyond these bounds, probabilities are practically uniform, or 0 and 1.
-_TEMPERATURES = (1e-3, 1e3)
 
 
 class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
@@ -73,14 +68,13 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
     support_vectors_ : ndarray of shape (n_support_vectors, n_features)
         The distinct rows, or a subset of them.
     dual_coef_ : ndarray of shape (n_support_vectors, n_functions)
-        Coefficients of the support vectors in each function. There is one function per class, and a single one for two
-        classes.
+        Coefficients of the support vectors in each function: one per class, or a single one for two classes.
     intercept_ : ndarray of shape (n_functions,)
         Intercepts of the functions.
     gamma_ : float
         Coefficient of the kernel.
     temperature_ : float
-        Temperature by which decision values are divided before the softmax. Only available if `probability` is True.
+        Temperature by which decision values are divided before the softmax, if `probability` is True.
 
     See Also
     --------
@@ -90,9 +84,8 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
 
     Notes
     -----
-    Fit time is cubic in the number of rows, in optimized BLAS and LAPACK routines, and memory is quadratic. More than
-    4,000 rows are fitted in single precision, or, if the kernel is too ill-conditioned, in double precision with twice
-    the memory.
+    Fit time is cubic in the number of rows, and memory is quadratic. More than 4,000 rows are fitted in single
+    precision, or, if the kernel is too ill-conditioned, in double precision with twice the memory.
 
     Identical rows are merged into one, with the sum of their weights, and left out together. Other dependencies between
     rows are not taken into account: many photos of one person, or augmented copies, make probabilities overconfident.
@@ -224,8 +217,8 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
             X = validate_data(self, X, dtype=self.support_vectors_.dtype, reset=False)
         support = self._scale(self.support_vectors_)
         values = np.empty((len(X), len(self.intercept_)))
-        for rows in gen_batches(len(X), _BLOCK):
-            values[rows] = _rbf_kernel(self._scale(X[rows]), support) @ self.dual_coef_
+        for rows in gen_batches(len(X), BLOCK):
+            values[rows] = rbf_kernel(self._scale(X[rows]), support) @ self.dual_coef_
         values += self.intercept_
         return values[:, 0] if len(self.classes_) == 2 else values
 
@@ -243,7 +236,7 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
         ndarray of shape (n_samples,)
             The class with the largest decision value.
         """
-        columns = _as_class_columns(self.decision_function(X)).argmax(axis=1)
+        columns = as_class_columns(self.decision_function(X)).argmax(axis=1)
         return self.classes_[columns]
 
     @available_if(lambda self: self.probability)
@@ -261,7 +254,7 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             One column per class, in the order of ``classes_``.
         """
-        values = _as_class_columns(self.decision_function(X))
+        values = as_class_columns(self.decision_function(X))
         return softmax(values / self.temperature_, axis=1)
 
     def _find_gamma(self, X, weights):
@@ -289,7 +282,7 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
             ) from error
 
     def _fit_in(self, dtype, X, codes, weights):
-        X, counts = _merge_duplicates(X.astype(dtype, copy=False), codes, weights)
+        X, counts = merge_duplicates(X.astype(dtype, copy=False), codes, weights)
         totals = counts.sum(axis=1)
         # Fitting identical rows is equivalent to fitting their mean target.
         targets = (2 * counts / totals[:, np.newaxis] - 1).astype(X.dtype)
@@ -298,24 +291,24 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
         penalties = (1 / (self.C * totals)).astype(X.dtype)
         labels = counts.argmax(axis=1)
         every = np.arange(len(X))
-        chosen = _choose_stratified(labels, self.n_components)
+        chosen = choose_stratified(labels, self.n_components)
         # With a subset of support vectors, those are not representative of new rows.
         candidates = every if len(chosen) == len(X) else np.delete(every, chosen)
-        left_out = candidates[_choose_stratified(labels[candidates], _ROWS_LEFT_OUT)]
+        left_out = candidates[choose_stratified(labels[candidates], _ROWS_LEFT_OUT)]
         if len(chosen) == len(X):
             order = np.concatenate([np.delete(every, left_out), left_out])
             self.support_vectors_ = X[order]
-            solution = _solve_exactly(
+            solution = solve_exactly(
                 self._scale(self.support_vectors_), targets[order], penalties[order], len(left_out)
             )
         else:
             self.support_vectors_ = X[chosen]
-            solution = _solve_by_components(
+            solution = solve_by_components(
                 self._scale(X), self._scale(self.support_vectors_), targets, penalties, left_out
             )
         self.dual_coef_, self.intercept_, values = solution
         if self.probability:
-            self.temperature_ = _find_temperature(_as_class_columns(values), counts[left_out])
+            self.temperature_ = find_temperature(as_class_columns(values), counts[left_out])
 
     def _scale(self, X):
         """Center rows for accuracy, and scale them so that squared distances are exponents of the kernel."""
@@ -332,126 +325,3 @@ def _as_features(X: Any, fitted: tuple[int, int] | None = None) -> Any:
             "features. Put a HOGTransformer before it, as make_hog_svm() does, or pass X.reshape(len(X), -1)."
         )
     return X
-
-
-def _merge_duplicates(
-    X: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return the distinct rows, and the total weight of each class in each."""
-    # The bytes of -0.0 and 0.0 differ.
-    rows = np.ascontiguousarray(X + X.dtype.type(0))
-    _, first, inverse = np.unique(rows.view(f"V{rows[0].nbytes}")[:, 0], return_index=True, return_inverse=True)
-    counts = np.zeros((len(first), codes.max() + 1))
-    np.add.at(counts, (inverse, codes), weights)
-    return rows[first], counts
-
-
-def _choose_stratified(labels: NDArray[Any], n_chosen: int) -> NDArray[Any]:
-    """Return the indices of a stratified subset of at most `n_chosen` rows."""
-    places = np.linspace(0, len(labels) - 1, min(n_chosen, len(labels))).round().astype(int)
-    return np.argsort(labels, kind="stable")[places]
-
-
-def _rbf_kernel(A: NDArray[Any], B: NDArray[Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Compute the RBF kernel between the scaled rows of A and B."""
-    kernel = np.matmul(A, B.T, out=out)
-    kernel *= 2
-    kernel -= np.einsum("ij,ij->i", A, A)[:, np.newaxis]
-    kernel -= np.einsum("ij,ij->i", B, B)
-    np.minimum(kernel, 0, out=kernel)
-    return np.exp(kernel, out=kernel)
-
-
-def _solve_exactly(
-    points: NDArray[Any], targets: NDArray[Any], penalties: NDArray[Any], n_left_out: int
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return coefficients, intercepts, and leave-one-out decision values of the last `n_left_out` rows."""
-    n_rows = len(points)
-    system = np.empty((n_rows, n_rows), dtype=points.dtype)
-    column_sums = penalties.astype(np.float64)
-    for rows in gen_batches(n_rows, _BLOCK):
-        kernel = _rbf_kernel(points[rows], points[rows.start :], out=system[rows, rows.start :])
-        column_sums[rows] += kernel.sum(axis=1)
-        column_sums[rows.stop :] += kernel[:, rows.stop - rows.start :].sum(axis=0)
-    np.fill_diagonal(system, 1 + penalties)
-    # The transposed upper triangle is the lower one of LAPACK, which then works in place.
-    factor = cholesky(system.T, lower=True, overwrite_a=True, check_finite=False)
-    ones = np.ones((n_rows, 1), dtype=points.dtype)
-    solved = cho_solve((factor, True), np.hstack([targets, ones]), check_finite=False)
-    solved, ones_solved = solved[:, :-1], solved[:, -1]
-    total = ones_solved.sum()
-    intercept = solved.sum(axis=0) / total
-    coefficients = solved - np.outer(ones_solved, intercept)
-    # The last block of the inverse only depends on the last block of the factor.
-    trtri = get_lapack_funcs("trtri", (factor,))
-    inverse, _ = trtri(factor[-n_left_out:, -n_left_out:], lower=1)
-    diagonal = np.einsum("ij,ij->j", inverse, inverse)
-    if points.dtype == np.float32 and column_sums.max() * diagonal.max() > _CONDITION_IN_SINGLE:
-        raise LinAlgError("The kernel is ill-conditioned.")
-    diagonal -= ones_solved[-n_left_out:] ** 2 / total
-    # It is 0 if there is a single distinct row.
-    diagonal = np.maximum(diagonal, np.finfo(points.dtype).tiny)[:, np.newaxis]
-    return coefficients, intercept, targets[-n_left_out:] - coefficients[-n_left_out:] / diagonal
-
-
-def _solve_by_components(
-    points: NDArray[Any],
-    support: NDArray[Any],
-    targets: NDArray[Any],
-    penalties: NDArray[Any],
-    left_out: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Fit combinations of the support vectors; the return values are those of `_solve_exactly`."""
-    dtype, n_support = points.dtype, len(support)
-    kernel = _rbf_kernel(support, support)
-    kernel[np.diag_indices(n_support)] += 10 * n_support * np.finfo(dtype).eps
-    largest_sum = kernel.sum(axis=0).max()
-    root = cholesky(kernel.T, lower=True, overwrite_a=True, check_finite=False)
-    if dtype == np.float32 and largest_sum > _CONDITION_IN_SINGLE * root.diagonal().min() ** 2:
-        raise LinAlgError("The kernel is ill-conditioned.")
-
-    def embed(rows: Any) -> NDArray[Any]:
-        """Return columns whose inner products are the kernel, with a last row of ones for the intercept."""
-        columns = solve_triangular(root, _rbf_kernel(support, points[rows]), lower=True, check_finite=False)
-        return np.vstack([columns, np.ones((1, columns.shape[1]), dtype=dtype)])
-
-    gram = np.zeros((n_support + 1, n_support + 1), dtype=dtype, order="F")
-    moments = np.zeros((n_support + 1, targets.shape[1]), dtype=dtype)
-    syrk = get_blas_funcs("syrk", (gram,))
-    for rows in gen_batches(len(points), _BLOCK):
-        columns = embed(rows) / np.sqrt(penalties[rows])
-        gram = syrk(1, columns, beta=1, c=gram, lower=1, overwrite_c=1)
-        moments += columns @ (targets[rows] / np.sqrt(penalties[rows])[:, np.newaxis])
-    # The intercept is not regularized.
-    gram[np.diag_indices(n_support)] += 1
-    factor = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
-    weights = cho_solve((factor, True), moments, check_finite=False)
-    coefficients = solve_triangular(root, weights[:-1], lower=True, trans="T", check_finite=False)
-    columns, targets = embed(left_out), targets[left_out]
-    leverages = np.square(solve_triangular(factor, columns, lower=True, check_finite=False)).sum(axis=0)
-    kept = np.maximum(1 - leverages / penalties[left_out], np.finfo(dtype).eps)[:, np.newaxis]
-    return coefficients, weights[-1], targets - (targets - columns.T @ weights) / kept
-
-
-def _as_class_columns(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return decision values with one column per class, also for two classes."""
-    values = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    return np.hstack([-values, values]) if values.shape[1] == 1 else values
-
-
-def _find_temperature(values: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
-    """Find the temperature that minimizes the log loss on `counts`, the weight of each class in each row."""
-    n_rows, n_classes = values.shape
-    weights = counts.sum(axis=1, keepdims=True)
-    # Smooth the targets as in Platt scaling: the temperature of separable data would be 0.
-    wanted = (counts / weights * n_rows + 1) / (n_rows + n_classes)
-
-    def differentiate(inverse: float) -> float:
-        return float((weights * (softmax(inverse * values, axis=1) - wanted) * values).sum())
-
-    low, high = 1 / _TEMPERATURES[1], 1 / _TEMPERATURES[0]
-    if differentiate(low) >= 0:
-        return _TEMPERATURES[1]
-    if differentiate(high) <= 0:
-        return _TEMPERATURES[0]
-    return 1 / brentq(differentiate, low, high, xtol=1e-12)

@@ -12,7 +12,7 @@ PACKAGE = Path(sk_emotion.__file__).parent
 # From the first step of the data's way to the last; the root's lazy __init__ is no room.
 ROOMS = [
     *("exceptions", "emotions", "utils", "_images", "augmentation", "networks"),
-    *("preprocessing", "feature_extraction", "over_sampling", "svm", "_reports"),
+    *("preprocessing", "feature_extraction", "over_sampling", "_kernel_solver", "svm", "_reports"),
     *("leakage", "datasets", "_training", "classifier", "baselines"),
     *("metrics", "model_selection", "inspection", "persistence", "pretrained", "prediction", "cli", "__main__"),
 ]

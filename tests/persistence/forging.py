@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from sk_emotion.persistence._schema import walk
+from sk_emotion.persistence._checks import walk
 
 
 def unpack(content):

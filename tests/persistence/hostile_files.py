@@ -38,7 +38,7 @@ from forging import (
     unpack,
 )
 
-from sk_emotion.persistence._schema import MAX_NODES, MAX_SCHEMA_SIZE
+from sk_emotion.persistence._checks import MAX_NODES, MAX_SCHEMA_SIZE
 
 CANARY = Path(gettempdir(), f"sk_emotion_canary_{os.getpid()}")
 """Folder that is created if code from a file runs."""

@@ -31,7 +31,7 @@ from sk_emotion import (
     networks,
     save_model,
 )
-from sk_emotion.persistence._schema import walk
+from sk_emotion.persistence._checks import walk
 
 
 class Perceptron(nn.Module):

@@ -18,7 +18,7 @@ from sk_emotion import (
     save_model,
 )
 from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
-from sk_emotion.persistence._schema import MAX_NODES
+from sk_emotion.persistence._checks import MAX_NODES
 
 pytestmark = pytest.mark.training
 

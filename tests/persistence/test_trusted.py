@@ -26,8 +26,8 @@ from sk_emotion import (
     save_model,
 )
 from sk_emotion.exceptions import ModelFileError
-from sk_emotion.persistence._trusted_names import ALL_TRUSTED
-from sk_emotion.persistence._trusted_names import TRUSTED as TRUSTED_NAMES
+from sk_emotion.persistence._trusted import ALL_TRUSTED
+from sk_emotion.persistence._trusted import TRUSTED as TRUSTED_NAMES
 
 
 @pytest.mark.parametrize("trusted", [[Perceptron], ["saved_models.Perceptron"], iter([Perceptron])])

@@ -28,7 +28,7 @@ from load_apart import load_apart
 from saved_models import MODELS
 
 from sk_emotion import load_model, make_faces, save_model
-from sk_emotion.persistence._trusted_names import KINDS, TRUSTED
+from sk_emotion.persistence._trusted import KINDS, TRUSTED
 
 MEMORY = 300_000_000
 SECONDS = 5

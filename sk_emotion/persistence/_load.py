@@ -1,31 +1,25 @@
-"""Saving and loading of model files, without running code from the file."""
+"""Load model files without running code from them."""
 
 import errno
-import io
 import os
 import stat
 import warnings
 import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from sklearn.utils._param_validation import HasMethods, validate_params
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import validate_params
 from skops.io._audit import get_tree
 from skops.io._utils import LoadContext
 
 from .. import __version__
-from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError, SkEmotionError
-from ..utils._files import write_output
+from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
 from ..utils._named_folders import FOLDERS
 from ..utils._text import show_missing
-from ._archive import write_archive
-from ._networks import CLASSIFIER, build_nets, defer_nets
-from ._schema import (
-    FORMAT,
+from ._checks import (
     LaterFormatError,
     MalformedError,
+    describe,
     escape,
     list_folders,
     name_node,
@@ -33,73 +27,7 @@ from ._schema import (
     remove_memory,
     walk,
 )
-from ._trusted_names import ALL_TRUSTED, KINDS, TRUSTED
-
-
-@validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def save_model(model: Any, path: str | os.PathLike[str]) -> None:
-    """Save a fitted model to a file for :func:`load_model`.
-
-    The file is written atomically: if saving fails, `path` still holds the previous model.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted classifier, pipeline or search. Callbacks of a fitted :class:`EmotionClassifier` are not saved, with a
-        warning.
-    path : str or PathLike
-        File to write; the usual extension is ``.skops``.
-
-    Raises
-    ------
-    ModelFileError
-        If the model holds an object that cannot be imported by name, such as a lambda, or cannot be written as plain
-        data, or if it has more than 40,000 parts.
-    ModelNotFoundError
-        If the folder does not exist.
-    sklearn.exceptions.NotFittedError
-        If the model is not fitted.
-    TypeError
-        If `model` is not an estimator.
-    OSError
-        If the file cannot be written, for example because the disk is full.
-
-    See Also
-    --------
-    load_model : Load the file.
-
-    Notes
-    -----
-    The file is a zip archive in the format of skops [1]_: parameters and fitted attributes as JSON and NumPy arrays,
-    classes and functions by name only. It contains no code of your own classes and functions: to load the model, their
-    module must be installed and they must be passed as `trusted`.
-
-    A search includes its parameter space. If that cannot be saved or trusted, such as distributions of ``scipy.stats``
-    or callbacks, or has too many parts, save ``search.best_estimator_``. Saving the same model twice writes identical
-    files.
-
-    References
-    ----------
-    .. [1] https://skops.readthedocs.io/en/stable/persistence.html
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from sk_emotion import load_model, make_faces, make_hog_svm, save_model
-    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_model(make_hog_svm().fit(X, y), Path(folder, "pain.skops"))
-    ...     load_model(Path(folder, "pain.skops")).predict(X[:2]).shape
-    (2,)
-    """
-    check_is_fitted(model)
-    path = Path(path)
-    if path.is_dir():
-        raise ModelFileError(f"save_model: {escape(path)} is a folder. Pass the path of a file.")
-    if not path.parent.is_dir():
-        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Create it first.")
-    write_output(path, _dump(model).getbuffer())
+from ._trusted import ALL_TRUSTED, CLASSIFIER, KINDS, TRUSTED, build_nets, defer_nets
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)
@@ -184,70 +112,7 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
         return _load(file, place, names)
 
 
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Open a file without waiting for the writer of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _dump(model: Any) -> io.BytesIO:
-    """Write a model to an archive in memory, and load it to check that it can be loaded."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            archive = write_archive(model, {"format": FORMAT, "version": __version__})
-            content = _Content(archive)
-            content.build(content.untrusted)
-    except (SkEmotionError, Warning):
-        raise
-    except Exception as error:
-        raise ModelFileError(
-            f"save_model: {type(model).__name__} holds an object that cannot be saved ({_describe(error)}). Remove it "
-            "from the model, or define a __getstate__ that returns plain values and arrays."
-        ) from error
-    # Each __getstate__ was called several times.
-    for message, category in {(str(warning.message), warning.category) for warning in caught}:
-        warnings.warn(message, category, stacklevel=4)
-    return archive
-
-
-def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Load a model; build nothing unless everything that the file names is trusted.
-
-    Errors are not chained: the cause could show unescaped content of the file in a traceback.
-    """
-    try:
-        content = _Content(file)
-    except LaterFormatError as error:
-        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from None
-    except Exception as error:
-        raise ModelFileError(
-            f"{place} was not written by save_model or is damaged ({_describe(error)}). Save the model again."
-        ) from None
-    unknown = sorted(content.untrusted - trusted)
-    if unknown:
-        raise ModelFileError(f"{place} needs {_ask_for(unknown)}")
-    try:
-        model = content.build(trusted)
-    except (MissingDependencyError, Warning):
-        raise
-    except Exception as error:
-        raise ModelFileError(
-            f"{place} is damaged, or needs a package that is not installed ({_describe(error)}). Load it with the "
-            f"versions it was saved with (sk_emotion {content.version}; this is {__version__}), or save it again."
-        ) from None
-    if not hasattr(model, "fit"):
-        raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
-    if content.memory:
-        warnings.warn(
-            f"{place} sets memory ({content.memory[0]}). It is ignored, since anyone who can write to that folder "
-            "could run code when the model is fitted again. Set it again if you trust the folder.",
-            UserWarning,
-            stacklevel=4,
-        )
-    FOLDERS.update(content.folders)
-    return model
-
-
-class _Content:
+class Content:
     """Parsed and checked content of a model file, before any object is built."""
 
     def __init__(self, file: BinaryIO):
@@ -289,6 +154,49 @@ class _Content:
         return model
 
 
+def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
+    """Load a model; build nothing unless everything that the file names is trusted.
+
+    Errors are not chained: the cause could show unescaped content of the file in a traceback.
+    """
+    try:
+        content = Content(file)
+    except LaterFormatError as error:
+        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from None
+    except Exception as error:
+        raise ModelFileError(
+            f"{place} was not written by save_model or is damaged ({describe(error)}). Save the model again."
+        ) from None
+    unknown = sorted(content.untrusted - trusted)
+    if unknown:
+        raise ModelFileError(f"{place} needs {_ask_for(unknown)}")
+    try:
+        model = content.build(trusted)
+    except (MissingDependencyError, Warning):
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{place} is damaged, or needs a package that is not installed ({describe(error)}). Load it with the "
+            f"versions it was saved with (sk_emotion {content.version}; this is {__version__}), or save it again."
+        ) from None
+    if not hasattr(model, "fit"):
+        raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
+    if content.memory:
+        warnings.warn(
+            f"{place} sets memory ({content.memory[0]}). It is ignored, since anyone who can write to that folder "
+            "could run code when the model is fitted again. Set it again if you trust the folder.",
+            UserWarning,
+            stacklevel=4,
+        )
+    FOLDERS.update(content.folders)
+    return model
+
+
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _ask_for(unknown: list[str]) -> str:
     """List the names that the user would have to trust, as the end of a sentence."""
     few = ", ".join(unknown)
@@ -315,9 +223,3 @@ def _name_trusted(trusted: Iterable[Any]) -> set[str]:
         else:
             raise TypeError(f"load_model: trusted holds {entry!r}, expected names, classes and functions.")
     return names
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, MalformedError):
-        return str(error)
-    return f"{type(error).__name__}: {escape(' '.join(str(error)[:1000].split()), 150)}"

@@ -1,4 +1,4 @@
-"""Parsing and validation of model files before any object is built.
+"""Refuse model files that save_model would not write, before any object is built.
 
 A model file is a zip archive in the format of skops: ``schema.json``, a tree of nodes that describe objects, and one
 member per array. Anything that save_model would not write is rejected, so that reading needs no more than a small
@@ -43,6 +43,11 @@ _MEMBERS = re.compile(r"[\w-]+\.(npy|npz|bin)")
 _OLD_NUMBER = re.compile(rb"\A[^\n]*\dL")
 
 
+# Names in parameter grids and results of a search are nested and prefixed.
+_MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
+_FOLDER = re.compile(r"(.*__)?(cache|checkpoint_dir)", re.DOTALL)
+
+
 class MalformedError(ValueError):
     """Reason why a file is rejected, as the end of a sentence."""
 
@@ -55,6 +60,13 @@ def escape(text: object, most: int | None = None) -> str:
     """Return text from a file on one line, with control characters escaped, cut off at `most` characters."""
     shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text)[:most])
     return shown[:most]
+
+
+def describe(error: Exception) -> str:
+    """Return the reason why a file is rejected, or an error, as the end of a sentence."""
+    if isinstance(error, MalformedError):
+        return str(error)
+    return f"{type(error).__name__}: {escape(' '.join(str(error)[:1000].split()), 150)}"
 
 
 def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:
@@ -135,33 +147,6 @@ def _read_folders(node: Any) -> list[str]:
         return [os.path.join("", *_read_folders(content))]
     value = json.loads(content) if kind == "JsonNode" else None
     return [value] if isinstance(value, str) else []
-
-
-# Names in parameter grids and results of a search are nested and prefixed.
-_MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
-_FOLDER = re.compile(r"(.*__)?(cache|checkpoint_dir)", re.DOTALL)
-
-
-def copy_members(file: BinaryIO, schema: Any, names: dict[str, str] | None = None) -> io.BytesIO:
-    """Write a model file with `schema` and the members that it names.
-
-    Parameters
-    ----------
-    file : binary file
-        Archive with the members.
-    schema : dict
-        Tree of nodes.
-    names : dict or None, default=None
-        Maps names of members in `schema` to names in `file`; None if they are equal.
-    """
-    archive = io.BytesIO()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(archive, "w") as target:
-        # Without timestamps, so that files are reproducible.
-        for name in sorted({node["file"] for node in walk(schema) if "file" in node}):
-            content = source.read(names[name] if names else name)
-            target.writestr(zipfile.ZipInfo(name), _decompress(content) if name.endswith(".npz") else content)
-        target.writestr(zipfile.ZipInfo(SCHEMA), json.dumps(schema, separators=(",", ":")))
-    return archive
 
 
 class _ShortReads:
@@ -353,12 +338,3 @@ def _check_sparse_matrix(content: bytes, name: str) -> None:
         if len(archive.infolist()) > len(("format", "shape", "data", "indices", "indptr", "_is_array")):
             raise MalformedError(f"the sparse matrix {name} has too many parts")
     sparse.load_npz(io.BytesIO(content)).check_format(full_check=True)
-
-
-def _decompress(content: bytes) -> bytes:
-    """Rewrite an archive without compression."""
-    stored = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stored, "w") as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name))
-    return stored.getvalue()

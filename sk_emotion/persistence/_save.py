@@ -1,0 +1,255 @@
+"""Save models to files that hold no code."""
+
+import io
+import json
+import os
+import pickle
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType
+from typing import Any, BinaryIO
+
+import skops.io
+from sklearn.utils._metadata_requests import MetadataRequest, MethodMetadataRequest
+from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from ..exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
+from ..utils._files import write_output
+from ._checks import FORMAT, SCHEMA, describe, escape, remove_memory, walk
+from ._load import Content
+
+
+@validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+def save_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Save a fitted model to a file for :func:`load_model`.
+
+    The file is written atomically: if saving fails, `path` still holds the previous model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted classifier, pipeline or search. Callbacks of a fitted :class:`EmotionClassifier` are not saved, with a
+        warning.
+    path : str or PathLike
+        File to write; the usual extension is ``.skops``.
+
+    Raises
+    ------
+    ModelFileError
+        If the model holds an object that cannot be imported by name, such as a lambda, or cannot be written as plain
+        data, or if it has more than 40,000 parts.
+    ModelNotFoundError
+        If the folder does not exist.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    TypeError
+        If `model` is not an estimator.
+    OSError
+        If the file cannot be written, for example because the disk is full.
+
+    See Also
+    --------
+    load_model : Load the file.
+
+    Notes
+    -----
+    The file is a zip archive in the format of skops [1]_: parameters and fitted attributes as JSON and NumPy arrays,
+    classes and functions by name only. It contains no code of your own classes and functions: to load the model, their
+    module must be installed and they must be passed as `trusted`.
+
+    A search includes its parameter space. If that cannot be saved or trusted, such as distributions of ``scipy.stats``
+    or callbacks, or has too many parts, save ``search.best_estimator_``. Saving the same model twice writes identical
+    files.
+
+    References
+    ----------
+    .. [1] https://skops.readthedocs.io/en/stable/persistence.html
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_emotion import load_model, make_faces, make_hog_svm, save_model
+    >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(make_hog_svm().fit(X, y), Path(folder, "pain.skops"))
+    ...     load_model(Path(folder, "pain.skops")).predict(X[:2]).shape
+    (2,)
+    """
+    check_is_fitted(model)
+    path = Path(path)
+    if path.is_dir():
+        raise ModelFileError(f"save_model: {escape(path)} is a folder. Pass the path of a file.")
+    if not path.parent.is_dir():
+        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Create it first.")
+    write_output(path, _dump(model).getbuffer())
+
+
+def _dump(model: Any) -> io.BytesIO:
+    """Write a model to an archive in memory, and load it to check that it can be loaded."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            archive = _write_archive(model, {"format": FORMAT, "version": __version__})
+            content = Content(archive)
+            content.build(content.untrusted)
+    except (SkEmotionError, Warning):
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"save_model: {type(model).__name__} holds an object that cannot be saved ({describe(error)}). Remove it "
+            "from the model, or define a __getstate__ that returns plain values and arrays."
+        ) from error
+    # Each __getstate__ was called several times.
+    for message, category in {(str(warning.message), warning.category) for warning in caught}:
+        warnings.warn(message, category, stacklevel=4)
+    return archive
+
+
+def _write_archive(model: Any, made_by: dict[str, Any]) -> io.BytesIO:
+    """Write a model to a zip archive in memory.
+
+    Raises
+    ------
+    ModelFileError
+        If the model holds an object without an importable name. skops and the model may raise other errors.
+    """
+    check = _NameCheck(model)
+    check.dump(model)
+    with _without_owners(check.requests):
+        written = io.BytesIO(skops.io.dumps(model))
+    with zipfile.ZipFile(written) as archive:
+        schema = json.loads(archive.read(SCHEMA))
+    _repair(schema)
+    memory = remove_memory(walk(schema))
+    if memory:
+        warnings.warn(
+            f"save_model: memory ({memory[0]}) is not saved, since anyone who can write to that folder could run code "
+            "when the loaded model is fitted again. Set it again after loading.",
+            UserWarning,
+            stacklevel=2,
+        )
+    schema, names = _renumber(schema)
+    return _copy_members(written, {**schema, "sk_emotion": made_by}, names)
+
+
+class _NameCheck(pickle.Pickler):
+    """Reject objects whose name does not import the same object. The pickle itself is discarded."""
+
+    def __init__(self, model: Any):
+        super().__init__(io.BytesIO(), protocol=5, buffer_callback=lambda _array: None)
+        self.params: dict[str, Any] = getattr(model, "get_params", dict)()
+        self.requests: list[Any] = []
+
+    def reducer_override(self, value: Any) -> Any:
+        """Check each object of the model."""
+        if isinstance(value, MetadataRequest | MethodMetadataRequest):
+            self.requests.append(value)
+        is_named = isinstance(value, FunctionType | type) and value.__module__ != "builtins"
+        if is_named and _import(value.__module__, value.__name__) is not value:
+            places = [f" ({name})" for name, param in self.params.items() if param is value]
+            raise ModelFileError(
+                f"save_model: {value.__module__}.{value.__qualname__}{''.join(places[:1])} cannot be saved, since "
+                "classes and functions are saved by name. Define it at the top level of a module."
+            )
+        return NotImplemented
+
+
+def _import(module: str, name: str) -> Any:
+    try:
+        return getattr(import_module(module), name, None)
+    except ImportError:
+        return None
+
+
+@contextmanager
+def _without_owners(requests: list[Any]) -> Iterator[None]:
+    """Break the reference cycle of an estimator and its metadata requests, on which skops would recurse endlessly."""
+    owners = [request.owner for request in requests]
+    try:
+        for request, owner in zip(requests, owners, strict=True):
+            # scikit-learn needs the owner only for its name in messages, and accepts a string.
+            request.owner = owner if isinstance(owner, str) else type(owner).__name__
+        yield
+    finally:
+        for request, owner in zip(requests, owners, strict=True):
+            request.owner = owner
+
+
+def _repair(schema: dict[str, Any]) -> None:
+    """Unify the nodes of each object, and repair keys of dictionaries."""
+    first: dict[int, dict[str, Any]] = {}
+    for node in walk(schema):
+        same = first.setdefault(node["__id__"], node)
+        if same is not node:
+            # The states of one object are equal except for node numbers.
+            node.update(same)
+        elif node["__loader__"] == "DictNode":
+            node["content"] = _repair_keys(node)
+
+
+def _renumber(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Number nodes and members by order; skops numbers them by memory address."""
+    # Copy, so that no nodes are shared from here on.
+    schema = json.loads(json.dumps(schema))
+    numbers: dict[int, int] = {}
+    names = {}
+    for node in walk(schema):
+        if "__id__" not in node:
+            # A replacement node.
+            continue
+        node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
+        if "file" in node:
+            old = node["file"]
+            node["file"] = f"{node['__id__']}{Path(old).suffix}"
+            names[node["file"]] = old
+    return schema, names
+
+
+def _repair_keys(node: dict[str, Any]) -> dict[str, Any]:
+    """Replace False keys by "": skops reads keys as ``type(text)``, and ``bool("false")`` is True."""
+    types = [key_type["__class__"] for key_type in node["key_types"]["content"]]
+    items = zip(types, node["content"].items(), strict=False)
+    repaired = {"" if (name, key) == ("bool", "false") else key: value for name, (key, value) in items}
+    if len(repaired) < len(types):
+        raise ModelFileError(
+            f"save_model: the model holds a dict with different keys of equal str(key): {list(repaired)}. Use either "
+            "strings or numbers."
+        )
+    return repaired
+
+
+def _copy_members(file: BinaryIO, schema: Any, names: dict[str, str]) -> io.BytesIO:
+    """Write a model file with `schema` and the members that it names.
+
+    Parameters
+    ----------
+    file : binary file
+        Archive with the members.
+    schema : dict
+        Tree of nodes.
+    names : dict
+        Maps names of members in `schema` to names in `file`.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(archive, "w") as target:
+        # Without timestamps, so that files are reproducible.
+        for name in sorted({node["file"] for node in walk(schema) if "file" in node}):
+            content = source.read(names[name])
+            target.writestr(zipfile.ZipInfo(name), _decompress(content) if name.endswith(".npz") else content)
+        target.writestr(zipfile.ZipInfo(SCHEMA), json.dumps(schema, separators=(",", ":")))
+    return archive
+
+
+def _decompress(content: bytes) -> bytes:
+    """Rewrite an archive without compression."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stored, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    return stored.getvalue()
