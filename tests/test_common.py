@@ -5,9 +5,9 @@ import inspect
 import pytest
 from imblearn.utils.estimator_checks import estimator_checks_generator as generate_sampler_checks
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import check_classifiers_train, parametrize_with_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_emotion import AugmentationOverSampler, EmotionClassifier
+from sk_emotion import AugmentationOverSampler
 from sk_emotion.utils import all_estimators
 
 
@@ -36,7 +36,3 @@ def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
 @pytest.mark.parametrize(("estimator", "check"), list(generate_sampler_checks(AugmentationOverSampler(random_state=0))))
 def test_sampler_passes_the_checks_of_imbalanced_learn(estimator, check):
     check(estimator)
-
-
-def test_classifier_with_default_epochs_passes_check_classifiers_train():
-    check_classifiers_train("EmotionClassifier", EmotionClassifier(random_state=0))

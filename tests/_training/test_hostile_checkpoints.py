@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pytest
 import safetensors.numpy
-from skorch.callbacks import Callback
+from failing import InterruptAt
 
 from sk_emotion import EmotionClassifier, make_faces, networks
 from sk_emotion._training import _checkpoints as checkpoints
@@ -24,23 +24,9 @@ pytestmark = pytest.mark.training
 X, Y, _ = make_faces(24, emotions=["happiness", "pain"], image_size=16, noise=2, random_state=0)
 
 
-class StopAt(Callback):
-    """Raise an error in the middle of an epoch, like a killed process."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-    def get_params(self, deep=True):
-        return {}
-
-
 def make_classifier(folder, epoch=99, **settings):
     defaults = {"network": networks.ResNet(2, blocks_per_stage=1), "max_epochs": 4, "batch_size": 16, "random_state": 0}
-    return EmotionClassifier(**(defaults | settings), checkpoint_dir=folder, callbacks=[StopAt(epoch)])
+    return EmotionClassifier(**(defaults | settings), checkpoint_dir=folder, callbacks=[InterruptAt(epoch)])
 
 
 def hash_weights(clf):

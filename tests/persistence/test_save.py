@@ -18,7 +18,7 @@ from sk_emotion import (
     save_model,
 )
 from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
-from sk_emotion.persistence._checks import MAX_NODES
+from sk_emotion.persistence import _checks
 
 pytestmark = pytest.mark.training
 
@@ -110,10 +110,12 @@ def test_files_are_reproducible(name, saved, path):
     assert path.read_bytes() == (folder / name).read_bytes()
 
 
-def test_model_with_too_many_parts_is_an_error(svm, path):
+def test_model_with_too_many_parts_is_an_error(svm, path, monkeypatch):
+    assert _checks.MAX_NODES == 40_000
+    monkeypatch.setattr(_checks, "MAX_NODES", 4_000)
     model = copy.deepcopy(svm)
-    model.value_ = [[]] * MAX_NODES
-    with pytest.raises(ModelFileError, match="its tree has more than 40,000 nodes"):
+    model.value_ = [[]] * 4_000
+    with pytest.raises(ModelFileError, match="its tree has more than 4,000 nodes"):
         save_model(model, path)
 
 
