@@ -59,16 +59,23 @@ def draw_svg(
         Number of rows and columns of axes.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith(_NOT_STYLE)}
     # Text stays text, which can be selected and found, and IDs depend on the content only.
-    settings |= {"svg.fonttype": "none", "svg.hashsalt": "sk_emotion"}
+    settings |= {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "sk_emotion",
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+    }
     file = io.StringIO()
     with _SETTINGS, matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots(*shape))
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        # Unlike savefig, it draws once.
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     return _embed(file.getvalue(), title, description)
 
 

@@ -253,9 +253,33 @@ def test_plot_draws_panels_and_returns_the_report(predictions, with_scores):
     assert report.plot() is report
     assert len(report.axes) == (4 if with_scores else 2)
     texts = [text.get_text() for text in report.axes[0].texts]
-    assert texts[0].split("\n")[0] == str(report.confusion_matrix.iloc[0, 0])
+    counts = report.confusion_matrix.to_numpy()
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    assert texts == [f"{count}\n{share:.0%}" for count, share in zip(counts.flat, shares.flat, strict=True)]
+    np.testing.assert_allclose(report.axes[0].images[0].get_array(), shares)
+    assert [name.get_rotation() for name in report.axes[0].get_xticklabels()] == [0] * 3
     with pytest.raises(ValueError, match="3 axes"):
         report.plot(plt.subplots(1, 3)[1])
+
+
+def test_long_names_below_the_confusion_matrix_are_rotated():
+    y = ["a name of 20 letters", "b"] * 20
+    (ax, _) = EmotionReport.from_predictions(y, y, n_resamples=0).plot().axes
+    assert {name.get_rotation() for name in ax.get_xticklabels()} == {35}
+    plt.close("all")
+
+
+def test_page_shows_the_estimator_that_is_passed(fitted):
+    model, X, y, _ = fitted
+    shown = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [7]})
+    report = EmotionReport.from_estimator(model, X, y, display_estimator=shown, n_resamples=0)
+    assert "<div>KNeighborsClassifier</div>" in report.estimator_html
+    assert "GridSearchCV over KNeighborsClassifier: " in report.to_html()
+
+
+def test_page_is_the_same_each_time(predictions):
+    report = EmotionReport.from_predictions(*predictions, n_resamples=20, random_state=0)
+    assert report.to_html() == report.to_html()
 
 
 def test_plot_of_two_classes_draws_one_curve(predictions):
