@@ -15,7 +15,8 @@ from sklearn.utils import estimator_html_repr
 
 _PACKAGES = ("torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy")
 
-# The script copies names of parameters, and its buttons do nothing without it.
+# The script of a view copies names of parameters and guesses the theme. Pages run no scripts: its buttons go with it,
+# and the style sheet of pages sets the colors.
 _SCRIPTS = re.compile(r"<script.*?</script>|<style.*?</style>|<button.*?</button>|</?body>", re.DOTALL)
 _IDS = re.compile(r"\bsk-(?:container|estimator)-id-[\w-]+")
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from ..utils._text import printable
 from ._axes import COLORS
 
 # Matplotlib's settings are global: only one thread may change them at a time.
@@ -76,7 +77,7 @@ def draw_svg(
         draw(figure.subplots(*shape))
         # Unlike savefig, it draws once.
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
-    return _embed(file.getvalue(), title, description)
+    return _embed(file.getvalue(), printable(title), printable(description))
 
 
 def _embed(text: str, title: str, description: str) -> Markup:

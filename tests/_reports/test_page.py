@@ -61,6 +61,11 @@ class TestChart:
         assert f'<title id="{title}">A line</title><desc id="{description}">From &lt;0&gt; to 1</desc>' in chart
         assert ">a &amp; b</text>" in chart
 
+    def test_control_characters_and_invalid_text_are_escaped(self):
+        chart = draw_svg(draw, title="a\x1b\udcff", description="b\nc")
+        assert r">a\x1b\xff</title>" in chart and r">b\nc</desc>" in chart
+        assert chart.encode()
+
     def test_ids_differ_between_charts_and_have_no_effect_elsewhere(self):
         charts = [draw_svg(draw, title=title) for title in ("one", "two")]
         first, second = (set(re.findall(r'\bid="([^"]+)"', chart)) for chart in charts)
