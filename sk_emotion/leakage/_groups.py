@@ -86,7 +86,7 @@ def find_label_conflicts(y: ArrayLike, duplicates: ArrayLike) -> list[NDArray[np
 
 
 def describe_label_conflicts(names: Sequence[str], conflicts: Sequence[NDArray[np.intp]]) -> list[str]:
-    """Describe the result of :func:`find_label_conflicts` in a list with one sentence; empty if there are none."""
+    """Describe the result of :func:`find_label_conflicts` in a list with one sentence; empty without conflicts."""
     if not conflicts:
         return []
     listed = "; ".join(" and ".join(repr(str(names[row])) for row in rows) for rows in conflicts)
