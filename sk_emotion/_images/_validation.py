@@ -1,4 +1,4 @@
-"""Validate arrays of images, in the same way for every estimator.
+"""Validate arrays of images, in the same way for every estimator, and convert them to tensors.
 
 Grayscale images are ``(n, H, W)``, RGB images ``(n, H, W, 3)``, both also as flattened rows ``(n, n_features)``,
 scikit-learn's convention for faces. ``uint8`` stays ``uint8``; floats keep their dtype and range.
@@ -6,10 +6,11 @@ scikit-learn's convention for faces. ``uint8`` stays ``uint8``; floats keep thei
 
 import math
 import os
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from ..exceptions import ImageArrayError, LabelError
 from ..utils._arrays import as_numpy
 from ._pixel_range import check_pixel_range, learn_pixel_range
 from ._stored import is_stored, open_stored
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_AUGMENT_SIZE = 16
 """Smallest side, in pixels, of an image that is augmented: a flip ruins an image of two pixels."""
@@ -108,6 +112,21 @@ def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = Tr
         )
     check_pixel_range(images, estimator.pixel_range_, name, whole=whole)
     return images
+
+
+def as_tensor(images: NDArray[Any]) -> "torch.Tensor":
+    """Return a (n, C, H, W) view of images (n, H, W) or (n, H, W, 3); floats become float32."""
+    import torch
+
+    images = np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32, copy=False))
+    if images.flags["W"]:
+        tensor = torch.from_numpy(images)
+    else:
+        with warnings.catch_warnings():
+            # PyTorch warns that it could write to a read-only array, such as a memory-map. This library never does.
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            tensor = torch.from_numpy(images)
+    return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2)
 
 
 def refuse_one_image(

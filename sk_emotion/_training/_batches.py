@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skorch.dataset import Dataset
 
 from .._images._stored import StoredImages, iterate_blocks
-from .._images._tensors import as_tensor
+from .._images._validation import as_tensor
 
 # Share of a GPU's free memory that images may use; the rest is for the network.
 _STAGED_SHARE = 0.5

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._images._tensors import as_tensor
-from .._images._validation import MIN_AUGMENT_SIZE, validate_images
+from .._images._validation import MIN_AUGMENT_SIZE, as_tensor, validate_images
 from ..augmentation import move
 from ._hardware import autocast, double_precision, limit_worker_threads, module_lock, prediction_batch_size
 

@@ -77,7 +77,7 @@ class AugmentationDisplay:
         """
         import torch
 
-        from .._images._tensors import as_tensor
+        from .._images._validation import as_tensor
 
         owner = cls.__name__
         if not callable(augmentation) or isinstance(augmentation, type):

@@ -15,8 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn import functional
 
-from .._images._tensors import as_tensor
-from .._images._validation import validate_images
+from .._images._validation import as_tensor, validate_images
 from .._training._build import seeded
 from .._training._hardware import limit_worker_threads
 from ..preprocessing._pipelines import find_last_step, transform_before_last

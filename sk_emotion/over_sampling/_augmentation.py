@@ -167,7 +167,7 @@ class AugmentationOverSampler(BaseOverSampler):
             return X[sources]
         import torch
 
-        from .._images._tensors import as_tensor
+        from .._images._validation import as_tensor
         from ..augmentation import FaceAugmentation
 
         augmentation = FaceAugmentation() if isinstance(self.augmentation, str) else self.augmentation

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sk_emotion import EmotionClassifier, networks
-from sk_emotion._images._tensors import as_tensor
+from sk_emotion._images._validation import as_tensor
 from sk_emotion._training._batches import FaceBatches, FaceDataset
 
 pytestmark = pytest.mark.training
