@@ -48,8 +48,8 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a :obj:`joblib.parallel_config` context. Not used with a device.
     device : str, default=None
-        ``"cuda"`` or any other PyTorch device that supports float64; ``"auto"`` uses CUDA if available. By default,
-        features are computed in NumPy, which is faster than PyTorch on a CPU.
+        ``"cuda"`` or any other PyTorch device that supports float64, for uint8 images; ``"auto"`` uses CUDA if
+        available. By default, and for floats and `transform_sqrt`, features are computed in NumPy.
 
     Attributes
     ----------
@@ -172,6 +172,8 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
                 "transform_sqrt=False."
             )
         device = _choose_device(self.device)
+        whole = images.dtype == np.uint8 and not self.transform_sqrt
+        device = device if whole else None
         describe = partial(
             describe_images,
             orientations=self.orientations,
@@ -181,8 +183,8 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
             transform_sqrt=self.transform_sqrt,
             device=device,
         )
-        kind = "int32" if images.dtype == np.uint8 and not self.transform_sqrt else "float64"
-        size = max(1, _PIXELS_PER_BATCH[kind if device is None else "device"] // math.prod(images.shape[1:3]))
+        kind = "device" if device is not None else "int32" if whole else "float64"
+        size = max(1, _PIXELS_PER_BATCH[kind] // math.prod(images.shape[1:3]))
         starts = range(0, len(images), size)
         # Threads, since passing features between processes takes longer than computing them.
         n_jobs = bound_jobs(self.n_jobs, len(starts), require="sharedmem") if device is None else 1
