@@ -15,16 +15,14 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
-from .._images._stored import as_indexable
 from .._reports import show_estimator
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._groups import number_copies, resolve_groups
+from ..leakage._groups import number_copies
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
-from ..utils._labels import check_classes, check_labels, check_lengths
+from ..utils._labels import check_classes
 from ..utils._parallel import bound_jobs, check_jobs, record_warnings, repeat_warnings, run_sequentially, share_data
-from ._comparison_folds import Split, draw_splits, keep_groups_together
+from ._comparison_folds import Split, check_data, draw_splits, keep_groups_together
 from ._comparison_result import Comparison
 from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references
 
@@ -129,9 +127,9 @@ def compare_classifiers(
     _check_parameters(n_repeats, error_score)
     check_jobs(n_jobs, "compare_classifiers")
     named = _name_estimators(estimators)
-    X = as_indexable(X)
     with run_sequentially():
-        labels, group_labels = _check_labels(X, y, resolve_groups(groups, X, "compare_classifiers"))
+        X, labels, group_labels = check_data(X, y, groups, "compare_classifiers")
+    _check_classes(labels)
     splits, n_repeats = draw_splits(
         X, labels, group_labels, cv, n_repeats=n_repeats, random_state=random_state, owner="compare_classifiers"
     )
@@ -221,15 +219,12 @@ def _describe(estimator: Any) -> str:
     return type(estimator).__name__
 
 
-def _check_labels(X: Any, y: Any, groups: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    labels = check_labels(y, "compare_classifiers")
-    check_lengths("compare_classifiers", _num_samples(X), len(labels), groups)
+def _check_classes(labels: NDArray[Any]) -> None:
     check_classes(labels, "compare_classifiers")
     classes = np.unique(labels)
     if len(classes) < 2:
         found = f"only one class: {classes[0]!s}" if len(classes) else "no labels"
         raise LabelError(f"compare_classifiers needs at least two classes; y contains {found}.")
-    return labels, None if groups is None else check_labels(groups, "compare_classifiers", "groups")
 
 
 def _list_caveats(

@@ -12,14 +12,27 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, Tuned
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
 from sklearn.utils._metadata_requests import get_routing_for_object
+from sklearn.utils.validation import _num_samples
 
+from .._images._stored import as_indexable
 from ..exceptions import LabelError
+from ..leakage._groups import resolve_groups
+from ..utils._labels import check_labels, check_lengths
 from ..utils._splits import assign_groups, count_classes
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 
 # Maximum number of draws for a repeat that differs from earlier ones and trains with every class.
 _N_TRIES = 20
+
+
+def check_data(X: Any, y: Any, groups: Any, owner: str) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+    """Return samples that can be indexed, their labels and their groups; with "duplicates", find near-duplicates."""
+    X = as_indexable(X)
+    groups = resolve_groups(groups, X, owner)
+    labels = check_labels(y, owner)
+    check_lengths(owner, _num_samples(X), len(labels), groups)
+    return X, labels, None if groups is None else check_labels(groups, owner, "groups")
 
 
 def draw_splits(

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.validation import _num_samples
 
-from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
-from ..leakage._groups import resolve_groups
-from ..utils._labels import check_labels, check_lengths
 from ..utils._splits import assign_groups, count_classes, split_validation
-from ._comparison_folds import Split, draw_splits
+from ._comparison_folds import Split, check_data, draw_splits
 
 _PARTS = ("training", "validation", "test")
 
@@ -85,17 +81,13 @@ def train_val_test_split(
     >>> len(X_train), len(X_val), len(X_test)
     (12, 4, 4)
     """
-    X = as_indexable(X)
-    n_samples = _num_samples(X)
-    groups = resolve_groups(groups, X, "train_val_test_split")
-    labels = check_labels(y, "train_val_test_split")
-    check_lengths("train_val_test_split", n_samples, len(labels), groups)
+    X, labels, group_labels = check_data(X, y, groups, "train_val_test_split")
+    n_samples = len(labels)
     fractions = _check_sizes(n_samples, val_size, test_size)
     rng = check_random_state(random_state)
     classes, codes = (
         np.unique(labels, return_inverse=True) if stratify else (np.array(["any"]), np.zeros(n_samples, dtype=int))
     )
-    group_labels = None if groups is None else check_labels(groups, "train_val_test_split", "groups")
     if not test_size:
         setting = f"train_val_test_split(val_size={val_size}, test_size=0)"
         remedy = "use a different val_size or more groups"
@@ -160,13 +152,9 @@ def draw_folds(
     >>> display.test_scores.shape
     (3, 3)
     """
-    X = as_indexable(X)
-    groups = resolve_groups(groups, X, "draw_folds")
-    labels = check_labels(y, "draw_folds")
-    check_lengths("draw_folds", _num_samples(X), len(labels), groups)
-    persons = None if groups is None else check_labels(groups, "draw_folds", "groups")
+    X, labels, group_labels = check_data(X, y, groups, "draw_folds")
     rng = check_random_state(random_state)
-    splits, _ = draw_splits(X, labels, persons, cv, random_state=random_state, owner="draw_folds")
+    splits, _ = draw_splits(X, labels, group_labels, cv, random_state=random_state, owner="draw_folds")
     # scikit-learn derives the sizes of a learning curve from the first fold, so later ones must not be smaller.
     splits = sorted(splits, key=lambda split: len(split[0]))
     return [(_spread_classes(train, labels, rng), test) for train, test in splits]

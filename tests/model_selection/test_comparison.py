@@ -34,7 +34,7 @@ from sklearn.svm import SVC
 from sk_emotion import find_duplicates
 from sk_emotion.exceptions import DatasetWarning, LabelError, TrainingError
 from sk_emotion.model_selection import Comparison, compare_classifiers
-from sk_emotion.model_selection._comparison import _check_labels, _list_caveats, _name_estimators
+from sk_emotion.model_selection._comparison import _list_caveats, _name_estimators
 from sk_emotion.model_selection._comparison_scores import adjust_holm
 
 MODELS = {"Bayes": GaussianNB(), "neighbors": KNeighborsClassifier(3)}
@@ -727,16 +727,6 @@ def test_estimators_are_named_in_order():
     assert [named["SVC-1"], named["SVC-2"], named["SVC-3"]] == [models[0], models[2][1], models[4]]
     assert _name_estimators({1: search, "one": models[0]}) == {"1": search, "one": models[0]}
     assert _name_estimators(search) == {"SVC, tuned": search}
-
-
-def test_labels_and_groups_are_converted_to_arrays():
-    y, groups = ["pain", "fear", "pain"], ["anna", "ben", "anna"]
-    labels, persons = _check_labels(np.zeros((3, 2)), y, groups)
-    assert labels.tolist() == y
-    assert persons.tolist() == groups
-    assert _check_labels([1, 2, 3], y, None)[1] is None
-    with pytest.raises(LabelError, match="compare_classifiers: Input groups contains NaN or None in 1 of 3"):
-        _check_labels([1, 2, 3], y, ["anna", None, "ben"])
 
 
 # Train on the first half, test on the second.

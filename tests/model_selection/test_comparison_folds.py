@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_emotion.exceptions import LabelError
-from sk_emotion.model_selection._comparison_folds import _assign_groups, draw_splits, keep_groups_together
+from sk_emotion.model_selection._comparison_folds import _assign_groups, check_data, draw_splits, keep_groups_together
 
 Y = np.resize(["fear", "pain"], 24)
 PEOPLE = np.arange(24) // 4
@@ -236,3 +236,13 @@ def test_estimators_without_a_request_get_no_groups():
 
 def test_class_as_parameter_is_ignored():
     assert prepare(TakesGroups(kind=TakesGroups)).kind is TakesGroups
+
+
+def test_labels_and_groups_are_converted_to_arrays():
+    y, groups = ["pain", "fear", "pain"], ["anna", "ben", "anna"]
+    X, labels, persons = check_data(np.zeros((3, 2)), y, groups, "test")
+    assert X.shape == (3, 2) and labels.tolist() == y and persons.tolist() == groups
+    assert isinstance(labels, np.ndarray) and isinstance(persons, np.ndarray)
+    assert check_data([1, 2, 3], y, None, "test")[2] is None
+    with pytest.raises(LabelError, match="test: Input groups contains NaN or None in 1 of 3"):
+        check_data([1, 2, 3], y, ["anna", None, "ben"], "test")
