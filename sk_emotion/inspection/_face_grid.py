@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._reports._axes import COLORS, literal
-from ..exceptions import LabelError
 from ..metrics._predictions import as_probabilities, check_scores, find_codes, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
@@ -215,10 +214,8 @@ class FaceGridDisplay:
         """Choose faces; return their positions, labels and confidence."""
         owner, n_samples = cls.__name__, len(predicted)
         true = None if y_true is None else check_labels(y_true, owner)
-        if true is not None and len(true) != n_samples:
-            raise LabelError(
-                f"{owner}: there are {n_samples} faces, but y has {len(true)} labels. Pass one label per face."
-            )
+        if true is not None:
+            check_same_length(owner, ("X", n_samples, "faces"), ("y", len(true), "labels"), "one label per face")
         confidence, margin = None, np.zeros(n_samples)
         if scores is not None:
             confidence, margin = _judge_scores(predicted, scores, classes, owner)

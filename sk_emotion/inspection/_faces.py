@@ -8,9 +8,9 @@ from sklearn.utils.validation import column_or_1d
 
 from .._images._validation import learn_pixel_range, validate_images
 from .._reports._axes import literal
-from ..exceptions import LabelError
 from ..metrics._predictions import find_codes, load_faces
 from ..preprocessing import FaceLoader
+from ..utils._labels import check_known, check_same_length
 
 _MAX_COLUMNS = 8
 
@@ -99,13 +99,9 @@ def choose_targets(target: Any, predicted: NDArray[Any], classes: NDArray[Any], 
         labels = np.full(len(predicted), target)
     else:
         labels = column_or_1d(target)
-        if len(labels) != len(predicted):
-            raise LabelError(
-                f"{owner}: target has {len(labels)} labels for {len(predicted)} faces. Pass one label, or one per face."
-            )
-    unknown = [label for label in np.unique(labels).tolist() if label not in classes.tolist()]
-    if unknown:
-        raise LabelError(f"{owner}: target contains {unknown}, expected classes from {classes.tolist()}.")
+        given = ("X", len(predicted), "faces"), ("target", len(labels), "labels")
+        check_same_length(owner, *given, "one label, or one per face")
+    check_known(owner, "target", labels, classes)
     return find_codes(labels, classes)
 
 

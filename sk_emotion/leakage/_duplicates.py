@@ -15,10 +15,10 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from .._images._stored import as_indexable, is_stored
 from .._images._validation import refuse_one_image
-from ..exceptions import DatasetError, ImageReadError, LabelError
+from ..exceptions import DatasetError, ImageReadError
 from ..preprocessing._sources import list_once
 from ..utils._arrays import as_numpy
-from ..utils._labels import check_labels
+from ..utils._labels import check_labels, check_same_length
 from ._alignment import Array, correlate_aligned
 from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
 
@@ -132,11 +132,8 @@ def find_duplicates(
     duplicates = number_looks(looks, max_distance, max_compared)
     if groups is not None:
         persons = check_labels(groups, "find_duplicates", "groups")
-        if len(persons) != len(duplicates):
-            raise LabelError(
-                f"find_duplicates: images and groups must have the same length; got {len(duplicates)} and "
-                f"{len(persons)}. Pass one group per image."
-            )
+        given = ("images", len(duplicates), "entries"), ("groups", len(persons), "entries")
+        check_same_length("find_duplicates", *given, "one group per image")
         duplicates = merge_groups(duplicates, persons)
     if not return_unread:
         return duplicates

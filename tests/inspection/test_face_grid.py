@@ -128,7 +128,7 @@ def test_invalid_parameters_are_an_error(options, message):
 def test_inconsistent_lengths_are_an_error(faces):
     with pytest.raises(LabelError, match="X has 5 faces, but y_pred has 4"):
         FaceGridDisplay.from_predictions(FACES, TRUE, PREDICTED[:4])
-    with pytest.raises(LabelError, match="there are 5 faces, but y has 4"):
+    with pytest.raises(LabelError, match="X has 5 faces, but y has 4"):
         FaceGridDisplay.from_predictions(FACES, TRUE[:4], PREDICTED)
 
 

@@ -198,7 +198,7 @@ def test_network_without_maps_is_an_error(marked):
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("slanted", "target contains \\['slanted'\\]"), (["level"], "target has 1 labels for 2 faces")],
+    [("slanted", "target contains \\['slanted'\\]"), (["level"], "X has 2 faces, but target has 1 labels")],
 )
 def test_invalid_target_is_an_error(marked, network, target, message):
     with pytest.raises(LabelError, match=message):

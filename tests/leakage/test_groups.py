@@ -136,7 +136,7 @@ class TestFindDuplicatesByPerson:
         assert find_duplicates(pictures, groups=people).tolist() == [0, 1, 0, 1, 2, 0]
 
     def test_number_of_persons_must_fit(self, pictures):
-        with pytest.raises(LabelError, match="must have the same length; got 6 and 2"):
+        with pytest.raises(LabelError, match="images has 6 entries, but groups has 2 entries"):
             find_duplicates(pictures, groups=[1, 2])
 
 
