@@ -153,4 +153,7 @@ def find_threshold(classifier: Any) -> tuple[Any, float | None]:
     threshold: Any = getattr(chooser, "best_threshold_", getattr(chooser, "threshold", None))
     if chooser is None or isinstance(threshold, str) or chooser.response_method == "decision_function":
         return None, None
+    if chooser.classes_.tolist() != classifier.classes_.tolist():
+        # A wrapper such as ConsolidatedClassifier predicts other classes, of other probabilities.
+        return None, None
     return classifier.classes_[1] if getattr(chooser, "pos_label", None) is None else chooser.pos_label, threshold

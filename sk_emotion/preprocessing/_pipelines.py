@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.utils.validation import _is_fitted, _num_samples, check_is_fitted
 
 from .._images._validation import refuse_one_image
 from ..exceptions import DatasetWarning
@@ -22,7 +22,7 @@ from ._sources import list_once, list_pictures
 
 
 def find_last_step(estimator: Any) -> Any:
-    """Return the final classifier of a pipeline, search, threshold or frozen estimator."""
+    """Return the estimator that predicts for a pipeline, search or other meta-estimator around it."""
     *_, last = look_inside(estimator)
     return last
 
@@ -31,16 +31,22 @@ def look_inside(estimator: Any) -> Iterator[Any]:
     """Iterate over an estimator and the nested estimators that predict for it."""
     while estimator is not None:
         yield estimator
+        name = _find_inner(estimator)
         if hasattr(estimator, "steps"):
             estimator = estimator.steps[-1][1]
-        elif isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif isinstance(estimator, FixedThresholdClassifier | TunedThresholdClassifierCV):
-            estimator = getattr(estimator, "estimator_", estimator.estimator)
         else:
-            estimator = None
+            estimator = None if name is None else getattr(estimator, name)
+
+
+def _find_inner(estimator: Any) -> str | None:
+    """Return the attribute of a meta-estimator that holds the one fitted estimator that predicts for it, if any."""
+    # A frozen estimator has all attributes of the one inside, and a threshold may be that of one fitted before.
+    unfitted = isinstance(estimator, FixedThresholdClassifier) and not hasattr(estimator, "estimator_")
+    if isinstance(estimator, FrozenEstimator) or unfitted:
+        return "estimator"
+    # That of an ensemble is a template, which is not fitted.
+    names = (name for name in ("best_estimator_", "estimator_") if hasattr(estimator, name))
+    return next((name for name in names if _is_fitted(getattr(estimator, name))), None)
 
 
 def split_loader(estimator: Any) -> tuple[FaceLoader | None, Any]:
@@ -51,7 +57,8 @@ def split_loader(estimator: Any) -> tuple[FaceLoader | None, Any]:
     Parameters
     ----------
     estimator : estimator
-        Pipeline, or a search, threshold, calibrated or frozen estimator around one.
+        Pipeline, or a meta-estimator around one: a search, or a calibrated, frozen or other one with a single fitted
+        ``estimator_``.
 
     Returns
     -------
@@ -73,29 +80,25 @@ def split_loader(estimator: Any) -> tuple[FaceLoader | None, Any]:
     >>> loader
     FaceLoader()
     """
-    if hasattr(estimator, "best_estimator_"):
-        loader, rest = split_loader(estimator.best_estimator_)
-        return (None, estimator) if loader is None else (loader, rest)
     if len(getattr(estimator, "steps", [])) > 1 and isinstance(estimator.steps[0][1], FaceLoader):
         return estimator.steps[0][1], estimator[1:]
-    if isinstance(estimator, FrozenEstimator):
-        loader, rest = split_loader(estimator.estimator)
-        return loader, FrozenEstimator(rest)
-    if isinstance(estimator, FixedThresholdClassifier | TunedThresholdClassifierCV):
-        return _split_inside(estimator, "estimator_")
-    if isinstance(estimator, CalibratedClassifierCV):
-        parts = [_split_inside(part, "estimator") for part in estimator.calibrated_classifiers_]
-        rest = copy.copy(estimator)
-        rest.calibrated_classifiers_ = [part for _, part in parts]
+    name = _find_inner(estimator)
+    if name == "best_estimator_":
+        loader, rest = split_loader(estimator.best_estimator_)
+    elif isinstance(estimator, CalibratedClassifierCV):
         # All parts have the same loader, which learns nothing from the images.
-        return parts[0][0], rest
-    return None, estimator
+        parts = [_split_inside(part, "estimator") for part in estimator.calibrated_classifiers_]
+        loader, rest = parts[0][0], copy.copy(estimator)
+        rest.calibrated_classifiers_ = [part for _, part in parts]
+    else:
+        loader, rest = (None, None) if name is None else _split_inside(estimator, name)
+    return (None, estimator) if loader is None else (loader, rest)
 
 
-def _split_inside(wrapper: Any, name: str) -> tuple[Any, Any]:
+def _split_inside(wrapper: Any, name: str) -> tuple[FaceLoader | None, Any]:
     """Split the estimator inside a wrapper; return the loader, and a copy of the wrapper around the rest."""
-    loader, inner = split_loader(getattr(wrapper, name))
     rest = copy.copy(wrapper)
+    loader, inner = split_loader(getattr(wrapper, name))
     setattr(rest, name, inner)
     return loader, rest
 

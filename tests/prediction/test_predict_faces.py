@@ -3,11 +3,13 @@ import pandas as pd
 import pytest
 from imblearn.pipeline import make_pipeline
 from PIL import Image
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 
-from sk_emotion import EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
+from sk_emotion import ConsolidatedClassifier, EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
 from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
 from sk_emotion.preprocessing import read_faces, split_loader
 
@@ -183,7 +185,7 @@ def test_detector_is_called_once_per_image(faces, photos):
     assert len(calls) == len(photos)
 
 
-@pytest.mark.parametrize("wrapper", ["calibrated", "fixed", "tuned", "search"])
+@pytest.mark.parametrize("wrapper", ["calibrated", "fixed", "tuned", "search", "consolidated"])
 def test_images_without_a_face_and_damaged_images_are_rejected_in_meta_estimators(faces, photos, wrapper):
     X, y, _ = faces
     pipeline = make_hog_svm(image_size=24, detector=detect_bright_images)
@@ -193,6 +195,7 @@ def test_images_without_a_face_and_damaged_images_are_rejected_in_meta_estimator
         "fixed": FixedThresholdClassifier(fitted, threshold=0.4, pos_label="pain", response_method="predict_proba"),
         "tuned": TunedThresholdClassifierCV(pipeline, cv=2, scoring="balanced_accuracy"),
         "search": GridSearchCV(pipeline, {"hogtransformer__orientations": [6]}, cv=2),
+        "consolidated": ConsolidatedClassifier(fitted, positive="pain", names=("other", "pain")),
     }[wrapper].fit(X, y)
     photos[1].write_bytes(b"no picture")
     Image.new("L", (32, 32), 10).save(photos[2])
@@ -200,8 +203,48 @@ def test_images_without_a_face_and_damaged_images_are_rejected_in_meta_estimator
     table = predict_faces(model, photos)
     assert table["rejected"].str[:4].tolist() == ["", "cann", "no f", ""]
     whole = [photos[0], photos[3]]
-    np.testing.assert_allclose(table["probability_pain"][[0, 3]], model.predict_proba(whole)[:, 1], rtol=1e-12)
+    pain = model.classes_.tolist().index("pain")
+    np.testing.assert_allclose(table["probability_pain"][[0, 3]], model.predict_proba(whole)[:, pain], rtol=1e-12)
     assert table["label"][[0, 3]].tolist() == model.predict(whole).tolist()
+
+
+def test_loader_is_found_in_any_meta_estimator_with_one_fitted_estimator(faces, photos):
+    class Inverted(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+        def __init__(self, estimator):
+            self.estimator = estimator
+
+        def fit(self, X, y):
+            self.estimator_, self.classes_ = self.estimator.fit(X, y), np.unique(y)
+            return self
+
+        def predict_proba(self, X):
+            return 1 - self.estimator_.predict_proba(X)
+
+        def predict(self, X):
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    X, y, _ = faces
+    model = Inverted(make_hog_svm(image_size=24)).fit(X, y)
+    loader, rest = split_loader(model)
+    assert loader is model.estimator_[0]
+    np.testing.assert_array_equal(rest.predict_proba(loader.transform(photos)), model.predict_proba(photos))
+    photos[1].write_bytes(b"no picture")
+    assert predict_faces(model, photos)["rejected"].str[:4].tolist() == ["", "cann", "", ""]
+    # The base estimator of an ensemble is not fitted.
+    bagged = BaggingClassifier(make_hog_svm(image_size=24), 1).fit(X.reshape(len(X), -1), y)
+    assert split_loader(bagged) == (None, bagged)
+
+
+def test_threshold_inside_of_other_classes_does_not_scale_the_confidence(faces, model):
+    X, y, _ = faces
+    sensitive = FixedThresholdClassifier(
+        FrozenEstimator(model), threshold=0.1, pos_label="pain", response_method="predict_proba"
+    ).fit(X, y)
+    table = predict_faces(ConsolidatedClassifier(FrozenEstimator(sensitive), positive="pain").fit(X, y), X)
+    assert table.attrs == {}
+    codes = table["label"].to_numpy(dtype=int)
+    probabilities = table[["probability_0", "probability_1"]].to_numpy()
+    np.testing.assert_array_equal(table["confidence"], probabilities[np.arange(len(X)), codes])
 
 
 def test_confidence_is_scaled_by_the_threshold_of_the_model(faces, model):
