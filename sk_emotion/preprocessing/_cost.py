@@ -8,7 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
+from PIL.ExifTags import Base
 
 from ..exceptions import ImageReadError
 
@@ -23,16 +24,13 @@ _BYTES_BY_MODE = {"1": 2, "L": 1, "P": 6, "RGB": 4, "RGBA": 8, "RGBX": 8, "CMYK"
 _BYTES_BY_MODE |= {"LA": 12, "PA": 12, "LAB": 12, "I": 12, "F": 12}
 _BYTES_OF_OTHER_MODES = 16
 
-# Twice the canvas of an animation, and two copies. For AV1, it depends on the profile: there are up to 12 bits.
-_BYTES_BY_FORMAT = {"WEBP": 16.0, "HEIF": 24.0, "AVIF": 16.0}
-_BYTES_OF_DEEP_AVIF = 24.0
+# Twice the canvas of an animation, and two copies.
+_BYTES_BY_FORMAT = {"WEBP": 16, "HEIF": 24, "AVIF": 16}
 
-# A cost in time, not memory: Pillow decodes a run-length encoded BMP in Python, at up to 200 ns per pixel.
-_COST_OF_RUN_LENGTHS = 60.0
-
-# Also time: PNG filters take up to 30 ns per pixel, twice that for 16-bit color, as does LZMA in a TIFF.
+# Costs in time, not memory, in bytes per pixel. Pillow decodes a run-length encoded BMP in Python, at up to 200 ns per
+# pixel; PNG filters take up to 30 ns per pixel, and four times as much for 16-bit color.
+_COST_OF_RUN_LENGTHS = 60
 _COST_OF_FILTERS = 1.5
-_COST_OF_SLOW = 2.0
 
 # Pillow keeps two pointers per row, and decoders up to two rows of eight bytes per pixel.
 _BYTES_PER_LINE = 16
@@ -47,10 +45,9 @@ _MAX_SEGMENTS = 3000
 # Pillow spends 20 microseconds and 250 bytes on each strip or tile of a TIFF, whether needed or not, and 30 on each
 # tag, of which photos have a few hundred at most.
 _MAX_STRIPS, _MAX_TAGS = 100_000, 10_000
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
-_SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT = 277, 278, 322, 323
-_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES = _STRIP_TAGS = (273, 279, 324, 325)
-_SIZE_TAGS = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, *_STRIP_TAGS)
+_STRIP_TAGS = {Base.StripOffsets, Base.StripByteCounts, Base.TileOffsets, Base.TileByteCounts}
+_SIZE_TAGS = {Base.ImageWidth, Base.ImageLength, Base.BitsPerSample, Base.Compression, Base.SamplesPerPixel}
+_SIZE_TAGS |= {Base.RowsPerStrip, Base.TileWidth, Base.TileLength, *_STRIP_TAGS}
 _INTEGER_TYPES, _JPEG_COMPRESSIONS = {3, 4, 16}, {6, 7}
 
 # Pillow removes each comment of a plain PPM by copying the rest: 1,000,000 take 20 s.
@@ -96,12 +93,9 @@ def check_parts(data: bytes) -> None:
 
 def find_decoded_size(image: Any, data: bytes) -> tuple[int, int]:
     """Return the width and height that are decoded, which may exceed those of the image."""
-    if image.format == "TIFF" and image.tile:
-        across, down = (_find_number(image, tag) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
-        if across and down:
-            # Tiles at the edges are decoded in full.
-            return math.ceil(image.width / across) * across, math.ceil(image.height / down) * down
-        return image.size
+    if image.format == "TIFF" and image.tile and (sides := _find_tile(image)):
+        # Tiles at the edges are decoded in full.
+        return math.ceil(image.width / sides[0]) * sides[0], math.ceil(image.height / sides[1]) * sides[1]
     if image.format == "AVIF":
         return max([image.size, *[size for _, size in _list_av1_headers(data)]], key=math.prod)
     return image.size
@@ -116,35 +110,33 @@ def check_pixels(size: tuple[int, int], max_pixels: int | None, what: str = "pix
 def check_cost(image: Any, data: bytes, size: tuple[int, int], max_pixels: int | None, min_side: int | None) -> None:
     """Reject an opened image, possibly in draft mode, that takes too much memory or time to decode.
 
-    Its `size` is that before draft mode, and `min_side` as in :func:`decode`. A `max_pixels` below the default does not
-    lower the limit on the cost.
+    Its `size` is that before draft mode. A `max_pixels` below the default does not lower the limit on the cost.
     """
     if max_pixels is None:
         return
     limit = max(max_pixels, MAX_PIXELS)
     n_pixels = math.prod(size)
-    cost = _find_bytes_per_pixel(image, data) * math.prod(image.size) + _BYTES_PER_LINE * sum(image.size)
-    stored = 1 if image.mode in ("1", "L", "P") else 4
-    if min_side and min(image.size) < 2 * min_side:
-        # It is not shrunk, but copied.
-        cost += stored * math.prod(image.size)
-    # Reading EXIF data that follows the pixels would make Pillow decode a PNG.
-    if (image.format != "PNG" or "exif" in image.info) and find_turn(image) is not None:
-        cost += stored * math.prod(image.size)
+    # An image that is not shrunk is copied, and so is one that is rotated. Reading EXIF data that follows the pixels
+    # would make Pillow decode a PNG.
+    is_copied = min_side is not None and min(image.size) < 2 * min_side
+    is_turned = (image.format != "PNG" or "exif" in image.info) and find_turn(image) is not None
+    copies = (1 if image.mode in ("1", "L", "P") else 4) * (is_copied + is_turned)
+    cost = (_find_bytes_per_pixel(image, data) + copies) * math.prod(image.size) + _BYTES_PER_LINE * sum(image.size)
     scans = 1
     if image.format in ("JPEG", "MPO"):
         scans = _count_scans(data)
         if image.info.get("progressive") or scans > 1:
             cost += _find_coefficient_bytes(image) * n_pixels
-    elif image.format == "TIFF":
-        compression = _find_number(image, _COMPRESSION, 1)
-        if compression != 1:
-            cost += _find_buffer_size(image)
-        if compression in _JPEG_COMPRESSIONS:
-            scans = _count_tiff_scans(image, data)
-    counted = math.ceil(max(cost / _BYTES_PER_PIXEL, n_pixels * scans / _SCANS_OF_LARGEST))
+    elif image.format == "TIFF" and (compression := _find_number(image, Base.Compression, 1)) != 1:
+        # libtiff allocates a tile or strip in addition to the image.
+        strip = image.width, min(_find_number(image, Base.RowsPerStrip) or image.height, image.height)
+        bits = _find_number(image, Base.BitsPerSample, 1) * _find_number(image, Base.SamplesPerPixel, 1)
+        cost += math.prod(_find_tile(image) or strip) * math.ceil(bits / 8)
+        scans = _count_tiff_scans(image, data) if compression in _JPEG_COMPRESSIONS else 1
+    visited = n_pixels * scans / _SCANS_OF_LARGEST
+    counted = math.ceil(max(cost / _BYTES_PER_PIXEL, visited))
     if counted > limit:
-        scanned = f" in {scans:,} scans" if n_pixels * scans / _SCANS_OF_LARGEST > limit else ""
+        scanned = f" in {scans:,} scans" if visited > limit else ""
         raise ImageReadError(
             f"is too large ({size[0]:,} x {size[1]:,} pixels of this kind of {image.format}{scanned} count as "
             f"{counted:,}, expected at most {limit:,}; raise max_pixels to read it)"
@@ -167,7 +159,7 @@ def find_turn(image: Image.Image) -> Image.Transpose | None:
     """Return the transposition that rotates an image upright; None if it already is."""
     # Images with broken EXIF data are still readable, and Pillow raises all kinds of exceptions on them.
     try:
-        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        return _UPRIGHT.get(image.getexif().get(Base.Orientation, 1))
     except Exception:
         return None
 
@@ -177,11 +169,12 @@ def _find_bytes_per_pixel(image: Any, data: bytes) -> float:
     if codec == "bmp_rle":
         return _COST_OF_RUN_LENGTHS
     if image.format == "AVIF" and any(profile for profile, _ in _list_av1_headers(data)):
-        return _BYTES_OF_DEEP_AVIF
+        # Only these profiles have more than 10 bits, or color in full resolution.
+        return 24
     if image.format in _BYTES_BY_FORMAT:
         return _BYTES_BY_FORMAT[image.format]
     if "transparency" in image.info:
-        return 12.0 if image.mode == "RGB" else 10.0
+        return 12 if image.mode == "RGB" else 10
     needed: float = _BYTES_BY_MODE.get(image.mode, _BYTES_OF_OTHER_MODES)
     if codec in ("ppm", "ppm_plain"):
         # Two copies as Python bytes.
@@ -189,7 +182,8 @@ def _find_bytes_per_pixel(image: Any, data: bytes) -> float:
     if codec == "zip" and image.mode in ("RGB", "RGBA"):
         # 16-bit pixels have a raw mode that differs from the image mode.
         needed += _COST_OF_FILTERS * (1 if image.tile[0][3] == image.mode else 4)
-    return needed * (_COST_OF_SLOW if image.info.get("compression") == "lzma" else 1)
+    # LZMA in a TIFF is slow.
+    return 2 * needed if image.info.get("compression") == "lzma" else needed
 
 
 def _list_jpeg_markers(data: bytes) -> Iterator[int]:
@@ -238,20 +232,18 @@ def _find_number(image: Any, tag: int, default: int = 0) -> int:
     return max(value) if isinstance(value, tuple) else value
 
 
-def _find_buffer_size(image: Any) -> int:
-    """Return the bytes that libtiff allocates for a strip or tile in addition to the image."""
-    width, height = (_find_number(image, tag) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
-    if not (width and height):
-        width, height = image.width, min(_find_number(image, _ROWS) or image.height, image.height)
-    return width * height * math.ceil(_find_number(image, _BITS, 1) * _find_number(image, _SAMPLES, 1) / 8)
+def _find_tile(image: Any) -> tuple[int, int] | None:
+    """Return the width and height of the tiles of a TIFF; None if it has strips."""
+    width, height = _find_number(image, Base.TileWidth), _find_number(image, Base.TileLength)
+    return (width, height) if width and height else None
 
 
 def _count_tiff_scans(image: Any, data: bytes) -> int:
     """Count the scans of the JPEG data in a TIFF."""
     scans = data.count(b"\xff\xda")
     tags = image.tag_v2
-    offsets = tags.get(_TILE_OFFSETS) or tags.get(_STRIP_OFFSETS) or ()
-    sizes = tags.get(_TILE_SIZES) or tags.get(_STRIP_SIZES) or ()
+    offsets = tags.get(Base.TileOffsets) or tags.get(Base.StripOffsets) or ()
+    sizes = tags.get(Base.TileByteCounts) or tags.get(Base.StripByteCounts) or ()
     parts = sorted(zip(offsets, sizes, strict=False))
     apart = all(start + size <= after for (start, size), (after, _) in itertools.pairwise(parts))
     if apart and len(offsets) == len(sizes) > 0:
@@ -270,7 +262,7 @@ def _list_av1_headers(data: bytes) -> list[tuple[int, tuple[int, int]]]:
         if kind == _SEQUENCE_HEADER:
             # The decoder raises an error if it is truncated.
             with contextlib.suppress(IndexError):
-                headers.append(_read_sequence_header(bytes(content[:1024])))
+                headers.append(_read_sequence_header(content[:1024]))
     return headers
 
 
@@ -308,31 +300,22 @@ def _list_av1_items(data: bytes) -> Iterator[memoryview]:
 
 def _list_items(data: memoryview, start: int, inner: int) -> Iterator[memoryview]:
     """Assemble the items that an ``iloc`` box locates."""
-    version, sizes, more = data[start], data[start + 4], data[start + 5]
-    offset_size, length_size, base_size = sizes >> 4, sizes & 15, more >> 4
-    index_size = more & 15 if version in (1, 2) else 0
-    position = start + 6
-
-    def take(size: int) -> int:
-        nonlocal position
-        if position + size > len(data):
-            raise IndexError("the box is truncated")
-        position += size
-        return int.from_bytes(data[position - size : position])
-
-    # Repeated parts could expand to far more than the file.
+    version = data[start]
+    take = _Bits(data, start + 4).take
+    offset_bits, length_bits, base_bits, index_bits = (8 * take(4) for _ in range(4))
+    # Repeated parts could expand to far more than the file, and empty ones take time.
     left = 4 * len(data)
-    for _ in range(take(4 if version == 2 else 2)):
-        take(4 if version == 2 else 2)
-        inside = take(2) & 1 if version in (1, 2) else 0
-        take(2)
-        base = take(base_size) + (inner if inside else 0)
+    for _ in range(take(32 if version == 2 else 16)):
+        take(32 if version == 2 else 16)
+        inside = take(16) & 1 if version in (1, 2) else 0
+        take(16)
+        base = take(base_bits) + (inner if inside else 0)
         parts = []
-        for _ in range(take(2)):
-            take(index_size)
-            offset, length = base + take(offset_size), take(length_size)
+        for _ in range(take(16)):
+            take(index_bits if version in (1, 2) else 0)
+            offset, length = base + take(offset_bits), take(length_bits)
             parts.append(data[offset : offset + length] if length else data[offset:])
-            left -= len(parts[-1])
+            left -= max(len(parts[-1]), 16)
             if left < 0:
                 raise ImageReadError("has parts that overlap")
         yield parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
@@ -359,16 +342,8 @@ def _list_obus(item: memoryview) -> Iterator[tuple[int, memoryview]]:
         position += size
 
 
-def _read_sequence_header(header: bytes) -> tuple[int, tuple[int, int]]:
-    bits, n_bits, position = int.from_bytes(header), 8 * len(header), 0
-
-    def take(count: int) -> int:
-        nonlocal position
-        position += count
-        if position > n_bits:
-            raise IndexError("the header is truncated")
-        return bits >> (n_bits - position) & ((1 << count) - 1)
-
+def _read_sequence_header(header: memoryview) -> tuple[int, tuple[int, int]]:
+    take = _Bits(header).take
     profile, _, reduced = take(3), take(1), take(1)
     if reduced:
         take(5)
@@ -378,10 +353,7 @@ def _read_sequence_header(header: bytes) -> tuple[int, tuple[int, int]]:
             # Timing information.
             take(64)
             if take(1):
-                zeros = 0
-                while not take(1):
-                    zeros += 1
-                take(zeros)
+                take(next(zeros for zeros in itertools.count() if take(1)))
             decoder_model = take(1)
             if decoder_model:
                 delay_bits = take(5) + 1
@@ -397,3 +369,18 @@ def _read_sequence_header(header: bytes) -> tuple[int, tuple[int, int]]:
                 take(4)
     across, down = take(4) + 1, take(4) + 1
     return profile, (take(across) + 1, take(down) + 1)
+
+
+class _Bits:
+    """Reader of big-endian integers of any number of bits, which raises an IndexError at the end of the data."""
+
+    def __init__(self, data: memoryview, start: int = 0) -> None:
+        self._data = data
+        self._position = 8 * start
+
+    def take(self, count: int) -> int:
+        start, end = self._position, self._position + count
+        if end > 8 * len(self._data):
+            raise IndexError("the data is truncated")
+        self._position = end
+        return int.from_bytes(self._data[start // 8 : -(-end // 8)]) >> -end % 8 & ((1 << count) - 1)
