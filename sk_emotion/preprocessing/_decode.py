@@ -20,11 +20,8 @@ from ._sources import MAX_FILE_SIZE, read_source
 
 # Formats of cameras, phones, the web and face data sets. Excluded: EPS, which Pillow runs through Ghostscript; formats
 # that are hardly ever photos (icons, fonts, textures); and JPEG 2000, whose decoder has had many vulnerabilities.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
-"""Supported formats, by Pillow's names; MPO, of stereo cameras, counts as JPEG."""
-
-# Registered by pillow-heif, for the photos of iPhones.
-_PLUGIN_FORMATS = ("HEIF",)
+# MPO, of stereo cameras, counts as JPEG; HEIF, of iPhones, is registered by pillow-heif.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
 
 # Larger images are decoded one at a time: Pillow takes up to 16 bytes per pixel, 290 MB for an 18-megapixel WEBP.
 _LARGE_PIXELS = 2**21
@@ -92,35 +89,13 @@ def decode(
     max_pixels: int | None = MAX_PIXELS,
     max_file_size: int | None = MAX_FILE_SIZE,
 ) -> Decoded:
-    """Decode an image.
+    """Decode an image to mode ``"L"`` or ``"RGB"``, upright by its EXIF orientation, composited on white.
 
-    Parameters
-    ----------
-    source : str, PathLike, bytes, file object, PIL.Image.Image or ndarray of shape (H, W), (H, W, 1), (H, W, 3) or \
-            (H, W, 4)
-        The format is detected by content, not by file name. Only the first frame of an animation is decoded.
-    min_side : int, default=None
-        An image at least twice this large on both sides is reduced by an integer factor, averaging pixels. A JPEG file
-        is decoded at that scale, which is much faster.
-    gray : bool, default=False
-        Whether color is not needed, so that the color channels of a JPEG file need not be decoded.
-    tops : dict of str to float, default={}
-        By dtype, the range of the pixels of arrays and PIL images of other than 8 bits, as found by :func:`find_tops`.
-    cut_padding : bool, default=True
-        Whether to crop the last pixels of a JPEG decoded at reduced scale, which are partly padding.
-    max_pixels, max_file_size : int or None
-        Limits on the pixels of a file, bytes or a PIL image, and on bytes; exceeding them raises an error before
-        decoding.
-
-    Returns
-    -------
-    Decoded
-        The image is in mode ``"L"`` or ``"RGB"``, rotated upright by its EXIF orientation, composited on white.
-
-    Raises
-    ------
-    ImageReadError
-        The message is the end of a sentence that names the image.
+    Of an animation, only the first frame. An image at least twice as large as `min_side` on both sides is reduced by an
+    integer factor, averaging pixels, and a JPEG is decoded at that scale, which is much faster; `cut_padding` then
+    crops its last pixels, which are partly padding. With `gray`, color channels of a JPEG need not be decoded. By
+    dtype, `tops` are the ranges of arrays and PIL images of other than 8 bits, as found by :func:`find_tops`. An
+    ImageReadError is the end of a sentence that names the image.
     """
     if isinstance(source, np.ndarray):
         return _shrink(_as_opaque(_from_array(source, tops)), min_side)
@@ -151,61 +126,24 @@ def decode(
 def find_tops(
     pictures: Iterable[Any], least: Mapping[str, float] = MappingProxyType({}), max_pixels: int | None = MAX_PIXELS
 ) -> dict[str, float]:
-    """Find one pixel range for all float images, and one for all integer images of more than 8 bits.
+    """Find one pixel range for all float images, and one for all integer images of more than 8 bits, by dtype.
 
-    A dark frame next to a bright one then stays dark. Files are scaled on their own, and are not read here.
-
-    Parameters
-    ----------
-    pictures : iterable
-        Only arrays and PIL images are considered.
-    least : dict of str to float, default={}
-        Ranges that are already known, by dtype.
-    max_pixels : int or None
-        Larger PIL images are ignored.
-
-    Returns
-    -------
-    dict of str to float
-        The upper end of the range, which becomes white, by the name of each dtype found.
+    A dark frame next to a bright one then stays dark. Files are scaled on their own, and are not read here; PIL images
+    of more than `max_pixels` are ignored. `least` holds ranges that are already known.
     """
-    found: dict[str, float] = {}
-    whole: set[str] = set()
+    tops: dict[bool, float] = {}
+    names: dict[str, bool] = {}
     for picture in pictures:
         values = _find_deep_values(picture, max_pixels)
-        if values is None:
-            continue
-        name = values.dtype.name
-        if values.dtype.kind in "iu":
-            whole.add(name)
-        found[name] = max(found.get(name, 0.0), find_top(values) or 0.0, least.get(name, 0.0))
-    tops: dict[str, float] = {}
-    for names in (whole, found.keys() - whole):
-        top = max((found[name] for name in names), default=0.0)
-        tops |= dict.fromkeys(names, top)
-    return tops
+        if values is not None:
+            name, whole = values.dtype.name, values.dtype.kind in "iu"
+            names[name] = whole
+            tops[whole] = max(tops.get(whole, 0.0), find_top(values) or 0.0, least.get(name, 0.0))
+    return {name: tops[whole] for name, whole in names.items()}
 
 
 def to_uint8(values: NDArray[Any], tops: Mapping[str, float] = MappingProxyType({})) -> NDArray[np.uint8]:
-    """Scale the values of one image to 0 to 255.
-
-    Parameters
-    ----------
-    values : ndarray
-        Integers up to 255, 4095, 65535 or 2**32 - 1, or floats up to 1 or 255: the smallest range that contains all
-        values is used. Floats slightly outside are clipped.
-    tops : dict of str to float, default={}
-        The minimum range by dtype, as found in other images of the same batch.
-
-    Returns
-    -------
-    ndarray of uint8
-
-    Raises
-    ------
-    ImageReadError
-        If the values cannot be pixels: not numeric, not finite, negative, or floats above 255.
-    """
+    """Scale the values of one image to 0 to 255, from the smallest range that holds them, at least that in `tops`."""
     values = _as_numbers(values)
     if values.dtype == np.uint8:
         return values
@@ -247,7 +185,6 @@ def _find_deep_values(picture: Any, max_pixels: int | None) -> NDArray[Any] | No
 
 
 def _as_numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Convert an object array of numbers to a numeric dtype."""
     if values.dtype == object:
         with contextlib.suppress(ValueError):
             return np.asarray(values.tolist())
@@ -270,19 +207,18 @@ def _decode(data: bytes, min_side: int | None, gray: bool, cut_padding: bool, ma
         if drafted and not image.info.get("progressive"):
             n_pixels = image.width * image.height
         with _large_image if n_pixels > _LARGE_PIXELS else contextlib.nullcontext():
-            cut = _cut_padding(image, drafted[1]) if drafted and cut_padding else image
+            cut: Image.Image = image
+            if drafted and cut_padding:
+                # The last pixels of a JPEG decoded at reduced scale are partly padding.
+                box = drafted[1]
+                inside = int(box[2]), int(box[3])
+                cut = image if inside == box[2:] else image.resize(inside, Image.Resampling.BILINEAR, box)
             upright, whole = _turn_upright(cut, whole)
             return _shrink(_as_opaque(upright), min_side, whole)
 
 
 def _open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
-    """Open an image without decoding it.
-
-    Raises
-    ------
-    ImageReadError
-        If the format is not supported, or decoding would take too much time or memory. Pillow raises other errors.
-    """
+    """Open an image without decoding it, unless decoding would take too much time or memory."""
     if not data:
         raise ImageReadError("is empty")
     check_parts(data)
@@ -300,7 +236,7 @@ def _open_picture(data: bytes, max_pixels: int | None) -> Image.Image:
 def list_formats() -> list[str]:
     """List the supported formats that the installed Pillow reads, including those of registered plug-ins."""
     Image.init()
-    return [name for name in FORMATS + _PLUGIN_FORMATS if name in Image.OPEN]
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _check_image(image: Image.Image, max_pixels: int | None) -> None:
@@ -323,14 +259,6 @@ def _from_array(array: NDArray[Any], tops: Mapping[str, float]) -> Image.Image:
         hint = ": move the channels last, np.moveaxis(image, 0, -1)" if first else ""
         raise ImageReadError(f"has shape {array.shape}, expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4){hint}")
     return Image.fromarray(np.ascontiguousarray(to_uint8(array, tops)))
-
-
-def _cut_padding(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
-    """Crop a JPEG decoded at reduced scale to the image: its last pixels are partly padding."""
-    width, height = int(box[2]), int(box[3])
-    if (width, height) == box[2:]:
-        return image
-    return image.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
 def _turn_upright(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:

@@ -1,6 +1,6 @@
-"""Detect faces with one of two pretrained detectors, or with a detector of the user."""
+"""Detect faces with one of two pretrained detectors or one of the user, and crop them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,8 +28,11 @@ _MTCNN_THRESHOLDS = [0.6, 0.7, 0.9]
 # One image at a time: PyTorch parallelizes over the cores, and two thread pools would compete for them.
 _MTCNN = ForkSafeLock()
 
-LARGEST_CROP = 64
-"""Images up to this side, in pixels, are taken to be cropped faces."""
+# Images with a side below this many pixels are not cropped.
+_SMALLEST_PICTURE = 16
+
+# Images up to this side, in pixels, are taken to be cropped faces.
+_LARGEST_CROP = 64
 
 # Thresholds on the standard deviation, in gray levels, of the means of 4 x 4 blocks of an image. Below the first, there
 # is no face. Up to the second, there is none if noise alone explains it: the fraction of the pixels' standard deviation
@@ -45,64 +48,32 @@ N_LANDMARKS = 5
 
 
 class Detections(NamedTuple):
-    """Faces detected in an image.
+    """Faces detected in an image, in pixels: boxes ``(x, y, width, height)`` of shape (n_faces, 4), and landmarks.
 
-    Attributes
-    ----------
-    boxes : ndarray of shape (n_faces, 4)
-        ``(x, y, width, height)`` in pixels.
-    scores : ndarray of shape (n_faces,)
-        Confidence; NaN where unknown.
-    landmarks : ndarray of shape (n_faces, 5, 2)
-        ``(x, y)`` of the landmarks in pixels; NaN where unknown.
+    The landmarks are ``(x, y)``, of shape (n_faces, 5, 2), or NaN where unknown.
     """
 
     boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
     landmarks: NDArray[np.float64]
 
 
 class Detector(NamedTuple):
-    """A pretrained detector, and the images it needs.
+    """A pretrained detector of a PIL image in mode ``"L"`` or ``"RGB"``, and the images it needs.
 
-    Attributes
-    ----------
-    detect : callable
-        Takes a PIL image in mode ``"L"`` or ``"RGB"``; returns Detections.
-    smallest_face : float
-        Side of the smallest detectable face, as a fraction of the longer side of the image.
-    min_side : int
-        Sides to which larger images may be reduced for it, in pixels.
-    color : bool
-        Whether it looks at colors.
+    `smallest_face` is the side of the smallest detectable face, as a fraction of the longer side of the image;
+    `min_side` that to which larger images may be reduced for it, in pixels.
     """
 
     detect: Callable[[Image.Image], Detections]
     smallest_face: float
     min_side: int
-    color: bool
 
 
 def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> Detections:
-    """Detect the faces in an image.
+    """Detect the faces in an image with a pretrained detector or a callable, as FaceLoader documents it.
 
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        In mode ``"L"`` or ``"RGB"``.
-    detector : {"mtcnn", "lbp"} or callable
-        A callable takes a uint8 array of shape (H, W, 3) and returns boxes of shape (n_faces, 4), or None.
-
-    Returns
-    -------
-    Detections
-        Boxes are inside the image, the largest first. For ``"lbp"``, the most confident is first, since its largest box
-        is more often a false positive.
-
-    Raises
-    ------
-    ValueError
-        If the callable returns anything but boxes.
+    Boxes are inside the image, the largest first. For ``"lbp"``, the most confident is first, since its largest box is
+    more often a false positive.
     """
     if isinstance(detector, str):
         found = DETECTORS[detector].detect(picture)
@@ -113,20 +84,15 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> De
     order = np.argsort(-found.boxes[:, 2:].prod(axis=1), kind="stable")
     order = np.arange(len(boxes)) if detector == "lbp" else order
     order = order[(boxes[order, 2:] >= 1).all(axis=1)]
-    return Detections(boxes[order], found.scores[order], found.landmarks[order])
+    return Detections(boxes[order], found.landmarks[order])
 
 
 def detect_mtcnn(picture: Image.Image) -> Detections:
     """Detect faces with the cascaded networks of Zhang et al. in facenet-pytorch.
 
-    An image of up to 64 pixels is taken to be a cropped face, and its box covers all of it, unless it is uniform, apart
-    from noise.
-
-    Notes
-    -----
     Images are resized to 320 pixels on the longer side, so that the time does not depend on their size.
     """
-    if max(picture.size) <= LARGEST_CROP:
+    if max(picture.size) <= _LARGEST_CROP:
         whole = np.array([[0.0, 0.0, *picture.size]])
         return _without_landmarks(whole[: 0 if is_uniform(picture) else 1])
     nothing = _without_landmarks(np.empty((0, 4)))
@@ -136,7 +102,7 @@ def detect_mtcnn(picture: Image.Image) -> Detections:
     with _MTCNN:
         find = _load_mtcnn().detect
         try:
-            corners, scores, landmarks = find(small, landmarks=True)
+            corners, _, landmarks = find(small, landmarks=True)
         except (IndexError, RuntimeError) as error:
             from ..utils._device import is_out_of_memory
 
@@ -148,7 +114,7 @@ def detect_mtcnn(picture: Image.Image) -> Detections:
         return nothing
     corners = np.asarray(corners, dtype=float)
     boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
-    return Detections(boxes / scale, np.asarray(scores, dtype=float), np.asarray(landmarks, dtype=float) / scale)
+    return Detections(boxes / scale, np.asarray(landmarks, dtype=float) / scale)
 
 
 def is_uniform(picture: Image.Image) -> bool:
@@ -176,12 +142,10 @@ def _load_mtcnn() -> Any:
 
 
 def detect_lbp(picture: Image.Image) -> Detections:
-    """Detect frontal, upright faces with scikit-image's cascade of local binary patterns; the score counts votes.
+    """Detect frontal, upright faces with scikit-image's cascade of local binary patterns.
 
-    Notes
-    -----
-    The cascade is applied to the image and its mirror image, at 160 pixels on the longer side. Each detected
-    window is a vote; windows that overlap by half vote together, and 6 votes make a face.
+    It is applied to the image and its mirror image, at 160 pixels on the longer side. Each detected window is a vote;
+    windows that overlap by half vote together, and 6 votes make a face.
     """
     small, scale = _resize(picture.convert("L"), _LONG_SIDE)
     if min(*small.size, *picture.size) < _WINDOW:
@@ -189,14 +153,64 @@ def detect_lbp(picture: Image.Image) -> Detections:
     gray = np.asarray(small)
     mirrored = _slide_windows(np.ascontiguousarray(gray[:, ::-1]))
     mirrored[:, 0] = small.width - mirrored[:, 0] - mirrored[:, 2]
-    boxes, votes = _count_votes(np.r_[_slide_windows(gray), mirrored])
-    return _without_landmarks(boxes / scale, votes)
+    return _without_landmarks(_count_votes(np.r_[_slide_windows(gray), mirrored]) / scale)
 
 
 DETECTORS = {
-    "mtcnn": Detector(detect_mtcnn, _MTCNN_SMALLEST / _MTCNN_LONG_SIDE, _MTCNN_LONG_SIDE, color=True),
-    "lbp": Detector(detect_lbp, _WINDOW / _LONG_SIDE, 0, color=False),
+    "mtcnn": Detector(detect_mtcnn, _MTCNN_SMALLEST / _MTCNN_LONG_SIDE, _MTCNN_LONG_SIDE),
+    "lbp": Detector(detect_lbp, _WINDOW / _LONG_SIDE, 0),
 }
+
+
+def crop_center(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Crop the largest centered part with the aspect ratio of `size`, (height, width), and resize it."""
+    height, width = size
+    scale = min(picture.width / width, picture.height / height)
+    crop_width, crop_height = width * scale, height * scale
+    left, top = (picture.width - crop_width) / 2, (picture.height - crop_height) / 2
+    if scale == 1:
+        # Align to whole pixels, so that no interpolation occurs.
+        left, top = left // 1, top // 1
+    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
+
+
+def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int], margin: float) -> Image.Image:
+    """Crop a face with a margin, in the aspect ratio of `size`, (height, width), and resize it.
+
+    The box is inside the image, the margin a fraction of its side, added on each side. A crop that exceeds the image is
+    shifted into it, and shrunk if necessary.
+    """
+    height, width = size
+    x, y, box_width, box_height = box
+    # Detectors differ more in the height of their boxes than in the area.
+    scale = (box_width * box_height / (width * height)) ** 0.5 * (1 + 2 * margin)
+    scale = min(scale, picture.width / width, picture.height / height)
+    crop_width, crop_height = width * scale, height * scale
+    left = _shift_inside(x + (box_width - crop_width) / 2, crop_width, picture.width)
+    top = _shift_inside(y + (box_height - crop_height) / 2, crop_height, picture.height)
+    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
+
+
+def squeeze(
+    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """Resize a box of the image, or all of it, to `size`, (height, width).
+
+    Pillow's bilinear filter is antialiased and, unlike the sharper Lanczos filter, never leaves the range of the pixels
+    nor produces halos around edges, which would affect HOG features.
+    """
+    if min(picture.size) < _SMALLEST_PICTURE:
+        box = None
+    if box is not None:
+        # Rounding may put a corner slightly outside, which Pillow rejects.
+        left, top, right, bottom = box
+        box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
+    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
+
+
+def _shift_inside(start: float, length: float, limit: float) -> float:
+    """Move an interval into [0, limit]."""
+    return min(max(start, 0.0), limit - length)
 
 
 def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:
@@ -230,18 +244,17 @@ def _slide_windows(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.array([(w["c"], w["r"], w["width"], w["height"]) for w in windows], dtype=float).reshape(-1, 4)
 
 
-def _count_votes(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[int]]:
+def _count_votes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Merge overlapping windows into faces, starting with the window that overlaps the most others."""
-    faces, votes = [], []
+    faces = []
     while len(windows) >= _MIN_VOTES:
         voters = _intersection_over_union(windows) > _OVERLAP
         chosen = voters[voters.sum(axis=1).argmax()]
         if chosen.sum() < _MIN_VOTES:
             break
         faces.append(windows[chosen].mean(axis=0))
-        votes.append(int(chosen.sum()))
         windows = windows[~chosen]
-    return np.array(faces).reshape(-1, 4), votes
+    return np.array(faces).reshape(-1, 4)
 
 
 def _intersection_over_union(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -257,9 +270,8 @@ def _find_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]
 
 
-def _without_landmarks(boxes: NDArray[np.float64], scores: Any = np.nan) -> Detections:
-    scores = np.broadcast_to(np.asarray(scores, dtype=float), len(boxes))
-    return Detections(boxes, scores, np.full((len(boxes), N_LANDMARKS, 2), np.nan))
+def _without_landmarks(boxes: NDArray[np.float64]) -> Detections:
+    return Detections(boxes, np.full((len(boxes), N_LANDMARKS, 2), np.nan))
 
 
 def _as_boxes(found: Any, detector: Callable[..., Any]) -> NDArray[np.float64]:

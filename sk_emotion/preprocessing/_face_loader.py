@@ -17,9 +17,8 @@ from ..utils._estimators import add_new_parameters, fit_aside, snapshot
 from ._cost import MAX_PIXELS
 from ._decode import find_tops
 from ._detect import DETECTORS
-from ._faces import LoadedFaces, as_size, find_face_shape, load_faces
+from ._faces import LoadedFaces, as_size, find_face_shape, load_faces, store_faces
 from ._sources import MAX_FILE_SIZE, list_once, list_pictures
-from ._store import store_faces
 
 
 class FaceLoader(  # type: ignore[call-arg]

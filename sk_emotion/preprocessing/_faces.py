@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -18,15 +18,16 @@ from sklearn.utils import gen_even_slices
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._images._pixel_range import is_clipped
+from .._images._stored import as_indexable
 from .._images._validation import find_shape, refuse_one_image, validate_images
 from ..exceptions import DatasetWarning, ImageArrayError, ImageReadError
 from ..utils._arrays import as_numpy
 from ..utils._named_folders import warn_of_folder
 from ..utils._parallel import check_memory, most_jobs
-from ._cache import Face, FaceCache, name_detector
-from ._decode import REDUCING_GAP, Decoded, decode, find_tops, quiet_pillow, scale_to_uint8
-from ._detect import DETECTORS, N_LANDMARKS, detect_faces
+from ._decode import decode, find_tops, quiet_pillow, scale_to_uint8
+from ._detect import DETECTORS, N_LANDMARKS, crop_center, crop_face, detect_faces, squeeze
 from ._sources import list_once, list_pictures, refuse_missing, report_unread
+from ._storage import SEEN, Face, FaceCache, identify_pictures, name_detector, open_store, write_faces
 
 # More than one chunk per job, so that no thread waits long for the slowest one.
 _CHUNKS_PER_JOB = 4
@@ -36,9 +37,6 @@ _LARGEST_CHUNK = 32
 
 # More threads do not help: Pillow holds the GIL between files.
 _MOST_THREADS = 8
-
-SMALLEST_PICTURE = 16
-"""Images with a side below this many pixels are not cropped."""
 
 # Decode at no less than this multiple of the target size, so that the resizing filter has enough pixels to average.
 _OVERSIZE = 4
@@ -110,6 +108,36 @@ def load_faces(loader: Any, X: Any, progress: Callable[[int], Any] | None = None
     )
 
 
+def store_faces(loader: Any, X: Any, store: Any) -> Any:
+    """Write the faces of images to a Zarr array, as :meth:`FaceLoader.to_zarr` does."""
+    X = as_numpy(X, "FaceLoader")
+    pictures = list_pictures(X)
+    if pictures is None:
+        raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
+    identity = {
+        "pictures": identify_pictures(pictures, loader.channel_order),
+        "image_size": list(as_size(loader.image_size)),
+        "color": loader.color,
+        "detector, margin or on_missing": list(list_cache_parameters(loader)),
+    }
+    opened = open_store(store, (len(pictures), *find_face_shape(loader)), identity)
+    tops = find_ranges(loader, pictures)
+
+    def make(part: Any, start: int) -> list[Face | ImageReadError]:
+        faces = load_each(loader, part, partial(load_face, loader=loader, tops=tops))
+        if loader.on_error == "raise":
+            errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
+            report_unread(errors, pictures, "raise")
+        return faces
+
+    status = write_faces(opened, pictures, make)
+    unread = opened.unread()
+    report_unread(unread, pictures, loader.on_error, stacklevel=4)
+    if loader.detector is not None and loader.on_missing == "raise":
+        refuse_missing(np.flatnonzero(status != SEEN).tolist(), unread, pictures)
+    return as_indexable(opened.images)
+
+
 def load_each(
     loader: Any,
     sources: Any,
@@ -149,28 +177,23 @@ def _find_n_jobs(loader: Any, n_sources: int) -> int:
 
 
 def load_face(source: Any, loader: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
-    """Load the face of an image, or raise an ImageReadError.
-
-    Parameters
-    ----------
-    source : image
-    loader : FaceLoader
-    tops : dict of str to float, default={}
-        As for :func:`decode`.
-    """
+    """Load the face of an image, or raise an ImageReadError. The ranges `tops` are those of :func:`decode`."""
     if isinstance(source, np.ndarray):
         source = as_rgb(source, loader.channel_order)
     decoded = decode(
         source,
         min_side=_find_min_side(loader),
-        gray=not loader.color and not _needs_color(loader.detector),
+        gray=not loader.color and loader.detector in (None, "lbp"),
         tops=tops,
         max_pixels=loader.max_pixels,
         max_file_size=loader.max_file_size,
     )
     box, landmarks = _find_face(decoded.picture, loader.detector)
     image = np.asarray(_crop(decoded.picture.convert("RGB" if loader.color else "L"), box, loader))
-    return _place(Face(image, box, landmarks), decoded)
+    # From pixels of the decoded image to those of the upright image.
+    start, end = np.reshape(decoded.part, (2, 2))
+    scale = (end - start) / decoded.picture.size
+    return Face(image, np.r_[start + scale * box[:2], scale * box[2:]], start + scale * landmarks)
 
 
 def _load_standardized_face(image: NDArray[Any], loader: Any, pixel_range: tuple[float, float]) -> Face:
@@ -178,76 +201,12 @@ def _load_standardized_face(image: NDArray[Any], loader: Any, pixel_range: tuple
     image = as_rgb(image, loader.channel_order)
     low, high = pixel_range
     box, landmarks = _find_face(Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0)), loader.detector)
-    crops = [np.asarray(_crop(channel, box, loader)) for channel in _split_floats(image, loader.color)]
-    return Face(np.stack(crops * (3 // len(crops)), axis=-1) if loader.color else crops[0], box, landmarks)
-
-
-def crop_center(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Crop the largest centered part with the aspect ratio of `size`, (height, width), and resize it."""
-    if min(picture.size) < SMALLEST_PICTURE:
-        return squeeze(picture, size)
-    height, width = size
-    scale = min(picture.width / width, picture.height / height)
-    crop_width, crop_height = width * scale, height * scale
-    left, top = (picture.width - crop_width) / 2, (picture.height - crop_height) / 2
-    if scale == 1:
-        # Align to whole pixels, so that no interpolation occurs.
-        left, top = left // 1, top // 1
-    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
-
-
-def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int], margin: float) -> Image.Image:
-    """Crop a face with a margin, in the aspect ratio of `size`, (height, width), and resize it.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-    box : (float, float, float, float)
-        ``(x, y, width, height)`` of the face, inside the image.
-    size : (int, int)
-        Height and width of the result.
-    margin : float
-        Margin added on each side, as a fraction of the side of the box.
-
-    Returns
-    -------
-    PIL.Image.Image
-        A crop that exceeds the image is shifted into it, and shrunk if necessary.
-    """
-    if min(picture.size) < SMALLEST_PICTURE:
-        return squeeze(picture, size)
-    height, width = size
-    x, y, box_width, box_height = box
-    # Detectors differ more in the height of their boxes than in the area.
-    scale = (box_width * box_height / (width * height)) ** 0.5 * (1 + 2 * margin)
-    scale = min(scale, picture.width / width, picture.height / height)
-    crop_width, crop_height = width * scale, height * scale
-    left = _shift_inside(x + (box_width - crop_width) / 2, crop_width, picture.width)
-    top = _shift_inside(y + (box_height - crop_height) / 2, crop_height, picture.height)
-    return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
-
-
-def squeeze(
-    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
-) -> Image.Image:
-    """Resize a box of the image, or all of it, to `size`, (height, width).
-
-    Pillow's bilinear filter is antialiased and, unlike the sharper Lanczos filter, never leaves the range of the pixels
-    nor produces halos around edges, which would affect HOG features.
-    """
-    if box is not None:
-        # Rounding may put a corner slightly outside, which Pillow rejects.
-        left, top, right, bottom = box
-        box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
-    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
-
-
-def _split_floats(image: NDArray[Any], color: bool) -> list[Image.Image]:
-    """Split a float image into channels, since Pillow resizes floats of one channel only."""
-    if image.ndim == 3 and not color:
+    if image.ndim == 3 and not loader.color:
         image = image @ _LUMA
-    channels = np.moveaxis(np.atleast_3d(image), -1, 0)
-    return [Image.fromarray(np.float32(channel)) for channel in channels]
+    # Pillow resizes floats of one channel only.
+    channels = np.moveaxis(np.atleast_3d(image).astype(np.float32), -1, 0)
+    crops = [np.asarray(_crop(Image.fromarray(channel), box, loader)) for channel in channels]
+    return Face(np.stack(crops * (3 // len(crops)), axis=-1) if loader.color else crops[0], box, landmarks)
 
 
 def as_size(image_size: Any) -> tuple[int, int]:
@@ -324,35 +283,20 @@ def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:
 
 def _find_min_side(loader: Any) -> int | None:
     """Return the smallest side at which to decode; None for full size, in which a callable returns its boxes."""
-    if loader.detector is not None and not isinstance(loader.detector, str):
+    if callable(loader.detector):
         return None
-    smallest, least = 1.0, 0
-    if loader.detector is not None:
-        smallest, least = DETECTORS[loader.detector].smallest_face, DETECTORS[loader.detector].min_side
-    wanted = int(np.ceil(max(_OVERSIZE, 1 / smallest) * max(as_size(loader.image_size))))
-    return max(wanted, least)
-
-
-def _needs_color(detector: Any) -> bool:
-    return DETECTORS[detector].color if isinstance(detector, str) else detector is not None
+    known = DETECTORS.get(loader.detector)
+    smallest, least = (1.0, 0) if known is None else (known.smallest_face, known.min_side)
+    return max(math.ceil(max(_OVERSIZE, 1 / smallest) * max(as_size(loader.image_size))), least)
 
 
 def _find_face(picture: Image.Image, detector: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return box and landmarks of the first detected face; NaN without one."""
     if detector is not None:
-        boxes, _, landmarks = detect_faces(picture, detector)
+        boxes, landmarks = detect_faces(picture, detector)
         if len(boxes):
             return boxes[0], landmarks[0]
     return _NOTHING
-
-
-def _place(face: Face, decoded: Decoded) -> Face:
-    """Convert box and landmarks from pixels of the decoded image to those of the upright image."""
-    left, top, right, bottom = decoded.part
-    start = np.array([left, top])
-    scale = np.array([right - left, bottom - top]) / decoded.picture.size
-    box = np.r_[start + scale * face.box[:2], scale * face.box[2:]]
-    return Face(face.image, box, start + scale * face.landmarks)
 
 
 def _crop(picture: Image.Image, box: NDArray[np.float64], loader: Any) -> Image.Image:
@@ -360,8 +304,3 @@ def _crop(picture: Image.Image, box: NDArray[np.float64], loader: Any) -> Image.
     if not np.isnan(box[0]):
         return crop_face(picture, box, size, loader.margin)
     return (squeeze if loader.on_missing == "full" else crop_center)(picture, size)
-
-
-def _shift_inside(start: float, length: float, limit: float) -> float:
-    """Move an interval into [0, limit]."""
-    return min(max(start, 0.0), limit - length)

@@ -186,24 +186,24 @@ def as_source(element: Any) -> Any:
 def read_source(source: Any, max_size: int | None) -> bytes:
     """Read the bytes of an encoded image from a file, a buffer or a file object.
 
-    Raises
-    ------
-    ImageReadError
-        The message is the end of a sentence that names the image. Neither it nor its cause quotes a long string.
+    An ImageReadError is the end of a sentence that names the image. Neither it nor its cause quotes a long string.
     """
     if isinstance(source, str | os.PathLike):
-        return _read_path(source, max_size)
-    if isinstance(source, bytes | bytearray | memoryview):
+        data = _read_path(source, max_size)
+    elif isinstance(source, bytes | bytearray | memoryview):
         try:
-            _check_size(memoryview(source).nbytes, max_size)
-            data = source if isinstance(source, bytes) else bytes(source)
-        except ValueError as error:
-            if isinstance(error, ImageReadError):
-                raise
+            size = memoryview(source).nbytes
+        except ValueError:
             raise ImageReadError("is a released memoryview: pass its bytes") from None
+        _check_size(size, max_size)
+        data = bytes(source)
     else:
         data = _read_file_object(source, max_size)
-    _refuse_text(data)
+    beginning = data[: 2 * MOST_SHOWN]
+    words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
+    # Other text, such as a URL, is not an image in any format.
+    if words is not None and "base64" in words:
+        raise ImageReadError(words)
     return data
 
 
@@ -220,16 +220,28 @@ def find_file(source: Any) -> Any:
 
 
 def _read_path(path: Any, max_size: int | None) -> bytes:
+    """Read a regular file of at most `max_size` bytes; never open, wait for or read anything else."""
     try:
-        data = read_file(path, max_size)
+        # Check before opening, since opening a device may have side effects, and after, since the file may have been
+        # replaced.
+        _check_regular(os.stat(path).st_mode)
+        with open(path, "rb", opener=_open_at_once) as file:
+            state = os.fstat(file.fileno())
+            _check_regular(state.st_mode)
+            _check_size(state.st_size, max_size)
+            # Read no more than was checked, in case the file grows.
+            return file.read(state.st_size)
     except ImageReadError as error:
-        text = os.fsdecode(path)
-        words = explain_text(text) or str(error)
-        if text.startswith("~") and words == "does not exist":
-            words += " (pass os.path.expanduser(path))"
-        raise ImageReadError(words) from None
-    _refuse_text(data)
-    return data
+        words = str(error)
+    except (FileNotFoundError, NotADirectoryError):
+        words = "does not exist"
+    except (OSError, ValueError, MemoryError) as error:
+        words = f"cannot be opened ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"
+    text = os.fsdecode(path)
+    if text.startswith("~") and words == "does not exist":
+        words += " (pass os.path.expanduser(path))"
+    # Do not chain these errors, which repeat the path, however long.
+    raise ImageReadError(explain_text(text) or words)
 
 
 def _read_file_object(source: Any, max_size: int | None) -> bytes:
@@ -279,15 +291,6 @@ def _read_all(file: Any, max_size: int | None) -> bytes:
         parts.append(bytes(part))
 
 
-def _refuse_text(data: bytes) -> None:
-    """Reject an image encoded as text."""
-    beginning = data[: 2 * MOST_SHOWN]
-    words = explain_text(beginning.decode("ascii")) if beginning.isascii() else None
-    # Other text, such as a URL, is not an image in any format.
-    if words is not None and "base64" in words:
-        raise ImageReadError(words)
-
-
 def _explain_object(source: Any) -> str:
     """Describe an object that is not an image, and say what to pass."""
     words = f"is {type(source).__name__}, expected a path, bytes, a file opened in binary mode, a PIL image or an array"
@@ -324,34 +327,6 @@ def _is_frame_with_flag(element: Any) -> bool:
         and isinstance(element[0], bool | np.bool_)
         and (element[1] is None or isinstance(element[1], np.ndarray))
     )
-
-
-def read_file(path: Any, max_size: int | None) -> bytes:
-    """Read a regular file of at most `max_size` bytes; never open, wait for or read anything else.
-
-    Raises
-    ------
-    ImageReadError
-        The message is the end of a sentence that names the file.
-    """
-    try:
-        # Check before opening, since opening a device may have side effects, and after, since the file may have been
-        # replaced.
-        _check_regular(os.stat(path).st_mode)
-        with open(path, "rb", opener=_open_at_once) as file:
-            state = os.fstat(file.fileno())
-            _check_regular(state.st_mode)
-            _check_size(state.st_size, max_size)
-            # Read no more than was checked, in case the file grows.
-            return file.read(state.st_size)
-    except ImageReadError:
-        raise
-    except (FileNotFoundError, NotADirectoryError):
-        words = "does not exist"
-    except (OSError, ValueError, MemoryError) as error:
-        words = f"cannot be opened ({type(error).__name__}: {getattr(error, 'strerror', None) or error})"
-    # Do not chain these errors, which repeat the path, however long.
-    raise ImageReadError(words)
 
 
 def _check_regular(mode: int) -> None:

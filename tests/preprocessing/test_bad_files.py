@@ -336,9 +336,8 @@ def test_thin_image_takes_little_memory():
     code = """
 import io, resource, sys
 from PIL import Image
-from sk_emotion.preprocessing._faces import crop_center
 from sk_emotion.preprocessing._decode import decode_picture
-from sk_emotion.preprocessing._detect import detect_lbp
+from sk_emotion.preprocessing._detect import crop_center, detect_lbp
 
 buffer = io.BytesIO()
 Image.new("1", (10_000_000, 1)).save(buffer, "PNG")

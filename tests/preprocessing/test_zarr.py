@@ -14,7 +14,7 @@ from PIL import Image
 
 from sk_emotion import FaceLoader, make_faces
 from sk_emotion.exceptions import DatasetError, DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing import _faces, _storage
 from sk_emotion.preprocessing._faces import load_face
 
 zarr = pytest.importorskip("zarr")
@@ -23,8 +23,8 @@ zarr = pytest.importorskip("zarr")
 @pytest.fixture
 def paths(tmp_path, monkeypatch):
     """Twenty photos, eight per chunk."""
-    monkeypatch.setattr(_store, "_CHUNK_BYTES", 8 * 24 * 24)
-    monkeypatch.setattr(_store, "load_face", count_and_load)
+    monkeypatch.setattr(_storage, "_CHUNK_BYTES", 8 * 24 * 24)
+    monkeypatch.setattr(_faces, "load_face", count_and_load)
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, face in enumerate(make_faces(20, emotions=["happiness", "pain"], image_size=32, random_state=0)[0]):
@@ -83,15 +83,15 @@ def test_killed_run_goes_on(paths, tmp_path):
 import os, signal
 from pathlib import Path
 from sk_emotion import FaceLoader
-from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing import _faces, _storage
 from sk_emotion.preprocessing._faces import load_face
-_store._CHUNK_BYTES = 8 * 24 * 24
-load_face = _store.load_face
+_storage._CHUNK_BYTES = 8 * 24 * 24
+load_face = _faces.load_face
 def load_or_die(source, **options):
     if source.name == {paths[12].name!r}:
         os.kill(os.getpid(), signal.SIGKILL)
     return load_face(source, **options)
-_store.load_face = load_or_die
+_faces.load_face = load_or_die
 FaceLoader(24, n_jobs=1).to_zarr(
     sorted(Path({str(paths[0].parent)!r}).iterdir()), {str(tmp_path / "faces.zarr")!r}
 )
@@ -324,9 +324,9 @@ def test_full_disk_raises_after_which_the_rest_is_made(paths, tmp_path):
 import resource, sys
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import DatasetError
-from sk_emotion.preprocessing import _store
+from sk_emotion.preprocessing import _faces, _storage
 from sk_emotion.preprocessing._faces import load_face
-_store._CHUNK_BYTES = 8 * 24 * 24
+_storage._CHUNK_BYTES = 8 * 24 * 24
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:
     FaceLoader(24).to_zarr(sys.argv[2:], sys.argv[1])
