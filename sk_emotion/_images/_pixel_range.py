@@ -32,20 +32,9 @@ _LARGEST_PIXEL = 1e36
 def find_top(values: Any, least: float = 0.0) -> float | None:
     """Find the smallest range of pixels, from 0 to at least `least`, that holds all values.
 
-    All code decides by this function, whether an image is an element of a list, part of a batch or a file.
-
-    Parameters
-    ----------
-    values : ndarray
-        Integers, floats or bools.
-    least : float, default=0.0
-        Known lower bound, such as the range of other images of the same set.
-
-    Returns
-    -------
-    float or None
-        1 or 255 for floats, which may exceed it slightly, as resizing and sharpening do; 255, 4095, 65535 or 2**32 - 1
-        for integers. None if the values are not pixels: standardized, not finite, or too large.
+    All code decides by this function, whether an image is an element of a list, part of a batch or a file. The top is 1
+    or 255 for floats, which may exceed it slightly, as resizing and sharpening do; 255, 4095, 65535 or 2**32 - 1 for
+    integers. None if the values are not pixels: standardized, not finite, or too large.
     """
     low, high = float(values.min()), float(values.max())
     # Sharpened integers may exceed [0, 255] as floats do.
@@ -58,11 +47,6 @@ def learn_pixel_range(images: Any, name: str = "images", *, whole: bool = False)
     """Return the range of the pixels: (0, 255), (0, 1), or the minimum and maximum of standardized floats.
 
     Integers that were converted to floats (`whole`) never count as a slightly exceeded (0, 255).
-
-    Raises
-    ------
-    ImageArrayError
-        If a pixel is not finite, or too large for computation.
     """
     if images.dtype == np.uint8:
         return (0.0, 255.0)

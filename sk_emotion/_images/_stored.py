@@ -6,6 +6,7 @@ import mmap
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -35,26 +36,52 @@ def is_stored(X: Any) -> bool:
 
 
 def as_indexable(X: Any) -> Any:
-    """Make a Zarr array indexable like a memory-map; return anything else as is."""
+    """Make a Zarr array indexable like a memory-map, without reading it; return anything else as is."""
     zarr = sys.modules.get("zarr")
-    if zarr is None or not isinstance(X, zarr.Array):
+    if zarr is None or not isinstance(X, zarr.Array) or isinstance(X, _define_face_array()):
         return X
-    from ._zarr import as_face_array
+    return _define_face_array()(X.async_array)
 
-    return as_face_array(X)
+
+@lru_cache(maxsize=1)
+def _define_face_array() -> Any:
+    """Define the class of such an array when it is needed, since zarr is optional."""
+    import zarr
+
+    class FaceArray(zarr.Array):
+        """Zarr array whose rows are indexed like those of a memory-map, as scikit-learn does: ``X[rows, ...]``.
+
+        Rows may be in any order, repeated, negative, a mask or empty; only they are read.
+        """
+
+        def __len__(self) -> int:
+            return int(self.shape[0])
+
+        def __getitem__(self, selection: Any) -> Any:
+            if isinstance(selection, tuple) and len(selection) == 2 and selection[1] is Ellipsis:
+                selection = selection[0]
+            if isinstance(selection, slice) and (selection.step or 1) < 0:
+                selection = range(len(self))[selection]
+            if not isinstance(selection, np.ndarray | list | range) or np.ndim(selection) != 1:
+                return super().__getitem__(selection)
+            # NumPy makes an empty list a float array.
+            index = np.asarray(selection, dtype=None if len(selection) else np.intp)
+            rows = np.arange(len(self))[index]
+            if not len(rows):
+                return np.empty((0, *self.shape[1:]), dtype=self.dtype)
+            return self.get_orthogonal_selection((rows, *[slice(None)] * (self.ndim - 1)))
+
+        def __reduce__(self) -> Any:
+            # This class cannot be imported by other processes.
+            return as_indexable, (zarr.Array(self.async_array),)
+
+    return FaceArray
 
 
 class StoredImages:
-    """Images on disk; indexing with a slice or an array of row numbers returns an array in memory.
+    """Images on disk, possibly flattened; indexing with a slice or an array of row numbers returns an array in memory.
 
-    Parameters
-    ----------
-    source : memmap, or array with ``chunks``
-        Images, or flattened images; see :func:`is_stored`.
-    image_shape : tuple of int
-        Shape of the returned images.
-    dtype : dtype
-        Dtype of the returned pixels.
+    Its images have the given shape and dtype.
     """
 
     def __init__(self, source: Any, image_shape: tuple[int, ...], dtype: Any):

@@ -38,31 +38,12 @@ ONE_IMAGE_HINT = "If X is one image without the batch axis, pass X[np.newaxis]."
 
 
 def validate_images(estimator: Any, X: Any, *, reset: bool, in_memory: bool = True, keep_integers: bool = False) -> Any:
-    """Validate an array of images and return it in image shape.
+    """Validate an array of images, or of flattened ones, and return it in image shape; raise an ImageArrayError.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Its ``image_shape`` parameter, if it has one, is the shape of flattened rows. With `reset`,
-        ``n_features_in_``, ``image_shape_`` and ``pixel_range_`` are set on it.
-    X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
-        Images, or flattened images; also a list of images of the same size.
-    reset : bool
-        True in `fit`, which learns shape and pixel range; False in later calls, which check them.
-    in_memory : bool, default=True
-        Whether to load an array on disk (a memory-map, or a chunked array such as Zarr's) into memory.
-    keep_integers : bool, default=False
-        Whether non-negative integers keep their dtype, which FaceLoader needs to scale them.
-
-    Returns
-    -------
-    ndarray or StoredImages of shape (n_samples, H, W) or (n_samples, H, W, 3)
-        ``uint8`` if the input has integers from 0 to 255, else ``float32`` or ``float64``. Copied only if necessary.
-
-    Raises
-    ------
-    ImageArrayError
-        If the array is not a batch of images, or, after `fit`, has another size, number of channels or pixel range.
+    With `reset`, in `fit`, ``n_features_in_``, ``image_shape_`` and ``pixel_range_`` are set on the estimator, else
+    checked. Its ``image_shape`` parameter, if it has one, is the shape of flattened rows. Integers from 0 to 255 become
+    ``uint8``, others floats, unless FaceLoader needs to scale them (`keep_integers`). An array on disk (a memory-map,
+    or a chunked array such as Zarr's) becomes a StoredImages unless `in_memory`. Copied only if necessary.
     """
     name = type(estimator).__name__
     X = as_numpy(X, name)
@@ -134,22 +115,9 @@ def refuse_one_image(
 ) -> None:
     """Reject one image without the batch axis, if its shape shows it.
 
-    Parameters
-    ----------
-    X : array or DataFrame
-        What was passed as a batch of images.
-    name : str
-        Name of the estimator, for the error.
-    image_shape : tuple of int or None, default=None
-        Shape of the images in `fit`; None while fitting.
-    row_lengths : collection of int or None, default=None
-        Valid numbers of columns of flattened rows. By default, that of `image_shape`.
-
-    Raises
-    ------
-    ImageArrayError
-        If X has the shape of an image: that of `fit`; three axes with few channels last; or, after `fit`, two axes
-        and a number of columns that no flattened image has.
+    It is that of the images in `fit` (`image_shape`, None while fitting), or has three axes with few channels last, or,
+    after `fit`, two axes and a number of columns that no flattened image has; by default, those have that of
+    `image_shape`.
     """
     shape = find_shape(X)
     n_features = None if image_shape is None else math.prod(image_shape)
@@ -193,12 +161,7 @@ def find_shape(X: Any) -> tuple[int, ...]:
 def check_one_label_each(name: str, X: Any, n_images: int, y: Any) -> None:
     """Check that there is one label per image.
 
-    Raises
-    ------
-    ImageArrayError
-        If there is one label for the rows of X, which are then one image.
-    LabelError
-        If the number of labels differs otherwise.
+    One label for several rows raises an ImageArrayError, since they are then one image; any other number a LabelError.
     """
     shape = find_shape(y)
     # Labels may also be ragged lists, or a single label.
