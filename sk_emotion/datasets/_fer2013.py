@@ -16,7 +16,6 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
 from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
-from ..leakage._duplicates import number_by_appearance
 from ..preprocessing._decode import decode_picture
 from ..utils._text import name_some, show_missing
 from ._files import TABLES, is_hidden, list_files, looks_like_photo
@@ -388,4 +387,4 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
 def _group_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Number images so that those with identical pixels share a number."""
     first: dict[bytes, int] = {}
-    return number_by_appearance(np.array([first.setdefault(image.tobytes(), len(first)) for image in images]))
+    return np.array([first.setdefault(image.tobytes(), len(first)) for image in images], dtype=np.int64)

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._images._validation import MIN_AUGMENT_SIZE, learn_pixel_range
 from ..exceptions import ImageArrayError
-from ._faces import as_images, draw_faces
+from ._face_grid import as_images, draw_faces
 
 
 class AugmentationDisplay:

@@ -1,4 +1,4 @@
-"""Display of faces with their predictions."""
+"""Display of faces, also with their predictions."""
 
 from numbers import Integral
 from typing import Any
@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._images._validation import learn_pixel_range, validate_images
 from .._reports._axes import COLORS, literal
-from ..metrics._predictions import as_probabilities, check_scores, find_codes, predict_with_scores
+from ..metrics._predictions import as_probabilities, check_scores, find_codes, load_faces, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
 from ..utils._labels import check_known, check_labels, check_same_length
-from ._faces import as_images, draw_faces, name_face, read_images
 
 _ORDERS = ("given", "mistakes", "doubtful")
+
+_MAX_COLUMNS = 8
 
 # Size at which photos are plotted without an estimator.
 _PLOTTED_SIZE = 96
@@ -193,18 +195,22 @@ class FaceGridDisplay:
         -------
         self : FaceGridDisplay
         """
-        titles, wrong = [], []
-        for row, label in enumerate(self.y_pred):
-            title = name_face(label, None if self.confidence is None else self.confidence[row])
-            if self.y_true is not None and self.y_true[row] != label:
-                title += f"\ntrue: {literal(self.y_true[row])}"
-                wrong.append(row)
-            titles.append(title)
+        titles = name_faces(self.y_pred, self.confidence)
+        true = self.y_pred if self.y_true is None else self.y_true
+        wrong = [row for row, label in enumerate(self.y_pred) if label != true[row]]
+        for row in wrong:
+            titles[row] += f"\ntrue: {literal(true[row])}"
         title_lines = 1 if self.y_true is None else 2
         self.axes_ = draw_faces(self.images, titles, axes, type(self).__name__, title_lines)
         self.figure_ = self.axes_[0].figure
-        for row in wrong:
-            _mark_wrong(self.axes_[row])
+        for ax in self.axes_[wrong]:
+            # A frame and a cross, so that color is not the only cue.
+            for spine in ax.spines.values():
+                spine.set(color=COLORS[1], linewidth=3)
+            ax.text(
+                0.97, 0.97, "\N{MULTIPLICATION X}", transform=ax.transAxes, ha="right", va="top", color="white",
+                fontsize=9, bbox={"facecolor": COLORS[1], "edgecolor": "none", "pad": 1.5},
+            )  # fmt: skip
         return self
 
     @classmethod
@@ -255,11 +261,45 @@ def _judge_scores(
     return confidence, scores[rows, codes] - others.max(axis=1)
 
 
-def _mark_wrong(ax: Any) -> None:
-    """Mark a face by a frame and a cross, so that color is not the only cue."""
-    for spine in ax.spines.values():
-        spine.set(color=COLORS[1], linewidth=3)
-    ax.text(
-        0.97, 0.97, "\N{MULTIPLICATION X}", transform=ax.transAxes, ha="right", va="top", color="white",
-        fontsize=9, bbox={"facecolor": COLORS[1], "edgecolor": "none", "pad": 1.5},
-    )  # fmt: skip
+def read_images(estimator: Any, X: Any, image_shape: Any = None) -> tuple[Any, Any, NDArray[Any]]:
+    """Load images once; return the classifier after the FaceLoader, its input, and the input as images."""
+    classifier, faces = load_faces(estimator, X)
+    if image_shape is None:
+        steps = getattr(getattr(classifier, "best_estimator_", classifier), "steps", [(None, classifier)])
+        image_shape = next((step.image_shape_ for _, step in steps if hasattr(step, "image_shape_")), None)
+    return classifier, faces, as_images(faces, image_shape)
+
+
+def as_images(faces: Any, image_shape: Any = None) -> NDArray[Any]:
+    """Return arrays, possibly flattened, as images of shape (n, H, W) or (n, H, W, 3)."""
+    return validate_images(FaceLoader(image_shape=image_shape), faces, reset=True)
+
+
+def draw_faces(images: NDArray[Any], titles: list[str], axes: Any, owner: str, title_lines: int = 1) -> NDArray[Any]:
+    """Plot each image on one Axes, of a new figure by default; names in titles must be escaped by :func:`literal`."""
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        n_rows = -(-len(images) // _MAX_COLUMNS)
+        n_columns = -(-len(images) // n_rows)
+        size = (1.45 * n_columns, (1.5 + 0.15 * title_lines) * n_rows)
+        _, grid = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
+        for spare in grid.flat[len(images) :]:
+            spare.remove()
+        axes = grid.flat[: len(images)]
+    cells = np.ravel(axes)
+    if len(cells) != len(images):
+        raise ValueError(f"{owner}.plot: got {len(cells)} axes, expected {len(images)}: one per face.")
+    # All pixels are scaled to [0, 1] by the same factor.
+    low, high = learn_pixel_range(images)
+    for ax, image, title in zip(cells, images.astype(np.float64), titles, strict=True):
+        ax.imshow(np.clip((image - low) / (high - low), 0, 1), cmap="gray", vmin=0, vmax=1)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=8, pad=3)
+    return cells
+
+
+def name_faces(labels: Any, confidence: Any) -> list[str]:
+    """Return the title of each face: its label and, if known, its probability."""
+    shares = [""] * len(labels) if confidence is None else [f" {share:.0%}" for share in confidence]
+    return [f"{literal(label)}{share}" for label, share in zip(labels, shares, strict=True)]

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from torch.nn import functional
 from .._images._validation import as_tensor, validate_images
 from .._training._build import seeded
 from .._training._hardware import limit_worker_threads
-from ..preprocessing._pipelines import find_last_step, transform_before_last
-from ._faces import AttributionDisplay, choose_targets, scale_maps
+from ..preprocessing._pipelines import look_inside, transform_before_last
+from ._occlusion import AttributionDisplay, choose_targets, scale_maps
 
 # Smaller than in prediction, since activations are kept for the backward pass.
 _BATCH = 64
@@ -172,25 +172,23 @@ def check_randomization(
         codes = choose_targets(target, predicted, clf.classes_, "check_randomization")
         learned = _compute_maps(clf, clf.net_.module_, images, codes, layer)
         random = _compute_maps(clf, _randomize(clf, random_state), images, codes, layer)
-    return np.array([_correlate(*maps) for maps in zip(learned, random, strict=True)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        correlations = [spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(learned, random, strict=True)]
+    return np.nan_to_num(np.array(correlations, dtype=np.float64))
 
 
 def _find_network(estimator: Any, X: Any, owner: str) -> tuple[Any, NDArray[Any]]:
     """Return the EmotionClassifier at the end of an estimator, and its input images."""
     check_is_fitted(estimator)
-    clf = find_last_step(estimator)
+    *parts, clf = look_inside(estimator)
     if not hasattr(clf, "net_"):
         raise TypeError(
             f"{owner}: {type(clf).__name__} has no network; expected an EmotionClassifier, or a pipeline or search "
             "that ends in one. OcclusionDisplay accepts any classifier."
         )
-    while estimator is not clf:
-        if hasattr(estimator, "steps"):
-            estimator, X = transform_before_last(estimator, X)
-        else:
-            # The meta-estimators that find_last_step handles: searches, thresholds and frozen estimators.
-            inner = ("best_estimator_", "estimator_", "estimator")
-            estimator = next(getattr(estimator, name) for name in inner if hasattr(estimator, name))
+    for part in parts:
+        _, X = transform_before_last(part, X)
     return clf, validate_images(clf, X, reset=False)
 
 
@@ -214,8 +212,7 @@ def _compute_maps(
     raw = []
     with torch.inference_mode(False), torch.enable_grad(), limit_worker_threads():
         chosen = _choose_layer(module, _prepare(clf, images[:1]), layer)
-        handle = chosen.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
-        try:
+        with chosen.register_forward_hook(lambda _layer, _inputs, output: seen.append(output)):
             for start in range(0, len(images), _BATCH):
                 rows = slice(start, start + _BATCH)
                 seen.clear()
@@ -227,10 +224,6 @@ def _compute_maps(
                 cam = torch.relu((weights * features).sum(dim=1, keepdim=True))
                 cam = functional.interpolate(cam, size=images.shape[1:3], mode="bilinear", align_corners=False)
                 raw.append(cam.squeeze(1).detach().cpu().numpy())
-        finally:
-            handle.remove()
-            # Free the graph of the last batch.
-            seen.clear()
     return scale_maps(np.concatenate(raw))
 
 
@@ -257,13 +250,10 @@ def _choose_layer(module: nn.Module, sample: torch.Tensor, name: str | None) -> 
         if isinstance(output, torch.Tensor) and output.ndim == 4:
             finished.append((part, tuple(output.shape[-2:])))
 
-    handles = [part.register_forward_hook(record) for part in layers.values() if part is not module]
-    try:
-        with torch.no_grad():
-            module(sample)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.no_grad(), ExitStack() as hooks:
+        for part in list(layers.values())[1:]:
+            hooks.enter_context(part.register_forward_hook(record))
+        module(sample)
     convolutions = [
         place for place, (part, size) in enumerate(finished) if isinstance(part, nn.Conv2d) and max(size) > 1
     ]
@@ -301,10 +291,3 @@ def _randomize(clf: Any, random_state: Any) -> nn.Module:
             for weight in part.parameters(recurse=False):
                 weight.copy_(weight.flatten()[torch.randperm(weight.numel()).to(weight.device)].reshape(weight.shape))
     return module
-
-
-def _correlate(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConstantInputWarning)
-        correlation = spearmanr(first.ravel(), second.ravel()).statistic
-    return float(np.nan_to_num(correlation))

@@ -1,14 +1,50 @@
-"""Display of the regions that a classifier uses, by occlusion."""
+"""Displays of the regions that a classifier uses: what they share, and maps by occlusion."""
 
-from collections.abc import Iterator
+from itertools import product
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
 
-from ..metrics._predictions import check_scores, predict_with_scores, score_images
-from ._faces import AttributionDisplay, choose_targets, read_images, scale_maps
+from ..metrics._predictions import check_scores, find_codes, predict_with_scores, score_images
+from ..utils._labels import check_known, check_same_length
+from ._face_grid import draw_faces, name_faces, read_images
+
+
+class AttributionDisplay:
+    """Attribution maps overlaid on faces."""
+
+    def __init__(self, *, images: NDArray[Any], maps: NDArray[np.float64], targets: Any, confidence: Any = None):
+        self.images = images
+        self.maps = maps
+        self.targets = targets
+        self.confidence = confidence
+
+    def plot(self, axes: Any = None, *, cmap: Any = "inferno", alpha: float = 0.7) -> Any:
+        """Plot each face overlaid with its map.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes of length n_faces, default=None
+            Axes to plot on; by default on a new figure.
+        cmap : str or matplotlib Colormap, default="inferno"
+            Colormap of values from 0 to 1.
+        alpha : float, default=0.7
+            Opacity of the map at its maximum, from 0 to 1.
+
+        Returns
+        -------
+        self : display
+        """
+        titles = name_faces(self.targets, self.confidence)
+        self.axes_ = draw_faces(self.images, titles, axes, type(self).__name__)
+        self.figure_ = self.axes_[0].figure
+        for ax, attribution in zip(self.axes_, self.maps, strict=True):
+            # Transparent where the map is 0.
+            ax.imshow(attribution, cmap=cmap, vmin=0, vmax=1, alpha=alpha * attribution)
+        return self
 
 
 class OcclusionDisplay(AttributionDisplay):
@@ -133,7 +169,7 @@ class OcclusionDisplay(AttributionDisplay):
         scores = check_scores(scores, classes, len(images), owner)
         codes = choose_targets(target, predicted, classes, owner)
         own = scores[np.arange(len(images)), codes]
-        patches = list(_lay_patches(images.shape[1:3], patch_size, stride))
+        patches = _lay_patches(images.shape[1:3], patch_size, stride)
         form = np.shape(faces)[1:]
         drops = np.empty(images.shape[:3])
         for row, image in enumerate(images):
@@ -146,28 +182,50 @@ class OcclusionDisplay(AttributionDisplay):
         ).plot(axes)
 
 
-def _lay_patches(size: tuple[int, ...], patch_size: float, stride: float) -> Iterator[tuple[slice, slice]]:
-    """Yield patches that cover the face from edge to edge."""
+def choose_targets(target: Any, predicted: NDArray[Any], classes: NDArray[Any], owner: str) -> NDArray[np.intp]:
+    """Return the index of the target class of each face, by default the predicted class."""
+    if target is None:
+        labels = predicted
+    elif np.ndim(target) == 0:
+        labels = np.full(len(predicted), target)
+    else:
+        labels = column_or_1d(target)
+        given = ("X", len(predicted), "faces"), ("target", len(labels), "labels")
+        check_same_length(owner, *given, "one label, or one per face")
+    check_known(owner, "target", labels, classes)
+    return find_codes(labels, classes)
+
+
+def scale_maps(raw: NDArray[Any]) -> NDArray[np.float64]:
+    """Set negative values to 0, and scale the maximum of each map to 1."""
+    maps = np.maximum(raw.astype(np.float64), 0)
+    peaks = maps.max(axis=(1, 2), keepdims=True)
+    # A map without positive values stays 0.
+    return np.divide(maps, peaks, out=np.zeros_like(maps), where=peaks > 0)
+
+
+def _lay_patches(size: tuple[int, ...], patch_size: float, stride: float) -> list[tuple[slice, ...]]:
+    """Return patches that cover the face from edge to edge."""
     spans = []
     for length in size:
         extent, step = (max(1, round(share * length)) for share in (patch_size, stride))
         # The last patch always ends at the edge.
         starts = np.unique([*range(0, length - extent, step), length - extent])
         spans.append([slice(int(start), int(start) + extent) for start in starts])
-    yield from ((down, across) for down in spans[0] for across in spans[1])
+    return list(product(*spans))
 
 
-def _cover(image: NDArray[Any], patches: list[tuple[slice, slice]]) -> NDArray[Any]:
+def _cover(image: NDArray[Any], patches: list[tuple[slice, ...]]) -> NDArray[Any]:
     """Return a copy of a face per patch, with the patch set to the mean of the face."""
     copies = np.repeat(image[np.newaxis], len(patches), axis=0)
     mean = image.mean(axis=(0, 1))
-    for copy, (down, across) in zip(copies, patches, strict=True):
-        copy[down, across] = mean.round() if image.dtype == np.uint8 else mean
+    for copy, patch in zip(copies, patches, strict=True):
+        copy[patch] = mean.round() if image.dtype == np.uint8 else mean
     return copies
 
 
 def _average_patches(
-    drops: NDArray[np.float64], patches: list[tuple[slice, slice]], size: tuple[int, ...]
+    drops: NDArray[np.float64], patches: list[tuple[slice, ...]], size: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Return, for each pixel, the mean drop of the patches that cover it."""
     total, count = np.zeros(size), np.zeros(size)

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
@@ -19,8 +20,7 @@ from ..exceptions import DatasetError, ImageReadError
 from ..preprocessing._sources import list_once
 from ..utils._arrays import as_numpy
 from ..utils._labels import check_labels, check_same_length
-from ._alignment import Array, correlate_aligned
-from ._thumbnails import SIZE, read_thumbnails, thumbnails_of_array
+from ._thumbnails import SIZE, Array, correlate_aligned, read_thumbnails, thumbnails_of_array
 
 # Of 43,000 pairs of FER2013 with similar hashes, 3,200 have an aligned correlation above 0.98 and 200 one of 0.95 to
 # 0.98: copies are above the gap, other faces below. Before alignment, copies have a correlation above 0.6.
@@ -141,42 +141,23 @@ def find_duplicates(
     return duplicates, {row: str(error.__cause__ or error) for row, error in errors.items()}
 
 
-def number_looks(
-    looks: NDArray[Any] | Sequence[NDArray[Any] | ImageReadError],
-    max_distance: int = 12,
-    max_compared: int | None = None,
-) -> NDArray[np.int64]:
-    """Number thumbnails so that near-duplicates share a number.
+def number_looks(looks: Sequence[Any], max_distance: int = 12, max_compared: int | None = None) -> NDArray[np.int64]:
+    """Number thumbnails so that near-duplicates share a number; each error has its own.
 
-    Of more than `max_compared` thumbnails, and of other arrays, only equal ones do. Errors have numbers of their own.
+    Of more than `max_compared` thumbnails, and of other arrays, only equal ones share a number.
     """
     known = np.array([not isinstance(look, ImageReadError) for look in looks], dtype=bool)
     numbers = len(looks) + np.arange(len(looks))
     if known.any():
         rows = np.array([look for look, is_known in zip(looks, known, strict=True) if is_known])
-        # Merge equal ones first: thousands of blank images would otherwise make millions of pairs.
-        equal = number_equal(rows)
+        # Merge equal ones first: thousands of blank images would otherwise make millions of pairs. Digests are small.
+        digests = np.array([blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows])
+        equal = pd.factorize(digests)[0]
         if rows.shape[1:] == (SIZE, SIZE) and (max_compared is None or len(rows) <= max_compared):
             first = np.unique(equal, return_index=True)[1]
             equal = _merge_near_duplicates(rows[first], max_distance)[equal]
         numbers[known] = equal
-    return number_by_appearance(numbers)
-
-
-def number_equal(rows: NDArray[Any]) -> NDArray[np.int64]:
-    """Number rows of any shape so that equal ones share a number."""
-    distinct: dict[bytes, int] = {}
-    # Compare digests, since rows may be large.
-    digests = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
-    return np.array([distinct.setdefault(digest, len(distinct)) for digest in digests], dtype=np.int64)
-
-
-def number_by_appearance(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Renumber groups from 0, in the order in which they first appear."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]
+    return pd.factorize(numbers)[0]
 
 
 def _collect_thumbnails(images: Any, n_jobs: int | None) -> Any:
@@ -211,10 +192,12 @@ def _merge_near_duplicates(thumbnails: NDArray[np.uint8], max_distance: int) -> 
         # Much faster than np.nonzero with two axes if few are similar.
         a, b = (index + start for index in divmod(np.flatnonzero(similar), similar.shape[1]))
         correlation = _map_pairs(_correlate, looks, a, b)
-        labels = _merge(labels, a, b, correlation > _MIN_ALIGNED)
-        open_ = (correlation > _MIN_CORRELATION) & (labels[a] != labels[b])
-        a, b = a[open_], b[open_]
-        labels = _merge(labels, a, b, _map_pairs(correlate_aligned, looks, a, b) > _MIN_ALIGNED)
+        similar = correlation > _MIN_ALIGNED
+        labels = _merge(labels, a[similar], b[similar])
+        undecided = (correlation > _MIN_CORRELATION) & (labels[a] != labels[b])
+        a, b = a[undecided], b[undecided]
+        similar = _map_pairs(correlate_aligned, looks, a, b) > _MIN_ALIGNED
+        labels = _merge(labels, a[similar], b[similar])
     return labels
 
 
@@ -255,16 +238,13 @@ def merge_groups(groups: ArrayLike, others: ArrayLike) -> NDArray[np.int64]:
     """Number images so that those that share a group of either kind share a number."""
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     _, first, members = np.unique(np.asarray(others), return_index=True, return_inverse=True)
-    every = np.arange(len(codes))
-    return number_by_appearance(_merge(codes, every, first[members], np.ones(len(codes), dtype=bool)))
+    return pd.factorize(_merge(codes, np.arange(len(codes)), first[members]))[0]
 
 
-def _merge(
-    labels: NDArray[np.int64], a: NDArray[np.intp], b: NDArray[np.intp], similar: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Merge the groups of similar pairs, all at once, so that memory does not grow with the number of pairs."""
-    if not similar.any():
+def _merge(labels: NDArray[np.int64], a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Merge the groups of pairs, all at once, so that memory does not grow with the number of pairs."""
+    if not len(a):
         return labels
-    joined = labels[a[similar]], labels[b[similar]]
+    joined = labels[a], labels[b]
     graph = coo_array((np.ones(len(joined[0]), dtype=bool), joined), shape=(len(labels), len(labels)))
     return connected_components(graph, directed=False)[1][labels].astype(np.int64)

@@ -33,23 +33,28 @@ def extract_groups(
 ) -> NDArray[Any] | None:
     """Extract the group of each image from its name, with ``/`` between folders.
 
-    `groups` is a regular expression, whose group named ``person``, or else first group, or else match is used, or a
-    mapping from paths or file names to groups.
-
-    Raises
-    ------
-    DatasetError
-        If a name has no group, or if `groups` is not a regular expression.
+    `groups` maps paths or file names to groups, or is a regular expression, whose group named ``person``, or else first
+    group, or else match is used.
     """
     if groups is None:
         return None
     if isinstance(groups, Mapping):
+        what = "the mapping"
         found = [groups.get(name, groups.get(name.rsplit("/", 1)[-1])) for name in names]
     else:
-        found = _match(names, groups)
+        what = f"the pattern {groups!r}"
+        try:
+            pattern = re.compile(groups)
+        except re.error as error:
+            raise DatasetError(
+                f"load_face_folder: groups={groups!r} is not a valid regular expression ({error}). "
+                "Pass one, a mapping, 'duplicates' or None."
+            ) from error
+        part: str | int = "person" if "person" in pattern.groupindex else min(pattern.groups, 1)
+        matches = map(pattern.search, names)
+        found = [match[part] if match else None for match in matches]
     without = [name for name, group in zip(names, found, strict=True) if group is None]
     if without:
-        what = "the mapping" if isinstance(groups, Mapping) else f"the pattern {groups!r}"
         raise DatasetError(
             f"load_face_folder: groups: {what} has no group for {len(without)} of {len(names)} photos: "
             f"{name_some(without)}. Add them, or pass groups='duplicates' or None."
@@ -79,10 +84,8 @@ def find_label_conflicts(y: ArrayLike, duplicates: ArrayLike) -> list[NDArray[np
     [[1, 2]]
     """
     copies = np.asarray(duplicates)
-    _, codes = np.unique(np.asarray(y), return_inverse=True)
-    distinct = np.unique(np.stack([copies, codes]), axis=1)
-    groups, n_labels = np.unique(distinct[0], return_counts=True)
-    return [np.flatnonzero(copies == group) for group in groups[n_labels > 1]]
+    n_labels = pd.Series(np.asarray(y)).groupby(copies).nunique(dropna=False)
+    return [np.flatnonzero(copies == group) for group in n_labels.index[n_labels > 1]]
 
 
 def describe_label_conflicts(names: Sequence[str], conflicts: Sequence[NDArray[np.intp]]) -> list[str]:
@@ -97,13 +100,7 @@ def describe_label_conflicts(names: Sequence[str], conflicts: Sequence[NDArray[n
 
 
 def resolve_groups(groups: Any, images: Any, owner: str) -> Any:
-    """Replace "duplicates" by groups of near-duplicates, or of equal rows; return other groups as they are.
-
-    Raises
-    ------
-    LabelError
-        If `groups` is another string.
-    """
+    """Replace "duplicates" by groups of near-duplicates, or of equal rows; return other groups as they are."""
     if not isinstance(groups, str):
         return groups
     if groups != "duplicates":
@@ -116,9 +113,7 @@ def resolve_groups(groups: Any, images: Any, owner: str) -> Any:
 def number_copies(*collections: Any, n_jobs: int | None = None) -> NDArray[np.int64] | None:
     """Number the images of several collections, one after the other, so that copies share a number.
 
-    For images (files or arrays), near-duplicates are found as in :func:`find_duplicates`, except for some tight
-    crops; among more than 40,000 images, images below 16 pixels, and rows of 256 numbers or more, only equal ones.
-    None if a collection contains something else, or the collections cannot be compared with each other.
+    Among small images and rows of numbers, only equal ones are copies. None if collections cannot be compared.
     """
     parts = [_make_looks(X, n_jobs) for X in collections]
     looks = [look for part in parts if part is not None for look in part]
@@ -130,19 +125,6 @@ def number_copies(*collections: Any, n_jobs: int | None = None) -> NDArray[np.in
 def find_shared(labels: NDArray[Any], train: NDArray[Any], test: NDArray[Any]) -> NDArray[Any]:
     """Return the rows of the test set whose label occurs in the training set."""
     return test[np.isin(labels[test], labels[train])]
-
-
-def _match(names: Sequence[str], pattern: str | re.Pattern[str]) -> list[str | None]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise DatasetError(
-            f"load_face_folder: groups={pattern!r} is not a valid regular expression ({error}). "
-            "Pass one, a mapping, 'duplicates' or None."
-        ) from error
-    part: str | int = "person" if "person" in compiled.groupindex else min(compiled.groups, 1)
-    matches = (compiled.search(name) for name in names)
-    return [match[part] if match else None for match in matches]
 
 
 def _as_array(X: Any) -> Any:

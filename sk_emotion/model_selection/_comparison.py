@@ -9,11 +9,14 @@ import numpy as np
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
+from sklearn.model_selection import StratifiedGroupKFold, TunedThresholdClassifierCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils._metadata_requests import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._reports import show_estimator
@@ -22,9 +25,9 @@ from ..leakage._groups import number_copies
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
 from ..utils._labels import check_classes
 from ..utils._parallel import bound_jobs, check_jobs, record_warnings, repeat_warnings, run_sequentially, share_data
-from ._comparison_folds import Split, check_data, draw_splits, keep_groups_together
 from ._comparison_result import Comparison
 from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references
+from ._split import Split, check_data, draw_splits
 
 __all__ = ["Comparison", "compare_classifiers"]
 
@@ -157,15 +160,13 @@ def compare_classifiers(
             rows = collect_folds(repeat_warnings(results), len(splits), list(prepared), verbose)
         scores, failures = gather_scores(rows, error_score)
         reference = score_references(labels, splits, metrics)
-    n_classes = len(np.unique(labels))
-    views = {name: str(show_estimator(estimator)) for name, estimator in prepared.items()}
     result = Comparison(
         scores,
         reference,
-        n_classes=n_classes,
+        n_classes=len(np.unique(labels)),
         n_repeats=n_repeats,
         failures=failures,
-        estimators_html=views,
+        estimators_html={name: str(show_estimator(estimator)) for name, estimator in prepared.items()},
         caveats=caveats,
     )
     if len(failures):
@@ -191,18 +192,14 @@ def _name_estimators(estimators: Any) -> dict[str, Any]:
     """Return a dict of named estimators; those of a list are named after their last step."""
     if isinstance(estimators, Mapping):
         named = dict(estimators)
-    elif isinstance(estimators, list | tuple):
-        names = [item[0] if isinstance(item, tuple) else _describe(item) for item in estimators]
-        repeated = {name for name in names if names.count(name) > 1}
-        seen: dict[str, int] = {}
-        for position, name in enumerate(names):
-            if name in repeated:
-                seen[name] = seen.get(name, 0) + 1
-                names[position] = f"{name}-{seen[name]}"
-        values = [item[1] if isinstance(item, tuple) else item for item in estimators]
-        named = dict(zip(names, values, strict=True))
     else:
-        named = {_describe(estimators): estimators}
+        items = estimators if isinstance(estimators, list | tuple) else [estimators]
+        pairs = [item if isinstance(item, tuple) else (_describe(item), item) for item in items]
+        names = [name for name, _ in pairs]
+        named = {
+            f"{name}-{names[: place + 1].count(name)}" if names.count(name) > 1 else name: estimator
+            for place, (name, estimator) in enumerate(pairs)
+        }
     if not named:
         raise TypeError("compare_classifiers: estimators is empty. Pass at least one, as in {'SVM': make_hog_svm()}.")
     for name, estimator in named.items():
@@ -254,3 +251,36 @@ def _list_caveats(
         value = "'duplicates'" if groups is None or by_copies else "find_duplicates(X, groups=groups)"
         caveats += describe_copies(copies, splits, f"Pass groups={value}{splitter}.")
     return caveats + describe_absent_in_folds(y, splits) + describe_few(y[tested], np.unique(y))
+
+
+def keep_groups_together(
+    estimator: BaseEstimator, groups: NDArray[Any] | None, splits: Sequence[Split]
+) -> BaseEstimator:
+    """Clone an estimator, and make every nested search and calibration split by groups."""
+    estimator = clone(estimator)
+    if groups is None:
+        return estimator
+    fewest = min(len(np.unique(groups[train])) for train, _ in splits)
+    for part in [estimator, *estimator.get_params(deep=True).values()]:
+        if isinstance(part, BaseSearchCV):
+            part.cv = _split_by_groups(part.cv)
+        elif isinstance(part, CalibratedClassifierCV | TunedThresholdClassifierCV):
+            if getattr(part, "ensemble", True) is False:
+                # scikit-learn does not pass groups to the splitter of a calibration without an ensemble.
+                continue
+            # Inside a search, at least half of the groups are left.
+            part.cv = _split_by_groups(part.cv, at_most=max(2, fewest // 2))
+        if hasattr(part, "set_fit_request") and not isinstance(part, type):
+            requests = getattr(getattr(get_routing_for_object(part), "fit", None), "requests", {})
+            # An estimator that accepts groups without requesting them gets none.
+            if "groups" in requests and requests["groups"] is None:
+                part.set_fit_request(groups=False)
+    return estimator
+
+
+def _split_by_groups(cv: Any, at_most: int | None = None) -> Any:
+    """Replace an integer cv by a StratifiedGroupKFold; return other splitters unchanged."""
+    if cv is not None and not isinstance(cv, Integral):
+        return cv
+    n_splits = 5 if cv is None else int(cv)
+    return StratifiedGroupKFold(min(n_splits, at_most or n_splits))

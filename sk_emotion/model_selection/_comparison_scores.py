@@ -25,8 +25,6 @@ from ..utils._text import printable
 
 NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
 
-_TEST_COLUMNS = ["better", "other", "difference", "t", "df", "p", "p_holm"]
-
 # Random guessing is repeated, since a single run on a small fold is noisy.
 _N_GUESSES = 10
 
@@ -129,30 +127,19 @@ def collect_folds(
 def _print_line(rows: list[dict[str, Any]], position: int, n_estimators: int) -> None:
     n_failed = sum(bool(row["error"]) for row in rows)
     metric = next((key for row in rows for key in row if key not in (*NOT_METRICS, "error")), "")
-    scores = [row[metric] for row in rows if metric in row]
-    known = [score for score in scores if not math.isnan(score)]
-    parts = []
+    scores = pd.Series([row.get(metric) for row in rows], dtype=float)
     # As in the summary, there is no mean if a fold failed.
-    if known and (not n_failed or len(known) == len(rows)):
-        parts.append(f"{metric} {np.mean(known):.3f}")
-    if n_failed:
-        parts.append(f"failed in {n_failed} of {len(rows)} folds")
-    else:
-        parts.append(f"{len(rows)} folds")
+    has_mean = scores.notna().all() if n_failed else scores.notna().any()
+    mean = f"{metric} {scores.mean():.3f}, " if has_mean else ""
+    outcome = f"failed in {n_failed} of {len(rows)} folds" if n_failed else f"{len(rows)} folds"
     seconds = sum(row.get("fit_time", 0) + row.get("score_time", 0) for row in rows)
-    line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {', '.join(parts)}, {seconds:.1f} s"
+    line = f"[{position}/{n_estimators}] {printable(rows[0]['estimator'])}: {mean}{outcome}, {seconds:.1f} s"
     # Above the bar, if there is one.
     print(line, file=sys.stderr, flush=True)
 
 
 def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split the rows of all folds into scores and failures.
-
-    Raises
-    ------
-    TrainingError
-        If no fold has a score.
-    """
+    """Split the rows of all folds into scores and failures."""
     columns = next(([key for key in row if key != "error"] for row in rows if "fit_time" in row), None)
     if columns is None:
         first = rows[0]
@@ -208,15 +195,16 @@ def compare_pairs(scores: pd.DataFrame, metric: str, names: list[str]) -> pd.Dat
     # The sort is stable for pairs with equal p.
     rows.sort(key=lambda row: (names[0] not in row[:2], row[-1]))
     adjusted = adjust_holm([row[-1] for row in rows])
-    return pd.DataFrame([[*row, p] for row, p in zip(rows, adjusted, strict=True)], columns=_TEST_COLUMNS)
+    columns = ["better", "other", "difference", "t", "df", "p", "p_holm"]
+    return pd.DataFrame([[*row, p] for row, p in zip(rows, adjusted, strict=True)], columns=columns)
 
 
 def list_differences(scores: pd.DataFrame, metric: str, best: str | None) -> pd.DataFrame:
     """Return the scores of the best estimator minus those of the others: folds in rows, estimators in columns."""
     table = scores.pivot(index="fold", columns="estimator", values=metric)
-    others = [name for name in scores["estimator"].unique() if name != best and table[name].notna().any()]
     if best is None:
         return pd.DataFrame()
+    others = [name for name in scores["estimator"].unique() if name != best and table[name].notna().any()]
     return pd.DataFrame({name: table[best] - table[name] for name in others})
 
 

@@ -6,18 +6,28 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import _num_samples
 
+from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
+from ..leakage._groups import resolve_groups
+from ..utils._labels import check_labels, check_lengths
 from ..utils._splits import assign_groups, count_classes, split_validation
-from ._comparison_folds import Split, check_data, draw_splits
+
+Split = tuple[NDArray[Any], NDArray[Any]]
 
 _PARTS = ("training", "validation", "test")
 
 # Greedy assignment depends on the order of the groups, so the best of several orders is kept.
 _MAX_ORDERS = 30
 _MAX_ASSIGNMENTS = 20_000
+
+# Maximum number of draws for a repeat that differs from earlier ones and trains with every class.
+_N_TRIES = 20
 
 
 def train_val_test_split(
@@ -188,15 +198,11 @@ def _split_samples(
     if counts.min() < 3:
         smallest = classes[counts.argmin()]
         what = f"class {smallest!s} has {counts.min()} sample(s)" if stratify else f"there are {counts.min()} samples"
-        raise LabelError(
-            f"train_val_test_split: {what}, too few for three sets. Add samples, drop the class, or use stratify=False."
-            if stratify
-            else f"train_val_test_split: {what}, too few for three sets."
-        )
-    held_out = [_allocate(counts, fraction) for fraction in fractions[1:]]
+        remedy = " Add samples, drop the class, or use stratify=False." if stratify else ""
+        raise LabelError(f"train_val_test_split: {what}, too few for three sets.{remedy}")
+    sizes = [_allocate(counts, fraction) for fraction in fractions[1:]]
     parts = np.zeros(len(codes), dtype=int)
-    for code, count in enumerate(counts):
-        n_val, n_test = int(held_out[0][code]), int(held_out[1][code])
+    for code, (count, n_val, n_test) in enumerate(zip(counts, *sizes, strict=True)):
         # Keep at least one training sample of each class.
         while n_val + n_test >= count:
             n_val, n_test = (n_val - 1, n_test) if n_val > n_test else (n_val, n_test - 1)
@@ -227,7 +233,7 @@ def _split_groups(codes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[
         )
     largest = (counts / counts.sum(axis=0)).max(axis=1)
     n_orders = int(np.clip(_MAX_ASSIGNMENTS // len(counts), 1, _MAX_ORDERS))
-    best: tuple[float, NDArray[Any]] | None = None
+    best, least = np.empty(0, dtype=int), np.inf
     for _ in range(n_orders):
         order = rng.permutation(len(counts))
         order = order[np.argsort(-largest[order], kind="stable")]
@@ -237,10 +243,9 @@ def _split_groups(codes: NDArray[Any], groups: NDArray[Any], fractions: NDArray[
         empty = np.bincount(assigned, minlength=3) == 0
         cost = 1e6 * (absent[0].sum() + empty.sum()) + 1e3 * absent[1:].sum()
         cost += float(((filled - fractions[:, np.newaxis]) ** 2).sum())
-        if best is None or cost < best[0]:
-            best = (cost, assigned)
-    assert best is not None
-    return best[1][members]
+        if cost < least:
+            best, least = assigned, cost
+    return best[members]
 
 
 def _report_absent(
@@ -263,8 +268,110 @@ def _report_absent(
 def _spread_classes(train: NDArray[Any], labels: NDArray[Any], rng: np.random.RandomState) -> NDArray[Any]:
     """Shuffle rows such that every leading part is stratified."""
     rows = rng.permutation(train)
-    places = np.empty(len(rows))
-    for label in np.unique(labels[rows]):
-        members = np.flatnonzero(labels[rows] == label)
-        places[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return rows[np.argsort(places, kind="stable")]
+    classes = pd.Series(rows).groupby(labels[rows])
+    return rows[np.argsort((classes.cumcount() + 0.5) / classes.transform("size"), kind="stable")]
+
+
+def check_data(X: Any, y: Any, groups: Any, owner: str) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+    """Return samples that can be indexed, their labels and their groups; with "duplicates", find near-duplicates."""
+    X = as_indexable(X)
+    groups = resolve_groups(groups, X, owner)
+    labels = check_labels(y, owner)
+    check_lengths(owner, _num_samples(X), len(labels), groups)
+    return X, labels, None if groups is None else check_labels(groups, owner, "groups")
+
+
+def draw_splits(
+    X: Any,
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    cv: Any,
+    *,
+    n_repeats: int = 1,
+    random_state: Any,
+    owner: str,
+) -> tuple[list[Split], int]:
+    """Draw and check the folds; return them and the number of repeats."""
+    cv = 5 if cv is None else cv
+    if isinstance(cv, Integral):
+        _check_number(y, groups, int(cv), owner)
+        splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state), owner)
+    elif n_repeats != 1:
+        raise ValueError(
+            f"{owner}: n_repeats={n_repeats} with cv={cv!r}, but only an integer cv can be repeated. Pass "
+            f"an int, or cv=RepeatedStratifiedKFold(n_splits=5, n_repeats={n_repeats})."
+        )
+    else:
+        rows = np.arange(len(y))
+        # Parts can be masks or row numbers.
+        splits = [(rows[train], rows[test]) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)]
+        n_repeats = getattr(cv, "n_repeats", 1)
+        if not isinstance(n_repeats, Integral) or len(splits) % n_repeats:
+            n_repeats = 1
+    for fold, (train, test) in enumerate(splits):
+        absent = np.setdiff1d(y, y[train])
+        if len(absent) or not len(test):
+            what = f"trains without class {absent[0]!s}" if len(absent) else "has an empty test set"
+            raise LabelError(f"{owner}: fold {fold} {what}. Use a smaller cv, or more groups per class.")
+    return splits, n_repeats
+
+
+def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, owner: str) -> None:
+    if n_splits < 2:
+        raise LabelError(f"{owner}: cv={n_splits}, expected at least 2 folds.")
+    classes, counts = np.unique(y, return_counts=True)
+    if counts.min() < n_splits:
+        raise LabelError(
+            f"{owner}: class {classes[counts.argmin()]!s} has {counts.min()} sample(s), fewer than "
+            f"the {n_splits} folds. Add samples, drop the class, or use a smaller cv of at least 2."
+        )
+    if groups is not None and len(np.unique(groups)) < n_splits:
+        raise LabelError(
+            f"{owner}: groups contains {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
+            "Use a smaller cv."
+        )
+
+
+def _repeat_folds(
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    n_splits: int,
+    n_repeats: int,
+    rng: np.random.RandomState,
+    owner: str,
+) -> list[Split]:
+    """Draw stratified folds that differ in each repeat."""
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    once = splitter(n_splits, shuffle=True, random_state=rng)
+    splits = list(once.split(y, y, groups))
+    # Test sets identify folds, whatever their order.
+    seen = {frozenset(test.tobytes() for _, test in splits)}
+    for repeat in range(1, n_repeats):
+        for _ in range(_N_TRIES):
+            folds = list(once.split(y, y)) if groups is None else _assign_groups(y, groups, n_splits, rng)
+            key = frozenset(test.tobytes() for _, test in folds)
+            if key not in seen and all(np.isin(y, y[train]).all() for train, _ in folds):
+                break
+        else:
+            raise LabelError(
+                f"{owner}: n_repeats={n_repeats}, but only {repeat} different split(s) into {n_splits} folds found in "
+                f"{_N_TRIES} draws. Use fewer repeats or a smaller cv."
+            )
+        seen.add(key)
+        splits += folds
+    return splits
+
+
+def _assign_groups(y: NDArray[Any], groups: NDArray[Any], n_splits: int, rng: np.random.RandomState) -> list[Split]:
+    """Assign whole groups to stratified folds, in a random order.
+
+    StratifiedGroupKFold only shuffles groups whose class counts have the same standard deviation. Persons with many
+    photos each rarely do, so every seed would yield the same folds.
+    """
+    counts, members = count_classes(np.unique(y, return_inverse=True)[1], groups)
+    # Roughly from large and one-sided groups to small ones, which can balance them, as in StratifiedGroupKFold.
+    # Groups with equal counts of every class tie and are shuffled.
+    noise = rng.uniform(0.5, 1.5, len(counts))
+    order = np.lexsort((noise, -counts.std(axis=1) * noise))
+    folds = assign_groups(counts, order, np.full(n_splits, 1 / n_splits), even=True)[0][members]
+    return [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(n_splits)]

@@ -25,26 +25,10 @@ def count_classes(codes: NDArray[Any], groups: NDArray[Any]) -> tuple[NDArray[np
 def assign_groups(
     counts: NDArray[Any], order: NDArray[Any], targets: NDArray[np.float64], *, even: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Assign each group to the part that lacks its classes most.
+    """Assign each group, in the given order, to the part that lacks its classes most; classes have equal weight.
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_groups, n_classes)
-        Number of samples of each class in each group.
-    order : ndarray of shape (n_groups,)
-        Order in which groups are assigned.
-    targets : ndarray of shape (n_parts,)
-        Share of each part.
-    even : bool, default=False
-        Whether ties are broken by the number of samples in a part, as suits parts of equal targets. By default, the
-        first part wins.
-
-    Returns
-    -------
-    assigned : ndarray of shape (n_groups,)
-        Part of each group.
-    filled : ndarray of shape (n_parts, n_classes)
-        Share of each class in each part; classes have equal weight, however frequent they are.
+    Of equal parts, the first one wins or, if `even`, the one with the fewest samples. Return the part of each group,
+    and the share of each class in each part.
     """
     shares = counts / counts.sum(axis=0)
     assigned = np.empty(len(counts), dtype=np.intp)
@@ -78,12 +62,7 @@ def split_validation(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of training and validation images, stratified, with each group in one of the sets.
 
-    The validation set has a fraction or number of the images. Messages of errors contain the `setting`.
-
-    Raises
-    ------
-    LabelError
-        If a class has too few images or groups to be in both sets.
+    `size` is a fraction or number of images; errors name the `setting` and a `remedy`.
     """
     rows = np.arange(len(codes))
     setting = f"validation_fraction={size}" if setting is None else setting

@@ -8,7 +8,7 @@ from PIL import Image, ImageEnhance
 
 from sk_emotion.exceptions import DatasetError, ImageReadError
 from sk_emotion.leakage import find_duplicates
-from sk_emotion.leakage._alignment import correlate_aligned
+from sk_emotion.leakage._thumbnails import correlate_aligned
 
 
 def make_photo(seed, size=(240, 180)):

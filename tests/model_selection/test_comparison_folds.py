@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_emotion.exceptions import LabelError
-from sk_emotion.model_selection._comparison_folds import _assign_groups, check_data, draw_splits, keep_groups_together
+from sk_emotion.model_selection._comparison import keep_groups_together
+from sk_emotion.model_selection._split import _assign_groups, check_data, draw_splits
 
 Y = np.resize(["fear", "pain"], 24)
 PEOPLE = np.arange(24) // 4

@@ -9,8 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 from sk_emotion import find_duplicates
 from sk_emotion.exceptions import DatasetWarning, LabelError
 from sk_emotion.model_selection import draw_folds, train_val_test_split
-from sk_emotion.model_selection._comparison_folds import draw_splits
-from sk_emotion.model_selection._split import _split_groups
+from sk_emotion.model_selection._split import _split_groups, draw_splits
 from sk_emotion.utils._splits import assign_groups, split_validation
 
 
