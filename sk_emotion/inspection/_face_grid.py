@@ -219,8 +219,9 @@ class FaceGridDisplay:
     ) -> tuple[NDArray[np.intp], dict[str, Any]]:
         """Choose faces; return their positions, labels and confidence."""
         owner, n_samples = cls.__name__, len(predicted)
-        true = None if y_true is None else check_labels(y_true, owner)
-        if true is not None:
+        true = None
+        if y_true is not None:
+            true = check_labels(y_true, owner)
             check_same_length(owner, ("X", n_samples, "faces"), ("y", len(true), "labels"), "one label per face")
         confidence, margin = None, np.zeros(n_samples)
         if scores is not None:

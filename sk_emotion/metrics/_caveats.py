@@ -10,6 +10,7 @@ from sklearn.utils.validation import _num_samples
 from ..exceptions import LabelError
 from ..leakage._groups import find_shared, number_copies
 from ..utils._labels import check_labels
+from ..utils._splits import Split
 from ..utils._text import abridge
 
 # A recall of 0.8 on 20 faces has a standard error of 0.09.
@@ -17,8 +18,6 @@ _FEW = 20
 
 # Classes named in a caveat.
 _NAMED = 5
-
-Split = tuple[NDArray[Any], NDArray[Any]]
 
 
 def find_leaks(X: Any, X_train: Any, groups: Any, groups_train: Any) -> list[str]:

@@ -25,9 +25,10 @@ from ..leakage._groups import number_copies
 from ..metrics._caveats import describe_absent_in_folds, describe_copies, describe_few, describe_groups
 from ..utils._labels import check_classes
 from ..utils._parallel import bound_jobs, check_jobs, record_warnings, repeat_warnings, run_sequentially, share_data
+from ..utils._splits import Split
 from ._comparison_result import Comparison
 from ._comparison_scores import collect_folds, default_scoring, gather_scores, score_fold, score_references
-from ._split import Split, check_data, draw_splits
+from ._split import check_data, draw_splits
 
 __all__ = ["Comparison", "compare_classifiers"]
 

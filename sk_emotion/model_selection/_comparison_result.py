@@ -175,12 +175,11 @@ class Comparison:
 
     def __str__(self) -> str:
         header, rows, references = self.table()
-        lines = align([header, *rows, *references])
-        body = lines[: 1 + len(rows)]
-        rule = "─" * max(map(len, lines))
-        parts = [self.describe_folds(), "", body[0], rule, *body[1:]]
+        head, *body = align([header, *rows, *references])
+        rule = "─" * max(map(len, [head, *body]))
+        parts = [self.describe_folds(), "", head, rule, *body[: len(rows)]]
         if references:
-            parts += [rule, *lines[1 + len(rows) :]]
+            parts += [rule, *body[len(rows) :]]
         for notes in (self.caveats, self.describe_failures(), self.describe_tests()):
             parts += ["", *notes] if notes else []
         return "\n".join(map(printable, parts))

@@ -21,6 +21,7 @@ from sklearn.utils._metadata_requests import get_routing_for_object
 from ..exceptions import TrainingError
 from ..utils._parallel import run_sequentially
 from ..utils._progress import show_progress
+from ..utils._splits import Split
 from ..utils._text import printable
 
 NOT_METRICS = ("estimator", "fold", "fit_time", "score_time", "n_train", "n_test")
@@ -55,7 +56,7 @@ def score_fold(
     X: Any,
     y: NDArray[Any],
     groups: NDArray[Any] | None,
-    split: tuple[NDArray[Any], NDArray[Any]],
+    split: Split,
     fold: int,
     scoring: Any,
     error_score: Any,
@@ -80,14 +81,18 @@ def score_fold(
         if error_score == "raise":
             raise TrainingError(f"compare_classifiers: {name!r} failed in fold {fold} ({what})") from error
         return {**row, "error": what, **sizes}
-    metrics = {key.removeprefix("test_"): values[0] for key, values in scores.items() if key.startswith("test_")}
-    if isinstance(scoring, str):
-        metrics = {scoring: metrics["score"]}
     row["error"] = "; ".join(f"{metric}: {what}" for metric, what in failed.items())
-    if len(failed) == len(metrics):
-        return {**row, **sizes}
-    times = {"fit_time": scores["fit_time"][0], "score_time": scores["score_time"][0]}
-    return {**row, **metrics, **times, **sizes}
+    results: dict[Any, Any] = _name_scores(scores, scoring).to_dict("records")[0]
+    # Besides the metrics, there are two times.
+    return {**row, **sizes} if len(failed) == len(results) - 2 else {**row, **results, **sizes}
+
+
+def _name_scores(scores: dict[str, Any], scoring: Any) -> pd.DataFrame:
+    """Convert the result of cross_validate to a frame: metrics, then times."""
+    table = pd.DataFrame(scores).rename(columns=lambda column: column.removeprefix("test_"))
+    table = table.rename(columns={"score": scoring} if isinstance(scoring, str) else {})
+    times = ["fit_time", "score_time"]
+    return table[[*table.columns.drop(times), *times]]
 
 
 def _score_each(
@@ -156,25 +161,22 @@ def gather_scores(rows: Sequence[dict[str, Any]], error_score: Any) -> tuple[pd.
     return scores, failures
 
 
-def score_references(
-    y: NDArray[Any], splits: Sequence[tuple[NDArray[Any], NDArray[Any]]], scoring: Any
-) -> pd.DataFrame:
+def score_references(y: NDArray[Any], splits: Sequence[Split], scoring: Any) -> pd.DataFrame:
     """Score the majority class and random guessing on the same folds."""
     pixels = np.zeros((len(y), 1))
-    majority = [DummyClassifier(strategy="most_frequent")]
     guesses = [DummyClassifier(strategy="uniform", random_state=seed) for seed in range(_N_GUESSES)]
     means = {}
-    for name, dummies in (("chance", guesses), ("majority class", majority)):
+    for name, dummies in {"chance": guesses, "majority class": [DummyClassifier(strategy="most_frequent")]}.items():
         try:
-            folds = [
-                score_fold(name, dummy, pixels, y, None, split, fold, scoring, "raise")
-                for dummy in dummies
-                for fold, split in enumerate(splits)
-            ]
-        except TrainingError:
+            with run_sequentially():
+                runs = [
+                    cross_validate(dummy, pixels, y, cv=splits, scoring=scoring, error_score="raise", n_jobs=1)
+                    for dummy in dummies
+                ]
+        except Exception:
             # A custom scorer may not support a DummyClassifier.
             continue
-        means[name] = pd.DataFrame(folds).drop(columns=["estimator", "fold", "error", "n_train", "n_test"]).mean()
+        means[name] = pd.concat([_name_scores(run, scoring) for run in runs]).mean()
     return pd.DataFrame(means).T
 
 
@@ -224,6 +226,4 @@ def adjust_holm(p: ArrayLike) -> NDArray[np.float64]:
     p = np.asarray(p, dtype=float)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted
+    return np.minimum(stepped, 1)[np.argsort(order)]

@@ -97,7 +97,12 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             is not a pair of different names, or if there are more than two classes and the classifier has no
             ``predict_proba``.
         """
-        negative, positive = self._check_names()
+        names = [0, 1] if self.names is None else list(self.names)
+        if self.names is not None and (self.positive is None or len(names) != 2 or str(names[0]) == str(names[1])):
+            raise LabelError(
+                f"ConsolidatedClassifier: names={self.names!r}, expected two different names, the negative one first, "
+                "and positive."
+            )
         if y is None:
             raise LabelError("ConsolidatedClassifier requires y to be passed, but the target y is None.")
         y = check_labels(y, "ConsolidatedClassifier")
@@ -115,7 +120,8 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             self.classes_, self._is_positive = known, np.arange(len(known)) == len(known) - 1
             self._positive_class = known[-1]
             return self
-        wanted = {normalize_emotion(label) for label in _list_labels(self.positive)}
+        is_list = isinstance(self.positive, Iterable) and not isinstance(self.positive, str)
+        wanted = {normalize_emotion(label) for label in (self.positive if is_list else [self.positive])}
         self._is_positive = np.array([normalize_emotion(label) in wanted for label in known.tolist()])
         if self._is_positive.all() or not self._is_positive.any():
             which = "all" if self._is_positive.any() else "none"
@@ -128,20 +134,8 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
                 f"ConsolidatedClassifier: {type(self.estimator_).__name__} has {len(known)} classes, but no "
                 "predict_proba, whose probabilities are summed."
             )
-        self.classes_, self._positive_class = np.sort([negative, positive]), positive
+        self.classes_, self._positive_class = np.sort(names), names[1]
         return self
-
-    def _check_names(self) -> tuple[Any, Any]:
-        """Return the names of the negative and the positive answer."""
-        if self.names is None:
-            return 0, 1
-        names = list(self.names)
-        if self.positive is None or len(names) != 2 or str(names[0]) == str(names[1]):
-            raise LabelError(
-                f"ConsolidatedClassifier: names={self.names!r}, expected two different names, the negative one first, "
-                "and positive."
-            )
-        return names[0], names[1]
 
     @available_if(lambda self: hasattr(getattr(self, "estimator_", self.estimator), "predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -187,10 +181,6 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.classifier_tags.multi_class = self.positive is not None
         return tags
-
-
-def _list_labels(positive: Any) -> list[Any]:
-    return [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else list(positive)
 
 
 def _refuse_multiclass() -> None:

@@ -16,9 +16,7 @@ from .._images._stored import as_indexable
 from ..exceptions import DatasetWarning, LabelError
 from ..leakage._groups import resolve_groups
 from ..utils._labels import check_labels, check_lengths
-from ..utils._splits import assign_groups, count_classes, split_validation
-
-Split = tuple[NDArray[Any], NDArray[Any]]
+from ..utils._splits import Split, assign_groups, count_classes, split_validation
 
 _PARTS = ("training", "validation", "test")
 
@@ -95,9 +93,7 @@ def train_val_test_split(
     n_samples = len(labels)
     fractions = _check_sizes(n_samples, val_size, test_size)
     rng = check_random_state(random_state)
-    classes, codes = (
-        np.unique(labels, return_inverse=True) if stratify else (np.array(["any"]), np.zeros(n_samples, dtype=int))
-    )
+    classes, codes = np.unique(labels if stratify else np.full(n_samples, "any"), return_inverse=True)
     if not test_size:
         setting = f"train_val_test_split(val_size={val_size}, test_size=0)"
         remedy = "use a different val_size or more groups"
@@ -282,19 +278,11 @@ def check_data(X: Any, y: Any, groups: Any, owner: str) -> tuple[Any, NDArray[An
 
 
 def draw_splits(
-    X: Any,
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    cv: Any,
-    *,
-    n_repeats: int = 1,
-    random_state: Any,
-    owner: str,
+    X: Any, y: NDArray[Any], groups: NDArray[Any] | None, cv: Any, *, n_repeats: int = 1, random_state: Any, owner: str
 ) -> tuple[list[Split], int]:
     """Draw and check the folds; return them and the number of repeats."""
     cv = 5 if cv is None else cv
     if isinstance(cv, Integral):
-        _check_number(y, groups, int(cv), owner)
         splits = _repeat_folds(y, groups, int(cv), n_repeats, check_random_state(random_state), owner)
     elif n_repeats != 1:
         raise ValueError(
@@ -316,7 +304,10 @@ def draw_splits(
     return splits, n_repeats
 
 
-def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, owner: str) -> None:
+def _repeat_folds(
+    y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, n_repeats: int, rng: np.random.RandomState, owner: str
+) -> list[Split]:
+    """Draw stratified folds that differ in each repeat."""
     if n_splits < 2:
         raise LabelError(f"{owner}: cv={n_splits}, expected at least 2 folds.")
     classes, counts = np.unique(y, return_counts=True)
@@ -330,17 +321,6 @@ def _check_number(y: NDArray[Any], groups: NDArray[Any] | None, n_splits: int, o
             f"{owner}: groups contains {len(np.unique(groups))} group(s), fewer than the {n_splits} folds. "
             "Use a smaller cv."
         )
-
-
-def _repeat_folds(
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    n_splits: int,
-    n_repeats: int,
-    rng: np.random.RandomState,
-    owner: str,
-) -> list[Split]:
-    """Draw stratified folds that differ in each repeat."""
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
     once = splitter(n_splits, shuffle=True, random_state=rng)
     splits = list(once.split(y, y, groups))

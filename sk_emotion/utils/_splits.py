@@ -10,6 +10,9 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from ..exceptions import LabelError
 
+Split = tuple[NDArray[Any], NDArray[Any]]
+"""Row numbers of a training and a test set."""
+
 # Larger than any increase in squared distance between shares.
 _SCARCITY = 100.0
 
