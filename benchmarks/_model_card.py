@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from sk_emotion.utils._weights import FOLDER
+from sk_emotion.utils._files import FOLDER
 
 CARD = """# {name}
 

@@ -11,6 +11,7 @@ and writing take minutes.
 """
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from _model_card import JUDGED, name_mistakes, write_card
 from _scores import score
 from _timing import describe_machine
 from PIL import Image
+from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
 from sklearn.metrics import f1_score, log_loss, recall_score
@@ -40,11 +42,11 @@ from sk_emotion import (
     make_hog_svm,
     networks,
 )
+from sk_emotion._training._batches import learn_pixel_statistics
 from sk_emotion._training._predict import make_views
-from sk_emotion._training._standardize import learn_pixel_statistics
 from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
-from sk_emotion.utils._weights import write_weights
+from sk_emotion.utils._files import FOLDER
 
 # Width, blocks per stage, epochs and seed of the teachers.
 TEACHERS = [(80, 1, 121, 10), (80, 1, 121, 11), (64, 2, 114, 12), (48, 2, 117, 13)]
@@ -192,7 +194,15 @@ def write_model(name, trained):
     """Write weights and metadata; return the model as loaded by users, in half precision."""
     about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
     about |= {"classifier": {"tta": TTA[name]}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
-    print(write_weights(name, trained["weights"], about))
+    # Half precision does not change the scores.
+    halved = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in trained["weights"].items()
+    }
+    path = FOLDER / f"{name}.safetensors"
+    save_file(halved, path, metadata={"sk_emotion": json.dumps(about)})
+    path.chmod(0o644)
+    print(path)
     return load_pretrained(name)
 
 

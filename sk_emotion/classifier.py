@@ -72,10 +72,11 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         Precision of training; ``"auto"`` is bf16 if the hardware supports it, or the value of the environment variable
         SK_EMOTION_PRECISION (``fp32`` or ``bf16``). With ``"auto"``, prediction is in fp32.
     data_parallel : bool, default=False
-        Whether the processes started by ``accelerate launch`` or ``torchrun`` train together, each on its part of
-        every batch and on its own GPU. Pass the same images in all processes. As in Accelerate, `batch_size` is that of
-        one process. All end with the same weights and history; the main process writes checkpoints and prints. Requires
-        Accelerate: ``pip install "sk-emotion[accelerate]"``.
+        Whether the processes started by ``accelerate launch`` or ``torchrun``, if any, train together, each on its part
+        of every batch and on its own GPU. Pass the same images in all processes. As in Accelerate, `batch_size` is that
+        of one process: two processes take the same steps as one with twice the `batch_size`. All end with the same
+        weights and history; the main process writes checkpoints and prints. Requires Accelerate:
+        ``pip install "sk-emotion[accelerate]"``.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous `fit`.
     callbacks : list of skorch callbacks, default=None
@@ -84,8 +85,9 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     checkpoint_dir : str, PathLike or None, default=None
         Folder in which `fit` writes a checkpoint after each epoch, in a subfolder for each combination of data and
         parameters, such as each fold of a search. The same training resumes from its last completed epoch, however it
-        was interrupted, and a finished one is not repeated. Steps before it in a pipeline need a fixed `random_state`.
-        Delete the folder when you no longer need it, and after changing the code of a custom network.
+        was interrupted, and a finished one is not repeated, so fit times of a search only count what was run. Steps
+        before it in a pipeline need a fixed `random_state`, so that they return the same images. Delete the folder
+        when you no longer need it, and after changing the code of a custom network.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, order, dropout and augmentation. With an int, training is bit-for-bit reproducible on the same
         device with the same number of threads. PyTorch's global random state is not changed.
@@ -126,18 +128,20 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     Training is bit-for-bit reproducible in any process with the same number of threads, such as the workers of a
     search. With a different number of threads, sums are computed in a different order, and training amplifies the
     rounding errors: after an epoch on 64 images, probabilities differ by less than 0.02; later the weights diverge, at
-    an equal loss. Concurrent fits in threads of one process run one after the other, since PyTorch has one random state
-    per process.
+    an equal loss. Concurrent fits in threads of one process run one after the other: they share PyTorch's random state.
 
     A training resumed from a checkpoint ends with exactly the weights of an uninterrupted one, with the same number of
     threads. Callbacks that implement ``state_dict`` and ``load_state_dict`` are checkpointed. With
     ``random_state=None``, an unfinished training is resumed, and after a finished one a new one starts.
 
-    Images are staged on the device once, unless they would take more than half of a GPU's free memory. Memory-maps and
-    Zarr arrays are read batch by batch: see "Larger than memory" in the guide.
+    Images are staged on the device once, unless they would take more than half of a GPU's free memory. On a CPU, a
+    memory-map is read batch by batch, with exactly the same result as an array in memory. A Zarr array is read in
+    chunks, shuffled by chunk, and by row within about 32 MB of chunks: see "Larger than memory" in the guide.
 
     References
     ----------
+    He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+
     Smith, L. N., & Topin, N. (2019). Super-convergence: very fast training of neural networks using large learning
     rates. Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications.
 
@@ -285,7 +289,6 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         Returns
         -------
         self : EmotionClassifier
-            The fitted classifier.
 
         Raises
         ------
@@ -323,12 +326,11 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls; required in the first call, unless `y` contains all of them.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images in the loss, divided by their mean in each call.
+            Weights of the images in the loss, multiplied by `class_weight` and divided by their mean in each call.
 
         Returns
         -------
         self : EmotionClassifier
-            The classifier, trained for one more epoch.
         """
         fit_one_epoch(self, X, y, classes, sample_weight)
         return self
@@ -347,8 +349,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels from `classes_`.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @as_fitted
     def predict_proba(self, X):
@@ -391,8 +392,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     def __setstate__(self, state):
         state, net_state = unpack_net(add_new_parameters(self, state))
         super().__setstate__(state)
-        if net_state is not None:
-            restore_net(self, net_state)
+        restore_net(self, net_state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

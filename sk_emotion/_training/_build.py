@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import inspect
 import json
 import warnings
 from collections.abc import Iterator
@@ -22,13 +23,11 @@ from ..exceptions import OutOfMemoryError, ParameterError
 from ..networks import ResNet
 from ..utils._device import choose_device, is_out_of_memory
 from ..utils._parallel import ForkSafeLock
-from ._batches import FaceBatches, FaceDataset
-from ._callbacks import make_callbacks
+from ._batches import FaceBatches, FaceDataset, Preparation, learn_pixel_statistics
+from ._callbacks import attach_scheduler, find_schedulers, make_callbacks
 from ._distributed import SINGLE_PROCESS, DataParallelNet, SingleProcess
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
-from ._schedule import attach_scheduler, describe_optimizer, find_schedulers
-from ._standardize import Preparation, learn_pixel_statistics
 from ._state import serialize_bookkeeping
 
 # Types of network parameters that compare equal to their copies.
@@ -49,20 +48,14 @@ def seeded(seed: int, device: str) -> Iterator[None]:
 
 
 def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
-    """Build and initialize a new net for `images`.
+    """Build and initialize a new net, with weights from PyTorch's global generator and the statistics of `images`.
 
-    Parameters
-    ----------
-    clf : EmotionClassifier
-        With ``network_``, ``classes_``, ``image_shape_``, ``pixel_range_`` and ``device_`` set.
-    images : ndarray of shape (n, H, W) or (n, H, W, 3)
-        Training images, from which the pixel statistics are computed.
-    **run : dict
-        ``schedule`` (its name or None), its ``n_steps``, ``validation`` (a FaceDataset or None), ``seed`` of order
-        and augmentation, and ``processes``. The weights are drawn from PyTorch's global generator, see :func:`seeded`.
+    `run` has the keyword arguments of :func:`_assemble`.
     """
     module = _build_module(clf, clf.network_)
-    precision = _choose_precision(clf, module)
+    name = " ".join(repr(clf.network_).split())
+    smallest = smallest_feature_map(module, clf.image_shape_, len(clf.classes_), name=name)
+    precision = choose_precision(clf.precision, clf.device_, clf.image_shape_[:2], smallest)
     return _assemble(clf, module, precision, learn_pixel_statistics(images, clf.pixel_range_), **run)
 
 
@@ -109,8 +102,10 @@ def unpack_net(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | 
     return attributes, state.get("net_state")
 
 
-def restore_net(clf: Any, arrays: dict[str, Any]) -> None:
-    """Rebuild the net of a classifier whose other attributes are restored."""
+def restore_net(clf: Any, arrays: dict[str, Any] | None) -> None:
+    """Rebuild the net, if there is one, of a classifier whose other attributes are restored."""
+    if arrays is None:
+        return
     try:
         clf.device_ = choose_device(clf.device_)
     except ValueError:
@@ -131,19 +126,16 @@ def restore_net(clf: Any, arrays: dict[str, Any]) -> None:
 
 def check_same_network(clf: Any, advice: str) -> None:
     """Raise ParameterError if `network` or `image_shape` of `clf` differ from those of its fit."""
-    wanted, fitted = clf.network, clf.network_
     # A channel axis of length 1 is dropped in fit.
     if clf.image_shape is not None and tuple(clf.image_shape) not in (clf.image_shape_, (*clf.image_shape_, 1)):
         raise ParameterError(
             f"EmotionClassifier: image_shape={tuple(clf.image_shape)}, but it was fitted on images of shape "
             f"{clf.image_shape_}. {advice}, or set image_shape back."
         )
-    if wanted is None:
-        wanted = ResNet()
-    if _differ(wanted, fitted):
+    if _differ(ResNet() if clf.network is None else clf.network, clf.network_):
         raise ParameterError(
             f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but it was fitted with "
-            f"{' '.join(repr(fitted).split())}. {advice}, or set network back."
+            f"{' '.join(repr(clf.network_).split())}. {advice}, or set network back."
         )
 
 
@@ -174,9 +166,9 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _build_module(clf: Any, network: Any) -> nn.Module:
-    in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
+    height, width, in_channels = (*clf.image_shape_, 1)[:3]
     try:
-        module = network.build(in_channels=in_channels, image_size=clf.image_shape_[:2], n_classes=len(clf.classes_))
+        module = network.build(in_channels=in_channels, image_size=(height, width), n_classes=len(clf.classes_))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -185,14 +177,6 @@ def _build_module(clf: Any, network: Any) -> nn.Module:
             "example with a smaller width."
         ) from error
     return module.to(memory_format=torch.channels_last)
-
-
-def _choose_precision(clf: Any, module: nn.Module) -> str:
-    in_channels = clf.image_shape_[2] if len(clf.image_shape_) == 3 else 1
-    smallest = smallest_feature_map(
-        module, in_channels, clf.image_shape_[:2], len(clf.classes_), name=" ".join(repr(clf.network_).split())
-    )
-    return choose_precision(clf.precision, clf.device_, clf.image_shape_[:2], smallest)
 
 
 def _assemble(
@@ -211,7 +195,7 @@ def _assemble(
     net = (FaceNet if processes.accelerator is None else DataParallelNet)(
         module,
         criterion=nn.CrossEntropyLoss,
-        predict_nonlinearity=_softmax,
+        predict_nonlinearity=functools.partial(torch.softmax, dim=1),
         device=clf.device_,
         max_epochs=clf.max_epochs,
         batch_size=clf.batch_size,
@@ -227,10 +211,13 @@ def _assemble(
         * processes.count,
         callbacks=make_callbacks(clf, schedule, n_steps, validates=validation is not None),
         verbose=int(clf.verbose) if processes.is_main else 0,
-        **describe_optimizer(clf),
+        **_describe_optimizer(clf),
     )
-    generator = torch.Generator().manual_seed(seed)
-    net.preparation = Preparation(clf.pixel_range_, *statistics, _choose_augmentation(clf), generator)
+    augmentation = FaceAugmentation() if isinstance(clf.augmentation, str) else clf.augmentation
+    augmentation = None if min(clf.image_shape_[:2]) < MIN_AUGMENT_SIZE else augmentation
+    net.preparation = Preparation(
+        clf.pixel_range_, *statistics, augmentation, generator=torch.Generator().manual_seed(seed)
+    )
     net.precision = precision
     net.label_smoothing = clf.label_smoothing
     net.labels = clf.classes_
@@ -244,11 +231,37 @@ def _assemble(
     return net
 
 
-def _choose_augmentation(clf: Any) -> Any:
-    if min(clf.image_shape_[:2]) < MIN_AUGMENT_SIZE:
-        return None
-    return FaceAugmentation() if isinstance(clf.augmentation, str) else clf.augmentation
+def _describe_optimizer(clf: Any) -> dict[str, Any]:
+    """Return skorch's arguments for the optimizer, limited to those in its signature."""
+    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}.get(clf.optimizer, clf.optimizer)
+    offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
+    if clf.optimizer == "sgd":
+        offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
+    if isinstance(clf.optimizer, str):
+        # One kernel for all weights.
+        offered["fused"] = True
+        optimizer = _without_compiler(optimizer)
+    bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
+    if "lr" in bound:
+        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} instead.")
+    try:
+        taken = set(inspect.signature(optimizer).parameters) - set(bound)
+    except (TypeError, ValueError):
+        taken = set()
+    arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
+    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
+    if shares:
+        groups = [(pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()]
+        arguments["optimizer__param_groups"] = groups
+    return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
 
 
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(logits, dim=1)
+def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return an optimizer whose methods do not import PyTorch's compiler: 140 MB, and seconds in each process.
+
+    Their decorators import it only to exclude them from compilation (measured, PyTorch 2.15).
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), plain)

@@ -54,16 +54,9 @@ _NAME = re.compile(rf"(?:{FINISHED}|epoch-(\d+))\.[0-9a-f]{{16}}\.safetensors")
 _IRRELEVANT = {"checkpoint_dir", "verbose", "tta", "device", "warm_start"}
 
 
-class OtherTrainingError(Exception):
-    """A checkpoint belongs to another training."""
-
-
 @dataclass(frozen=True)
 class Run:
-    """A training: its fingerprint, readable parameters, and random state.
-
-    `n_before` is the number of epochs before this training, and `n_epochs` the number after it.
-    """
+    """A training: its fingerprint, readable parameters, random state, and number of epochs before and after it."""
 
     fingerprint: str
     parameters: dict[str, str]
@@ -77,53 +70,25 @@ class Run:
         return json.dumps({**about, "parameters": self.parameters}, indent=2).encode()
 
 
+@dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints in the subfolder of one training.
+    """The checkpoints in the subfolder of one training, such as ``epoch-00007.4c1f8ce21a0b63d9.safetensors``.
 
-    ``epoch-00007.4c1f8ce21a0b63d9.safetensors`` contains the arrays, and in its header, as JSON, everything else,
-    including the fingerprint of the training. The name has the epoch and the first digits of the file's SHA-256, so
-    that renaming the temporary file publishes both. Only regular files are read; links are not followed.
-
-    Parameters
-    ----------
-    folder : Path
-        The subfolder.
-    run : Run
-        The training.
+    The name has the epoch and the first digits of the file's SHA-256, so that renaming the temporary file publishes
+    both. The header has, as JSON, all that is no array. Only regular files are read; links are not followed.
     """
 
-    def __init__(self, folder: Path, run: Run):
-        self.folder = folder
-        self.run = run
+    folder: Path
+    run: Run
 
     def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-        """Read the stage and the state of the last undamaged checkpoint.
-
-        Parameters
-        ----------
-        start : dict
-            The state of the net before this training, with which that of the checkpoint is compared.
-
-        Returns
-        -------
-        stage : {"trains", "stopped", "finished"}
-        state : dict or None
-            None if there is no checkpoint.
-
-        Raises
-        ------
-        CheckpointError
-            If all checkpoints are damaged, or one belongs to another training.
-        """
+        """Return stage and state of the last undamaged checkpoint, if any; `start` is the state before training."""
         found = self._list()
         for path in found:
             try:
                 kept = self._read(path, start)
-            except OtherTrainingError as error:
-                raise CheckpointError(
-                    f"checkpoint_dir: {path} is a checkpoint of another training, and does not fit the network, data "
-                    "and parameters of this one. Delete it, or delete this folder to start over."
-                ) from error
+            except CheckpointError:
+                raise
             # A damaged or forged file can raise anything.
             except Exception as error:
                 damage = f"{path} is damaged ({type(error).__name__}: {str(error)[:200]})"
@@ -137,13 +102,7 @@ class Checkpoints:
         return TRAINING, None
 
     def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint and delete all but the last two, or all others when training is finished.
-
-        Raises
-        ------
-        CheckpointError
-            If it cannot be written, for example because the disk is full. Earlier checkpoints are kept.
-        """
+        """Write a checkpoint and delete all but the last two, or all others when training is finished."""
         name = FINISHED if stage == FINISHED else f"epoch-{epoch:05d}"
         try:
             content = _format({"format": _FORMAT, "run": self.run.fingerprint, "stage": stage, "state": state})
@@ -169,7 +128,10 @@ class Checkpoints:
         if kept["format"] != _FORMAT:
             raise ValueError(f"format {kept['format']}, expected {_FORMAT}")
         if kept["run"] != self.run.fingerprint:
-            raise OtherTrainingError
+            raise CheckpointError(
+                f"checkpoint_dir: {path} is a checkpoint of another training, and does not fit the network, data and "
+                "parameters of this one. Delete it, or delete this folder to start over."
+            )
         stage, state = kept["stage"], kept["state"]
         if stage not in (TRAINING, STOPPED, FINISHED) or (stage == FINISHED) != path.name.startswith(FINISHED):
             raise ValueError("its stage does not match its name")
@@ -181,13 +143,7 @@ class Checkpoints:
 
 
 def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
-    """Return the identity of the training of `clf` on `images` and other inputs, such as labels and weights.
-
-    Raises
-    ------
-    CheckpointError
-        If a parameter cannot be hashed, such as a lambda.
-    """
+    """Return the identity of the training of `clf` on `images` and other inputs, such as labels and weights."""
     params = {name: value for name, value in clf.get_params(deep=False).items() if name not in _IRRELEVANT}
     shown = {name: repr(value) for name, value in params.items()}
     try:
@@ -198,7 +154,11 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
             f"checkpoint_dir: the parameters cannot be hashed ({str(error)[:100]}...). Define your functions and "
             "classes at the top level of a module."
         ) from error
-    text = json.dumps([__version__, torch.__version__, _hash_images(images), *parts])
+    digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
+    # In blocks, since a memory-map may be larger than memory.
+    for block in iterate_blocks(images):
+        digest.update(np.ascontiguousarray(block).data)
+    text = json.dumps([__version__, torch.__version__, digest.hexdigest(), *parts])
     n_before = getattr(clf, "n_iter_", 0)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()[:24]
     return Run(fingerprint, shown, clf.random_state, n_before, n_before + clf.max_epochs)
@@ -206,16 +166,10 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
 
 @contextmanager
 def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tuple[Checkpoints | None, Any]]:
-    """Return a context manager yielding (checkpoints, random_state), with the subfolder of `run` locked.
+    """Yield (checkpoints, random_state), with the subfolder of `run` locked; a resumed training has its own seed.
 
-    The random state is that of `run`, or, if it is None, the seed of an unfinished training that is resumed. If another
-    process still has the lock after some seconds, checkpoints is None and training runs without them, so that a search
-    neither waits for a worker that may hang nor fails.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder cannot be created or written to.
+    If another process still has the lock after some seconds, checkpoints is None and training runs without them, so
+    that a search neither waits for a worker that may hang nor fails.
     """
     warn_of_folder(directory, "EmotionClassifier: checkpoint_dir", CheckpointWarning)
     folder = Path(directory) / run.fingerprint
@@ -266,14 +220,6 @@ def _describe_callback(entry: Any) -> Any:
             params["at"] = at.keywords["epoch"]
         params["patterns"] = list(patterns) if isinstance(patterns, list | tuple) else [patterns]
     return type(entry), params
-
-
-def _hash_images(images: Any) -> str:
-    """Hash images in blocks, since a memory-map may be larger than memory."""
-    digest = hashlib.sha256(f"{images.dtype}{images.shape}".encode())
-    for block in iterate_blocks(images):
-        digest.update(np.ascontiguousarray(block).data)
-    return digest.hexdigest()
 
 
 def _prepare_folder(folder: Path, run: Run) -> Any:

@@ -1,14 +1,14 @@
 """Training in several processes with Hugging Face Accelerate, each on its part of every batch.
 
-skorch's ``AccelerateMixin`` distributes the batches of a DataLoader, and each process has its own losses. Here batches
-are slices of images on the device, and losses and scores are those of all processes, since early stopping must reach
-the same decision in each. Accelerate assigns the devices and communicates between processes; PyTorch's
-DistributedDataParallel, in which it wraps the module, averages the gradients.
+In skorch's ``AccelerateMixin`` each process has its own losses. Here losses and scores are those of all processes,
+since early stopping must reach the same decision in each.
 """
 
 import atexit
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from numbers import Number
 from typing import Any, TypeVar
 
@@ -96,34 +96,21 @@ class ProcessGroup(SingleProcess):
             yield shared, self.share_random_state(random_state)
 
 
+@dataclass(frozen=True)
 class _SharedCheckpoints(Checkpoints):
     """Checkpoints that the main process reads and writes for all processes."""
 
-    def __init__(self, folder: Any, run: Run, processes: ProcessGroup):
-        super().__init__(folder, run)
-        self.processes = processes
+    processes: ProcessGroup
 
     def load(self, start: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-        read = super().load
-        return self.processes.run_on_main(lambda: read(start))
+        return self.processes.run_on_main(partial(super().load, start))
 
     def save(self, stage: str, epoch: int, state: dict[str, Any]) -> None:
-        write = super().save
-        self.processes.run_on_main(lambda: write(stage, epoch, state))
+        self.processes.run_on_main(partial(super().save, stage, epoch, state))
 
 
 def join_processes(clf: Any) -> SingleProcess:
-    """Return the processes that train `clf` together, if there are several.
-
-    Raises
-    ------
-    MissingDependencyError
-        If Accelerate is not installed.
-    TrainingError
-        If the processes were started for an unsupported kind of training, or inside a joblib worker.
-    ValueError
-        If `device` names a GPU: each process has its own.
-    """
+    """Return the processes that train `clf` together, if there are several."""
     if not clf.data_parallel:
         return SINGLE_PROCESS
     try:
@@ -161,8 +148,7 @@ def join_processes(clf: Any) -> SingleProcess:
 class DatasetPart(FaceDataset):
     """A FaceDataset that returns one process's part of each batch.
 
-    Sample weights are scaled by the size of the part, so that the mean of the losses over processes is the loss of the
-    batch.
+    Sample weights are scaled so that the mean of the losses over processes is the loss of the batch.
     """
 
     def __init__(self, whole: FaceDataset, number: int, n_parts: int):
@@ -182,9 +168,8 @@ class DatasetPart(FaceDataset):
 class DataParallelNet(FaceNet):
     """A FaceNet that trains in several processes, and ends with the same weights and history in each.
 
-    All processes iterate over the same batches in the same order, train on their part of each, and draw augmentation
-    and dropout independently. Validation batches are split in the same way; their logits are gathered in every process,
-    so that callbacks see whole validation batches. No decision depends on the state of a single process.
+    Each trains on its part of the same batches, and draws augmentation and dropout independently. Callbacks see whole
+    validation batches. No decision depends on the state of a single process.
     """
 
     accelerator: Any = None
@@ -300,7 +285,8 @@ class DataParallelNet(FaceNet):
         from accelerate.utils import gather_object
 
         n_processes = self.accelerator.num_processes
-        digests = gather_object([_digest(dataset)])
+        some, _ = dataset[torch.arange(0, len(dataset), max(1, len(dataset) // _N_COMPARED))]
+        digests = gather_object([joblib.hash((some["images"].cpu().numpy(), dataset.codes.cpu().numpy()))])
         if len(set(digests)) > 1:
             raise TrainingError(
                 "data_parallel=True: the processes received different images or labels, or in a different order. Pass "
@@ -315,14 +301,6 @@ class DataParallelNet(FaceNet):
 
 
 def _disconnect_gloo() -> None:
-    """Close the connection to the other processes if the backend is Gloo.
-
-    Otherwise its threads crash one exit in twelve, with "terminate called without an active exception".
-    """
+    """Disconnect from the other processes if the backend is Gloo, whose threads crash one exit in twelve otherwise."""
     if torch.distributed.is_initialized() and torch.distributed.get_backend() == "gloo":
         torch.distributed.destroy_process_group()
-
-
-def _digest(dataset: FaceDataset) -> str:
-    some, _ = dataset[torch.arange(0, len(dataset), max(1, len(dataset) // _N_COMPARED))]
-    return joblib.hash((some["images"].cpu().numpy(), dataset.codes.cpu().numpy()))

@@ -29,10 +29,7 @@ _OWNER = "EmotionClassifier"
 
 
 def fit_epochs(clf: Any, X: Any, y: Any, sample_weight: Any, groups: Any, X_val: Any, y_val: Any) -> None:
-    """Train a new network for `max_epochs`, or continue with that of the previous fit if `warm_start` is set.
-
-    The parameters are those of :meth:`EmotionClassifier.fit`.
-    """
+    """Train a new network for `max_epochs`, or continue with that of the previous fit if `warm_start` is set."""
     warm_start = clf.warm_start and hasattr(clf, "net_")
     if not warm_start and hasattr(clf, "net_"):
         # A failed fit must not leave the old network with new classes_. Other threads use the old fit until then.
@@ -54,19 +51,15 @@ def fit_epochs(clf: Any, X: Any, y: Any, sample_weight: Any, groups: Any, X_val:
     others = (labels, weight, groups, X_val, y_val)
     train, groups = _drop_zero_weight(clf, (images, labels, weight), groups, reset=not warm_start)
     processes = join_processes(clf)
-    with _open_checkpoints(clf, processes, train[0], *others, warm_start=warm_start) as (checkpoints, random_state):
+    if clf.checkpoint_dir is None:
+        opened: Any = nullcontext((None, processes.share_random_state(clf.random_state)))
+    else:
+        start = clf.net_.to_arrays() if warm_start else None
+        run = identify_run(clf, train[0], *others, start, processes.count)
+        opened = processes.open_checkpoints(clf.checkpoint_dir, run)
+    with opened as (checkpoints, random_state):
         train, validation = _split(clf, train, groups, X_val, y_val, random_state)
-        _train(
-            clf,
-            train,
-            validation,
-            clf.max_epochs,
-            warm_start=warm_start,
-            schedule=clf.schedule,
-            processes=processes,
-            random_state=random_state,
-            checkpoints=checkpoints,
-        )
+        _train(clf, train, validation, processes, random_state, checkpoints, warm_start=warm_start)
 
 
 def fit_one_epoch(clf: Any, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
@@ -84,8 +77,7 @@ def fit_one_epoch(clf: Any, X: Any, y: Any, classes: Any, sample_weight: Any) ->
         check_same_network(clf, "Call fit to train a new network")
     weight = _compute_weights(clf, labels, sample_weight)
     train, _ = _drop_zero_weight(clf, (images, labels, weight), None, reset=first)
-    processes = join_processes(clf)
-    _train(clf, train, None, 1, warm_start=not first, schedule=None, processes=processes, random_state=clf.random_state)
+    _train(clf, train, None, join_processes(clf), clf.random_state, warm_start=not first, one_epoch=True)
 
 
 def _check_training_data(clf: Any, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -145,15 +137,6 @@ def _drop_zero_weight(clf: Any, train: tuple[Any, ...], groups: Any, *, reset: b
     return (images, codes[rows], weight[rows]), groups
 
 
-def _open_checkpoints(clf: Any, processes: SingleProcess, images: Any, *others: Any, warm_start: bool) -> Any:
-    """Return a context manager yielding (checkpoints, random_state); checkpoints is None without checkpoint_dir."""
-    if clf.checkpoint_dir is None:
-        return nullcontext((None, processes.share_random_state(clf.random_state)))
-    start = clf.net_.to_arrays() if warm_start else None
-    run = identify_run(clf, images, *others, start, processes.count)
-    return processes.open_checkpoints(clf.checkpoint_dir, run)
-
-
 def _split(
     clf: Any, train: tuple[Any, ...], groups: Any, X_val: Any, y_val: Any, random_state: Any
 ) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
@@ -186,14 +169,15 @@ def _train(
     clf: Any,
     train: tuple[Any, ...],
     validation: tuple[Any, ...] | None,
-    n_epochs: int,
-    *,
-    warm_start: bool,
-    schedule: str | None,
     processes: SingleProcess,
     random_state: Any,
     checkpoints: Checkpoints | None = None,
+    *,
+    warm_start: bool,
+    one_epoch: bool = False,
 ) -> None:
+    """Train for `max_epochs`, or for one epoch at a constant learning rate."""
+    n_epochs = 1 if one_epoch else clf.max_epochs
     clf.device_ = processes.choose_device(clf.device)
     drawn = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     drawn = processes.run_on_main(lambda: drawn)
@@ -201,7 +185,7 @@ def _train(
     seed = int(np.random.SeedSequence([drawn, clf.n_iter_ if warm_start else 0]).generate_state(1)[0])
     dataset = FaceDataset(*train).to(clf.device_)
     run = {
-        "schedule": schedule,
+        "schedule": None if one_epoch else clf.schedule,
         "n_steps": n_epochs * math.ceil(len(dataset) / (clf.batch_size * processes.count)),
         "validation": None if validation is None else FaceDataset(*validation).to(clf.device_),
         "seed": seed,

@@ -26,7 +26,9 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 # Pixels in a batch of predictions, and bounds on the number of images. On a CPU, this is fastest from 24x24 to 96x96
-# pixels; at 224x224, where torchvision's networks downsample early, batches of 16 are twice as fast as batches of 2.
+# pixels, since activations fit the cache and stay below 32 MiB, above which glibc allocates from the system with a page
+# fault per 4 KiB; at 224x224, where torchvision's networks downsample early, batches of 16 are twice as fast as batches
+# of 2. A GPU needs many images to be busy.
 _N_PIXELS_ON_CPU = 64 * 48 * 48
 _N_PIXELS_ON_GPU = 1024 * 48 * 48
 _FEWEST, _MOST = 16, 1024
@@ -35,15 +37,7 @@ _FEWEST, _MOST = 16, 1024
 def choose_precision(precision: str, device: str, image_size: tuple[int, int], smallest_map: int) -> str:
     """Resolve ``"auto"`` to bf16 if the hardware supports it and it is safe, else to fp32.
 
-    The environment variable SK_EMOTION_PRECISION, ``fp32`` or ``bf16``, overrides the detection of the hardware, to
-    train the same way on different processors, or in bf16 where it is emulated.
-
     On CPU, bf16 convolutions on 1x1 maps return gradients that are not finite (measured, PyTorch 2.15).
-
-    Raises
-    ------
-    ParameterError
-        If SK_EMOTION_PRECISION has any other value.
     """
     if precision != "auto":
         return precision
@@ -59,22 +53,16 @@ def choose_precision(precision: str, device: str, image_size: tuple[int, int], s
 
 def native_precision(device: str = "cpu") -> str:
     """Return ``"bf16"`` if the hardware supports it natively, else ``"fp32"``."""
-    kind = torch.device(device).type
+    kind, has_bf16 = torch.device(device).type, False
     if kind == "cuda":
         has_bf16 = torch.cuda.get_device_capability(device)[0] >= 8
-    else:
-        has_bf16 = kind == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    elif kind == "cpu":
+        has_bf16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return "bf16" if has_bf16 else "fp32"
 
 
 def prediction_batch_size(batch_size: int, device: str, image_size: tuple[int, int]) -> int:
-    """Return the batch size of predictions, where `batch_size` is that of training.
-
-    On a CPU, the activations of a layer should fit the cache and stay below glibc's limit of 32 MiB, above which each
-    allocation comes from the system with a page fault per 4 KiB: batches of 256 faces of 48x48 take 1.2 to 1.4 times
-    as long, with 16 or more channels (measured). A GPU needs many images to be busy, and has memory for them, since
-    prediction does not keep the activations of all layers as training does.
-    """
+    """Return the batch size of predictions, where `batch_size` is that of training."""
     on_cpu = torch.device(device).type == "cpu"
     n_images = (_N_PIXELS_ON_CPU if on_cpu else _N_PIXELS_ON_GPU) // math.prod(image_size)
     n_images = min(max(n_images, _FEWEST), _MOST)
@@ -101,16 +89,14 @@ def double_precision(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def limit_worker_threads() -> Iterator[None]:
-    """Limit PyTorch to one thread inside joblib or Dask workers.
+    """Limit PyTorch to one thread in workers of joblib or Dask, whose threads would wait for one another.
 
-    Otherwise each worker would use all cores, and oversubscribed threads wait for one another: two workers with two
-    threads each on two cores are more than ten times slower (measured). joblib sets OMP_NUM_THREADS for loky
-    processes, and Dask for processes started by a nanny, but neither does for threads.
+    joblib sets OMP_NUM_THREADS for loky processes, and Dask for those of a nanny, but neither does for threads.
     """
-    is_in_dask = in_dask_task()
-    if is_in_dask:
+    is_worker = get_active_backend()[0].nesting_level != 0
+    if in_dask_task():
+        is_worker = True
         _keep_freed_memory()
-    is_worker = is_in_dask or get_active_backend()[0].nesting_level != 0
     if not is_worker or "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -126,9 +112,7 @@ def limit_worker_threads() -> Iterator[None]:
 def _keep_freed_memory() -> None:
     """Let glibc keep up to 64 MiB of freed memory, its own dynamic maximum; acts once per process.
 
-    Dask's nannies set MALLOC_TRIM_THRESHOLD_, which also disables glibc's dynamic thresholds (``man mallopt``): each
-    activation is then allocated from the system, with a page fault per 4 KiB, and training takes 1.6 times as long
-    (measured).
+    The MALLOC_TRIM_THRESHOLD_ of Dask's nannies disables that: training takes 1.6 times as long (measured).
     """
     if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         return
@@ -138,19 +122,10 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
-def smallest_feature_map(
-    module: nn.Module, in_channels: int, image_size: tuple[int, int], n_classes: int, *, name: str
-) -> int:
-    """Return the smallest side of the feature maps of `module`, found with a forward pass of two blank images.
-
-    `name` is the name of the module in errors.
-
-    Raises
-    ------
-    ImageSizeError
-        If the module cannot process images of this size or does not return ``(n, n_classes)``.
-    """
-    sides = [min(image_size)]
+def smallest_feature_map(module: nn.Module, image_shape: tuple[int, ...], n_classes: int, *, name: str) -> int:
+    """Return the smallest side of the feature maps of `module`, which errors call `name`, for two blank images."""
+    height, width, in_channels = (*image_shape, 1)[:3]
+    sides = [min(height, width)]
 
     def record(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
         sides.append(min(output.shape[-2:]))
@@ -160,20 +135,21 @@ def smallest_feature_map(
     module.eval()
     try:
         with torch.no_grad():
-            output = module(torch.zeros(2, in_channels, *image_size))
+            output = module(torch.zeros(2, in_channels, height, width))
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ImageSizeError(
-            f"{name} cannot process {image_size[0]}x{image_size[1]} images with {in_channels} "
-            f"channel(s) ({reason}). Use larger images or another network."
+            f"{name} cannot process {height}x{width} images with {in_channels} channel(s) ({reason}). Use larger "
+            "images or another network."
         ) from error
     finally:
         module.train(was_training)
         for handle in handles:
             handle.remove()
-    if tuple(getattr(output, "shape", ())) != (2, n_classes):
+    shape = tuple(getattr(output, "shape", ()))
+    if shape != (2, n_classes):
         raise ImageSizeError(
-            f"{name} returned {tuple(getattr(output, 'shape', ()))} for 2 images, expected logits "
-            f"of shape (2, {n_classes}). The last layer must have n_classes outputs."
+            f"{name} returned {shape} for 2 images, expected logits of shape (2, {n_classes}). The last layer must "
+            "have n_classes outputs."
         )
     return min(sides)

@@ -10,24 +10,35 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
+from skorch.callbacks.scoring import ScoringBase
 from skorch.exceptions import SkorchException
 from torch.nn import functional
 
 from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
-from ._batches import FaceDataset
-from ._callbacks import StopTrainingError, check_monitors, explain_error, reuse_callbacks, score_labels, watch_signals
+from ._batches import FaceDataset, Preparation
+from ._callbacks import (
+    LabelScorer,
+    StopTrainingError,
+    check_monitors,
+    check_schedules,
+    explain_error,
+    reuse_callbacks,
+    watch_signals,
+)
 from ._checkpoints import FINISHED, STOPPED, TRAINING, Checkpoints
 from ._hardware import autocast
-from ._schedule import check_schedules, list_rates, restore_changed_rates, restore_rates, serialize_rates
-from ._standardize import Preparation
 from ._state import (
     capture_network,
     capture_state,
     init_momentum_buffers,
+    list_rates,
     match_memory_layout,
+    restore_changed_rates,
     restore_history,
+    restore_rates,
     restore_state,
+    serialize_rates,
     to_arrays,
     to_tensors,
 )
@@ -39,14 +50,13 @@ _SCHEDULED = ("lr", "initial_lr")
 class FaceNet(NeuralNetClassifier):
     """skorch's classifier with batched augmentation, mixed precision, sample weights and weight averaging.
 
-    skorch's training loop fetches the loss from the device after each batch; this one fetches all losses once per
-    epoch. They are still written to the history per batch, where skorch callbacks expect them.
+    skorch fetches the loss from the device after each batch; this net fetches all losses once per epoch.
     """
 
     preparation: Preparation
     precision = "fp32"
     label_smoothing = 0.0
-    labels: NDArray[Any] | None = None
+    labels: NDArray[Any]
     watches_batches = True
     ema: float | None = None
     schedule: str | None = None
@@ -77,8 +87,10 @@ class FaceNet(NeuralNetClassifier):
             super().initialize_callbacks()
         else:
             self.callbacks_ = reuse_callbacks(named, self.known_callbacks)
-        if self.labels is not None:
-            score_labels(self.callbacks_, self.labels)
+        for _, callback in self.callbacks_:
+            # Those of an earlier fit score labels already.
+            if isinstance(callback, ScoringBase) and not isinstance(callback.scoring_, LabelScorer):
+                callback.scoring_ = LabelScorer(callback.scoring_, self.labels)
         return self
 
     def initialize_optimizer(self, *args, **kwargs):
@@ -100,8 +112,7 @@ class FaceNet(NeuralNetClassifier):
     def train_for(self, n_epochs: int, dataset: FaceDataset, checkpoints: Checkpoints | None = None) -> None:
         """Train as skorch's `partial_fit` does, but re-raise KeyboardInterrupt on Ctrl-C, so that a search stops too.
 
-        With `checkpoints`, resume from the latest one. If training fails or is interrupted, the net is restored to its
-        state after the last completed epoch.
+        If training fails or is interrupted, the net is restored to its state after the last completed epoch.
         """
         self._checkpoints = checkpoints
         n_before = len(self.history)
@@ -163,7 +174,9 @@ class FaceNet(NeuralNetClassifier):
                     raise
                 request = error
         stops = self._agree_to_stop(request is not None)
-        self._finish_epoch(STOPPED if stops else TRAINING)
+        self._finished = capture_state(self)
+        if self._checkpoints is not None:
+            self._checkpoints.save(STOPPED if stops else TRAINING, len(self.history), self._finished)
         if stops:
             raise StopTrainingError from request
 
@@ -256,7 +269,10 @@ class FaceNet(NeuralNetClassifier):
         self.history.record(prefix + "_batch_count", len(losses))
         if training:
             self._check_weights()
-            self._record_training_scores(*answers.cpu().numpy())
+            # Of the augmented images, predicted during the training steps.
+            true, predicted = answers.cpu().numpy()
+            self.history.record("train_acc", accuracy_score(true, predicted))
+            self.history.record("train_f1_macro", f1_score(true, predicted, average="macro"))
             # Between epochs the module holds the averaged weights, which are validated, saved and used to predict.
             if self._averaged is not None:
                 self._current = self._snapshot()
@@ -265,8 +281,7 @@ class FaceNet(NeuralNetClassifier):
 
     def generators(self) -> dict[str, torch.Generator]:
         """Return the random generators of the training by name, except PyTorch's global one."""
-        found = {"order": self.iterator_train__generator, "augmentation": self.preparation.generator}
-        return {name: generator for name, generator in found.items() if generator is not None}
+        return {"order": self.iterator_train__generator, "augmentation": self.preparation.generator}
 
     def to_arrays(self) -> dict[str, Any]:
         """Return the state needed to predict and to continue training, as NumPy arrays and plain types."""
@@ -347,11 +362,6 @@ class FaceNet(NeuralNetClassifier):
                 f"({type(error).__name__}: {error}). Delete this folder to start over."
             ) from error
 
-    def _finish_epoch(self, stage: str) -> None:
-        self._finished = capture_state(self)
-        if self._checkpoints is not None:
-            self._checkpoints.save(stage, len(self.history), self._finished)
-
     def _roll_back(self) -> None:
         """Undo an incomplete epoch; keep its weights if it was the first one, since there are no earlier ones."""
         n_finished = 0
@@ -359,11 +369,6 @@ class FaceNet(NeuralNetClassifier):
             restore_state(self, self._finished)
             n_finished = len(self._finished["history"])
         del self.history[n_finished:]
-
-    def _record_training_scores(self, true: NDArray[np.int64], predicted: NDArray[np.int64]) -> None:
-        """Record scores on the augmented images, predicted during the training steps, without a separate pass."""
-        self.history.record("train_acc", accuracy_score(true, predicted))
-        self.history.record("train_f1_macro", f1_score(true, predicted, average="macro"))
 
     def _average(self) -> None:
         """Update the exponential moving average of the weights."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,13 @@ def compute_features(clf: Any, X: Any) -> NDArray[Any]:
     linear = [layer for layer in clf.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
     if not linear:
         raise ValueError(f"embed: {clf.network_!r} has no linear layer whose input could be returned.")
-    seen = _Inputs()
+    seen = _Inputs(threading.get_ident())
     with module_lock:
         handle = linear[-1].register_forward_pre_hook(seen)
 
     def last_features(images: torch.Tensor) -> torch.Tensor:
         clf.net_.module_(images)
-        last = seen.last
-        return last.cpu() if last.dtype == torch.float64 else last.float().cpu()
+        return (seen.last if seen.last.dtype == torch.float64 else seen.last.float()).cpu()
 
     try:
         return _map(clf, last_features, X)
@@ -58,52 +58,32 @@ def compute_features(clf: Any, X: Any) -> NDArray[Any]:
 
 
 def make_views(images: torch.Tensor, tta: str | None) -> list[torch.Tensor]:
-    """Return the images and other views of them.
-
-    Parameters
-    ----------
-    images : torch.Tensor of shape (n, C, H, W)
-    tta : {"mirror", "crops"} or None
-        Views in addition to the image: none (None), its mirror image, or its mirror image and four shifted ones, each
-        with its mirror image.
-
-    Returns
-    -------
-    list of torch.Tensor of shape (n, C, H, W)
-    """
-    if tta is None:
-        return [images]
-    views = [images]
+    """Return the images (n, C, H, W), with "mirror" also their mirror images, with "crops" also four moved pairs."""
+    faces = [images]
     if tta == "crops":
         n_images = images.shape[0]
         poses = torch.tensor(_POSES, dtype=images.dtype, device=images.device)
         left, up, degrees, size = poses.unsqueeze(1).expand(-1, n_images, -1).reshape(-1, 4).T
         copies = images.repeat(len(_POSES), 1, 1, 1)
         moved = move(copies, angle=torch.deg2rad(degrees), size=size, shift=torch.stack([left, up]))
-        views += moved.unflatten(0, (len(_POSES), n_images)).unbind()
-    return [view for face in views for view in (face, face.flip(-1))]
+        faces += moved.unflatten(0, (len(_POSES), n_images)).unbind()
+    return faces if tta is None else [view for face in faces for view in (face, face.flip(-1))]
 
 
+@dataclass(eq=False)
 class _Inputs:
-    """Forward pre-hook that stores the input of a layer, in the thread that created the hook."""
+    """Forward pre-hook that stores the input of a layer in one thread: others may use the same network."""
 
-    last: torch.Tensor
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
+    thread: int | None
+    last: torch.Tensor = field(init=False)
 
     def __call__(self, _layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        # Other threads may be predicting with the same network.
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self.thread:
             self.last = inputs[0].flatten(1)
 
-    def __deepcopy__(self, _memo: Any) -> Any:
+    def __deepcopy__(self, _memo: Any) -> "_Inputs":
         # Copies of the network, made to continue training, must not store anything.
-        return _ignore
-
-
-def _ignore(_layer: Any, _inputs: Any) -> None:
-    pass
+        return _Inputs(thread=None)
 
 
 def _batch_size(clf: Any) -> int:

@@ -3,7 +3,8 @@
 import inspect
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
-from ._schedule import cast_like, find_schedulers, list_rates, restore_rates
+from ._callbacks import find_schedulers
 
 # Entries that skorch adds to each epoch for its own use, besides "batches".
 _BOOKKEEPING = ("_best", "_batch_count")
@@ -34,11 +35,9 @@ _NO_DATA = {"optimizer", *(name for name, _ in inspect.getmembers(lr_scheduler.L
 
 
 def capture_state(net: Any) -> dict[str, Any]:
-    """Return the state of `net` as NumPy arrays and plain types.
+    """Return all that the next epoch depends on as NumPy arrays and plain types.
 
-    The state has the weights, which of them are frozen, averaged weights, the optimizer and its rates, the position in
-    the schedule, all random states, the history (without batches), and the state of callbacks: that of ``state_dict``
-    where a callback implements ``state_dict`` and ``load_state_dict``, else that of the schedulers it holds.
+    The state of a callback is its ``state_dict``, or else that of the schedulers it holds.
     """
     return {
         **capture_network(net),
@@ -98,29 +97,50 @@ def serialize_bookkeeping(history: Any) -> str:
 
 
 def to_arrays(value: Any) -> Any:
-    """Convert the tensors in nested dictionaries and lists to NumPy arrays."""
-    if isinstance(value, torch.Tensor):
-        # A copy, which does not change when training continues.
-        return value.detach().cpu().numpy().copy()
-    if isinstance(value, dict):
-        return {name: to_arrays(item) for name, item in value.items()}
-    return [to_arrays(item) for item in value] if isinstance(value, list) else value
+    """Copy the tensors in nested dictionaries and lists to NumPy arrays, which do not change in further training."""
+    return _convert(value, torch.Tensor, lambda tensor: tensor.detach().cpu().numpy().copy())
 
 
 def to_tensors(value: Any) -> Any:
     """Undo :func:`to_arrays`."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())
-    if isinstance(value, dict):
-        return {name: to_tensors(item) for name, item in value.items()}
-    return [to_tensors(item) for item in value] if isinstance(value, list) else value
+    return _convert(value, np.ndarray, lambda array: torch.from_numpy(array.copy()))
+
+
+def restore_rates(net: Any, state: dict[str, Any]) -> None:
+    """Restore the rates of the optimizer, which schedulers read in ``on_train_begin``."""
+    for group, rates in zip(net.optimizer_.param_groups, state["rates"], strict=True):
+        group.update(_cast_like(rates, group))
+
+
+def list_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """List the options of each parameter group, such as the learning rate."""
+    return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+
+
+def serialize_rates(built: list[dict[str, Any]], optimizer: torch.optim.Optimizer, *, without: tuple[str, ...]) -> str:
+    """Return as JSON the rates with which an optimizer was built, and its current ones."""
+    groups = [[_list_numbers(group) for group in rates] for rates in (built, list_rates(optimizer))]
+    return json.dumps(
+        [[{name: value for name, value in group.items() if name not in without} for group in part] for part in groups]
+    )
+
+
+def restore_changed_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple[str, ...]) -> None:
+    """Restore the rates that callbacks changed and the user did not set since; skorch keeps its optimizer."""
+    for group, built, now in zip(optimizer.param_groups, *json.loads(text), strict=True):
+        given = _list_numbers(group)
+        is_set = {name for name, value in given.items() if value != built.get(name)}
+        if "lr" in is_set:
+            is_set.add("initial_lr")
+        for name, value in now.items():
+            # Callbacks do not set options that are not numbers, such as `fused`.
+            may_change = name in given or name not in group
+            if value != built.get(name) and may_change and name not in is_set and name not in without:
+                group[name] = _cast_like(value[0] if len(value) == 1 else value, group.get(name))
 
 
 def init_momentum_buffers(optimizer: torch.optim.Optimizer) -> None:
-    """Initialize the momentum buffers of fused SGD with zeros.
-
-    It creates them in the first step for all weights or none, and with fp16 from overflowed gradients.
-    """
+    """Fill the momentum buffers of fused SGD with zeros; it would create them with fp16 from overflowed gradients."""
     for group in optimizer.param_groups:
         if group.get("fused") and group.get("momentum"):
             for weight in group["params"]:
@@ -139,6 +159,38 @@ def match_memory_layout(optimizer: torch.optim.Optimizer) -> None:
             elif fused or name in _SHAPED:
                 # A fused kernel would write out of bounds.
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, but its weight has {tuple(weight.shape)}")
+
+
+def _cast_like(value: Any, model: Any) -> Any:
+    """Convert a stored value to the type of the one that it replaces."""
+    if isinstance(model, torch.Tensor):
+        return torch.as_tensor(value, dtype=model.dtype, device=model.device)
+    if isinstance(model, Counter):
+        return Counter(value)
+    if isinstance(model, dict) and isinstance(value, dict):
+        return {name: _cast_like(part, model.get(name)) for name, part in value.items()}
+    if isinstance(model, list | tuple) and isinstance(value, list | tuple) and len(model) == len(value):
+        return type(model)(_cast_like(part, other) for part, other in zip(value, model, strict=True))
+    return value
+
+
+def _list_numbers(group: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the numeric options of a parameter group, each as a list, since Adam has two betas."""
+    found = {}
+    for name, value in group.items():
+        plain = value.tolist() if isinstance(value, torch.Tensor | np.ndarray) else value
+        parts = plain if isinstance(plain, list | tuple) else [plain]
+        if parts and all(isinstance(part, Real) and not isinstance(part, bool) for part in parts):
+            found[name] = [float(part) for part in parts]
+    return found
+
+
+def _convert(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
+    if isinstance(value, kind):
+        return convert(value)
+    if isinstance(value, dict):
+        return {name: _convert(item, kind, convert) for name, item in value.items()}
+    return [_convert(item, kind, convert) for item in value] if isinstance(value, list) else value
 
 
 def _capture_random(net: Any) -> dict[str, Any]:
@@ -175,7 +227,7 @@ def _restore_callback(callback: Any, state: Any) -> None:
 
 
 def _restore_scheduler(scheduler: Any, state: Any) -> None:
-    scheduler.load_state_dict(cast_like(state, scheduler.state_dict()))
+    scheduler.load_state_dict(_cast_like(state, scheduler.state_dict()))
 
 
 def _keeps_state(callback: Any) -> bool:
@@ -183,15 +235,7 @@ def _keeps_state(callback: Any) -> bool:
 
 
 def check_state(state: Any, start: dict[str, Any]) -> None:
-    """Raise ValueError, TypeError, KeyError or AttributeError if `state` is not a valid state of training.
-
-    Parameters
-    ----------
-    state : dict
-        State read from a checkpoint.
-    start : dict
-        State of the net to be resumed, from :func:`~sk_emotion._training._state.capture_network`.
-    """
+    """Raise an error if `state`, read from a checkpoint, does not fit `start`, that of the net to be resumed."""
     for name in ("weights", "optimizer", "precision"):
         _check_like(state[name], start[name], name)
     # The device may have changed.
@@ -199,7 +243,9 @@ def check_state(state: Any, start: dict[str, Any]) -> None:
     _check_like(state["random"], draws, "random", more=True)
     if state["training_weights"] is not None:
         _check_like(state["training_weights"], start["weights"], "training_weights")
-    _check_finite([state["weights"], state["training_weights"], state["optimizer_state"]])
+    for part in _walk([state["weights"], state["training_weights"], state["optimizer_state"]]):
+        if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
+            raise ValueError("it has weights that are not finite")
     _check_optimizer(state["optimizer_state"], len(start["weights"]))
     _check_history(state["history"])
     _check_rates(state["rates"], start["rates"])
@@ -218,12 +264,6 @@ def _check_like(value: Any, known: Any, name: str, *, more: bool = False) -> Non
             raise ValueError(f"{name} is {value.dtype} of shape {value.shape}, expected {known.dtype} of {known.shape}")
     elif type(value) is not type(known):
         raise ValueError(f"{name} is a {type(value).__name__}, expected a {type(known).__name__}")
-
-
-def _check_finite(value: Any) -> None:
-    for part in _walk(value):
-        if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
-            raise ValueError("it has weights that are not finite")
 
 
 def _check_optimizer(states: Any, n_weights: int) -> None:

@@ -52,7 +52,10 @@ class TorchvisionNetwork(Network):
         else:
             module = models.get_model(self.name, weights=self.weights)
             _replace_last_linear(module, n_classes, self.name)
-        _drop_auxiliary_heads(module)
+        # Inception and GoogLeNet have auxiliary outputs in training.
+        for name, value in {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}.items():
+            if hasattr(module, name):
+                setattr(module, name, value)
         return _RepeatChannel(module) if in_channels == 1 else module
 
     def without_weights(self) -> Network:
@@ -162,13 +165,6 @@ class _RepeatChannel(nn.Module):
 
     def forward(self, images):
         return self.module(images.expand(-1, 3, -1, -1))
-
-
-def _drop_auxiliary_heads(module: nn.Module) -> None:
-    """Remove the auxiliary outputs that Inception and GoogLeNet have in training."""
-    for name, value in {"aux1": None, "aux2": None, "AuxLogits": None, "aux_logits": False}.items():
-        if hasattr(module, name):
-            setattr(module, name, value)
 
 
 def _replace_last_linear(module: nn.Module, n_classes: int, model: str) -> None:

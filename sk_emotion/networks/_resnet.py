@@ -7,15 +7,12 @@ from sklearn.base import clone
 from torch import nn
 from torch.nn import functional
 
-from ..utils._weights import read_weights
+from ..utils._files import read_weights
 from ._base import Network, conv_bn, pooled_head
-
-# The classification head, which is not loaded from pretrained weights.
-_HEAD = "head"
 
 
 class ResNet(Network):
-    """Residual network with three stages, sized for faces of 32 to 96 pixels.
+    """Residual network [1]_ with three stages, sized for faces of 32 to 96 pixels.
 
     Two convolutions with ``width / 2`` and `width` channels halve the image; the stages have ``2 * width``,
     ``4 * width`` and ``8 * width`` channels, and the last two halve it again. (ImageNet ResNets downsample 32 times,
@@ -86,20 +83,19 @@ class ResNet(Network):
                 nn.ReLU(inplace=True),
             )
         )
-        for stage, out_channels in enumerate((2 * self.width, 4 * self.width, 8 * self.width)):
+        for stage, out_channels in enumerate((2 * self.width, 4 * self.width, 8 * self.width), start=1):
             blocks = []
             for block in range(self.blocks_per_stage):
-                stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(_ResidualBlock(channels, out_channels, stride))
+                blocks.append(_ResidualBlock(channels, out_channels, 2 if stage > 1 and block == 0 else 1))
                 channels = out_channels
-            parts[f"stage{stage + 1}"] = _Part(*blocks)
+            parts[f"stage{stage}"] = _Part(*blocks)
         if not 0 <= self.frozen_parts <= len(parts):
             raise ValueError(f"ResNet: frozen_parts={self.frozen_parts}, expected 0 to {len(parts)}.")
         if self.pretrained is not None:
             self._load_pretrained(parts, in_channels)
         for part in list(parts.values())[: self.frozen_parts]:
             part.freeze()
-        return nn.Sequential(OrderedDict(**parts, **{_HEAD: pooled_head(channels, n_classes, self.dropout)}))
+        return nn.Sequential(OrderedDict(**parts, head=pooled_head(channels, n_classes, self.dropout)))
 
     def without_weights(self) -> Network:
         return clone(self).set_params(pretrained=None)
@@ -108,7 +104,6 @@ class ResNet(Network):
         return {} if self.pretrained is None else {"stem.*": self.body_rate, "stage*": self.body_rate}
 
     def _load_pretrained(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
-        """Load pretrained weights."""
         weights, about = read_weights(self.pretrained)
         given = {name: getattr(self, name) for name in ("width", "blocks_per_stage")}
         needed = {name: about["network"].get(name, getattr(ResNet(), name)) for name in given}
@@ -123,8 +118,9 @@ class ResNet(Network):
         weights["stem.0.0.weight"] = (
             first if in_channels == first.shape[1] else (gray / in_channels).repeat(1, in_channels, 1, 1)
         )
-        body = {name: value for name, value in weights.items() if not name.startswith(_HEAD)}
-        nn.ModuleDict(parts).load_state_dict(body)
+        nn.ModuleDict(parts).load_state_dict(
+            {name: value for name, value in weights.items() if not name.startswith("head")}
+        )
 
 
 class _Part(nn.Sequential):

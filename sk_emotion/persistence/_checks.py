@@ -1,8 +1,7 @@
 """Refuse model files that save_model would not write, before any object is built.
 
 A model file is a zip archive in the format of skops: ``schema.json``, a tree of nodes that describe objects, and one
-member per array. Anything that save_model would not write is rejected, so that reading needs no more than a small
-multiple of the size of the file: no compression, no array that is read twice, no node that expands to more than itself.
+member per array. Reading needs no more than a small multiple of its size: nothing expands to more than itself.
 """
 
 import io
@@ -41,7 +40,8 @@ _OLDEST_PROTOCOL = 2
 
 _MEMBERS = re.compile(r"[\w-]+\.(npy|npz|bin)")
 _OLD_NUMBER = re.compile(rb"\A[^\n]*\dL")
-
+_KEY_TYPES = re.compile(r"builtins\.(bool|float|int|str)|numpy\.(bool|str_|u?int\d+|float\d+)")
+_VERSION = re.compile(r'"[\w.+-]{1,40}"', re.ASCII)
 
 # Names in parameter grids and results of a search are nested and prefixed.
 _MEMORY = re.compile(r"(param_)?(.*__)?memory", re.DOTALL)
@@ -58,8 +58,7 @@ class LaterFormatError(MalformedError):
 
 def escape(text: object, most: int | None = None) -> str:
     """Return text from a file on one line, with control characters escaped, cut off at `most` characters."""
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text)[:most])
-    return shown[:most]
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text)[:most])[:most]
 
 
 def describe(error: Exception) -> str:
@@ -72,10 +71,7 @@ def describe(error: Exception) -> str:
 def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:
     """Read the tree of a model file; return it, its nodes in the order of :func:`walk`, and its array sizes in bytes.
 
-    Raises
-    ------
-    MalformedError
-        If save_model could not have written the file; a damaged file may raise other errors.
+    Raise MalformedError if save_model could not have written the file; a damaged file may raise other errors.
     """
     _check_directory(file)
     with zipfile.ZipFile(file) as archive:
@@ -205,8 +201,7 @@ def _parse(archive: zipfile.ZipFile) -> dict[str, Any]:
 def _check_nodes(schema: Any) -> list[dict[str, Any]]:
     """Reject nodes that would expand to more than themselves, or make arbitrary calls."""
     first: dict[Any, dict[str, Any]] = {}
-    nodes = []
-    number = 0
+    nodes, number = [], 0
     for node in walk(schema):
         nodes.append(node)
         number += _N_PARTS.get(node["__loader__"], 1)
@@ -215,65 +210,43 @@ def _check_nodes(schema: Any) -> list[dict[str, Any]]:
         # skops reads only the first node of a number: lists that contain each other would grow without end.
         if "__id__" in node and first.setdefault(node["__id__"], node) != node:
             raise MalformedError("two different nodes have the same number")
-        check = _CHECKS.get(node["__loader__"])
-        if check is not None and not check(node):
+        if not _is_written_by_skops(node):
             raise MalformedError(f"a {node['__loader__']} for {escape(name_node(node), 80)} was not written by skops")
     return nodes
 
 
-def _check_json(node: Any) -> bool:
-    return not node["content"].lstrip().startswith(("[", "{"))
-
-
-def _check_array_node(node: Any) -> bool:
-    """Reject object arrays of several dimensions, into which skops would unfold nested objects."""
-    shape = node.get("shape")
-    return node["type"] == "numpy" or (shape["__loader__"] == "TupleNode" and len(shape["content"]) == 1)
-
-
-def _check_masked_array(node: Any) -> bool:
-    return {part["__loader__"] for part in node["content"].values()} == {"NdArrayNode"}
-
-
-def _check_dict(node: Any) -> bool:
-    """Check the types of keys, since skops calls the type with the key."""
-    types = node["key_types"]
-    version = node["content"].get("_sklearn_version")
-    # scikit-learn quotes the version in a warning if it differs.
-    if version is not None and not _VERSION.fullmatch(version["content"]):
-        return False
-    return types["__loader__"] == "ListNode" and all(
-        part["__loader__"] == "TypeNode" and _KEY_TYPES.fullmatch(name_node(part)) for part in types["content"]
-    )
-
-
-def _check_call(node: Any) -> bool:
-    """Reject large ranges, which can be expanded to large objects."""
-    arguments = node["content"]["content"]
-    if name_node(node) == "builtins.frozenset":
-        return [argument["__loader__"] for argument in arguments] == ["ListNode"]
-    if name_node(node) == "builtins.range":
-        return len(range(*[json.loads(argument["content"]) for argument in arguments])) <= _MAX_RANGE
+def _is_written_by_skops(node: Any) -> bool:
+    kind, content = node["__loader__"], node.get("content")
+    if kind == "JsonNode":
+        return not content.lstrip().startswith(("[", "{"))
+    if kind == "NdArrayNode":
+        # skops would unfold nested objects into object arrays of several dimensions.
+        shape = node.get("shape")
+        return node["type"] == "numpy" or (shape["__loader__"] == "TupleNode" and len(shape["content"]) == 1)
+    if kind == "MaskedArrayNode":
+        return {part["__loader__"] for part in content.values()} == {"NdArrayNode"}
+    if kind == "DictNode":
+        # scikit-learn quotes the version in a warning if it differs, and skops calls the type of a key with the key.
+        version, types = content.get("_sklearn_version"), node["key_types"]
+        if version is not None and not _VERSION.fullmatch(version["content"]):
+            return False
+        return types["__loader__"] == "ListNode" and all(map(_is_key_type, types["content"]))
+    if kind == "ConstructorFromReduceNode":
+        arguments = content["content"]
+        if name_node(node) == "builtins.frozenset":
+            return [argument["__loader__"] for argument in arguments] == ["ListNode"]
+        # Large ranges can be expanded to large objects.
+        is_range = name_node(node) == "builtins.range"
+        return not is_range or len(range(*[json.loads(part["content"]) for part in arguments])) <= _MAX_RANGE
+    if kind == "ObjectNode":
+        # Attributes must be a dict, whose keys are checked; skops would also accept a list of pairs.
+        own = node["__module__"].partition(".")[0] in ("sk_emotion", "sklearn", "imblearn")
+        return not own or content is None or content["__loader__"] == "DictNode" or content.get("content") == "null"
     return True
 
 
-def _check_object(node: Any) -> bool:
-    """Require attributes to be a dict, whose keys are checked; skops would also accept a list of pairs."""
-    state = node.get("content")
-    own = node["__module__"].partition(".")[0] in ("sk_emotion", "sklearn", "imblearn")
-    return not own or state is None or state["__loader__"] == "DictNode" or state.get("content") == "null"
-
-
-_KEY_TYPES = re.compile(r"builtins\.(bool|float|int|str)|numpy\.(bool|str_|u?int\d+|float\d+)")
-_VERSION = re.compile(r'"[\w.+-]{1,40}"', re.ASCII)
-_CHECKS = {
-    "JsonNode": _check_json,
-    "NdArrayNode": _check_array_node,
-    "MaskedArrayNode": _check_masked_array,
-    "DictNode": _check_dict,
-    "ConstructorFromReduceNode": _check_call,
-    "ObjectNode": _check_object,
-}
+def _is_key_type(node: Any) -> bool:
+    return node["__loader__"] == "TypeNode" and _KEY_TYPES.fullmatch(name_node(node)) is not None
 
 
 def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) -> list[int]:
@@ -283,9 +256,8 @@ def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) ->
     for node in nodes:
         if "file" not in node:
             continue
-        name = node["file"]
+        name, known = node["file"], node["file"] in owners
         # An array named by many nodes would be read once per node.
-        known = name in owners
         if not node.get("__id__") or owners.setdefault(name, node["__id__"]) != node["__id__"]:
             raise MalformedError(f"several nodes refer to {escape(name, 50)}")
         if known:
@@ -293,7 +265,12 @@ def _check_members(archive: zipfile.ZipFile, nodes: Iterable[dict[str, Any]]) ->
         if node["__loader__"] == "NdArrayNode":
             with archive.open(name) as file:
                 shape, dtype = _read_header(file, archive.getinfo(name).file_size, escape(name, 50))
-            _check_scalar(node, shape, dtype)
+            # The type of a scalar is called: ``numpy.void(10**9)`` takes a gigabyte.
+            kind = name_node(node)
+            fits = shape == () and f"numpy.{dtype.type.__name__}" == kind != "numpy.void"
+            if kind.startswith("numpy.") and kind != "numpy.ndarray" and not fits:
+                described = f"shape {escape(shape, 50)} and dtype {escape(dtype, 50)}"
+                raise MalformedError(f"a {escape(kind, 50)} has {described}")
             sizes.append(math.prod(shape) * dtype.itemsize)
         elif node["__loader__"] == "SparseMatrixNode":
             _check_sparse_matrix(archive.read(name), escape(name, 50))
@@ -317,14 +294,6 @@ def _read_header(file: IO[bytes], size: int, name: str) -> tuple[tuple[int, ...]
             f"{name} is an array of shape {escape(shape, 50)} and dtype {escape(dtype, 50)}, but has {size:,} bytes"
         )
     return shape, dtype
-
-
-def _check_scalar(node: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Check shape and dtype of a scalar, since its type is called: ``numpy.void(10**9)`` takes a gigabyte."""
-    name = name_node(node)
-    fits = shape == () and f"numpy.{dtype.type.__name__}" == name != "numpy.void"
-    if name.startswith("numpy.") and name != "numpy.ndarray" and not fits:
-        raise MalformedError(f"a {escape(name, 50)} has shape {escape(shape, 50)} and dtype {escape(dtype, 50)}")
 
 
 def _check_sparse_matrix(content: bytes, name: str) -> None:

@@ -92,8 +92,10 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     names = _name_trusted(trusted)
     place = f"load_model: {escape(os.fsdecode(path))}"
     file = None
+    # Do not wait for the writer of a pipe.
+    no_wait = getattr(os, "O_NONBLOCK", 0)
     try:
-        file = open(path, "rb", opener=_open_nonblocking)  # noqa: SIM115 - closed below
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_wait))  # noqa: SIM115 - closed below
     except IsADirectoryError as error:
         raise ModelFileError(f"{place} is a folder. Pass the path of a file.") from error
     except (OSError, ValueError) as error:
@@ -155,10 +157,8 @@ class Content:
 
 
 def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Load a model; build nothing unless everything that the file names is trusted.
-
-    Errors are not chained: the cause could show unescaped content of the file in a traceback.
-    """
+    """Load a model; build nothing unless everything that the file names is trusted."""
+    # Errors are not chained: the cause could show unescaped content of the file in a traceback.
     try:
         content = Content(file)
     except LaterFormatError as error:
@@ -192,22 +192,12 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
     return model
 
 
-def _open_nonblocking(path: str, flags: int) -> int:
-    """Open a file without waiting for the writer of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _ask_for(unknown: list[str]) -> str:
     """List the names that the user would have to trust, as the end of a sentence."""
-    few = ", ".join(unknown)
-    if len(few) <= 100:
-        shown = escape(few, 100)
-        names = [escape(name, 100) for name in unknown]
-        return f"{shown}. Only if you trust the author of the file, pass trusted={names}."
-    return (
-        f"{escape(few, 150)}..., {len(unknown)} names in total. Only if you trust the author of the file, pass them as "
-        "`trusted`."
-    )
+    few, condition = ", ".join(unknown), "Only if you trust the author of the file, pass"
+    if len(few) > 100:
+        return f"{escape(few, 150)}..., {len(unknown)} names in total. {condition} them as `trusted`."
+    return f"{escape(few, 100)}. {condition} trusted={[escape(name, 100) for name in unknown]}."
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:
@@ -216,10 +206,7 @@ def _name_trusted(trusted: Iterable[Any]) -> set[str]:
         raise TypeError(f'load_model: trusted={trusted!r}, expected a list: trusted=["mymodule.MyNet"], or [MyNet].')
     names = set()
     for entry in trusted:
-        if isinstance(entry, str):
-            names.add(entry)
-        elif callable(entry) and hasattr(entry, "__qualname__"):
-            names.add(f"{entry.__module__}.{entry.__qualname__}")
-        else:
+        if not isinstance(entry, str) and not (callable(entry) and hasattr(entry, "__qualname__")):
             raise TypeError(f"load_model: trusted holds {entry!r}, expected names, classes and functions.")
+        names.add(entry if isinstance(entry, str) else f"{entry.__module__}.{entry.__qualname__}")
     return names

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import os
 import tempfile
 import warnings
@@ -188,13 +189,11 @@ def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Faces(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.batches = iter([faces[start : start + _BATCH_SIZE] for start in range(0, len(faces), _BATCH_SIZE)])
+    batches = iter([{"images": faces[start : start + _BATCH_SIZE]} for start in range(0, len(faces), _BATCH_SIZE)])
 
+    class Batches(CalibrationDataReader):
         def get_next(self) -> dict[str, NDArray[Any]] | None:
-            batch = next(self.batches, None)
-            return None if batch is None else {"images": batch}
+            return next(batches, None)
 
     with tempfile.TemporaryDirectory() as folder, _silence():
         traced, prepared, quantized = (os.path.join(folder, f"{step}.onnx") for step in range(3))
@@ -203,7 +202,7 @@ def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
         quantize_static(
             prepared,
             quantized,
-            Faces(),
+            Batches(),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -216,13 +215,10 @@ def _quantize(exported: Any, faces: NDArray[Any]) -> Any:
 @contextmanager
 def _silence() -> Iterator[None]:
     """Suppress log messages and warnings of the exporters."""
-    import logging
-
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logging.disable(level)

@@ -112,13 +112,7 @@ def _dump(model: Any) -> io.BytesIO:
 
 
 def _write_archive(model: Any, made_by: dict[str, Any]) -> io.BytesIO:
-    """Write a model to a zip archive in memory.
-
-    Raises
-    ------
-    ModelFileError
-        If the model holds an object without an importable name. skops and the model may raise other errors.
-    """
+    """Write a model to a zip archive in memory."""
     check = _NameCheck(model)
     check.dump(model)
     with _without_owners(check.requests):
@@ -200,10 +194,9 @@ def _renumber(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     numbers: dict[int, int] = {}
     names = {}
     for node in walk(schema):
-        if "__id__" not in node:
-            # A replacement node.
-            continue
-        node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
+        # Replacement nodes have no number.
+        if "__id__" in node:
+            node["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
         if "file" in node:
             old = node["file"]
             node["file"] = f"{node['__id__']}{Path(old).suffix}"
@@ -225,17 +218,7 @@ def _repair_keys(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy_members(file: BinaryIO, schema: Any, names: dict[str, str]) -> io.BytesIO:
-    """Write a model file with `schema` and the members that it names.
-
-    Parameters
-    ----------
-    file : binary file
-        Archive with the members.
-    schema : dict
-        Tree of nodes.
-    names : dict
-        Maps names of members in `schema` to names in `file`.
-    """
+    """Write a model file with `schema` and the members that it names; `names` maps them to those of `file`."""
     archive = io.BytesIO()
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(archive, "w") as target:
         # Without timestamps, so that files are reproducible.

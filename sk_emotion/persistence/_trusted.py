@@ -60,14 +60,10 @@ _FUNCTIONS = {
 }
 _TYPES = {
     "sklearn.model_selection._split": "KFold StratifiedKFold",
-    "torch.optim.adagrad": "Adagrad",
-    "torch.optim.adam": "Adam",
-    "torch.optim.adamax": "Adamax",
-    "torch.optim.adamw": "AdamW",
-    "torch.optim.nadam": "NAdam",
-    "torch.optim.radam": "RAdam",
-    "torch.optim.rmsprop": "RMSprop",
-    "torch.optim.sgd": "SGD",
+    **{
+        f"torch.optim.{name.lower()}": name
+        for name in ("Adagrad", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD")
+    },
 }
 _CALLS = {
     "builtins": "frozenset range",
@@ -93,11 +89,8 @@ ALL_TRUSTED = set[str]().union(*TRUSTED.values())
 
 NETWORKS = {name for name in TRUSTED["ObjectNode"] if name.startswith("sk_emotion.networks.")}
 
-KINDS = {
-    *TRUSTED,
-    *("BytesNode", "JsonNode", "ListNode", "LossNode", "MaskedArrayNode", "NdArrayNode", "RandomStateNode", "SetNode"),
-    *("SliceNode", "TupleNode"),
-}
+_OTHER_KINDS = "Bytes Json List Loss MaskedArray NdArray RandomState Set Slice Tuple"
+KINDS = {*TRUSTED, *(f"{kind}Node" for kind in _OTHER_KINDS.split())}
 """Kinds of nodes for which the trust of skops suffices. Others, such as NumPy generators, may allocate gigabytes."""
 
 CLASSIFIER = "sk_emotion.classifier.EmotionClassifier"
@@ -121,13 +114,7 @@ _NET, _DEFERRED = "net_state", "deferred_net_state"
 
 
 def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
-    """Defer building the nets of classifiers; return the names of networks that are not from this package.
-
-    Raises
-    ------
-    MalformedError
-        With the reason; a damaged file may raise other errors.
-    """
+    """Defer building the nets of classifiers; return the names of networks that are not from this package."""
     builders = set()
     for node in nodes:
         if node["__loader__"] != "ObjectNode" or name_node(node) not in (CLASSIFIER, _OWN_NETWORK):
@@ -144,18 +131,9 @@ def defer_nets(nodes: Iterable[dict[str, Any]]) -> set[str]:
 
 
 def build_nets(classifiers: Iterable[Any], sizes: list[int], trusted: set[str], *, limited: bool) -> None:
-    """Check the state of deferred nets and build them.
+    """Check the state of nets deferred by :func:`defer_nets` and build them.
 
-    Parameters
-    ----------
-    classifiers : iterable of EmotionClassifier
-        Classifiers built after :func:`defer_nets`.
-    sizes : list of int
-        Sizes of the arrays in the file in bytes.
-    trusted : set of str
-        Names trusted by the user.
-    limited : bool
-        Whether to reject networks with more weights than the file.
+    `sizes` are those of the arrays in bytes; if `limited`, networks may not have more weights than the file.
     """
     deferred = [clf for clf in classifiers if _DEFERRED in vars(clf)]
     for clf in deferred:

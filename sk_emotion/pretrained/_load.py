@@ -8,7 +8,7 @@ from ..classifier import EmotionClassifier
 from ..networks import ResNet
 from ..preprocessing import FaceLoader
 from ..utils._device import choose_device
-from ..utils._weights import read_weights
+from ..utils._files import read_weights
 
 
 def load_pretrained(name: str = "human-emotions") -> Pipeline:

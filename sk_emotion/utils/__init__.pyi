@@ -1,8 +1,7 @@
 from ._discovery import all_estimators
-from ._files import write_output
+from ._files import list_weights, write_output
 from ._progress import show_progress
 from ._text import abridge, align, harmless, number, printable, withhold
-from ._weights import list_weights
 
 __all__ = [
     "abridge",

@@ -14,17 +14,11 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
     """Convert a tensor, or the tensors in a list, to NumPy arrays; return other values as they are.
 
     Tensors may be on a GPU, require gradients, or have a dtype that NumPy lacks, such as bfloat16.
-
-    Raises
-    ------
-    ImageArrayError, or LabelError if `name` is not X
-        If a tensor has no accessible values, or `values` is a PyTorch Dataset or DataLoader.
     """
     _refuse_datasets(values, owner, name)
     if isinstance(values, list | tuple):
-        if any(_is_torch(value, "Tensor") for value in values):
-            return [as_numpy(value, owner, name) for value in values]
-        return values
+        has_tensors = any(_is_torch(value, "Tensor") for value in values)
+        return [as_numpy(value, owner, name) for value in values] if has_tensors else values
     if _is_torch(values, "Tensor"):
         return _convert(values, owner, name)
     # Arrays of other libraries, with which scikit-learn would compute if array_api_dispatch is set.
@@ -40,10 +34,7 @@ def as_numpy(values: Any, owner: str, name: str = "X") -> Any:
 
 
 class IndexedImages(np.ndarray):
-    """Images with the index of their table.
-
-    A ColumnTransformer joins the tables of its transformers by their index. Slices and copies have no index.
-    """
+    """Images with the index of their table, by which a ColumnTransformer joins tables; slices have no index."""
 
     index: Any = None
 

@@ -14,13 +14,7 @@ _COMPILER = "torch._dynamo"
 
 
 def choose_device(device: str | torch.device) -> str:
-    """Resolve ``"auto"`` to cuda, mps or cpu.
-
-    Raises
-    ------
-    ParameterError
-        If the device is not available, or cannot compute.
-    """
+    """Resolve ``"auto"`` to cuda, mps or cpu; raise ParameterError if another device is not available."""
     if device == "auto":
         if torch.cuda.is_available():
             return "cuda"
@@ -56,8 +50,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def use_one_thread_after_fork() -> None:
     """Limit PyTorch to one thread in processes forked from this one, as its DataLoader does.
 
-    Otherwise it would wait forever for the other threads of its pool, which a fork does not copy (measured, PyTorch
-    2.15 with GNU OpenMP). The pool exists once weights have been loaded.
+    It would wait forever for the other threads of its pool, which a fork does not copy (measured, PyTorch 2.15).
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_use_one_thread)
@@ -66,8 +59,7 @@ def use_one_thread_after_fork() -> None:
 def import_torchvision() -> None:
     """Import torchvision without PyTorch's compiler, which takes 4 of 5 seconds (measured, PyTorch 2.15).
 
-    A stand-in replaces the one compiler function that torchvision imports. `roi_align` calls it on some devices only;
-    then the compiler is imported after all.
+    A stand-in replaces the one function that it imports; if `roi_align` calls that, the compiler is imported after all.
     """
     if "torchvision" in sys.modules or _COMPILER in sys.modules:
         return

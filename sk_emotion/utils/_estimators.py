@@ -16,10 +16,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def put_defaults(
     estimator: Any, params: dict[str, Any], defaults: dict[str, tuple[str | None, Callable[[], Any]]]
 ) -> dict[str, Any]:
-    """Add default objects to `params`, so that nested names such as ``network__width`` can be set.
-
-    `defaults` maps each parameter to the placeholder of its default and a function that creates the default.
-    """
+    """Add default objects to `params`, so that nested names can be set; `defaults` has a placeholder and a function."""
     for name, (placeholder, make) in defaults.items():
         value = params.get(name, getattr(estimator, name))
         stands_for_default = value is None if placeholder is None else isinstance(value, str) and value == placeholder

@@ -1,6 +1,7 @@
-"""Write files atomically, open only regular ones, and lock them."""
+"""Write files atomically, open only regular ones, lock them, and read the weights of the included models."""
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -9,10 +10,16 @@ import uuid
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import lock_descriptor
 
 from ..exceptions import FileWriteError
+
+if TYPE_CHECKING:
+    import torch
+
+FOLDER = Path(__file__).parents[1] / "pretrained"
 
 _PAUSE = 0.005
 
@@ -49,15 +56,9 @@ def write_output(path: str | os.PathLike[str], content: bytes | memoryview) -> N
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Write a temporary file, sync it, and rename it to `path`, which holds either the old or all of the new content.
 
-    Whatever exists at `path`, even a link, is replaced, never followed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; no temporary file remains.
+    Whatever exists at `path`, even a link, is replaced, never followed. After an error, no temporary file remains.
     """
-    # Not mkstemp, whose files other users cannot read. The name itself may have the maximum length, so add nothing to
-    # it.
+    # Not mkstemp, whose files other users cannot read. The name itself may have the maximum length.
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -69,25 +70,20 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             with suppress(OSError):
                 shutil.copymode(path, temporary)
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        if hasattr(os, "O_DIRECTORY"):
+            # Renames are durable once the folder is synced; not supported on Windows.
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
-    """Open a regular file, or create it with ``os.O_CREAT``, without blocking or following a link.
-
-    Returns
-    -------
-    int
-        File descriptor, for ``open`` or ``os.fdopen``.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is a link, a folder, a pipe, a socket or a device.
-    """
+    """Open a regular file, or create it with ``os.O_CREAT``, without blocking or following a link."""
     # Check before opening, since opening a device may have side effects, and after, since the file may have been
     # replaced.
     try:
@@ -107,37 +103,36 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
 
 
 def lock_file(file: FileIO, seconds: float) -> bool:
-    """Lock an open file until it is closed; return False if another worker holds the lock for that many seconds.
-
-    The system releases the lock of a killed process.
-    """
+    """Lock an open file until it is closed; return False if another worker holds the lock for that many seconds."""
     deadline = time.monotonic() + seconds
-    while not _try_lock(file):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_PAUSE)
-    return True
-
-
-def _try_lock(file: FileIO) -> bool:
     try:
-        return lock_descriptor(file.fileno(), blocking=False)
+        while not lock_descriptor(file.fileno(), blocking=False):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE)
     except OSError:
         # Some network drives have no locks: two workers may then do the same work, and write the same content.
         return True
+    return True
+
+
+def list_weights() -> list[str]:
+    """Return the names of the included models."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
+    """Read the weights of an included model in single precision, and the description saved with them."""
+    from safetensors import safe_open
+
+    if name not in list_weights():
+        raise ValueError(f"pretrained={name!r:.60} is not an included model. Choose from {list_weights()}.")
+    with safe_open(FOLDER / f"{name}.safetensors", framework="pt") as file:
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        about = json.loads(file.metadata()["sk_emotion"])
+    return {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}, about
 
 
 def _check_regular(path: str | os.PathLike[str], state: os.stat_result | None) -> None:
     if state is not None and not stat.S_ISREG(state.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a folder, which makes renames durable; not supported on Windows."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

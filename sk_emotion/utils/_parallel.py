@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from typing import Any, Literal
 
@@ -21,10 +21,7 @@ _FEWEST_BOUND, _PER_CORE = 32, 4
 
 
 def bound_jobs(n_jobs: int | None, n_tasks: int, *, require: Literal["sharedmem"] | None = None) -> int | None:
-    """Return `n_jobs` for :class:`joblib.Parallel`, limited by the number of tasks and by :func:`most_jobs`.
-
-    On a cluster, the number of workers is the limit.
-    """
+    """Return `n_jobs`, limited by the number of tasks and by :func:`most_jobs`, or on a cluster by its workers."""
     backend, in_context = get_active_backend(require=require)
     wanted = in_context if n_jobs is None else n_jobs
     if wanted is None or wanted < 1 or type(backend).__module__ != "joblib._parallel_backends":
@@ -47,7 +44,11 @@ def check_jobs(n_jobs: Any, owner: str) -> None:
 
 def check_memory(n_bytes: float, what: str) -> None:
     """Raise if an operation needs more memory than the machine has."""
-    available = _count_memory()
+    try:
+        available = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        # Not available on Windows.
+        return
     if n_bytes > available:
         raise OutOfMemoryError(
             f"{what} needs {n_bytes / 2**30:,.0f} GiB of memory, but this machine has {available / 2**30:.1f} GiB. "
@@ -87,14 +88,8 @@ def in_dask_task() -> bool:
 
 @contextmanager
 def run_sequentially() -> Iterator[None]:
-    """Run joblib tasks in this thread instead of on a Dask cluster, whatever `n_jobs` is.
-
-    Inside a Dask task, joblib would create nested tasks and send them the data again; Dask ignores ``n_jobs=1``.
-    """
-    if _find_backend() is None:
-        yield
-        return
-    with parallel_config("sequential"):
+    """Run joblib tasks in this thread instead of on a Dask cluster, which ignores ``n_jobs=1`` and resends the data."""
+    with nullcontext() if _find_backend() is None else parallel_config("sequential"):
         yield
 
 
@@ -102,13 +97,8 @@ def run_sequentially() -> Iterator[None]:
 def share_data(*parts: Any) -> Iterator[None]:
     """Send data to a Dask cluster once, so that joblib's tasks refer to it. Without a cluster, do nothing.
 
-    Scattered data is lost with the last worker that holds it, and ``broadcast=True`` helps for seconds only: the
-    scheduler drops unused copies. The result of a task is recomputed, so each part becomes a task.
-
-    Raises
-    ------
-    TrainingError
-        If, within the context, the cluster fails, or a task has killed several workers.
+    Scattered data is lost with the last worker that holds it. The result of a task is recomputed, so each part becomes
+    a task.
     """
     backend = _find_backend()
     if backend is None:
@@ -153,14 +143,6 @@ def repeat_warnings(results: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
         for message, category, filename, line in noted:
             warnings.warn_explicit(message, category, filename, line, registry=seen)
         yield result
-
-
-def _count_memory() -> float:
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        # Not available on Windows.
-        return float("inf")
 
 
 @contextmanager

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sk_emotion._images._validation import learn_pixel_range
-from sk_emotion._training._standardize import Preparation, learn_pixel_statistics
+from sk_emotion._training._batches import Preparation, learn_pixel_statistics
 
 
 @pytest.mark.parametrize("shape", [(1500, 8, 8), (1500, 8, 8, 3)])

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 import sk_emotion
 from sk_emotion import EmotionClassifier, FaceLoader, load_model, load_pretrained, make_faces, networks, save_model
-from sk_emotion.utils._weights import FOLDER, list_weights
+from sk_emotion.utils._files import FOLDER, list_weights
 
 CLASSES = {
     "fer2013": ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
