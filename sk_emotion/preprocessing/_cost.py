@@ -71,24 +71,23 @@ def check_parts(data: bytes) -> None:
         segments = itertools.takewhile(lambda marker: marker != _START_OF_SCAN, _list_jpeg_markers(data))
         if sum(1 for _ in itertools.islice(segments, _MAX_SEGMENTS + 1)) > _MAX_SEGMENTS:
             raise ImageReadError(f"has too many segments, expected at most {_MAX_SEGMENTS:,} in a JPEG")
-        scans = _count_scans(data)
-        if scans > _MAX_SCANS:
-            raise ImageReadError(f"has {scans:,} scans, expected at most {_MAX_SCANS} in a JPEG")
+        _check_number(_count_scans(data), _MAX_SCANS, "scans", "JPEG")
     elif data.startswith((b"II", b"MM")):
         tags = _list_tiff_tags(data)
-        if len(tags) > _MAX_TAGS:
-            raise ImageReadError(f"has {len(tags):,} tags, expected at most {_MAX_TAGS:,} in a TIFF")
+        _check_number(len(tags), _MAX_TAGS, "tags", "TIFF")
         strips = max((count for tag, _, count in tags if tag in _STRIP_TAGS), default=0)
-        if strips > _MAX_STRIPS:
-            raise ImageReadError(f"has {strips:,} strips or tiles, expected at most {_MAX_STRIPS:,} in a TIFF")
+        _check_number(strips, _MAX_STRIPS, "strips or tiles", "TIFF")
         # Before 13.0, Pillow used the last of several sizes, unlike libtiff; and it does not read all types.
         sizes = {tag: kind for tag, kind, _ in tags if tag in _SIZE_TAGS}
         if len(sizes) < sum(tag in _SIZE_TAGS for tag, *_ in tags) or not _INTEGER_TYPES.issuperset(sizes.values()):
             raise ImageReadError("has several sizes, or some of an unexpected type, in a TIFF")
     elif data.startswith(_PLAIN_PPM):
-        comments = data.count(b"#")
-        if comments > _MAX_COMMENTS:
-            raise ImageReadError(f"has {comments:,} comments, expected at most {_MAX_COMMENTS:,} in a PPM")
+        _check_number(data.count(b"#"), _MAX_COMMENTS, "comments", "PPM")
+
+
+def _check_number(number: int, most: int, what: str, file_format: str) -> None:
+    if number > most:
+        raise ImageReadError(f"has {number:,} {what}, expected at most {most:,} in a {file_format}")
 
 
 def find_decoded_size(image: Any, data: bytes) -> tuple[int, int]:
@@ -259,9 +258,9 @@ def _list_av1_headers(data: bytes) -> list[tuple[int, tuple[int, int]]]:
     for number, (kind, content) in enumerate(obus):
         if number == _MAX_OBUS:
             raise ImageReadError(f"has more than {_MAX_OBUS:,} units, expected fewer in an AVIF")
-        if kind == _SEQUENCE_HEADER:
-            # The decoder raises an error if it is truncated.
-            with contextlib.suppress(IndexError):
+        # The decoder raises an error if a header is truncated.
+        with contextlib.suppress(IndexError):
+            if kind == _SEQUENCE_HEADER:
                 headers.append(_read_sequence_header(content[:1024]))
     return headers
 

@@ -243,7 +243,7 @@ def _check_image(image: Image.Image, max_pixels: int | None) -> None:
     """Reject a PIL image with too many pixels, by its file if it is not decoded yet."""
     file = getattr(image, "fp", None) if getattr(image, "tile", None) else None
     data = b""
-    if file is not None and image.format in ("TIFF", "AVIF"):
+    if file is not None and image.format == "AVIF":
         position = file.tell()
         file.seek(0)
         data = file.read()

@@ -186,8 +186,8 @@ def crop_face(picture: Image.Image, box: Iterable[float], size: tuple[int, int],
     scale = (box_width * box_height / (width * height)) ** 0.5 * (1 + 2 * margin)
     scale = min(scale, picture.width / width, picture.height / height)
     crop_width, crop_height = width * scale, height * scale
-    left = _shift_inside(x + (box_width - crop_width) / 2, crop_width, picture.width)
-    top = _shift_inside(y + (box_height - crop_height) / 2, crop_height, picture.height)
+    left = min(max(x + (box_width - crop_width) / 2, 0.0), picture.width - crop_width)
+    top = min(max(y + (box_height - crop_height) / 2, 0.0), picture.height - crop_height)
     return squeeze(picture, size, (left, top, left + crop_width, top + crop_height))
 
 
@@ -206,11 +206,6 @@ def squeeze(
         left, top, right, bottom = box
         box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
     return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
-
-
-def _shift_inside(start: float, length: float, limit: float) -> float:
-    """Move an interval into [0, limit]."""
-    return min(max(start, 0.0), limit - length)
 
 
 def _resize(picture: Image.Image, long_side: int) -> tuple[Image.Image, float]:

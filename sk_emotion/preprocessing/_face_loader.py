@@ -219,8 +219,7 @@ class FaceLoader(  # type: ignore[call-arg]
             pictures = [images]
         else:
             for name in ("n_features_in_", "feature_names_in_", "image_shape_", "pixel_range_"):
-                if hasattr(self, name):
-                    delattr(self, name)
+                self.__dict__.pop(name, None)
         # Integers of more than 8 bits keep their range in `transform`, however dark an image is; floats show theirs.
         tops = find_tops(pictures, max_pixels=self.max_pixels)
         self._tops = {name: top for name, top in tops.items() if np.dtype(name).kind in "iu" and top > 255}

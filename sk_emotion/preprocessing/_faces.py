@@ -27,7 +27,7 @@ from ..utils._parallel import check_memory, most_jobs
 from ._decode import decode, find_tops, quiet_pillow, scale_to_uint8
 from ._detect import DETECTORS, N_LANDMARKS, crop_center, crop_face, detect_faces, squeeze
 from ._sources import list_once, list_pictures, refuse_missing, report_unread
-from ._storage import SEEN, Face, FaceCache, identify_pictures, name_detector, open_store, write_faces
+from ._storage import SEEN, Face, FaceCache, identify_pictures, name_detector, open_store, read_unread, write_faces
 
 # More than one chunk per job, so that no thread waits long for the slowest one.
 _CHUNKS_PER_JOB = 4
@@ -120,7 +120,7 @@ def store_faces(loader: Any, X: Any, store: Any) -> Any:
         "color": loader.color,
         "detector, margin or on_missing": list(list_cache_parameters(loader)),
     }
-    opened = open_store(store, (len(pictures), *find_face_shape(loader)), identity)
+    group = open_store(store, (len(pictures), *find_face_shape(loader)), identity)
     tops = find_ranges(loader, pictures)
 
     def make(part: Any, start: int) -> list[Face | ImageReadError]:
@@ -130,12 +130,12 @@ def store_faces(loader: Any, X: Any, store: Any) -> Any:
             report_unread(errors, pictures, "raise")
         return faces
 
-    status = write_faces(opened, pictures, make)
-    unread = opened.unread()
+    status = write_faces(group, pictures, make)
+    unread = read_unread(group)
     report_unread(unread, pictures, loader.on_error, stacklevel=4)
     if loader.detector is not None and loader.on_missing == "raise":
         refuse_missing(np.flatnonzero(status != SEEN).tolist(), unread, pictures)
-    return as_indexable(opened.images)
+    return as_indexable(group["images"])
 
 
 def load_each(

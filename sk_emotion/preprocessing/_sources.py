@@ -225,7 +225,8 @@ def _read_path(path: Any, max_size: int | None) -> bytes:
         # Check before opening, since opening a device may have side effects, and after, since the file may have been
         # replaced.
         _check_regular(os.stat(path).st_mode)
-        with open(path, "rb", opener=_open_at_once) as file:
+        at_once = getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda path, flags: os.open(path, flags | at_once)) as file:
             state = os.fstat(file.fileno())
             _check_regular(state.st_mode)
             _check_size(state.st_size, max_size)
@@ -339,7 +340,3 @@ def _check_size(size: int, max_size: int | None) -> None:
     """Reject too many bytes."""
     if max_size is not None and size > max_size:
         raise ImageReadError(f"is too large ({size:,} bytes, max_file_size={max_size:,})")
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

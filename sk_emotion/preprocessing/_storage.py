@@ -208,25 +208,20 @@ def name_detector(detector: str | Callable[..., Any] | None) -> str | None:
     return f"{type(detector).__module__}.{type(detector).__qualname__}:{joblib.hash(detector)}"
 
 
-class FaceStore(NamedTuple):
-    """Zarr group of the faces, the status of each image, and the reasons why some cannot be read."""
-
-    group: Any
-    images: Any
-    status: Any
-
-    def unread(self) -> dict[int, str]:
-        unread: Any = self.group.attrs.get("unread", {})
-        try:
-            return {int(index): str(reason) for index, reason in unread.items()}
-        except (AttributeError, ValueError) as error:
-            raise _damaged(self.group.store, "its list of unreadable images") from error
+def read_unread(group: Any) -> dict[int, str]:
+    """Read the reasons why some images cannot be read."""
+    unread: Any = group.attrs.get("unread", {})
+    try:
+        return {int(index): str(reason) for index, reason in unread.items()}
+    except (AttributeError, ValueError) as error:
+        raise _damaged(group.store, "its list of unreadable images") from error
 
 
-def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> FaceStore:
-    """Open the store of an interrupted or finished run, or create a new one, for faces of one shape and identity.
+def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> Any:
+    """Open the Zarr group of an interrupted or finished run, or create one, for faces of one shape and identity.
 
-    Raise a DatasetError if it holds something else, or a part of it is damaged, a link, a pipe or a device.
+    Its arrays are ``images`` and ``status``. Raise a DatasetError if it holds something else, or a part of it is
+    damaged, a link, a pipe or a device.
     """
     try:
         import zarr
@@ -262,21 +257,21 @@ def open_store(store: Any, shape: tuple[int, ...], identity: dict[str, Any]) -> 
             array: Any = group[name]
             # Other codecs may run code, and other chunks hold other faces.
             plain = not (array.compressors or array.filters or array.shards) and array.metadata.zarr_format == 3
-            fits = plain and (array.shape, array.chunks, array.dtype) == (whole, part, np.uint8)
+            if not plain or (array.shape, array.chunks, array.dtype) != (whole, part, np.uint8):
+                raise ValueError("It has another kind, shape or dtype.")
         except (AttributeError, ValueError, TypeError, KeyError, OSError) as error:
             raise _damaged(store, f"its array {name!r}") from error
-        if not fits:
-            raise _damaged(store, f"its array {name!r}")
-    return FaceStore(group, group["images"], group["status"])
+    return group
 
 
 def _check_files(store: Any) -> None:
     """Reject a folder that contains anything but folders and regular files: links and pipes lead elsewhere."""
     root = _find_folder(store)
     for folder, folders, files in os.walk(root) if root and os.path.isdir(root) else ():
-        for name, expected in [*((name, stat.S_ISDIR) for name in folders), *((name, stat.S_ISREG) for name in files)]:
+        for name in folders + files:
             path = os.path.join(folder, name)
-            if not expected(os.lstat(path).st_mode):
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
                 raise _damaged(store, f"{os.path.relpath(path, root)!r}, a link, a pipe or a device,")
 
 
@@ -292,37 +287,37 @@ def _damaged(store: Any, what: str) -> DatasetError:
     )
 
 
-def _find_status(store: FaceStore) -> NDArray[np.uint8]:
+def _find_status(group: Any, images: Any) -> NDArray[np.uint8]:
     """Read the status of each image; faces of missing or incomplete chunks count as not processed."""
     try:
-        status = np.asarray(store.status[:])
+        status = np.asarray(group["status"][:])
+        if status.max(initial=0) > UNREAD:
+            raise ValueError("It has an unknown status.")
     except (ValueError, OSError) as error:
-        raise _damaged(store.group.store, "its array 'status'") from error
-    if status.max(initial=0) > UNREAD:
-        raise _damaged(store.group.store, "its array 'status'")
-    root, rows = _find_folder(store.group.store), store.images.chunks[0]
+        raise _damaged(group.store, "its array 'status'") from error
+    root, rows = _find_folder(group.store), images.chunks[0]
     for number, start in enumerate(range(0, len(status), rows)) if root else ():
-        key = store.images.metadata.encode_chunk_key((number, *[0] * (store.images.ndim - 1)))
-        path = Path(root or "", store.images.path, key)
+        path = Path(root or "", images.path, images.metadata.encode_chunk_key((number, *[0] * (images.ndim - 1))))
         # Zarr does not write chunks of zeros.
         if not path.exists() and (status[start : start + rows] == UNREAD).all():
             continue
-        if not path.exists() or path.stat().st_size != math.prod(store.images.chunks):
+        if not path.exists() or path.stat().st_size != math.prod(images.chunks):
             status[start : start + rows] = NOT_MADE
     return status
 
 
 def write_faces(
-    store: FaceStore, pictures: Sequence[Any], make: Callable[[Sequence[Any], int], list[Face | ImageReadError]]
+    group: Any, pictures: Sequence[Any], make: Callable[[Sequence[Any], int], list[Face | ImageReadError]]
 ) -> NDArray[np.uint8]:
     """Write the missing faces, which `make` makes of some images, from the given index on; return all statuses."""
-    status = _find_status(store)
-    for start in range(0, len(pictures), store.images.chunks[0]):
-        part = slice(start, min(start + store.images.chunks[0], len(pictures)))
+    images = group["images"]
+    status = _find_status(group, images)
+    for start in range(0, len(pictures), images.chunks[0]):
+        part = slice(start, min(start + images.chunks[0], len(pictures)))
         if status[part].all():
             continue
         made = make(pictures[part], start)
-        faces = np.zeros((len(made), *store.images.shape[1:]), dtype=np.uint8)
+        faces = np.zeros((len(made), *images.shape[1:]), dtype=np.uint8)
         errors = {}
         for row, face in enumerate(made):
             if isinstance(face, ImageReadError):
@@ -332,14 +327,14 @@ def write_faces(
                 faces[row] = face.image
                 status[start + row] = SEEN if face.found else UNSEEN
         try:
-            store.images[part] = faces
+            images[part] = faces
             if errors:
-                store.group.attrs["unread"] = {str(index): why for index, why in {**store.unread(), **errors}.items()}
+                group.attrs["unread"] = {str(index): why for index, why in {**read_unread(group), **errors}.items()}
             # Written last, so that faces of an interrupted run are recomputed.
-            store.status[part] = status[part]
+            group["status"][part] = status[part]
         except OSError as error:
             raise DatasetError(
-                f"FaceLoader.to_zarr: {store.group.store} cannot be written ({error.strerror or error}). Free some "
+                f"FaceLoader.to_zarr: {group.store} cannot be written ({error.strerror or error}). Free some "
                 "space; the same call then computes the missing faces."
             ) from error
     return status
