@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image, ImageFile, features
 
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import ImageReadError
+from sk_emotion.preprocessing._cost import find_decoded_size
 from sk_emotion.preprocessing._decode import decode_picture, list_formats
 
 WHITE, RED, BLUE, BLACK = (255, 255, 255), (200, 40, 30), (20, 60, 210), (0, 0, 0)
@@ -407,6 +409,15 @@ def test_image_raises(make, words, tmp_path):
         assert words in str(caught.value)
         assert name in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_empty_parts_of_an_avif_take_little_time():
+    # Items of 65,535 parts each, which have no bytes, no offset and no length in the box.
+    item = struct.pack(">HHQH", 1, 0, 2**40, 65_535)
+    content = bytes([0, 0, 0, 0, 0x00, 0x80]) + struct.pack(">H", 10_000) + item * 10_000
+    data = struct.pack(">L4s", 8 + len(content), b"iloc") + content
+    with pytest.raises(ImageReadError, match="has parts that overlap"):
+        find_decoded_size(SimpleNamespace(format="AVIF", size=SIZE), data)
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
