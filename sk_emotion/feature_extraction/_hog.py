@@ -262,10 +262,12 @@ def _clip(name: str, wanted: Any, available: Any) -> tuple[int, int]:
 def _find_gradients(pixels: Any) -> tuple[Any, Any]:
     """Compute the vertical and horizontal gradients of each pixel, in the channel where they are strongest."""
     xp = _namespace(pixels)
+    # The squares of integers are exact.
+    measure = _square if pixels.dtype == xp.int32 else np.hypot
     strongest = _subtract_neighbors(pixels[0])
     for channel in pixels[1:]:
         gradients = _subtract_neighbors(channel)
-        longer = _measure(*gradients) > _measure(*strongest)
+        longer = measure(*gradients) > measure(*strongest)
         strongest = xp.where(longer, gradients[0], strongest[0]), xp.where(longer, gradients[1], strongest[1])
     return strongest
 
@@ -278,10 +280,8 @@ def _subtract_neighbors(pixels: Any) -> tuple[Any, Any]:
     return down, across
 
 
-def _measure(down: Any, across: Any) -> Any:
-    """Compute the lengths of gradients of floats, or the squared lengths of those of integers, which are exact."""
-    is_whole = down.dtype == _namespace(down).int32
-    return down * down + across * across if is_whole else np.hypot(down, across)
+def _square(down: Any, across: Any) -> Any:
+    return down * down + across * across
 
 
 def _sum_cells(down: Any, across: Any, orientations: int, pixels_per_cell: tuple[int, int]) -> Any:
@@ -313,7 +313,7 @@ def _find_votes(down: Any, across: Any, orientations: int) -> Iterator[tuple[Any
             yield _find_bins(row_down, row_across, orientations), np.hypot(row_down, row_across)
         return
     table = xp.asarray(_tabulate_bins(orientations), device=down.device)
-    for places, squares in zip(down * 511 + across + 255 * 512, down * down + across * across, strict=True):
+    for places, squares in zip(down * 511 + across + 255 * 512, _square(down, across), strict=True):
         bins = xp.take(table, xp.asarray(places, dtype=xp.int64))
         yield bins, xp.sqrt(xp.asarray(squares, dtype=xp.float64))
 

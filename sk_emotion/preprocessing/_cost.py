@@ -50,9 +50,8 @@ _SIZE_TAGS = {Base.ImageWidth, Base.ImageLength, Base.BitsPerSample, Base.Compre
 _SIZE_TAGS |= {Base.RowsPerStrip, Base.TileWidth, Base.TileLength, *_STRIP_TAGS}
 _INTEGER_TYPES, _JPEG_COMPRESSIONS = {3, 4, 16}, {6, 7}
 
-# Pillow removes each comment of a plain PPM by copying the rest: 1,000,000 take 20 s.
+# Pillow removes each comment of a plain PPM, P1 to P3, by copying the rest: 1,000,000 take 20 s.
 _MAX_COMMENTS = 10_000
-_PLAIN_PPM = (b"P1", b"P2", b"P3")
 
 # AV1 data is a sequence of units (OBUs); an image has a handful.
 _MAX_OBUS = 10_000
@@ -81,7 +80,7 @@ def check_parts(data: bytes) -> None:
         sizes = {tag: kind for tag, kind, _ in tags if tag in _SIZE_TAGS}
         if len(sizes) < sum(tag in _SIZE_TAGS for tag, *_ in tags) or not _INTEGER_TYPES.issuperset(sizes.values()):
             raise ImageReadError("has several sizes, or some of an unexpected type, in a TIFF")
-    elif data.startswith(_PLAIN_PPM):
+    elif data.startswith((b"P1", b"P2", b"P3")):
         _check_number(data.count(b"#"), _MAX_COMMENTS, "comments", "PPM")
 
 
@@ -101,7 +100,6 @@ def find_decoded_size(image: Any, data: bytes) -> tuple[int, int]:
 
 
 def check_pixels(size: tuple[int, int], max_pixels: int | None, what: str = "pixels") -> None:
-    """Reject an image with too many pixels."""
     if max_pixels is not None and math.prod(size) > max_pixels:
         raise ImageReadError(f"is too large ({size[0]:,} x {size[1]:,} {what}, max_pixels={max_pixels:,})")
 

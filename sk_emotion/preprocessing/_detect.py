@@ -79,8 +79,8 @@ def detect_faces(picture: Image.Image, detector: str | Callable[..., Any]) -> De
         found = DETECTORS[detector].detect(picture)
     else:
         found = _without_landmarks(_as_boxes(detector(np.array(picture.convert("RGB"))), detector))
-    corners = np.clip(_find_corners(found.boxes), 0, [picture.width, picture.height] * 2)
-    boxes = np.c_[corners[:, :2], corners[:, 2:] - corners[:, :2]]
+    start, end = (np.clip(corners, 0, picture.size) for corners in _find_corners(found.boxes))
+    boxes = np.c_[start, end - start]
     order = np.argsort(-found.boxes[:, 2:].prod(axis=1), kind="stable")
     order = np.arange(len(boxes)) if detector == "lbp" else order
     order = order[(boxes[order, 2:] >= 1).all(axis=1)]
@@ -201,7 +201,7 @@ def squeeze(
     """
     if min(picture.size) < _SMALLEST_PICTURE:
         box = None
-    if box is not None:
+    elif box is not None:
         # Rounding may put a corner slightly outside, which Pillow rejects.
         left, top, right, bottom = box
         box = (max(0.0, left), max(0.0, top), min(picture.width, right), min(picture.height, bottom))
@@ -253,16 +253,16 @@ def _count_votes(windows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _intersection_over_union(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    start, end = np.split(_find_corners(boxes), 2, axis=1)
+    start, end = _find_corners(boxes)
     sides = np.minimum(end[:, None], end) - np.maximum(start[:, None], start)
     intersection = np.clip(sides, 0, None).prod(axis=-1)
     area = boxes[:, 2] * boxes[:, 3]
     return intersection / (area[:, None] + area - intersection)
 
 
-def _find_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``(left, top, right, bottom)`` of boxes."""
-    return np.c_[boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]
+def _find_corners(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return ``(left, top)`` and ``(right, bottom)`` of boxes."""
+    return boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
 
 
 def _without_landmarks(boxes: NDArray[np.float64]) -> Detections:

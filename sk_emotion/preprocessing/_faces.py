@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -89,7 +88,7 @@ def load_faces(loader: Any, X: Any, progress: Callable[[int], Any] | None = None
             make = partial(_load_standardized_face, loader=loader, pixel_range=pixel_range)
             dtype = np.float32
         else:
-            make = partial(load_face, loader=loader)
+            make = partial(load_face, loader=loader, tops={})
             sources = sources if sources.dtype == np.uint8 else scale_to_uint8(sources, pixel_range[1])
     loaded = load_each(loader, sources, make, progress, dtype)
     unread = {index: face for index, face in enumerate(loaded) if isinstance(face, ImageReadError)}
@@ -176,7 +175,7 @@ def _find_n_jobs(loader: Any, n_sources: int) -> int:
     return min(effective_n_jobs(loader.n_jobs), max(n_sources, 1), most_jobs())
 
 
-def load_face(source: Any, loader: Any, tops: Mapping[str, float] = MappingProxyType({})) -> Face:
+def load_face(source: Any, loader: Any, tops: Mapping[str, float]) -> Face:
     """Load the face of an image, or raise an ImageReadError. The ranges `tops` are those of :func:`decode`."""
     if isinstance(source, np.ndarray):
         source = as_rgb(source, loader.channel_order)

@@ -265,7 +265,7 @@ def _read_file_object(source: Any, max_size: int | None) -> bytes:
                 data = _read_all(file, max_size)
             finally:
                 file.seek(position)
-    except (ImageReadError, KeyboardInterrupt):
+    except ImageReadError:
         raise
     except Exception as error:
         # File objects of any kind may raise anything.
