@@ -48,7 +48,9 @@ class SingleProcess:
 
     def share_random_state(self, random_state: Any) -> Any:
         """Return `random_state`, or, if None, a seed drawn in the main process, so that all split images equally."""
-        return random_state
+        if random_state is not None or self.count == 1:
+            return random_state
+        return self.run_on_main(lambda: int(check_random_state(None).randint(np.iinfo(np.int32).max)))
 
     def open_checkpoints(self, directory: Any, run: Run) -> AbstractContextManager[tuple[Any, Any]]:
         """Call :func:`open_checkpoints`, with reads, writes and the lock in the main process only."""
@@ -82,11 +84,6 @@ class ProcessGroup(SingleProcess):
         if failure is not None:
             raise failure
         return value
-
-    def share_random_state(self, random_state: Any) -> Any:
-        if random_state is not None:
-            return random_state
-        return self.run_on_main(lambda: int(check_random_state(None).randint(np.iinfo(np.int32).max)))
 
     @contextmanager
     def open_checkpoints(self, directory: Any, run: Run) -> Iterator[tuple[Any, Any]]:

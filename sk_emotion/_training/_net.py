@@ -43,9 +43,6 @@ from ._state import (
     to_tensors,
 )
 
-# Set by our own schedule; a later call of fit starts its own.
-_SCHEDULED = ("lr", "initial_lr")
-
 
 class FaceNet(NeuralNetClassifier):
     """skorch's classifier with batched augmentation, mixed precision, sample weights and weight averaging.
@@ -62,7 +59,7 @@ class FaceNet(NeuralNetClassifier):
     schedule: str | None = None
     known_callbacks: dict[str, Any] | None = None
     scaler: torch.amp.GradScaler | None = None
-    _built_rates: list[dict[str, Any]]
+    built_rates: list[dict[str, Any]]
     _averaged: dict[str, torch.Tensor] | None = None
     _current: dict[str, torch.Tensor] | None = None
     _finished: dict[str, Any] | None = None
@@ -74,7 +71,7 @@ class FaceNet(NeuralNetClassifier):
             # Gradients below 6e-8 would underflow in half precision.
             self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
         init_momentum_buffers(self.optimizer_)
-        self._built_rates = list_rates(self.optimizer_)
+        self.built_rates = list_rates(self.optimizer_)
         return self
 
     def initialize_callbacks(self):
@@ -291,7 +288,7 @@ class FaceNet(NeuralNetClassifier):
             "frozen": [name for name, weight in self.module_.named_parameters() if not weight.requires_grad],
             "optimizer": type(self.optimizer_).__name__,
             "optimizer_state": to_arrays(self.optimizer_.state_dict()["state"]),
-            "changed_rates": serialize_rates(self._built_rates, self.optimizer_, without=self._scheduled_rates()),
+            "changed_rates": serialize_rates(self),
             "precision": self.precision,
             "mean": self.preparation.mean,
             "std": self.preparation.std,
@@ -316,7 +313,7 @@ class FaceNet(NeuralNetClassifier):
             self.optimizer_.load_state_dict(state)
             match_memory_layout(self.optimizer_)
             if "changed_rates" in arrays:
-                restore_changed_rates(self.optimizer_, arrays["changed_rates"], without=self._scheduled_rates())
+                restore_changed_rates(self, arrays["changed_rates"])
 
     # Overridden in DataParallelNet.
 
@@ -347,10 +344,6 @@ class FaceNet(NeuralNetClassifier):
                 f"Weights were not finite at the end of epoch {len(self.history)}. Pass a smaller learning_rate, "
                 'or precision="fp32".'
             )
-
-    def _scheduled_rates(self) -> tuple[str, ...]:
-        """Return the names of the rates that our own schedule sets, which a later fit sets anew."""
-        return () if self.schedule is None else _SCHEDULED
 
     def _restore_from(self, checkpoints: Checkpoints, state: dict[str, Any], *steps: Callable[..., None]) -> None:
         try:

@@ -18,6 +18,9 @@ from ._callbacks import find_schedulers
 # Entries that skorch adds to each epoch for its own use, besides "batches".
 _BOOKKEEPING = ("_best", "_batch_count")
 
+# Set by our own schedule; a later call of fit starts its own.
+_SCHEDULED = ("lr", "initial_lr")
+
 # Optimizer state that has the shape of its weight.
 _SHAPED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
@@ -49,11 +52,11 @@ def capture_state(net: Any) -> dict[str, Any]:
 
 def capture_network(net: Any) -> dict[str, Any]:
     """Return the part of the state that is available before training, which is all but history and callbacks."""
-    return {
-        **net.to_arrays(),
-        "rates": to_arrays(list_rates(net.optimizer_)),
-        "random": _capture_random(net),
-    }
+    random = {name: generator.get_state().numpy() for name, generator in net.generators().items()}
+    random["global"] = torch.get_rng_state().numpy()
+    if torch.device(net.device).type == "cuda":
+        random["device"] = torch.cuda.get_rng_state(net.device).numpy()
+    return {**net.to_arrays(), "rates": to_arrays(list_rates(net.optimizer_)), "random": random}
 
 
 def restore_state(net: Any, state: dict[str, Any]) -> None:
@@ -117,17 +120,19 @@ def list_rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
 
 
-def serialize_rates(built: list[dict[str, Any]], optimizer: torch.optim.Optimizer, *, without: tuple[str, ...]) -> str:
-    """Return as JSON the rates with which an optimizer was built, and its current ones."""
-    groups = [[_list_numbers(group) for group in rates] for rates in (built, list_rates(optimizer))]
+def serialize_rates(net: Any) -> str:
+    """Return as JSON the rates with which the optimizer was built, and its current ones."""
+    without = _SCHEDULED if net.schedule else ()
+    groups = [[_list_numbers(group) for group in rates] for rates in (net.built_rates, list_rates(net.optimizer_))]
     return json.dumps(
         [[{name: value for name, value in group.items() if name not in without} for group in part] for part in groups]
     )
 
 
-def restore_changed_rates(optimizer: torch.optim.Optimizer, text: str, *, without: tuple[str, ...]) -> None:
+def restore_changed_rates(net: Any, text: str) -> None:
     """Restore the rates that callbacks changed and the user did not set since; skorch keeps its optimizer."""
-    for group, built, now in zip(optimizer.param_groups, *json.loads(text), strict=True):
+    without = _SCHEDULED if net.schedule else ()
+    for group, built, now in zip(net.optimizer_.param_groups, *json.loads(text), strict=True):
         given = _list_numbers(group)
         is_set = {name for name, value in given.items() if value != built.get(name)}
         if "lr" in is_set:
@@ -140,7 +145,10 @@ def restore_changed_rates(optimizer: torch.optim.Optimizer, text: str, *, withou
 
 
 def init_momentum_buffers(optimizer: torch.optim.Optimizer) -> None:
-    """Fill the momentum buffers of fused SGD with zeros; it would create them with fp16 from overflowed gradients."""
+    """Fill the momentum buffers of fused SGD with zeros.
+
+    It creates them in the first step for all weights or none, and with fp16 from overflowed gradients.
+    """
     for group in optimizer.param_groups:
         if group.get("fused") and group.get("momentum"):
             for weight in group["params"]:
@@ -191,14 +199,6 @@ def _convert(value: Any, kind: type, convert: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {name: _convert(item, kind, convert) for name, item in value.items()}
     return [_convert(item, kind, convert) for item in value] if isinstance(value, list) else value
-
-
-def _capture_random(net: Any) -> dict[str, Any]:
-    states = {name: generator.get_state().numpy() for name, generator in net.generators().items()}
-    states["global"] = torch.get_rng_state().numpy()
-    if torch.device(net.device).type == "cuda":
-        states["device"] = torch.cuda.get_rng_state(net.device).numpy()
-    return states
 
 
 def _capture_callback(callback: Any) -> Any:

@@ -118,9 +118,8 @@ class ResNet(Network):
         weights["stem.0.0.weight"] = (
             first if in_channels == first.shape[1] else (gray / in_channels).repeat(1, in_channels, 1, 1)
         )
-        nn.ModuleDict(parts).load_state_dict(
-            {name: value for name, value in weights.items() if not name.startswith("head")}
-        )
+        body = {name: value for name, value in weights.items() if not name.startswith("head")}
+        nn.ModuleDict(parts).load_state_dict(body)
 
 
 class _Part(nn.Sequential):

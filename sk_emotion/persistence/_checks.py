@@ -63,9 +63,8 @@ def escape(text: object, most: int | None = None) -> str:
 
 def describe(error: Exception) -> str:
     """Return the reason why a file is rejected, or an error, as the end of a sentence."""
-    if isinstance(error, MalformedError):
-        return str(error)
-    return f"{type(error).__name__}: {escape(' '.join(str(error)[:1000].split()), 150)}"
+    known = isinstance(error, MalformedError)
+    return str(error) if known else f"{type(error).__name__}: {escape(' '.join(str(error)[:1000].split()), 150)}"
 
 
 def read_schema(file: BinaryIO) -> tuple[dict[str, Any], list[dict[str, Any]], list[int]]:
@@ -104,20 +103,18 @@ def name_node(node: dict[str, Any]) -> str:
 
 def remove_memory(nodes: Iterable[dict[str, Any]]) -> list[str]:
     """Set `memory` of all estimators to None, since ``fit`` unpickles from that folder; return the old values."""
-    found: list[str] = []
-    for node in nodes:
-        if node["__loader__"] == "DictNode":
-            for key, value in node["content"].items():
-                if _MEMORY.fullmatch(key):
-                    found += _remove(value)
-    return found
+    return [text for value in _find(nodes, _MEMORY) for text in _remove(value)]
 
 
 def list_folders(nodes: Iterable[dict[str, Any]]) -> set[str]:
     """Return the folders to which the model would write in ``predict`` or ``fit``."""
+    return {folder for value in _find(nodes, _FOLDER) for folder in _read_folders(value)}
+
+
+def _find(nodes: Iterable[dict[str, Any]], pattern: re.Pattern[str]) -> list[Any]:
+    """List the values of all dictionaries whose key matches."""
     dictionaries = [node["content"] for node in nodes if node["__loader__"] == "DictNode"]
-    values = [value for content in dictionaries for key, value in content.items() if _FOLDER.fullmatch(key)]
-    return {folder for value in values for folder in _read_folders(value)}
+    return [value for content in dictionaries for key, value in content.items() if pattern.fullmatch(key)]
 
 
 def _remove(node: Any) -> list[str]:
