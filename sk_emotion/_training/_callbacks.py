@@ -43,9 +43,8 @@ def make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: b
     """Return the callbacks of a training: the default ones and those of the user."""
     for entry in clf.callbacks or ():
         _check_callback(entry)
-    callbacks: list[Any] = [
-        ("valid_f1_macro", EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)),
-    ]
+    score = EpochScoring("f1_macro", name="valid_f1_macro", lower_is_better=False)
+    callbacks: list[Any] = [("valid_f1_macro", score)]
     if schedule is not None:
         # last_epoch counts steps here, and each call of fit runs a new schedule.
         policy = LRScheduler(

@@ -75,11 +75,10 @@ class ProcessGroup(SingleProcess):
         from accelerate.utils import broadcast_object_list
 
         outcome: list[Any] = [None, None]
-        if self.is_main:
-            try:
-                outcome[0] = act()
-            except CheckpointError as error:
-                outcome[1] = error
+        try:
+            outcome[0] = act() if self.is_main else None
+        except CheckpointError as error:
+            outcome[1] = error
         value, failure = broadcast_object_list(outcome)
         if failure is not None:
             raise failure

@@ -28,7 +28,7 @@ def predict_probabilities(clf: Any, X: Any) -> NDArray[np.float64]:
     def average_views(images: torch.Tensor) -> torch.Tensor:
         views = make_views(images, clf.tta)
         # Few images are predicted in all views at once.
-        batches = torch.cat(views).split(_batch_size(clf))
+        batches = torch.cat(views).split(prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2]))
         # Not every device supports float64.
         logits = torch.cat([clf.net_.module_(batch) for batch in batches]).cpu().double()
         return torch.softmax(logits, dim=1).reshape(len(views), len(images), -1).mean(dim=0)
@@ -86,10 +86,6 @@ class _Inputs:
         return _Inputs(thread=None)
 
 
-def _batch_size(clf: Any) -> int:
-    return prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2])
-
-
 def _map(clf: Any, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> Any:
     """Apply a function to prepared batches in inference mode and concatenate the results."""
     check_is_fitted(clf)
@@ -102,7 +98,7 @@ def _map(clf: Any, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> 
     with double_precision(module) if tiny else nullcontext():
         precision = "fp32" if clf.precision == "auto" else net.precision
         with torch.inference_mode(), autocast(precision, clf.device_), limit_worker_threads():
-            size = _batch_size(clf)
+            size = prediction_batch_size(clf.batch_size, clf.device_, clf.image_shape_[:2])
             for start in range(0, len(images), size):
                 batch = as_tensor(images[start : start + size]).to(clf.device_)
                 part = function(net.preparation(batch.double() if tiny else batch)).numpy()
