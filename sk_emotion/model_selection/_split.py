@@ -291,8 +291,11 @@ def draw_splits(
         )
     else:
         rows = np.arange(len(y))
-        # Parts can be masks or row numbers.
-        splits = [(rows[train], rows[test]) for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)]
+        # Parts can be masks or row numbers; NumPy makes an empty list an array of floats.
+        splits = [
+            (rows[train], rows[test] if len(test) else rows[:0])
+            for train, test in check_cv(cv, y, classifier=True).split(X, y, groups)
+        ]
         n_repeats = getattr(cv, "n_repeats", 1)
         if not isinstance(n_repeats, Integral) or len(splits) % n_repeats:
             n_repeats = 1
