@@ -4,25 +4,18 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from ..utils._text import number, printable
-from ._axes import literal, pick_color
-from ._svg import draw_svg
-from ._templates import load_macros, render_fragment, render_page
-
-_GOLDEN = 0.6180339887
-
-_Rows = list[tuple[str, "pd.Series[float]", float]]
-"""Name, scores of the folds and their mean, for each estimator."""
+from ._charts import COLORS, draw_svg, finish_axes, literal, prepare_axes
+from ._pages import load_macros, render_fragment, render_page
 
 _TITLES = {
     "f1_macro": "macro F1",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
     "roc_auc": "ROC AUC",
     "roc_auc_ovr": "ROC AUC (one vs rest)",
     "fit_time": "fit (s)",
@@ -34,55 +27,27 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class ComparisonSummary:
-    """Scores of several classifiers on the same folds, as frames and sentences.
-
-    Parameters
-    ----------
-    metrics : sequence of str
-        Names of the metrics; the first one ranks.
-    best : str or None
-        Name of the best estimator.
-    scores : DataFrame
-        One row per estimator and fold.
-    means : DataFrame
-        One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"``.
-    reference : DataFrame
-        Mean scores of chance and of the majority class, one row each.
-    failures : DataFrame
-        One row per estimator and fold in which it failed, with the ``error``.
-    differences : DataFrame
-        First metric of the best estimator minus that of each other one: folds in rows, estimators in columns.
-    tests : DataFrame
-        One row per pair of estimators, with ``better``, ``other`` and ``p_holm``.
-    table : tuple of (header, rows, references)
-        The means as text.
-    folds, failure_lines, test_lines, caveats
-        Sentences about the folds, failures, tests and caveats.
-    estimators : dict of str to str
-        HTML view of each estimator.
-    environment : dict of str to str
-        Time, machine and versions.
-    """
+    """Scores of several classifiers on the same folds. Frames have the meaning of the attributes of Comparison."""
 
     metrics: Sequence[str]
     best: str | None
     scores: pd.DataFrame
     means: pd.DataFrame
+    """One row per estimator; columns are pairs of a metric or time, and ``"mean"`` or ``"std"``."""
     reference: pd.DataFrame
     failures: pd.DataFrame
     differences: pd.DataFrame
+    """First metric of the best estimator minus that of each other one: folds in rows, estimators in columns."""
     tests: pd.DataFrame
     table: tuple[list[str], list[list[str]], list[list[str]]]
+    """The means as text: header, rows of the estimators, rows of the reference."""
     folds: str
     failure_lines: Sequence[str]
     test_lines: Sequence[str]
     caveats: Sequence[str]
     estimators: Mapping[str, str]
+    """HTML view of each estimator."""
     environment: Mapping[str, str]
-
-    def count_failures(self, name: str) -> int:
-        """Count the folds in which an estimator failed."""
-        return int((self.failures["estimator"] == name).sum())
 
 
 def title_of(metric: str) -> str:
@@ -119,9 +84,8 @@ def render_comparison(summary: ComparisonSummary) -> str:
 def render_overview(summary: ComparisonSummary) -> str:
     """Render summary, plot and tests for a notebook."""
     shared = load_macros("macros.html.jinja")
-    lead = Markup("<p>{}</p>").format(printable(summary.folds))
     failures, tests = shared.caveats(summary.failure_lines), shared.notes(summary.test_lines)
-    return render_fragment(lead, _render_summary(summary), failures, tests)
+    return render_fragment(summary.folds, _render_summary(summary), failures, tests)
 
 
 def _render_summary(summary: ComparisonSummary) -> Any:
@@ -132,9 +96,7 @@ def _render_summary(summary: ComparisonSummary) -> Any:
 
 def _find_p(summary: ComparisonSummary, name: str) -> str:
     """Return the p-value of the best estimator against another one."""
-    tests = summary.tests
-    pair = tests[(tests["better"] == name) | (tests["other"] == name)]
-    pair = pair[(pair["better"] == summary.best) | (pair["other"] == summary.best)]
+    pair = summary.tests[(summary.tests[["better", "other"]].isin([name, summary.best])).all(axis=1)]
     return number(float("nan")) if pair.empty else describe_p(pair["p_holm"].iloc[0])
 
 
@@ -142,10 +104,7 @@ def plot_folds(summary: ComparisonSummary, ax: Any, metric: str) -> Any:
     """Plot one point per fold, a bar at the mean, and a dashed line at chance."""
     scores, means = summary.scores, summary.means[(metric, "mean")]
     rows = [(str(name), scores.loc[scores["estimator"] == name, metric], mean) for name, mean in means.items()]
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots(figsize=(6, 1.2 + 0.7 * len(means)), layout="constrained")
+    (ax,) = prepare_axes("Comparison", ax, (6, 1.2 + 0.7 * len(means)))
     _draw_rows(summary, ax, rows, f"{literal(title_of(metric))}, one point per fold", ".3f")
     if "chance" in summary.reference.index:
         chance = summary.reference[metric].to_dict()["chance"]
@@ -157,10 +116,9 @@ def plot_folds(summary: ComparisonSummary, ax: Any, metric: str) -> Any:
     return ax
 
 
-def _draw_rows(summary: ComparisonSummary, ax: Any, rows: _Rows, x_label: str, form: str) -> None:
-    """Draw the points of each estimator in a row of their own, and a bar at their mean."""
-    for row, (_, values, mean) in enumerate(rows):
-        color = pick_color(row)
+def _draw_rows(summary: ComparisonSummary, ax: Any, rows: list[tuple[str, Any, float]], title: str, form: str) -> None:
+    """Draw the scores of each estimator, given with its name and their mean, in a row, and a bar at the mean."""
+    for row, ((_, values, mean), color) in enumerate(zip(rows, cycle(COLORS), strict=False)):
         heights = [row + 0.22 * offset for offset in _spread(len(values))]
         size, alpha = (42, 0.65) if len(values) <= 15 else (22, 0.5)
         ax.scatter(values, heights, s=size, color=color, alpha=alpha, linewidths=0, zorder=3)
@@ -169,10 +127,9 @@ def _draw_rows(summary: ComparisonSummary, ax: Any, rows: _Rows, x_label: str, f
             ax.annotate(f"{mean:{form}}", (mean, row - 0.36), ha="center", va="bottom", color=color, weight="bold")
     ax.set_yticks(range(len(rows)), [_label(summary, name) for name, _, _ in rows])
     ax.set_ylim(len(rows) - 0.45, -0.65)
-    ax.set_xlabel(x_label)
-    ax.grid(axis="x", color="0.9", zorder=0)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.set_xlabel(title)
+    finish_axes(ax, "x", "0.9")
+    ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
 
 
@@ -213,14 +170,14 @@ def _spread(n: int) -> list[float]:
     if n <= 15:
         return [2 * (i + 0.5) / n - 1 for i in range(n)]
     # Multiples of the golden ratio fill the height evenly, where a line of points would look like a trend.
-    return [2 * (i * _GOLDEN % 1) - 1 for i in range(n)]
+    return [2 * (i * 0.6180339887 % 1) - 1 for i in range(n)]
 
 
 def _label(summary: ComparisonSummary, name: str) -> str:
     """Wrap a long name, and add the number of failed folds."""
     lines = textwrap.wrap(printable(name), 26, max_lines=3, placeholder="…") or [name]
     lines = [literal(line, 26) for line in lines]
-    n_failed = summary.count_failures(name)
+    n_failed = (summary.failures["estimator"] == name).sum()
     if n_failed:
         lines.append(f"(failed in {n_failed} fold{'s' if n_failed > 1 else ''})")
     return "\n".join(lines)

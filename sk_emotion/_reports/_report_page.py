@@ -3,7 +3,7 @@
 import base64
 import io
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +12,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from ..utils._text import number, printable
-from ._axes import COLORS, literal
+from ..utils._text import number
+from ._charts import COLORS, draw_svg, finish_axes, literal
+from ._pages import load_macros, render_fragment, render_page
 from ._report_text import ReportSummary, describe_majority, describe_set, explain_difference, title_of
-from ._svg import draw_svg
-from ._templates import load_macros, render_fragment, render_page
 
 # More or longer names would overlap below the confusion matrix.
 _MAX_HORIZONTAL_NAMES, _MAX_HORIZONTAL_LETTERS = 3, 14
@@ -53,62 +52,60 @@ class Calibration(NamedTuple):
 
     counts: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    """Mean probability of the predicted class; NaN in an empty bin, as is the accuracy."""
     accuracy: NDArray[np.float64]
-    error: float
-    """Expected calibration error."""
-    surplus: float
-    """Mean confidence minus accuracy."""
-    chart: Markup
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error."""
+        return float(np.nansum(self.counts * np.abs(self.confidence - self.accuracy)) / self.counts.sum())
+
+    @property
+    def surplus(self) -> float:
+        """Mean confidence minus accuracy of all samples."""
+        return float(np.nansum(self.counts * (self.confidence - self.accuracy)) / self.counts.sum())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportDetails:
-    """What only the full page shows; charts are SVG, empty without the data that they need."""
-
-    roc: Markup
-    precision_recall: Markup
-    calibration: Calibration | None
-    mistakes: list[Face]
-    doubtful: list[Face]
-    training: Markup
-    is_validated: bool
-    """Whether the network was validated during training."""
-    class_counts: pd.DataFrame | None
-    estimator: Markup | None
-    """HTML view of the estimator."""
-    estimator_name: str
-    environment: dict[str, str]
-
-
-def render_report(summary: ReportSummary, details: ReportDetails, title: str) -> str:
-    """Render the page."""
+def render_report(
+    summary: ReportSummary,
+    title: str,
+    *,
+    charts: Mapping[str, Markup],
+    bins: Calibration | None,
+    faces: Mapping[str, list[Face]],
+    is_validated: bool,
+    class_counts: pd.DataFrame | None,
+    estimator: Markup | None,
+    estimator_name: str,
+    environment: Mapping[str, str],
+) -> str:
+    """Render the page; charts and galleries are empty without the data that they need."""
     macros, shared = load_macros("report.html.jinja"), load_macros("macros.html.jinja")
     sections = {
         "Scores": _render_scores(summary) + shared.notes([describe_majority(summary)]),
         "Equalized test set": macros.equalized(summary, title_of, explain_difference(summary)),
         "Classes": macros.classes(summary, _draw_classes(summary)),
         "Confusions": macros.confusions(summary),
-        "ROC curves": macros.roc(details.roc),
-        "Precision and recall": macros.precision_recall(details.precision_recall),
-        "Calibration": macros.calibration(details.calibration),
+        "ROC curves": macros.roc(charts["roc"]),
+        "Precision and recall": macros.precision_recall(charts["precision_recall"]),
+        "Calibration": macros.calibration(bins, charts["calibration"]),
         "Groups": macros.groups(summary),
-        "Confident mistakes": macros.mistakes(details.mistakes),
-        "Doubtful faces": macros.doubtful(details.doubtful),
-        "Training": macros.training(details.training, details.is_validated),
-        "Class balance": macros.balance(details.class_counts),
-        "Parameters": shared.views({"": details.estimator} if details.estimator else {}),
-        "Environment": shared.environment(details.environment),
+        "Confident mistakes": macros.gallery(faces["mistakes"], "mistakes"),
+        "Doubtful faces": macros.gallery(faces["doubtful"], "doubtful"),
+        "Training": macros.training(charts["training"], is_validated),
+        "Class balance": macros.balance(class_counts),
+        "Parameters": shared.views({"": estimator} if estimator else {}),
+        "Environment": shared.environment(environment),
     }
-    name = f"{details.estimator_name}: " if details.estimator_name else ""
+    name = f"{estimator_name}: " if estimator_name else ""
     return render_page(title, name + describe_set(summary), sections)
 
 
 def render_summary(summary: ReportSummary) -> str:
     """Render scores, classes and confusion matrix for a notebook."""
     macros = load_macros("report.html.jinja")
-    lead = Markup("<p>{}</p>").format(printable(describe_set(summary)))
     classes = macros.classes(summary, _draw_classes(summary))
-    return render_fragment(lead, _render_scores(summary), classes, macros.confusions(summary))
+    return render_fragment(describe_set(summary), _render_scores(summary), classes, macros.confusions(summary))
 
 
 def _render_scores(summary: ReportSummary) -> Any:
@@ -138,14 +135,11 @@ def draw_f1(summary: ReportSummary, ax: Any) -> None:
         ax.errorbar(f1, positions, xerr=lengths, fmt="none", ecolor="0.25", capsize=3)
     macro = summary.scores["value"].to_dict()["f1_macro"]
     ax.axvline(macro, color=COLORS[1], linestyle="--", linewidth=1.2)
-    names = [literal(label) for label in summary.classes]
-    ax.set_yticks(positions, [f"{name} ({n:.0f})" for name, n in zip(names, table["support"], strict=True)])
+    ax.set_yticks(positions, [f"{literal(name)} ({n:.0f})" for name, n in table["support"].items()])
     ax.invert_yaxis()
     level = f" with {summary.confidence_level:.0%} intervals" if summary.n_resamples else ""
     ax.set(xlim=(0, 1), xlabel=f"F1{level}; dashed: macro F1 {macro:.3f}", title="F1 of each class (images)")
-    ax.grid(axis="x", color="0.93")
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+    finish_axes(ax, "x")
 
 
 def draw_confusions(summary: ReportSummary, ax: Any) -> None:

@@ -18,18 +18,13 @@ _FEW = 10
 _MOST_ROWS = 8
 
 _TITLES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
     "f1_macro": "macro F1",
     "f1_weighted": "weighted F1",
     "roc_auc_ovr": "ROC AUC (one vs rest, macro)",
     "average_precision_macro": "average precision (macro)",
     "f1": "F1",
-    "precision": "precision",
     "sensitivity": "sensitivity (recall)",
-    "specificity": "specificity",
     "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
 }
 
 
@@ -50,8 +45,6 @@ class ReportSummary:
     confusion_matrix: pd.DataFrame
     per_group: pd.DataFrame
     left_out: dict[str, int]
-    has_scores: bool
-    """Whether ``y_score`` was passed."""
     caveats: list[str]
     equalized: "ReportSummary | None"
 
@@ -59,6 +52,16 @@ class ReportSummary:
     def interval_titles(self) -> list[str]:
         """Title of a column of intervals; empty without intervals."""
         return [f"{self.confidence_level:.0%} interval"] if self.n_resamples else []
+
+    def interval_cells(self, low: float, high: float) -> list[str]:
+        """Cell of an interval, blank for NaN; empty without intervals."""
+        text = "" if low != low or high != high else f"[{number(low)}, {number(high)}]"
+        return [text] if self.n_resamples else []
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether ``y_score`` was passed."""
+        return "roc_auc" in self.per_class
 
     @property
     def unit(self) -> str:
@@ -68,8 +71,7 @@ class ReportSummary:
 
 def describe_report(summary: ReportSummary) -> str:
     """Return the full text of a report."""
-    parts = [describe_set(summary), "", *_table_of_scores(summary)]
-    parts += ["", describe_majority(summary)]
+    parts = [describe_set(summary), "", *_table_of_scores(summary), "", describe_majority(summary)]
     for caveat in summary.caveats:
         parts += ["", *textwrap.wrap(printable(caveat), _WIDTH)]
     why = explain_difference(summary)
@@ -147,17 +149,19 @@ def _table_of_scores(summary: ReportSummary) -> list[str]:
 def _table_of_classes(summary: ReportSummary) -> list[str]:
     ranked = ["roc_auc"] if summary.has_scores else []
     rows = [["", "precision", "recall", "F1", *(_TITLES[name] for name in ranked), "images"]]
+    names = {"macro avg": "macro average", "weighted avg": "weighted average"}
     for name, row in summary.averages.iterrows():
         f1 = _cell(summary, row["f1"], row["f1_low"], row["f1_high"])
         cells = [number(row["precision"]), number(row["recall"]), f1, *(number(row[score]) for score in ranked)]
-        rows.append([_name_row(name), *cells, f"{row['support']:.0f}"])
+        rows.append([names.get(str(name), str(name)), *cells, f"{row['support']:.0f}"])
     lines = align(rows)
     return [*lines[:-2], "─" * max(map(len, lines)), *lines[-2:]]
 
 
 def title_of(summary: ReportSummary, score: str) -> str:
     """Return the display name of a score."""
-    return _TITLES[score] + (f" ({summary.pos_label})" if score in ("f1", "precision") else "")
+    name = _TITLES.get(score, score.replace("_", " "))
+    return f"{name} ({summary.pos_label})" if score in ("f1", "precision") else name
 
 
 def _cell(summary: ReportSummary, value: float, low: float, high: float) -> str:
@@ -182,10 +186,6 @@ def _describe_groups(summary: ReportSummary) -> list[str]:
             rows.append([str(row["value"]), *scores, str(row["images"])])
         lines += ["", *align(rows), *([f"and {n_more} more"] if n_more else [])]
     return lines
-
-
-def _name_row(name: Any) -> str:
-    return {"macro avg": "macro average", "weighted avg": "weighted average"}.get(str(name), str(name))
 
 
 def _table_of_confusions(summary: ReportSummary) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._images._validation import learn_pixel_range, validate_images
-from .._reports._axes import COLORS, literal
+from .._reports._charts import COLORS, literal
 from ..metrics._predictions import as_probabilities, check_scores, find_codes, load_faces, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures

@@ -1,14 +1,16 @@
 """Expected calibration error, and reliability diagrams for any number of classes; scikit-learn's are binary only."""
 
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from .._reports._axes import COLORS, finish_axes, literal
+from .._reports._charts import COLORS, literal
+from .._reports._report_page import Calibration
 from ..exceptions import LabelError
+from ._curves import BaseDisplay
 from ._predictions import as_probabilities, check_scores, check_truth, choose_positive, load_faces
 
 
@@ -58,39 +60,19 @@ def expected_calibration_error(y_true: Any, y_proba: Any, *, classes: Any = None
             f"{classes.tolist()}. Pass classes=model.classes_."
         )
     correct = classes[probabilities.argmax(axis=1)] == labels
-    return bin_confidences(probabilities.max(axis=1), correct, n_bins).mean_gap()
+    return bin_confidences(probabilities.max(axis=1), correct, n_bins).error
 
 
-class ConfidenceBins(NamedTuple):
-    """Confidence and accuracy in bins of equal width from 0 to 1.
-
-    Attributes
-    ----------
-    counts : ndarray of int of shape (n_bins,)
-        Number of samples in each bin.
-    confidence, accuracy : ndarray of shape (n_bins,)
-        Mean probability of the predicted class, and share of correct predictions; NaN in an empty bin.
-    """
-
-    counts: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-
-    def mean_gap(self) -> float:
-        """Compute the expected calibration error."""
-        return float(np.nansum(self.counts * np.abs(self.confidence - self.accuracy)) / self.counts.sum())
-
-
-def bin_confidences(confidence: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 15) -> ConfidenceBins:
+def bin_confidences(confidence: NDArray[np.float64], correct: NDArray[np.bool_], n_bins: int = 15) -> Calibration:
     """Bin samples by confidence and compute the accuracy of each bin."""
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
         means = [np.bincount(bins, weights=values, minlength=n_bins) / counts for values in (confidence, correct)]
-    return ConfidenceBins(counts, *means)
+    return Calibration(counts, *means)
 
 
-class MulticlassCalibrationDisplay:
+class MulticlassCalibrationDisplay(BaseDisplay):
     """Reliability diagram: accuracy against confidence.
 
     Use :meth:`from_estimator` or :meth:`from_predictions`. Samples are binned by confidence, the probability of the
@@ -139,6 +121,8 @@ class MulticlassCalibrationDisplay:
     >>> int(display.counts.sum())
     30
     """
+
+    _legend: ClassVar[dict[str, Any]] = {"loc": "best"}
 
     def __init__(
         self,
@@ -193,14 +177,8 @@ class MulticlassCalibrationDisplay:
                 f"{cls.__name__}: {type(estimator).__name__} has no predict_proba. Use a classifier with "
                 "predict_proba, such as make_hog_svm(probability=True)."
             )
-        return cls.from_predictions(
-            y,
-            classifier.predict_proba(faces),
-            classes=classifier.classes_,
-            n_bins=n_bins,
-            pos_label=pos_label,
-            ax=ax,
-        )
+        scores, classes = classifier.predict_proba(faces), classifier.classes_
+        return cls.from_predictions(y, scores, classes=classes, n_bins=n_bins, pos_label=pos_label, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -261,54 +239,23 @@ class MulticlassCalibrationDisplay:
             pos_label=positive,
         ).plot(ax)
 
-    def plot(self, ax: Any = None) -> "MulticlassCalibrationDisplay":
-        """Plot the diagram.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
-
-        Returns
-        -------
-        self : MulticlassCalibrationDisplay
-        """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5.2, 5), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+    def _draw(self, ax: Any) -> None:
         filled = self.counts > 0
         confidence, accuracy = self.prob_pred[filled], self.prob_true[filled]
         centers = (np.arange(len(self.counts)) + 0.5) / len(self.counts)
+        shares, width = self.counts / self.counts.sum(), 0.9 / len(self.counts)
         # Both the shares and the accuracy range from 0 to 1.
-        self.bars_ = ax.bar(
-            centers,
-            self.counts / self.counts.sum(),
-            width=0.9 / len(self.counts),
-            color="0.85",
-            label="share of samples",
-        )
+        self.bars_ = ax.bar(centers, shares, width=width, color="0.85", label="share of samples")
         ax.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="perfectly calibrated")
         ax.vlines(confidence, accuracy, confidence, color=COLORS[1], linewidth=1.5, label="gap")
         # Points scale with the size of their bin: few samples say little.
-        ax.scatter(
-            confidence, accuracy, s=12 + 150 * self.counts[filled] / self.counts.max(), color=COLORS[0], zorder=3
-        )
+        sizes = 12 + 150 * self.counts[filled] / self.counts.max()
+        ax.scatter(confidence, accuracy, s=sizes, color=COLORS[0], zorder=3)
         name = "all classes" if self.pos_label is None else literal(self.pos_label)
-        (self.line_,) = ax.plot(
-            confidence,
-            accuracy,
-            color=COLORS[0],
-            marker="o",
-            markersize=3,
-            linewidth=1,
-            label=f"{name} (ECE {self.expected_calibration_error:.3f})",
-        )
+        line = {"color": COLORS[0], "marker": "o", "markersize": 3, "linewidth": 1}
+        label = f"{name} (ECE {self.expected_calibration_error:.3f})"
+        (self.line_,) = ax.plot(confidence, accuracy, label=label, **line)
         if self.pos_label is None:
             ax.set(xlabel="confidence (probability of the predicted label)", ylabel="accuracy")
         else:
             ax.set(xlabel=f"predicted probability of {name}", ylabel=f"share of {name}")
-        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        finish_axes(ax, loc="best")
-        return self

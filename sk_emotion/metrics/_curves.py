@@ -1,13 +1,14 @@
 """Curves of each class against the rest; scikit-learn's own are binary only."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from itertools import cycle
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from .._reports._axes import finish_axes, literal, pick_color
+from .._reports._charts import COLORS, finish_axes, literal, prepare_axes
 from ..exceptions import LabelError
 from ._predictions import check_scores, check_truth, choose_positive, load_faces, score_images
 
@@ -17,10 +18,39 @@ _GRID = 1001
 _LONGEST_NAME = 20
 
 
-class _OneVsRestDisplay(ABC):
+class BaseDisplay(ABC):
+    """A plot whose axes range from 0 to 1."""
+
+    _legend: ClassVar[dict[str, Any]]
+
+    @abstractmethod
+    def _draw(self, ax: Any) -> None:
+        """Plot the labeled lines, and label the axes."""
+
+    def plot(self, ax: Any = None) -> Self:
+        """Plot the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to plot on; by default those of a new figure.
+
+        Returns
+        -------
+        self : display
+        """
+        (ax,) = prepare_axes(type(self).__name__, ax, (5.2, 5))
+        self.ax_, self.figure_ = ax, ax.figure
+        self._draw(ax)
+        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+        finish_axes(ax)
+        ax.legend(fontsize="small", framealpha=0.85, edgecolor="none", **self._legend)
+        return self
+
+
+class _OneVsRestDisplay(BaseDisplay):
     """One-vs-rest curves: what the ROC and precision-recall displays share."""
 
-    _labels: ClassVar[tuple[str, str]]
     classes: list[Any]
 
     @classmethod
@@ -86,13 +116,12 @@ class _OneVsRestDisplay(ABC):
         """
         labels, known = check_truth(y_true, cls.__name__, classes=classes)
         scores = check_scores(y_score, known, len(labels), cls.__name__, pos_label)
-        drawn = list(known) if len(known) > 2 else [choose_positive(known, pos_label, cls.__name__)]
-        columns = {label: scores[:, column] for column, label in enumerate(known.tolist())}
+        drawn = known.tolist() if len(known) > 2 else [choose_positive(known, pos_label, cls.__name__)]
         # Classes without positive or negative samples have no curve.
         curves = {
-            label: (labels == label, columns[label])
-            for label in np.asarray(drawn).tolist()
-            if 0 < (labels == label).sum() < len(labels)
+            label: (labels == label, scores[:, column])
+            for column, label in enumerate(known.tolist())
+            if label in drawn and 0 < (labels == label).sum() < len(labels)
         }
         if not curves:
             raise LabelError(
@@ -104,37 +133,6 @@ class _OneVsRestDisplay(ABC):
     @abstractmethod
     def _from_curves(cls, curves: dict[Any, tuple[NDArray[np.bool_], NDArray[np.float64]]]) -> Any:
         """Compute the curve of each class."""
-
-    @abstractmethod
-    def _draw(self, ax: Any) -> None:
-        """Plot the labeled lines."""
-
-    @abstractmethod
-    def _place_legend(self) -> dict[str, Any]:
-        """Return the position of the legend as keyword arguments."""
-
-    def plot(self, ax: Any = None) -> Any:
-        """Plot the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on; by default those of a new figure.
-
-        Returns
-        -------
-        self : display
-        """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(5.2, 5), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
-        self.lines_: list[Any] = []
-        self._draw(ax)
-        ax.set(xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-        finish_axes(ax, **self._place_legend())
-        return self
 
 
 class MulticlassRocCurveDisplay(_OneVsRestDisplay):
@@ -185,7 +183,7 @@ class MulticlassRocCurveDisplay(_OneVsRestDisplay):
     ['anger', 'fear', 'pain']
     """
 
-    _labels = ("false positive rate (1 - specificity)", "true positive rate (sensitivity)")
+    _legend: ClassVar[dict[str, Any]] = {"loc": "lower right"}
 
     def __init__(self, *, fpr: dict[Any, Any], tpr: dict[Any, Any], roc_auc: dict[Any, float]):
         self.fpr = fpr
@@ -204,18 +202,17 @@ class MulticlassRocCurveDisplay(_OneVsRestDisplay):
         )
 
     def _draw(self, ax: Any) -> None:
+        self.lines_: list[Any] = []
         ax.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1)
-        for position, label in enumerate(self.classes):
+        for label, color in zip(self.classes, cycle(COLORS), strict=False):
             name = f"{literal(label)} (AUC {self.roc_auc[label]:.3f})"
-            self.lines_ += ax.plot(self.fpr[label], self.tpr[label], color=pick_color(position), label=name)
+            self.lines_ += ax.plot(self.fpr[label], self.tpr[label], color=color, label=name)
         if len(self.classes) > 1:
             grid = np.linspace(0, 1, _GRID)
             mean = np.mean([np.interp(grid, self.fpr[label], self.tpr[label]) for label in self.classes], axis=0)
             name = f"macro average (AUC {self.macro_roc_auc:.3f})"
             ax.plot(np.r_[0, grid], np.r_[0, mean], color="black", linewidth=2.5, label=name)
-
-    def _place_legend(self) -> dict[str, Any]:
-        return {"loc": "lower right"}
+        ax.set(xlabel="false positive rate (1 - specificity)", ylabel="true positive rate (sensitivity)")
 
 
 class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
@@ -260,7 +257,7 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
     ['anger', 'fear', 'pain']
     """
 
-    _labels = ("recall", "precision")
+    _legend: ClassVar[dict[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
 
     def __init__(
         self,
@@ -288,18 +285,12 @@ class MulticlassPrecisionRecallDisplay(_OneVsRestDisplay):
         )
 
     def _draw(self, ax: Any) -> None:
-        for position, label in enumerate(self.classes):
+        self.lines_: list[Any] = []
+        for label, color in zip(self.classes, cycle(COLORS), strict=False):
             name = f"{literal(label, _LONGEST_NAME)} (AP {self.average_precision[label]:.3f})"
-            self.lines_ += ax.plot(
-                self.recall[label],
-                self.precision[label],
-                color=pick_color(position),
-                drawstyle="steps-post",
-                label=name,
-            )
+            points = self.recall[label], self.precision[label]
+            self.lines_ += ax.plot(*points, color=color, drawstyle="steps-post", label=name)
             # Precision of random guessing, in the color of the class.
-            ax.axhline(self.prevalence[label], color=pick_color(position), linewidth=0.8, linestyle=":")
+            ax.axhline(self.prevalence[label], color=color, linewidth=0.8, linestyle=":")
         ax.plot([], [], color="0.4", linewidth=0.8, linestyle=":", label="guessing")
-
-    def _place_legend(self) -> dict[str, Any]:
-        return {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+        ax.set(xlabel="recall", ylabel="precision")

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from ..exceptions import LabelError
 from ..preprocessing import read_faces
-from ..preprocessing._pipelines import find_last_step, transform_before_last
+from ..preprocessing._pipelines import transform_before_last
 from ..utils._arrays import as_numpy
 from ..utils._labels import check_known, check_labels, check_same_length, refuse_encoded
 
@@ -164,11 +164,6 @@ def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
     labels, entries = ("y_true", n_samples, "labels"), ("groups", len(persons), "entries")
     check_same_length("EmotionReport", labels, entries, "one group per image")
     return persons
-
-
-def find_history(estimator: Any) -> list[dict[str, Any]] | None:
-    """Return the training history; None if the estimator has none."""
-    return getattr(find_last_step(estimator), "history_", None) or None
 
 
 def find_class_counts(estimator: Any) -> pd.DataFrame | None:

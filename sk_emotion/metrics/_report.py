@@ -14,6 +14,7 @@ from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
 from ..exceptions import DatasetWarning
 from ..leakage._groups import resolve_groups
+from ..preprocessing._pipelines import find_last_step
 from ..utils._arrays import as_numpy
 from ..utils._files import write_output
 from ..utils._labels import check_labels, check_same_length
@@ -23,7 +24,6 @@ from ._predictions import (
     check_truth,
     equalize_images,
     find_class_counts,
-    find_history,
     load_faces,
     predict_with_scores,
 )
@@ -234,7 +234,8 @@ class EmotionReport(BaseReport):
         _warn(report)
         shown = estimator if display_estimator is None else display_estimator
         report.estimator_html, report._estimator_name = show_estimator(shown), name_estimator(shown)
-        report.history, report.class_counts = find_history(shown), find_class_counts(shown)
+        report.history = getattr(find_last_step(shown), "history_", None) or None
+        report.class_counts = find_class_counts(shown)
         if not (equalize is None or equalize is False):
             copies, copied_labels, sources = equalize_images(equalize, faces, labels)
             # The bootstrap draws an image together with its copies, which are not independent.
@@ -360,7 +361,7 @@ class EmotionReport(BaseReport):
         FileWriteError
             If the file cannot be written, for example because the disk is full. An existing file stays unchanged.
         """
-        page = render_report(self._summarize(), self._collect_details(), title)
+        page = render_report(self._summarize(), title, **self._collect_details())
         if path is not None:
             write_output(path, page.encode())
         return page

@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import fields
 from numbers import Real
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_random_state
 
 from .._images._stored import as_indexable, is_stored
 from .._images._validation import learn_pixel_range
 from .._reports import describe_environment, draw_svg
-from .._reports._axes import literal
-from .._reports._report_page import Calibration, Face, ReportDetails, draw_confusions, draw_f1
+from .._reports._charts import literal, prepare_axes
+from .._reports._report_page import Calibration, Face, draw_confusions, draw_f1
 from .._reports._report_text import ReportSummary
 from ..exceptions import ImageArrayError
 from ..preprocessing._sources import list_pictures
@@ -34,7 +36,7 @@ from ._predictions import (
     choose_positive,
     find_codes,
 )
-from ._report_scores import append_averages, check_metadata, score_groups, tabulate_confusions, tabulate_scores
+from ._scoring import append_averages, check_metadata, score_groups, tabulate_scores
 from ._training_curves import TrainingCurves
 
 # Number of faces per gallery, and their longer side in pixels.
@@ -109,64 +111,60 @@ class BaseReport:
         self.scores, self.per_class = tabulate_scores(
             true, predicted, self.y_score, self.classes, positive, groups, *draws
         )
-        self.confusion_matrix = tabulate_confusions(true, predicted, self.classes)
+        rows, columns = (pd.Index(self.classes, name=name) for name in ("true", "predicted"))
+        counts = confusion_matrix(true, predicted, labels=range(len(self.classes)))
+        self.confusion_matrix = pd.DataFrame(counts, index=rows, columns=columns)
         self.per_group, self.left_out = score_groups(metadata, groups, true, predicted, len(self.classes), *draws)
         self.mistakes = self.doubtful = np.empty(0, dtype=np.int64)
+        # Decision values are no probabilities.
+        self._probabilities = None if self.y_score is None else as_probabilities(self.y_score)
         if self.y_score is not None:
-            probabilities = as_probabilities(self.y_score)
-            scores = self.y_score if probabilities is None else probabilities
+            scores = self.y_score if self._probabilities is None else self._probabilities
             self.mistakes, self.doubtful = rank_mistakes(scores, true, predicted), rank_doubtful(scores)
 
     def _summarize(self) -> ReportSummary:
+        names = {field.name for field in fields(ReportSummary)} - {"averages", "equalized"}
         return ReportSummary(
-            n_samples=self.n_samples,
-            n_groups=self.n_groups,
-            n_resamples=self.n_resamples,
-            confidence_level=self.confidence_level,
-            classes=self.classes,
-            pos_label=self.pos_label,
-            scores=self.scores,
-            per_class=self.per_class,
+            **{name: getattr(self, name) for name in names},
             averages=append_averages(self.per_class, self.scores, self.n_samples),
-            confusion_matrix=self.confusion_matrix,
-            per_group=self.per_group,
-            left_out=self.left_out,
-            has_scores=self.y_score is not None,
-            caveats=self.caveats,
             equalized=None if self.equalized is None else self.equalized._summarize(),
         )
 
-    def _collect_details(self) -> ReportDetails:
-        confidence = None if self.y_score is None else self._find_confidence(self.y_score)
-        mistakes, doubtful = (
-            collect_faces(rows, self._thumbnails, self._image_names, self.y_true, self.y_pred, confidence)
-            for rows in (self.mistakes, self.doubtful)
-        )
-        roc, precision_recall = (
-            self._draw_curves(display) for display in (MulticlassRocCurveDisplay, MulticlassPrecisionRecallDisplay)
-        )
-        return ReportDetails(
-            roc=roc,
-            precision_recall=precision_recall,
-            calibration=None if self.y_score is None else _calibrate(self.y_true, self.y_score, self.classes),
-            mistakes=mistakes,
-            doubtful=doubtful,
-            training=_draw_training(self.history) if self.history else Markup(),
-            is_validated=any(name.startswith("valid_") for epoch in self.history or () for name in epoch),
-            class_counts=self.class_counts,
-            estimator=None if self.estimator_html is None else Markup(self.estimator_html),
-            estimator_name=self._estimator_name,
-            environment=self.environment,
-        )
+    def _collect_details(self) -> dict[str, Any]:
+        """Return what only the full page shows, as keyword arguments of its renderer."""
+        calibration, bins = self._calibrate()
+        charts = {
+            "roc": self._draw_curves(MulticlassRocCurveDisplay),
+            "precision_recall": self._draw_curves(MulticlassPrecisionRecallDisplay),
+            "calibration": calibration,
+            "training": _draw_training(self.history) if self.history else Markup(),
+        }
+        return {
+            "charts": charts,
+            "bins": bins,
+            "faces": {name: self._collect_faces(getattr(self, name)) for name in ("mistakes", "doubtful")},
+            "is_validated": any(name.startswith("valid_") for epoch in self.history or () for name in epoch),
+            "class_counts": self.class_counts,
+            "estimator": None if self.estimator_html is None else Markup(self.estimator_html),
+            "estimator_name": self._estimator_name,
+            "environment": self.environment,
+        }
 
-    def _find_confidence(self, y_score: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the probability of each predicted label; None for decision values."""
-        probabilities = as_probabilities(y_score)
-        return (
-            None
-            if probabilities is None
-            else probabilities[range(self.n_samples), find_codes(self.y_pred, self.classes)]
-        )
+    def _collect_faces(self, rows: NDArray[np.int64]) -> list[Face]:
+        """Collect the faces of some rows for a gallery; return an empty list without thumbnails."""
+        codes, probabilities = find_codes(self.y_pred, self.classes), self._probabilities
+        return [
+            Face(
+                row=row,
+                true=str(self.y_true[row]),
+                predicted=str(self.y_pred[row]),
+                confidence=None if probabilities is None else float(probabilities[row, codes[row]]),
+                name=self._image_names.get(row, ""),
+                image=self._thumbnails[row],
+            )
+            for row in map(int, rows)
+            if self._thumbnails
+        ]
 
     def _draw_curves(self, display: Any) -> Markup:
         """Draw the curves of a display, with the legend below; nothing without scores or with a single class."""
@@ -185,25 +183,20 @@ class BaseReport:
         scores = [f"{label}: {number(value)}" for label, value in shown[score].dropna().items()]
         return draw_svg(draw, title=f"{title} of {', '.join(map(str, shown.index))}", description=", ".join(scores))
 
-
-def _calibrate(y_true: NDArray[Any], y_score: NDArray[np.float64], classes: NDArray[Any]) -> Calibration | None:
-    """Compare accuracy with confidence; return None if the scores are not probabilities."""
-    probabilities = as_probabilities(y_score)
-    if probabilities is None:
-        return None
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == find_codes(y_true, classes)
-    bins = bin_confidences(confidence, correct)
-    display = MulticlassCalibrationDisplay(
-        prob_pred=bins.confidence,
-        prob_true=bins.accuracy,
-        counts=bins.counts,
-        expected_calibration_error=bins.mean_gap(),
-    )
-    title = "Accuracy against confidence"
-    chart = draw_svg(display.plot, title=title, description=f"Expected calibration error {bins.mean_gap():.3f}")
-    surplus = float(np.mean(confidence) - np.mean(correct))
-    return Calibration(*bins, error=bins.mean_gap(), surplus=surplus, chart=chart)
+    def _calibrate(self) -> tuple[Markup, Calibration | None]:
+        """Draw accuracy against confidence; nothing if the scores are not probabilities."""
+        if self._probabilities is None:
+            return Markup(), None
+        correct = self._probabilities.argmax(axis=1) == find_codes(self.y_true, self.classes)
+        bins = bin_confidences(self._probabilities.max(axis=1), correct)
+        display = MulticlassCalibrationDisplay(
+            prob_pred=bins.confidence,
+            prob_true=bins.accuracy,
+            counts=bins.counts,
+            expected_calibration_error=bins.error,
+        )
+        description = f"Expected calibration error {bins.error:.3f}"
+        return draw_svg(display.plot, title="Accuracy against confidence", description=description), bins
 
 
 def _draw_training(history: list[dict[str, Any]]) -> Markup:
@@ -221,15 +214,8 @@ def _draw_training(history: list[dict[str, Any]]) -> Markup:
 def draw_report(summary: ReportSummary, y_true: NDArray[Any], y_score: NDArray[np.float64] | None, axes: Any) -> Any:
     """Plot the confusion matrix, F1 of each class and, with scores, both curves; return the axes."""
     ranked = y_score is not None
-    n_panels = 4 if ranked else 2
-    if axes is None:
-        import matplotlib.pyplot as plt
-
-        rows = 2 if ranked else 1
-        _, axes = plt.subplots(rows, 2, figsize=(12, 5 * rows), layout="constrained")
-    axes = np.ravel(axes)
-    if len(axes) != n_panels:
-        raise ValueError(f"EmotionReport.plot: got {len(axes)} axes, expected {n_panels}.")
+    rows = 2 if ranked else 1
+    axes = prepare_axes("EmotionReport", axes, (12, 5 * rows), (rows, 2))
     draw_confusions(summary, axes[0])
     draw_f1(summary, axes[1])
     if ranked and summary.per_class["roc_auc"].isna().all():
@@ -319,26 +305,3 @@ def take_thumbnails(images: NDArray[Any], rows: NDArray[np.int64]) -> dict[int, 
         picture.thumbnail((_SIDE, _SIDE))
         small[int(row)] = np.asarray(picture)
     return small
-
-
-def collect_faces(
-    rows: NDArray[np.int64],
-    thumbnails: dict[int, NDArray[np.uint8]],
-    names: dict[int, str],
-    y_true: NDArray[Any],
-    y_pred: NDArray[Any],
-    confidence: NDArray[np.float64] | None,
-) -> list[Face]:
-    """Collect the faces of some rows for a gallery; return an empty list without thumbnails."""
-    return [
-        Face(
-            row=row,
-            true=str(y_true[row]),
-            predicted=str(y_pred[row]),
-            confidence=None if confidence is None else float(confidence[row]),
-            name=names.get(row, ""),
-            image=thumbnails[row],
-        )
-        for row in map(int, rows)
-        if thumbnails
-    ]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from .._reports._axes import COLORS
+from .._reports._charts import COLORS, finish_axes, prepare_axes
 from ..preprocessing._pipelines import find_last_step
 
 # Panel titles, and the suffixes of the columns that each shows.
@@ -120,15 +120,7 @@ class TrainingCurves:
         -------
         self : TrainingCurves
         """
-        import numpy as np
-
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            _, axes = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
-        self.axes = np.ravel(axes)
-        if len(self.axes) != 4:
-            raise ValueError(f"TrainingCurves.plot: got {len(self.axes)} axes, expected 4.")
+        self.axes = prepare_axes("TrainingCurves", axes, (13, 3.2), (1, 4))
         self.figure = self.axes[0].figure
         for ax, (title, ending) in zip(self.axes, _PANELS.items(), strict=False):
             self._draw_scores(ax, title, ending)
@@ -138,27 +130,18 @@ class TrainingCurves:
         for ax in self.axes:
             ax.set_xlabel("epoch")
             ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-            ax.grid(color="0.9")
-            ax.set_axisbelow(True)
-            ax.spines[["top", "right"]].set_visible(False)
+            finish_axes(ax, color="0.9")
         return self
 
     def _draw_scores(self, ax: Any, title: str, ending: str) -> None:
         for part, (label, color, style) in _PARTS.items():
-            column = f"{part}_{ending}"
-            if column in self.history:
-                ax.plot(
-                    self.history["epoch"],
-                    self.history[column],
-                    color=color,
-                    linestyle=style,
-                    label=label,
-                    **self._markers(),
-                )
+            values = self.history.get(f"{part}_{ending}")
+            if values is not None:
+                line = {"color": color, "linestyle": style, "label": label} | self._markers()
+                ax.plot(self.history["epoch"], values, **line)
         if title == "loss" and self.best_epoch is not None:
-            ax.axvline(
-                self.best_epoch, color="0.6", linewidth=1, linestyle=":", label=f"lowest: epoch {self.best_epoch}"
-            )
+            label = f"lowest: epoch {self.best_epoch}"
+            ax.axvline(self.best_epoch, color="0.6", linewidth=1, linestyle=":", label=label)
         if title != "loss":
             ax.set_ylim(0, 1.02)
         ax.set_title(title)

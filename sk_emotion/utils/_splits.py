@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from ..exceptions import LabelError
+from ._labels import check_same_length
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 """Row numbers of a training and a test set."""
@@ -69,8 +70,9 @@ def split_validation(
     """
     rows = np.arange(len(codes))
     setting = f"validation_fraction={size}" if setting is None else setting
-    if groups is not None and len(groups) != len(codes):
-        raise LabelError(f"{len(codes)} images, but groups has {len(groups)} entries. Pass one group per image.")
+    if groups is not None:
+        images, entries = ("X", len(codes), "images"), ("groups", len(groups), "entries")
+        check_same_length(setting, images, entries, "one group per image")
     try:
         if groups is None:
             train, held_out = train_test_split(rows, test_size=size, stratify=codes, random_state=random_state)

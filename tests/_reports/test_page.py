@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_emotion._reports import draw_svg, name_estimator, show_estimator
-from sk_emotion._reports._templates import load_macros, render_fragment, render_page
+from sk_emotion._reports._pages import load_macros, render_fragment, render_page
 
 HOSTILE = "<script>alert('x')</script>"
 
@@ -43,7 +43,7 @@ class TestPage:
         assert "--share: 0.000" in load_macros("macros.html.jinja").bar(float("nan"), "none")
 
     def test_fragment_has_its_style(self):
-        fragment = render_fragment(load_macros("macros.html.jinja").caveats([HOSTILE]))
+        fragment = render_fragment(HOSTILE, load_macros("macros.html.jinja").caveats([HOSTILE]))
         assert fragment.strip().startswith('<div class="ske"><style>')
         assert "<script" not in fragment and "&lt;script" in fragment
 

@@ -1,38 +1,71 @@
-"""Matplotlib figures as SVG for pages, in the colors of the surrounding text."""
+"""Charts: colors, axes and labels that all share, and Matplotlib figures as SVG in the colors of a page."""
 
 import hashlib
 import io
+import math
 import re
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from ..utils._text import printable
-from ._axes import COLORS
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#F0E442")
+"""The color-blind-safe palette of Okabe and Ito, with gray instead of black."""
+
+# In characters; longer names would leave no room for the plot.
+_LONGEST, _TAIL = 24, 8
 
 # Matplotlib's settings are global: only one thread may change them at a time.
 _SETTINGS = Lock()
 
-# Settings of Matplotlib's backend, which do not affect a drawing.
-_NOT_STYLE = (
-    "backend",
-    "date.epoch",
-    "docstring",
-    "figure.max",
-    "interactive",
-    "savefig.dir",
-    "tk",
-    "toolbar",
-    "webagg",
-)
+# Text stays text, which can be selected and found, and IDs depend on the content only.
+_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "sk_emotion", "figure.facecolor": "none", "axes.facecolor": "none"}
 
 # Colors that style sheets adapt to dark mode.
 _VARIABLES = {COLORS[0].lower(): "var(--accent)", COLORS[1].lower(): "var(--second)", COLORS[5].lower(): "var(--sky)"}
 
 _REFERENCE = re.compile(r"(url\(#|^#)([\w-]+)")
+
+
+def literal(name: Any, longest: int = _LONGEST) -> str:
+    """Escape a name so that Matplotlib shows it verbatim on one line, and legends include it."""
+    text = printable(name)
+    if not text.strip():
+        # Blank names would be invisible.
+        text = repr(text)
+    if len(text) > longest:
+        text = f"{text[: longest - _TAIL - 1]}\N{HORIZONTAL ELLIPSIS}{text[-_TAIL:]}"
+    # A pair of dollar signs delimits math text.
+    text = text.replace("$", r"\$")
+    # Legends omit labels that start with an underscore.
+    return f" {text}" if text.startswith("_") else text
+
+
+def finish_axes(ax: Any, axis: str = "both", color: str = "0.93") -> None:
+    """Add a grid behind the plot, and hide two spines."""
+    ax.grid(axis=axis, color=color)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def prepare_axes(
+    owner: str, axes: Any, size: tuple[float, float], shape: tuple[int, int] = (1, 1)
+) -> NDArray[np.object_]:
+    """Return the axes to plot on in one dimension: those that were passed, or those of a new figure."""
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        _, axes = plt.subplots(*shape, figsize=size, layout="constrained")
+    axes = np.ravel(axes)
+    if len(axes) != math.prod(shape):
+        raise ValueError(f"{owner}.plot: got {len(axes)} axes, expected {math.prod(shape)}.")
+    return axes
 
 
 def draw_svg(
@@ -46,33 +79,14 @@ def draw_svg(
     """Draw a figure with Matplotlib's default style, and return it as SVG to embed in HTML.
 
     Black and gray become shades of ``currentColor``, so that the figure is readable in light and dark mode. The same
-    drawing always gives the same bytes.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws on the axes that it receives, of the given `shape`.
-    title, description : str
-        What screen readers say in place of the figure.
-    size : tuple of float, default=(4.5, 4.3)
-        Width and height in inches.
-    shape : tuple of int, default=(1, 1)
-        Number of rows and columns of axes.
+    drawing always gives the same bytes. Screen readers say title and description in place of the figure.
     """
-    import matplotlib
+    from matplotlib import style
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith(_NOT_STYLE)}
-    # Text stays text, which can be selected and found, and IDs depend on the content only.
-    settings |= {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "sk_emotion",
-        "figure.facecolor": "none",
-        "axes.facecolor": "none",
-    }
     file = io.StringIO()
-    with _SETTINGS, matplotlib.rc_context(settings):
+    with _SETTINGS, style.context(["default", _STYLE]):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots(*shape))
         # Unlike savefig, it draws once.

@@ -14,7 +14,7 @@ from sk_emotion import (
     MulticlassPrecisionRecallDisplay,
     MulticlassRocCurveDisplay,
 )
-from sk_emotion._reports._axes import literal
+from sk_emotion._reports._charts import literal
 
 matplotlib.use("Agg")
 
