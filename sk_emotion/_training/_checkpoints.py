@@ -24,8 +24,7 @@ from skorch.callbacks import ParamMapper
 from .. import __version__
 from .._images._stored import iterate_blocks
 from ..exceptions import CheckpointError, CheckpointWarning
-from ..utils._files import lock_file, open_regular, write_whole
-from ..utils._named_folders import warn_of_folder
+from ..utils._files import lock_file, open_regular, warn_of_folder, write_whole
 from ._state import check_state
 
 TRAINING, STOPPED, FINISHED = "trains", "stopped", "finished"

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..exceptions import SkEmotionError
+from ..utils import withhold
 from ._compare import compare
 from ._evaluate import evaluate
 from ._output import flush_streams, format_message, open_streams, print_message
@@ -32,9 +34,6 @@ _ArgumentError: Any = typer.BadParameter.__mro__[2]
 
 def main(args: list[str] | None = None) -> None:
     """Run the command; print errors in arguments, data or files as one line on standard error and exit with code 2."""
-    from ..exceptions import SkEmotionError
-    from ..utils import withhold
-
     # An option and its value may be one argument.
     sources = [
         part for given in args or sys.argv[1:] for part in (given, given.lstrip("-"), *given.lstrip("-").partition("="))

@@ -3,14 +3,15 @@
 import logging
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..exceptions import LabelError, MissingDependencyError
 from . import _options as options
 from ._data import Layout, ask_binary, load_data, read_images
 from ._output import Progress, ignore_dataset_warnings, print_json, show
@@ -57,16 +58,18 @@ def compare(
     """
     options.check_data(data)
     options.check_cache(cache, data)
-    chosen = options.choose_detector(detector, data)
     options.check_writable(report, "--report")
     options.check_outputs({"--report": report}, data)
     progress = Progress(quiet)
-    client = context.with_resource(_connect_to_cluster(cluster, progress))
+    client = None
+    if cluster is not None:
+        client = context.with_resource(closing(_connect(cluster)))
+        _check_workers(client, cluster, progress)
 
     from imblearn.pipeline import make_pipeline
+    from joblib import parallel_config
 
     from .. import AugmentationOverSampler, EmotionClassifier, FaceLoader, compare_classifiers, make_hog_svm
-    from ..exceptions import LabelError
     from ..model_selection import draw_folds
 
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
@@ -79,8 +82,7 @@ def compare(
     except LabelError as error:
         raise LabelError(str(error).replace("draw_folds", "--cv")) from error
     # Decoding learns nothing from the images, so doing it before splitting causes no leakage.
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
-    faces = read_images(faces, loader, progress)
+    faces, _ = read_images(faces, detector, image_size, cache, progress)
     cnn = make_pipeline(
         FaceLoader(image_size=image_size),
         AugmentationOverSampler(random_state=seed),
@@ -89,7 +91,7 @@ def compare(
         ),
     )
     hog_svm = make_hog_svm(image_size=image_size, random_state=seed)
-    with ignore_dataset_warnings(), _compute_on(client):
+    with ignore_dataset_warnings(), nullcontext() if client is None else parallel_config("dask", client=client):
         result = compare_classifiers(
             {"CNN": cnn, "HOG+SVM": hog_svm},
             faces.images,
@@ -116,45 +118,12 @@ def compare(
         show(str(result))
 
 
-@contextmanager
-def _connect_to_cluster(address: str | None, progress: Progress) -> Iterator[Any]:
-    """Connect to the Dask scheduler at an address and yield a client; yield None if the address is None.
-
-    Raises
-    ------
-    MissingDependencyError
-        If Dask is not installed.
-    ConnectionError
-        If there is no scheduler, it has too few workers, or sk_emotion is not installed on one of them.
-    """
-    if address is None:
-        yield None
-        return
-    client = _connect(address)
-    try:
-        _check_workers(client, address, progress)
-        yield client
-    finally:
-        client.close()
-
-
-def _compute_on(client: Any) -> Any:
-    """Return a context manager in which joblib uses the workers of a client; without a client, it does nothing."""
-    if client is None:
-        return nullcontext()
-    from joblib import parallel_config
-
-    return parallel_config("dask", client=client)
-
-
 def _connect(address: str) -> Any:
     try:
         from distributed import Client
         from distributed.comm import get_address_host_port
         from distributed.versions import VersionMismatchWarning
     except ImportError as error:
-        from ..exceptions import MissingDependencyError
-
         raise MissingDependencyError(
             '--cluster needs Dask, which is not installed. Install it: pip install "sk-emotion[cluster]".'
         ) from error

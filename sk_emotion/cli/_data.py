@@ -10,22 +10,16 @@ import typer
 
 from ..exceptions import DatasetError, DatasetWarning, LabelError
 from ..utils import abridge
+from ._options import DetectorName
 from ._output import Progress, describe_classes, ignore_dataset_warnings
 
 _TABLES = (".csv", ".tsv", ".txt")
 _FIRST_COLUMNS = {"image": 0, "label": 1}
-_N_NAMED = 10
+N_NAMED = 10
 
 
 class Layout(NamedTuple):
-    """Layout of images and labels on disk, as the options describe it.
-
-    Attributes
-    ----------
-    groups, image_column, label_column, label, labels, sep : str or None
-    header : bool
-    root : Path or None
-    """
+    """Layout of images and labels on disk, as the options describe it."""
 
     groups: str | None
     image_column: str
@@ -71,31 +65,19 @@ class Layout(NamedTuple):
 
 
 class Faces(NamedTuple):
-    """Faces with their labels and groups.
+    """Faces with their labels and groups, as arrays of one entry per face."""
 
-    Attributes
-    ----------
-    images : ndarray of shape (n,) or (n, H, W)
-        Paths, or the faces once the images have been read.
-    labels : ndarray of shape (n,)
-    people : ndarray of shape (n,) or None
-        Person of each face if `groups` names them, else groups of near-duplicates.
-    together : ndarray of shape (n,) or None
-        Groups for splitting: `people`, joined if they share near-duplicates.
-    names : ndarray of shape (n,) or None
-        Paths; None for synthetic faces.
-    rows : ndarray of shape (n,)
-        Position of each face in the data as passed.
-    n_unread : int
-        Number of images that could not be read.
-    """
-
+    # Paths, or the faces once the images have been read.
     images: Any
     labels: Any
+    # Persons if --groups names them, else groups of near-duplicates; joined in `together`, for splitting. Or None.
     people: Any
     together: Any
+    # Paths; None for synthetic faces.
     names: Any
+    # Positions in the data as passed.
     rows: Any
+    # Number of images that could not be read.
     n_unread: int
 
     def take(self, rows: Any) -> "Faces":
@@ -128,8 +110,7 @@ def load_data(
 ) -> Faces:
     """Load images or paths, labels and groups, and print the number of images per class.
 
-    Images that cannot be read are dropped here, so that errors in labels and groups are raised before face detection,
-    which takes minutes. Warnings that match the regular expression `expected` are ignored.
+    Warnings that match the regular expression `expected` are ignored.
     """
     layout.check(data)
     labels = layout.map_labels()
@@ -182,11 +163,18 @@ def read_columns(data: Path, names: list[str] | None, layout: Layout) -> dict[st
     return {name: frame[column].to_numpy() for name, column in columns.items()}
 
 
-def read_images(faces: Faces, loader: Any, progress: Progress) -> Faces:
-    """Load faces from images with a fitted loader; drop images that cannot be read."""
+def read_images(
+    faces: Faces, detector: DetectorName, image_size: int, cache: Path | None, progress: Progress
+) -> tuple[Faces, Any]:
+    """Read the images, without those that cannot be read; return them and the FaceLoader."""
+    from .. import FaceLoader
+
+    # Synthetic faces need no detector.
+    found_by = None if detector is DetectorName.NONE or faces.names is None else detector.value
+    loader = FaceLoader(image_size=image_size, detector=found_by, on_error="blank", cache=cache).fit(faces.images)
     with progress.track("Reading the images", len(faces.images)) as advance, ignore_dataset_warnings():
         loaded = loader.load(faces.images, progress=advance)
-    return faces.keep_readable(loaded, progress)
+    return faces.keep_readable(loaded, progress), loader
 
 
 def ask_binary(
@@ -236,7 +224,7 @@ def _find_positive(labels: Any, binary: str, of_model: bool) -> tuple[list[str],
     if unanswerable or (unknown and not of_model):
         raise LabelError(
             f"{'the model was trained for it, but' if of_model else '--binary:'} no label is "
-            f"{' or '.join(unknown or wanted)}. The labels are {abridge([str(label) for label in classes], _N_NAMED)}. "
+            f"{' or '.join(unknown or wanted)}. The labels are {abridge([str(label) for label in classes], N_NAMED)}. "
             f"{'Rename' if of_model else 'Pass'} one of these; in a table, --label-column names the column of labels."
         )
     return wanted, positive

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from ..exceptions import LabelError
+from ..utils import abridge
 from . import _options as options
-from ._data import Layout, ask_binary, load_data, name_answers, read_columns, split_names
+from ._data import N_NAMED, Layout, ask_binary, load_data, name_answers, read_columns, split_names
 from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
-
-_N_NAMED = 10
 
 
 def evaluate(
@@ -124,11 +125,6 @@ def _ask_one_question(
     classifier: Any, labels: Any, binary: str | None, progress: Progress
 ) -> tuple[Any, Any, str | None]:
     """Return the labels of the question, the positive label, and the question to ask the model (None: its own)."""
-    import numpy as np
-
-    from ..exceptions import LabelError
-    from ..utils import abridge
-
     known = classifier.classes_.tolist()
     by_text = {str(label): label for label in known}
     if {str(label) for label in labels} <= by_text.keys():
@@ -136,14 +132,16 @@ def _ask_one_question(
         labels = np.array([by_text[str(label)] for label in labels])
     asked = _find_question(known)
     of_model = asked is not None and (
-        not set(labels.tolist()) <= set(known) if binary is None else _is_same(binary, asked)
+        not set(labels.tolist()) <= set(known)
+        if binary is None
+        else set(split_names(binary)) == set(split_names(asked))
     )
     answers, pos_label = ask_binary(labels, asked if of_model else binary, progress, of_model=of_model)
     unknown = sorted(set(answers.tolist()) - set(known), key=str)
     if not unknown:
         return answers, pos_label or asked, None
     if binary is None:
-        those, expected = (abridge([str(label) for label in labels], _N_NAMED) for labels in (unknown, known))
+        those, expected = (abridge([str(label) for label in labels], N_NAMED) for labels in (unknown, known))
         raise LabelError(
             f"some images are labeled {those}, but the classes of the model are {expected}. Relabel or remove these "
             "images, pass --binary, or train a model on these classes; in a table, --label-column names the column of "
@@ -162,11 +160,6 @@ def _find_question(classes: Any) -> str | None:
         return None
     asked = [name for name in names if f"not {name}" in names]
     return asked[0] if asked else None
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Return whether two questions name the same classes."""
-    return set(split_names(one)) == set(split_names(other))
 
 
 def _find_obstacle(classifier: Any, labels: Any, binary: str) -> str:

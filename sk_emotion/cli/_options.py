@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..utils import printable
+from ..exceptions import DatasetNotFoundError, ModelFileError, ModelNotFoundError
+from ..utils import list_weights, printable
 
 
 class DetectorName(StrEnum):
@@ -70,8 +71,6 @@ Root = Annotated[
 
 def _complete_model(incomplete: str) -> list[str]:
     """Complete names of pretrained models and of files."""
-    from ..utils import list_weights
-
     models = [name for name in list_weights() if name.startswith(incomplete)]
     return models + glob.glob(f"{glob.escape(incomplete)}*")
 
@@ -119,17 +118,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress
 
 def check_data(data: Path | None) -> None:
     """Raise an error if the data does not exist, before imports that take seconds."""
-    from ..exceptions import DatasetNotFoundError
-
     if data is not None and not os.path.exists(data):
         raise DatasetNotFoundError(f"there is no folder or file '{printable(data)}'.")
 
 
 def check_model(model: str) -> None:
     """Raise an error if a model does not exist, and suggest a similar name."""
-    from ..exceptions import ModelNotFoundError
-    from ..utils import list_weights
-
     names = list_weights()
     if model in names or os.path.exists(model):
         return
@@ -143,9 +137,7 @@ def load_classifier(model: str, trusted: list[str] | None) -> Any:
     """Load a classifier from a model file or by the name of a pretrained model."""
     from sklearn.base import is_classifier
 
-    from ..exceptions import ModelFileError
     from ..pretrained import load_pretrained
-    from ..utils import list_weights
 
     if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
         # skops takes seconds to import and pretrained models do not need it.
@@ -187,11 +179,6 @@ def make_network(width: int | None) -> Any:
     from ..networks import ResNet
 
     return ResNet(pretrained="fer2013") if width is None else ResNet(width=width)
-
-
-def choose_detector(detector: DetectorName, data: Path | None) -> str | None:
-    """Return the `detector` of :class:`FaceLoader`; synthetic faces need none."""
-    return None if detector is DetectorName.NONE or data is None else detector.value
 
 
 def check_writable(path: Path | None, option: str) -> None:

@@ -1,17 +1,22 @@
 """Output of the commands: results on standard output, progress on standard error."""
 
+import io
 import json
 import math
 import os
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import typer
+
+from ..exceptions import DatasetWarning, FileWriteError
+from ..utils import align, harmless, number, printable, show_progress, write_output
 
 # In characters.
 _BAR_LENGTH = 12
@@ -54,8 +59,6 @@ def flush_streams() -> None:
 
 def format_message(kind: str, message: str) -> str:
     """Format an error or warning as one line without control characters."""
-    from ..utils import printable
-
     return f"{kind}: {printable(' '.join(message.split()))}"
 
 
@@ -66,15 +69,7 @@ def print_message(line: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a result on standard output.
-
-    Raises
-    ------
-    FileWriteError
-        If it cannot be written.
-    """
-    from ..exceptions import FileWriteError
-
+    """Print a result on standard output."""
     try:
         sys.stdout.write(f"{_adapt(text, sys.stdout)}\n")
         sys.stdout.flush()
@@ -110,8 +105,6 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line."""
         if not self.quiet:
-            from ..utils import printable
-
             print_message(printable(line))
 
     def warn(self, line: str) -> None:
@@ -121,8 +114,6 @@ class Progress:
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
         """Show a progress bar; yield a function that advances it and may change its description."""
-        from ..utils import show_progress
-
         with nullcontext() if self.quiet else show_progress(description, total) as advance:
             if advance is None:
                 self.say(f"{description} ...")
@@ -134,8 +125,6 @@ class Progress:
 @contextmanager
 def ignore_dataset_warnings() -> Iterator[None]:
     """Ignore dataset warnings, which results repeat among their caveats."""
-    from ..exceptions import DatasetWarning
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DatasetWarning)
         yield
@@ -143,11 +132,7 @@ def ignore_dataset_warnings() -> Iterator[None]:
 
 def save_figure(draw: Callable[[], Any], path: Path) -> None:
     """Write the Matplotlib figure that a function returns, atomically."""
-    import io
-
     import matplotlib
-
-    from ..utils import write_output
 
     matplotlib.use("Agg")
     file = io.BytesIO()
@@ -158,38 +143,40 @@ def save_figure(draw: Callable[[], Any], path: Path) -> None:
     write_output(path, file.getbuffer())
 
 
-def print_json(value: Any) -> None:
-    """Print JSON; NaN becomes null, since JSON has no NaN."""
-    show(_dump(value, indent=2))
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print JSON, on one line without indent; NaN becomes null, since JSON has no NaN, and controls are escaped."""
+    plain = _as_plain(value)
+    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
+    # Newlines in strings are already escaped.
+    text = re.sub(r"[^\n -~]", lambda found: _escape_in_json(found[0]), text)
+    show(text if _can_encode(text, sys.stdout) else json.dumps(plain, indent=indent, allow_nan=False, default=str))
 
 
-def print_json_line(value: Any) -> None:
-    """Print JSON on one line (JSON Lines)."""
-    show(_dump(value, indent=None))
+def _escape_in_json(character: str) -> str:
+    return character if printable(character) == character else json.dumps(character)[1:-1]
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(_as_plain(key)): _as_plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return os.fsdecode(value)
+    if isinstance(value, list | tuple):
+        return [_as_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _as_plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_csv(table: Any) -> None:
     """Print a DataFrame as CSV, with cells escaped that spreadsheets would run as formulas."""
-    from ..utils import harmless
-
     safe = table.map(lambda cell: harmless(cell) if isinstance(cell, str | bytes) else cell)
     show(safe.rename(columns=harmless).to_csv(index=False, lineterminator="\n").removesuffix("\n"))
 
 
 def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None:
-    """Print a table: with bars on a terminal, as plain text elsewhere.
-
-    Parameters
-    ----------
-    header : list of str
-    rows : list of list
-        Strings, but floats in the column of shares.
-    share : int
-        Index of the column that holds shares from 0 to 1, or NaN.
-    """
+    """Print a table, on a terminal with a bar in the column `share`, whose cells are floats from 0 to 1, or NaN."""
     from rich.console import Console
-
-    from ..utils import align, number, printable
 
     plain = [[number(cell) if column == share else cell for column, cell in enumerate(row)] for row in rows]
     console = Console()
@@ -218,36 +205,7 @@ def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None
     show(capture.get().removesuffix("\n"))
 
 
-def _dump(value: Any, indent: int | None) -> str:
-    """Return JSON in which control characters are escaped, so that all values are preserved."""
-    plain = _as_plain(value)
-    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
-    # Newlines in strings are already escaped.
-    text = re.sub(r"[^\n -~]", lambda found: _escape_in_json(found[0]), text)
-    return text if _can_encode(text, sys.stdout) else json.dumps(plain, indent=indent, allow_nan=False, default=str)
-
-
-def _escape_in_json(character: str) -> str:
-    from ..utils import printable
-
-    return character if printable(character) == character else json.dumps(character)[1:-1]
-
-
-def _as_plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(_as_plain(key)): _as_plain(item) for key, item in value.items()}
-    if isinstance(value, bytes):
-        return os.fsdecode(value)
-    if isinstance(value, list | tuple):
-        return [_as_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _as_plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def describe_classes(labels: Any) -> str:
     """List the classes with their numbers of samples."""
-    from collections import Counter
-
     counts = Counter(str(label) for label in labels)
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..exceptions import DatasetNotFoundError, ImageReadError
+from ..utils import number, withhold, write_output
 from . import _options as options
-from ._output import Progress, print_csv, print_json, print_json_line, print_table
+from ._output import Progress, print_csv, print_json, print_table
 
 _STANDARD_INPUT = "-"
 # Ending of the name of an annotated copy, and the maximum length of the rest.
@@ -78,7 +80,6 @@ def predict(
     if annotate is not None:
         options.check_folder(annotate, "--annotate")
     from .. import predict_faces
-    from ..utils import withhold
 
     progress = Progress(quiet)
     sources = _list_sources(pictures)
@@ -121,9 +122,6 @@ def _read_standard_input() -> list[Any]:
     """Read an image from standard input, or else paths separated by newlines or null characters."""
     from PIL import Image, UnidentifiedImageError
 
-    from ..exceptions import DatasetNotFoundError, ImageReadError
-    from ..utils import withhold
-
     data = sys.stdin.buffer.read()
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)):
@@ -154,7 +152,6 @@ def _check_copies(folder: Path, sources: list[str | bytes]) -> None:
 def _annotate(folder: Path, sources: list[str | bytes], table: Any) -> None:
     """Write an annotated copy of each photo that can be read; create the folder if it does not exist."""
     from ..prediction import annotate_faces
-    from ..utils import write_output
 
     folder.mkdir(parents=True, exist_ok=True)
     taken: set[str] = set()
@@ -186,10 +183,14 @@ def _print(table: Any, form: Format) -> None:
         print_json([_describe(row) for row in rows])
     elif form is Format.JSONL:
         for row in rows:
-            print_json_line(_describe(row))
+            print_json(_describe(row), indent=None)
     else:
-        header = ["picture", "emotion", "confidence", "remark"]
-        print_table(header, [_summarize(row) for row in rows], share=2)
+        none = number(math.nan)
+        cells = [
+            [row["picture"], none if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]
+            for row in rows
+        ]
+        print_table(["picture", "emotion", "confidence", "remark"], cells, share=2)
 
 
 def _describe(row: dict[Any, Any]) -> dict[str, Any]:
@@ -198,10 +199,3 @@ def _describe(row: dict[Any, Any]) -> dict[str, Any]:
         name.removeprefix("probability_"): row.pop(name) for name in list(row) if name.startswith("probability_")
     }
     return {**row, "rejected": row["rejected"] or None, "probabilities": probabilities}
-
-
-def _summarize(row: dict[Any, Any]) -> list[Any]:
-    from ..utils import number
-
-    label = number(math.nan) if row["label"] is None else str(row["label"])
-    return [row["picture"], label, row["confidence"], row["rejected"]]

@@ -4,8 +4,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
+from ..exceptions import LabelError
+from ..utils import printable
 from . import _options as options
 from ._data import Faces, Layout, ask_binary, load_data, read_images
 from ._output import Progress, ignore_dataset_warnings, print_json, save_figure, show
@@ -63,7 +66,6 @@ def train(
     """
     options.check_data(data)
     options.check_cache(cache, data)
-    chosen = options.choose_detector(detector, data)
     options.check_writable(out, "--out")
     options.check_picture(curves, "--curves")
     options.check_outputs({"--out": out, "--curves": curves}, data)
@@ -76,8 +78,7 @@ def train(
 
     from sklearn.pipeline import Pipeline
 
-    from .. import FaceLoader, TrainingCurves, save_model
-    from ..utils import printable
+    from .. import TrainingCurves, save_model
 
     progress = Progress(quiet)
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
@@ -88,12 +89,15 @@ def train(
     options.check_outputs({"--out": out, "--curves": curves}, *faces.list_files())
     # Raise errors of splitting before any image is read.
     _split(faces, validation, seed, tuned_label)
-    loader = FaceLoader(image_size=image_size, detector=chosen, on_error="blank", cache=cache).fit(faces.images)
-    faces = read_images(faces, loader, progress)
+    faces, loader = read_images(faces, detector, image_size, cache, progress)
     fit_part, held_out = _split(faces, validation, seed, tuned_label)
     n_held_out = 0 if held_out is None else len(held_out.labels)
     progress.say(f"{len(fit_part.labels)} images to train on, {n_held_out} to validate on.")
-    _warn_of_one_group(held_out, progress)
+    if held_out is not None and held_out.people is not None and len(set(held_out.people)) == 1:
+        progress.warn(
+            f"all validation images belong to one group, {held_out.people[0]}: their scores may not hold for others. "
+            "Use a larger --validation, or sk-emotion compare, which validates on each group in turn."
+        )
     if model is Kind.CNN:
         steps = _train_network(fit_part, held_out, equalize, width, epochs, checkpoints, seed, progress)
     else:
@@ -119,16 +123,10 @@ def train(
 
 
 def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[Faces, Faces | None]:
-    """Split faces into a training and a validation set of whole groups.
-
-    To tune a threshold for `tuned_label`, the validation set must contain images of it and of the other label.
-    """
+    """Split faces into training and validation sets of whole groups, in which a threshold for a label can be tuned."""
     if not fraction:
         return faces, None
-    import numpy as np
-
     from .. import train_val_test_split
-    from ..exceptions import LabelError
 
     rows = np.arange(len(faces.labels))
     try:
@@ -151,23 +149,6 @@ def _split(faces: Faces, fraction: float, seed: int, tuned_label: Any) -> tuple[
     return first, second
 
 
-def _warn_of_one_group(held_out: Faces | None, progress: Progress) -> None:
-    """Warn that scores on one person do not generalize."""
-    if held_out is not None and held_out.people is not None and len(set(held_out.people)) == 1:
-        progress.warn(
-            f"all validation images belong to one group, {held_out.people[0]}: their scores may not hold for others. "
-            "Use a larger --validation, or sk-emotion compare, which validates on each group in turn."
-        )
-
-
-def _equalize(faces: Faces, equalize: bool, seed: int) -> tuple[Any, Any]:
-    from .. import AugmentationOverSampler
-
-    if not equalize:
-        return faces.images, faces.labels
-    return AugmentationOverSampler(random_state=seed).fit_resample(faces.images, faces.labels)
-
-
 def _train_network(
     faces: Faces,
     held_out: Faces | None,
@@ -178,9 +159,12 @@ def _train_network(
     seed: int,
     progress: Progress,
 ) -> list[tuple[str, Any]]:
-    from .. import EmotionClassifier
+    from .. import AugmentationOverSampler, EmotionClassifier
     from ._epochs import ShowEpochs
 
+    images, labels = faces.images, faces.labels
+    if equalize:
+        images, labels = AugmentationOverSampler(random_state=seed).fit_resample(images, labels)
     validation = {} if held_out is None else {"X_val": held_out.images, "y_val": held_out.labels}
     with progress.track("Training", epochs) as advance:
         classifier = EmotionClassifier(
@@ -190,7 +174,7 @@ def _train_network(
             checkpoint_dir=checkpoints,
             random_state=seed,
         )
-        classifier.fit(*_equalize(faces, equalize, seed), **validation)
+        classifier.fit(images, labels, **validation)
     # Callbacks and checkpoints belong to this run, not to the model.
     return [("emotionclassifier", classifier.set_params(callbacks=None, checkpoint_dir=None))]
 

@@ -1,5 +1,5 @@
+from ._base import list_images
 from ._fer2013 import load_fer2013
-from ._files import list_images
 from ._folder import load_face_folder
 from ._generator import make_faces
 from ._load import load_faces

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+Person: TypeAlias = dict[str, Array]
+Units: TypeAlias = dict[int, Array]
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -74,11 +76,11 @@ def _ellipse(x: Array, y: Array, width: Array | float, height: Array | float) ->
     return (np.sqrt((x / width) ** 2 + (y / height) ** 2) - 1) * np.minimum(width, height)
 
 
-def render(canvas: Canvas, person: dict[str, Array], sides: dict[int, dict[int, Array]]) -> None:
+def render(canvas: Canvas, person: Person, sides: dict[int, Units]) -> None:
     """Draw the faces from back to front."""
     p = {name: canvas.ink(value) if value.ndim == 2 else value[:, None, None] for name, value in person.items()}
     s = {side: {unit: value[:, None, None] for unit, value in units.items()} for side, units in sides.items()}
-    both: dict[int, Array] = {unit: (s[-1][unit] + s[1][unit]) / 2 for unit in s[1]}
+    both: Units = {unit: (s[-1][unit] + s[1][unit]) / 2 for unit in s[1]}
     v = canvas.view
 
     head = _draw_head(canvas, p, both)
@@ -99,7 +101,7 @@ def render(canvas: Canvas, person: dict[str, Array], sides: dict[int, dict[int, 
     canvas.shade(-0.22 * (v["light_x"] * canvas.u + v["light_y"] * canvas.v))
 
 
-def _draw_head(canvas: Canvas, p: dict[str, Array], au: dict[int, Array]) -> Array:
+def _draw_head(canvas: Canvas, p: Person, au: Units) -> Array:
     """Draw hair, shoulders, ears and the shaded head; return the signed distance to the head's outline."""
     x, y, v = canvas.x, canvas.y, canvas.view
     backdrop = 0.25 * v["light_x"] * canvas.u - 0.12 * canvas.v
@@ -124,9 +126,7 @@ def _draw_head(canvas: Canvas, p: dict[str, Array], au: dict[int, Array]) -> Arr
     return head
 
 
-def _draw_folds(
-    canvas: Canvas, p: dict[str, Array], s: dict[int, dict[int, Array]], au: dict[int, Array], x: Array, y: Array
-) -> None:
+def _draw_folds(canvas: Canvas, p: Person, s: dict[int, Units], au: Units, x: Array, y: Array) -> None:
     """Shade the skin: eye sockets, cheeks, and the folds that action units cause."""
     age = p["wrinkles"]
     fold = np.zeros_like(x)
@@ -156,7 +156,7 @@ def _draw_folds(
     canvas.shade(fold)
 
 
-def _draw_beard(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], head: Array, x: Array, y: Array) -> None:
+def _draw_beard(canvas: Canvas, p: Person, au: Units, head: Array, x: Array, y: Array) -> None:
     """Draw beard and mustache below the layers of the mouth."""
     edge = 0.22 + 0.25 * (1 - (x / p["head_width"]) ** 2).clip(0, 1)
     jaw = canvas.inside(head) * ((y - edge) / 0.08).clip(0, 1)
@@ -165,7 +165,7 @@ def _draw_beard(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], head:
     canvas.paint(p["hair"], p["moustache"] * lip)
 
 
-def _draw_nose(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Array, y: Array) -> None:
+def _draw_nose(canvas: Canvas, p: Person, au: Units, x: Array, y: Array) -> None:
     """Draw the ridge, the wings and the nostrils."""
     tip = p["nose_length"] - 0.045 * au[9] - 0.015 * au[10]
     width = p["nose_width"] * (1 + 0.18 * au[9] + 0.08 * au[12])
@@ -185,7 +185,7 @@ def _draw_nose(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Arr
         canvas.paint(0.3 * p["skin"], 0.85 * canvas.inside(nostril))
 
 
-def _draw_eye(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Array, y: Array, side: int) -> None:
+def _draw_eye(canvas: Canvas, p: Person, au: Units, x: Array, y: Array, side: int) -> None:
     """Draw one eye, x pointing outwards from its middle."""
     half = p["eye_width"]
     t = x / half
@@ -214,7 +214,7 @@ def _draw_eye(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Arra
     canvas.paint(0.5 * p["skin"], 0.4 * (1 - 0.6 * au[4]).clip(0, 1) * canvas.inside(np.maximum(crease, within)))
 
 
-def _draw_brow(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Array, y: Array) -> None:
+def _draw_brow(canvas: Canvas, p: Person, au: Units, x: Array, y: Array) -> None:
     """Draw one brow, x pointing outwards from the middle of the face."""
     start = p["eye_x"] - 0.19 - 0.05 * au[4]
     t = (x - start) / 0.43
@@ -228,9 +228,7 @@ def _draw_brow(canvas: Canvas, p: dict[str, Array], au: dict[int, Array], x: Arr
     canvas.paint(p["brow_hair"], 0.92 * canvas.inside(np.maximum(np.abs(y - line) - thick, ends)))
 
 
-def _draw_mouth(
-    canvas: Canvas, p: dict[str, Array], s: dict[int, dict[int, Array]], au: dict[int, Array], x: Array, y: Array
-) -> None:
+def _draw_mouth(canvas: Canvas, p: Person, s: dict[int, Units], au: Units, x: Array, y: Array) -> None:
     """Draw lips, teeth and tongue between two corners that move independently."""
     right = 0.5 + 0.5 * np.tanh(x / 0.08)
 
@@ -268,14 +266,14 @@ def _draw_mouth(
     canvas.shade((0.12 + 0.22 * np.maximum(pull, depress)) * corner)
 
 
-def _draw_glasses(canvas: Canvas, p: dict[str, Array], x: Array, y: Array) -> None:
+def _draw_glasses(canvas: Canvas, p: Person, x: Array, y: Array) -> None:
     """Draw glasses."""
     lens = np.abs(_ellipse(np.abs(x) - p["eye_x"], y - p["eye_y"] - 0.03, 0.25, 0.20)) - 0.014
     bridge = np.maximum(np.abs(y - p["eye_y"]) - 0.014, np.abs(x) - p["eye_x"] + 0.24)
     canvas.paint(0.12, 0.85 * p["glasses"] * canvas.inside(np.minimum(lens, bridge)))
 
 
-def _draw_fringe(canvas: Canvas, p: dict[str, Array], head: Array) -> None:
+def _draw_fringe(canvas: Canvas, p: Person, head: Array) -> None:
     """Draw the hair in front of the forehead and down the temples."""
     x, y = canvas.x, canvas.y
     edge = p["hairline"] + 0.55 * (np.abs(x) / p["head_width"]) ** 4 - 0.12 * np.abs(x - p["parting"]) + 0.05
@@ -285,7 +283,7 @@ def _draw_fringe(canvas: Canvas, p: dict[str, Array], head: Array) -> None:
     canvas.paint(p["hair"] * gloss * strands, canvas.inside(hair))
 
 
-def _draw_cover(canvas: Canvas, p: dict[str, Array]) -> None:
+def _draw_cover(canvas: Canvas, p: Person) -> None:
     """Draw an object that occludes part of a few faces, such as a hand or a scarf."""
     v = canvas.view
     across, down = canvas.u - v["cover_x"], canvas.v - v["cover_y"]

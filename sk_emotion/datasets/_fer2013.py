@@ -15,11 +15,10 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion, normalize_emotions
-from ..exceptions import DatasetError, DatasetNotFoundError, ImageReadError
+from ..exceptions import DatasetError, ImageReadError
 from ..preprocessing._decode import decode_picture
-from ..utils._text import name_some, show_missing
-from ._files import TABLES, is_hidden, list_files, looks_like_photo
-from ._labels import make_bunch, name_columns
+from ..utils._text import name_some
+from ._base import TABLES, check_exists, is_hidden, list_files, looks_like_photo, make_bunch, name_columns
 
 _CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _SIDE = 48
@@ -32,10 +31,6 @@ _FOLDERS = {
 _ARCHIVES = (".gz", ".bz2", ".xz", ".zip")
 _FILES = ("fer2013.npz", "fer2013.csv", "icml_face_data.csv", "train.csv")
 _FORMS = "Pass fer2013.csv, an .npz of it, or a folder with train/<emotion>/ and test/<emotion>/."
-_UNREADABLE = (
-    *(UnicodeDecodeError, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError),
-    *(ValueError, OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile),
-)
 
 _Part = tuple[NDArray[np.uint8], NDArray[Any]]
 
@@ -126,10 +121,11 @@ def load_fer2013(
     part = official.get(subset, subset)
     read = _read_folder if source.is_dir() else _read_npz if source.suffix.lower() == ".npz" else _read_csv
     images, labels = read(source, list(_OFFICIAL) if part == "all" else [part])
+    first: dict[bytes, int] = {}
     return make_bunch(
         images,
         labels,
-        _group_copies(images),
+        np.array([first.setdefault(image.tobytes(), len(first)) for image in images], dtype=np.int64),
         name=f"FER2013 from '{source}', subset {part!r}.",
         notes=["Images with identical pixels are grouped."],
         return_X_y=return_X_y,
@@ -139,9 +135,7 @@ def load_fer2013(
 
 def _find_source(path: Path) -> Path:
     """Find the file or folder to read."""
-    # Not Path.exists, which raises an OSError for a name that is too long.
-    if not os.path.exists(path):
-        raise DatasetNotFoundError(f"load_fer2013: there is no {show_missing(path)}. {_FORMS}")
+    check_exists(path, "load_fer2013: there is no", _FORMS)
     if path.is_dir():
         # Next to folders of photos, a train.csv is a list of them.
         files = _FILES[:-1] if _find_parts(path)[0] else _FILES
@@ -182,8 +176,7 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
     last = len(table) - 1
     if "usage" in table:
         usage = table["usage"].str.strip().to_numpy(dtype=str)
-        if not _ends_in_whole_line(path):
-            _refuse_cut(path, usage)
+        _refuse_cut(path, usage)
         rows = _choose_rows(path, usage, parts)
     else:
         _refuse_absent(path, parts, ["train"])
@@ -198,10 +191,14 @@ def _read_csv(path: Path, parts: list[str]) -> _Part:
         )
     pixels = table["pixels"].to_numpy(dtype=object)
     images = np.empty((len(rows), _SIDE, _SIDE), dtype=np.uint8)
-    broken = [row for image, row in zip(images, rows, strict=True) if not _parse_pixels(pixels[row], image)]
+    broken = []
     # A truncated last row, even of another part, means that more rows may be missing.
-    if rows[-1] != last and not _parse_pixels(pixels[last], np.empty_like(images[0])):
-        broken.append(last)
+    for place, row in enumerate(dict.fromkeys([*rows.tolist(), last])):
+        numbers = _split_pixels(pixels[row])
+        if len(numbers) != _SIDE * _SIDE or numbers.min() < 0 or numbers.max() > 255:
+            broken.append(row)
+        elif place < len(rows):
+            images[place] = numbers.reshape(_SIDE, _SIDE)
     if broken:
         numbers = _split_pixels(pixels[broken[0]])
         extent = f"; got values from {numbers.min()} to {numbers.max()}" if len(numbers) else ""
@@ -229,7 +226,15 @@ def _read_columns(path: Path) -> pd.DataFrame:
             heads = {mark: pd.read_csv(path, sep=mark, header=None, nrows=1, **as_text) for mark in ",;\t"}
             mark = max(heads, key=lambda mark: heads[mark].shape[1])
             table = pd.read_csv(path, sep=mark, **as_text)
-    except _UNREADABLE as error:
+    except (
+        pd.errors.ParserWarning,
+        ValueError,
+        OSError,
+        EOFError,
+        lzma.LZMAError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise DatasetError(
             f"load_fer2013: '{path}' is neither a .csv nor an .npz of FER2013, or is damaged ({type(error).__name__}: "
             f"{str(error).strip()}). {_FORMS}"
@@ -248,15 +253,13 @@ def _read_columns(path: Path) -> pd.DataFrame:
     return table[used]
 
 
-def _ends_in_whole_line(path: Path) -> bool:
-    """Return whether the last row ends in a line break; unknown for an archive."""
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return path.suffix.lower() not in _ARCHIVES and file.read() in (b"\n", b"\r")
-
-
 def _refuse_cut(path: Path, usage: NDArray[np.str_]) -> None:
     """Reject a file that ends within the last value of its last row."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        # Whether the last row ends in a line break; unknown for an archive.
+        if path.suffix.lower() not in _ARCHIVES and file.read() in (b"\n", b"\r"):
+            return
     last, others = str(usage[-1]), {*_OFFICIAL.values(), *usage[:-1].tolist()}
     if last not in others and any(name.startswith(last) for name in others):
         raise DatasetError(
@@ -273,15 +276,6 @@ def _read_emotion(text: str) -> str:
         name = str(normalize_emotion(text))
         return name if name in _CLASSES else ""
     return _CLASSES[int(code)] if code in range(len(_CLASSES)) else ""
-
-
-def _parse_pixels(text: str, image: NDArray[np.uint8]) -> bool:
-    """Parse the pixels of a row into an image; return whether they are valid."""
-    pixels = _split_pixels(text)
-    whole = len(pixels) == image.size and pixels.min() >= 0 and pixels.max() <= 255
-    if whole:
-        image[:] = pixels.reshape(image.shape)
-    return bool(whole)
 
 
 def _split_pixels(text: str) -> NDArray[np.int64]:
@@ -327,7 +321,7 @@ def _read_npz(path: Path, parts: list[str]) -> _Part:
 def _find_parts(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """Return the folders of each part, and the names of other folders with emotions."""
     folders = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not is_hidden(entry.name)]
-    found = {part: [entry for entry in folders if entry.name.casefold() in _FOLDERS[part]] for part in _FOLDERS}
+    found = {part: [entry for entry in folders if entry.name.casefold() in names] for part, names in _FOLDERS.items()}
     known = {name for names in _FOLDERS.values() for name in names}
     others = [
         entry.name
@@ -382,9 +376,3 @@ def _read_image(path: Path) -> NDArray[np.uint8]:
             "Load other photos with load_face_folder."
         )
     return pixels
-
-
-def _group_copies(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Number images so that those with identical pixels share a number."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(image.tobytes(), len(first)) for image in images], dtype=np.int64)

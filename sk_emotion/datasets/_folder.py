@@ -1,13 +1,12 @@
 """Load photos from folders named by emotion."""
 
-import itertools
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,25 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from ..emotions import is_known_emotion, normalize_emotion
-from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError
+from ..exceptions import DatasetError, DatasetWarning, ImageReadError
 from ..leakage._duplicates import number_looks
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
-from ..utils._text import name_some, show_missing
-from ._files import is_hidden, is_table, leads_back, list_files, looks_like_photo, resolve_parents
-from ._labels import (
+from ..utils._text import name_some
+from ._base import (
     check_classes,
+    check_exists,
     find_unnamed,
+    is_hidden,
     is_split,
+    is_table,
     label_files,
+    leads_back,
+    list_files,
+    looks_like_photo,
     make_bunch,
     map_labels,
+    resolve_parents,
     warn_of_no_emotions,
 )
 
@@ -35,19 +40,13 @@ _ADVICE = "Pass a folder that contains one folder of photos per emotion."
 _INNERMOST = r"r'([^/]+)/[^/]+$'"
 
 
-@dataclass
-class _Contents:
-    """Contents of a folder: readable photos, and what was left out."""
+class _Photo(NamedTuple):
+    """A photo with its class, its path relative to the folder, and the class before mapping and normalizing."""
 
-    names: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    given: list[str] = field(default_factory=list)
-    thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    loose: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
+    label: str
+    name: str
+    given: str
+    thumbnail: Any = None
 
 
 @validate_params(
@@ -169,54 +168,47 @@ def load_face_folder(
     {'anna'}
     """
     root = Path(path).expanduser()
-    contents = _read_photos(root, None if label is not None else _find_class_folders(root, labels), label, labels)
-    target = np.array(contents.labels)
-    if not contents.names:
-        advice = _describe_skipped(contents) if contents.skipped else _ADVICE
-        raise DatasetError(f"load_face_folder: '{root}' contains no photos. {_describe_left_out(contents)}{advice}")
-    skipped = f"{_describe_skipped(contents)} " if contents.skipped else ""
-    hint = f"{_describe_left_out(contents)}{skipped}{_advise(root, target[0])}"
-    check_classes(target, f"load_face_folder: '{root}'", hint)
+    photos, skipped, left_out = _read_photos(root, label, labels)
+    passed_over = _list_names("Skipped (no label)", skipped)
+    if not photos:
+        raise DatasetError(f"load_face_folder: '{root}' contains no photos. {left_out}{passed_over.strip() or _ADVICE}")
+    names = [photo.name for photo in photos]
+    target = np.array([photo.label for photo in photos])
+    check_classes(target, f"load_face_folder: '{root}'", f"{left_out}{passed_over}{_advise(root, target[0])}")
     found: NDArray[Any] | None
     contradictions: list[NDArray[np.intp]] = []
     if isinstance(groups, str) and groups == "duplicates":
-        found = number_looks(contents.thumbnails)
+        found = number_looks([photo.thumbnail for photo in photos])
         contradictions = find_label_conflicts(target, found)
     else:
-        found = extract_groups(contents.names, groups)
-    _warn_of_left_out(root, contents, matched=isinstance(label, str | re.Pattern))
+        found = extract_groups(names, groups)
+    # Functions and mappings skip files on purpose; a pattern may do so by mistake.
+    unintended = left_out + (passed_over if isinstance(label, str | re.Pattern) else "")
+    if unintended:
+        # Point to the caller, above scikit-learn's parameter validation.
+        warnings.warn(f"load_face_folder: '{root}': {unintended.strip()}", DatasetWarning, stacklevel=3)
     warn_of_no_emotions(np.unique(target).tolist(), labels, f"load_face_folder: '{root}'")
-    data = np.array([os.path.join(root, name) for name in contents.names], dtype=object)
+    data = np.array([os.path.join(root, name) for name in names], dtype=object)
     return make_bunch(
         data,
         target,
         found,
         name=f"Photos of faces from the folder '{root}'.",
         notes=[
-            *_describe_merged(contents),
-            _describe_left_out(contents).strip() or "No file left out.",
-            *([_describe_skipped(contents)] if contents.skipped else []),
+            *_describe_merged(photos),
+            left_out.strip() or "No file left out.",
+            *([passed_over.strip()] if skipped else []),
             _describe_grouping(groups),
-            *describe_label_conflicts(contents.names, contradictions),
+            *describe_label_conflicts(names, contradictions),
         ],
         return_X_y=return_X_y,
         as_frame=as_frame,
-        skipped=np.array([os.path.join(root, name) for name in contents.skipped], dtype=object),
+        skipped=np.array([os.path.join(root, name) for name in skipped], dtype=object),
     )
-
-
-def _refuse_no_folder(root: Path) -> None:
-    # Not Path.exists, which raises an OSError for a name that is too long.
-    if not os.path.exists(root):
-        raise DatasetNotFoundError(f"load_face_folder: there is no folder {show_missing(root)}. {_ADVICE}")
-    if not root.is_dir():
-        hint = "Load a table with load_face_table." if is_table(root) else _ADVICE
-        raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
 
 
 def _find_class_folders(root: Path, labels: Mapping[Any, Any] | None) -> list[str]:
     """Return the names of the class folders; raise if they cannot be classes."""
-    _refuse_no_folder(root)
     around = resolve_parents(root)
     try:
         entries = sorted(entry for entry in root.iterdir() if not is_hidden(entry.name))
@@ -265,15 +257,20 @@ def _refuse_repeated(root: Path, files: Iterable[str]) -> None:
         )
 
 
-def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapping[Any, Any] | None) -> _Contents:
-    """Read each file once, and separate photos from other files."""
-    contents = _Contents()
-    if folders is None:
-        _refuse_no_folder(root)
-        names = [name for name in list_files(root, "", contents.unlisted) if looks_like_photo(root / name)]
+def _read_photos(root: Path, label: Any, labels: Mapping[Any, Any] | None) -> tuple[list[_Photo], list[str], str]:
+    """Read each file once; return the photos, the names of files without a label, and what else was left out."""
+    check_exists(root, "load_face_folder: there is no folder", _ADVICE)
+    if not root.is_dir():
+        hint = "Load a table with load_face_table." if is_table(root) else _ADVICE
+        raise DatasetError(f"load_face_folder: '{root}' is a file, not a folder. {hint}")
+    unlisted: list[str] = []
+    folders: list[str] = []
+    if label is not None:
+        names = [name for name in list_files(root, "", unlisted) if looks_like_photo(root / name)]
         given = label_files(root, names, label)
     else:
-        names = [name for folder in folders for name in list_files(root, folder, contents.unlisted)]
+        folders = _find_class_folders(root, labels)
+        names = [name for folder in folders for name in list_files(root, folder, unlisted)]
         unnamed = set(find_unnamed(folders, labels))
         _refuse_repeated(root, [name for name in names if name.split("/")[0] in unnamed])
         given = [name.split("/")[0] for name in names]
@@ -285,60 +282,36 @@ def _read_photos(root: Path, folders: list[str] | None, label: Any, labels: Mapp
     ]
     classes = map_labels(of_photos, labels, f"load_face_folder: '{root}'")
     found = sorted(
-        (str(classes.get(of_file, of_file)), name, of_file)
+        _Photo(str(classes.get(of_file, of_file)), name, of_file)
         for of_file, name in zip(given, names, strict=True)
         if of_file is not None and classes.get(of_file, of_file) is not None
     )
-    kept = {name for _, name, _ in found}
-    contents.skipped = [name for name in names if name not in kept]
-    thumbnails = read_thumbnails((root / name for _, name, _ in found), n_jobs=-1)
-    for (of_photo, name, of_file), thumbnail in zip(found, thumbnails, strict=True):
-        if isinstance(thumbnail, ImageReadError):
-            contents.left_out.append(name)
-        else:
-            contents.labels.append(of_photo)
-            contents.names.append(name)
-            contents.given.append(of_file)
-            contents.thumbnails.append(thumbnail)
-    if folders is None:
-        return contents
-    beside = sorted(name for _, _, names in itertools.islice(os.walk(root), 1) for name in names if not is_hidden(name))
-    looks = read_thumbnails((root / name for name in beside), n_jobs=-1)
-    contents.loose = [name for name, look in zip(beside, looks, strict=True) if not isinstance(look, ImageReadError)]
-    used = {name.split("/")[0] for name in (*contents.names, *contents.skipped)}
-    contents.empty = [folder for folder in folders if folder not in used]
-    return contents
+    kept = {photo.name for photo in found}
+    skipped = [name for name in names if name not in kept]
+    photos, damaged = _read_thumbnails(root, found)
+    left_out = _list_names("Left out (not an image, damaged or too large)", damaged)
+    left_out += _list_names("Folders that cannot be read", unlisted)
+    if label is None:
+        beside = sorted(name for _, _, names in islice(os.walk(root), 1) for name in names if not is_hidden(name))
+        loose, _ = _read_thumbnails(root, [_Photo("", name, "") for name in beside])
+        left_out += _list_names("Left out (not in a class folder)", [photo.name for photo in loose])
+        used = {name.split("/")[0] for name in (*(photo.name for photo in photos), *skipped)}
+        if empty := [folder for folder in folders if folder not in used]:
+            left_out += f"Folders without photos: {name_some(empty)}. "
+    return photos, skipped, left_out
 
 
-def _describe_left_out(contents: _Contents) -> str:
-    """Describe what was left out, in sentences that end with a space; empty if nothing was."""
-    text = ""
-    if contents.left_out:
-        text += (
-            "Left out (not an image, damaged or too large): "
-            f"{len(contents.left_out)} ({name_some(contents.left_out)}). "
-        )
-    if contents.unlisted:
-        text += f"Folders that cannot be read: {len(contents.unlisted)} ({name_some(contents.unlisted)}). "
-    if contents.loose:
-        text += f"Left out (not in a class folder): {len(contents.loose)} ({name_some(contents.loose)}). "
-    if contents.empty:
-        text += f"Folders without photos: {name_some(contents.empty)}. "
-    return text
+def _read_thumbnails(root: Path, files: list[_Photo]) -> tuple[list[_Photo], list[str]]:
+    """Return the photos among files with their thumbnails, and the names of the other files."""
+    looks = read_thumbnails((root / file.name for file in files), n_jobs=-1)
+    read = [file._replace(thumbnail=look) for file, look in zip(files, looks, strict=True)]
+    damaged = [file.name for file in read if isinstance(file.thumbnail, ImageReadError)]
+    return [file for file in read if not isinstance(file.thumbnail, ImageReadError)], damaged
 
 
-def _describe_skipped(contents: _Contents) -> str:
-    return f"Skipped (no label): {len(contents.skipped)} ({name_some(contents.skipped)})."
-
-
-def _warn_of_left_out(root: Path, contents: _Contents, *, matched: bool) -> None:
-    text = _describe_left_out(contents)
-    # Functions and mappings skip files on purpose; a pattern may do so by mistake.
-    if matched and contents.skipped:
-        text += _describe_skipped(contents)
-    if text := text.strip():
-        # Point to the caller of load_face_folder, above scikit-learn's parameter validation.
-        warnings.warn(f"load_face_folder: '{root}': {text}", DatasetWarning, stacklevel=4)
+def _list_names(what: str, names: list[str]) -> str:
+    """List names in a sentence that ends with a space; an empty string without names."""
+    return f"{what}: {len(names)} ({name_some(names)}). " if names else ""
 
 
 def _advise(root: Path, label: str) -> str:
@@ -351,13 +324,11 @@ def _advise(root: Path, label: str) -> str:
     return "Add a folder with photos of another class, or extract the emotion from the paths with label=."
 
 
-def _describe_merged(contents: _Contents) -> list[str]:
+def _describe_merged(photos: list[_Photo]) -> list[str]:
     """Describe which folders were merged into one class."""
     folders: dict[str, list[str]] = {}
-    for label, given in zip(contents.labels, contents.given, strict=True):
-        known = folders.setdefault(label, [])
-        if given not in known:
-            known.append(given)
+    for label, given in dict.fromkeys((photo.label, photo.given) for photo in photos):
+        folders.setdefault(label, []).append(given)
     return [f"{label} combines {name_some(known)}." for label, known in folders.items() if len(known) > 1]
 
 

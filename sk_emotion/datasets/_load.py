@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, validate_params
 
@@ -17,10 +16,9 @@ from ..exceptions import DatasetError, DatasetWarning
 from ..leakage._duplicates import find_duplicates, merge_groups
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..utils._text import abridge, show_path
-from ._files import is_table
+from ._base import is_table, make_bunch
 from ._folder import load_face_folder
 from ._generator import make_faces
-from ._labels import make_bunch
 from ._table import load_face_table
 
 
@@ -126,11 +124,22 @@ def load_faces(
         table = load_face_table(
             path, image=image, label=column, group=persons, labels=labels, root=root, sep=sep, header=header
         )
-        copies, unread = _number_copies(table.data)
-        kept = np.setdiff1d(np.arange(len(table.data)), list(unread))
-        positions = np.setdiff1d(np.arange(len(table.data) + len(table.skipped)), table.skipped)
+        paths = table.data
+        copies, unread = find_duplicates(paths, max_distance=8, max_compared=40_000, n_jobs=-1, return_unread=True)
+        if unread:
+            reasons = [f"{show_path(paths[place])} {reason}" for place, reason in unread.items()]
+            warnings.warn(
+                f"load_faces: {len(unread)} of {len(paths)} images cannot be read and are left out: "
+                f"{abridge(reasons)}.",
+                DatasetWarning,
+                stacklevel=3,
+            )
+        if len(unread) == len(paths):
+            raise DatasetError("none of the images can be read.")
+        kept = np.setdiff1d(np.arange(len(paths)), list(unread))
+        positions = np.setdiff1d(np.arange(len(paths) + len(table.skipped)), table.skipped)
         unread = {int(positions[place]): reason for place, reason in unread.items()}
-        data, target, copies, rows = table.data[kept], table.target[kept], copies[kept], positions[kept]
+        data, target, copies, rows = paths[kept], table.target[kept], copies[kept], positions[kept]
         people = None if persons is None else table.groups[kept]
         name = table.DESCR.partition("\n")[0]
     else:
@@ -147,30 +156,4 @@ def load_faces(
             people = copies if people is None else people
     for note in notes:
         warnings.warn(f"load_faces: {note}", DatasetWarning, stacklevel=3)
-    return make_bunch(
-        data,
-        target,
-        together,
-        name=name,
-        notes=notes,
-        return_X_y=False,
-        as_frame=False,
-        persons=people,
-        rows=rows,
-        unread=unread,
-    )
-
-
-def _number_copies(paths: NDArray[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Number images so that near-duplicates share a number; return the positions of unreadable ones, with reasons."""
-    copies, unread = find_duplicates(paths, max_distance=8, max_compared=40_000, n_jobs=-1, return_unread=True)
-    if unread:
-        reasons = [f"{show_path(paths[place])} {reason}" for place, reason in unread.items()]
-        warnings.warn(
-            f"load_faces: {len(unread)} of {len(paths)} images cannot be read and are left out: {abridge(reasons)}.",
-            DatasetWarning,
-            stacklevel=4,
-        )
-    if len(unread) == len(paths):
-        raise DatasetError("none of the images can be read.")
-    return copies, unread
+    return make_bunch(data, target, together, name=name, notes=notes, persons=people, rows=rows, unread=unread)

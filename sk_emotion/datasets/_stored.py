@@ -64,7 +64,8 @@ def open_faces(store: Any) -> Any:
         raise MissingDependencyError(
             'open_faces needs zarr, which is not installed. Install it: pip install "sk-emotion[zarr]".'
         ) from error
-    opened, name = store, withhold(str(store), [str(store)])
+    opened: Any = store
+    name = withhold(str(store), [str(store)])
     if not isinstance(store, zarr.Array | zarr.Group):
         try:
             opened = zarr.open(store, mode="r")
@@ -78,7 +79,19 @@ def open_faces(store: Any) -> Any:
             why = withhold(f"{type(error).__name__}: {error}", [str(store)])
             raise DatasetError(f"open_faces: {name} cannot be opened ({why}).") from None
     if isinstance(opened, zarr.Group):
-        opened = _find_images(opened, zarr)
+        images: Any = opened.get("images")
+        status: Any = opened.get("status")
+        if not isinstance(images, zarr.Array):
+            raise DatasetError(
+                f"open_faces: {opened} has no array named images. Pass a store written by FaceLoader.to_zarr, or an "
+                "array."
+            )
+        if status is not None and (n_missing := int((np.asarray(status[:]) == NOT_MADE).sum())):
+            raise DatasetError(
+                f"open_faces: {n_missing} of {images.shape[0]} faces are missing. Call FaceLoader.to_zarr again with "
+                "the same photos."
+            )
+        opened = images
     if opened.ndim < 2:
         raise DatasetError(
             f"open_faces: {name} has shape {opened.shape}, expected images as (n, H, W) or (n, H, W, 3)."
@@ -146,18 +159,3 @@ def iter_face_blocks(
             order = order[np.argsort(turn[chunks[order]], kind="stable")]
     for rows in np.array_split(order, math.ceil(len(order) / block_size)):
         yield images[rows], labels[rows]
-
-
-def _find_images(group: Any, zarr: Any) -> Any:
-    images, status = group.get("images"), group.get("status")
-    if not isinstance(images, zarr.Array):
-        raise DatasetError(
-            f"open_faces: {group} has no array named images. Pass a store written by FaceLoader.to_zarr, or an array."
-        )
-    n_missing = 0 if status is None else int((np.asarray(status[:]) == NOT_MADE).sum())
-    if n_missing:
-        raise DatasetError(
-            f"open_faces: {n_missing} of {images.shape[0]} faces are missing. Call FaceLoader.to_zarr "
-            "again with the same photos."
-        )
-    return images

@@ -13,11 +13,10 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
-from ..exceptions import DatasetError, DatasetNotFoundError
+from ..exceptions import DatasetError
 from ..utils._labels import refuse_encoded
-from ..utils._text import explain_text, name_some, quote_name, show_missing, show_path
-from ._files import PICTURES, join_path
-from ._labels import check_classes, make_bunch, map_labels, name_columns, strip_label
+from ..utils._text import explain_text, name_some, quote_name, show_path
+from ._base import PICTURES, check_classes, check_exists, make_bunch, map_labels, name_columns, strip_label
 
 _DELIMITERS = ",;\t"
 # Numbers would lose leading zeros: 01 is another person than 1.
@@ -135,8 +134,9 @@ def load_face_table(
     skipped: list[int] = []
     if labels is not None:
         classes = map_labels(given, labels, f"load_face_table: {name}")
-        skipped = [row for row, of_row in enumerate(given) if classes[of_row] is None]
-        given = [classes[of_row] for of_row in given if classes[of_row] is not None]
+        mapped = [classes[of_row] for of_row in given]
+        skipped = [row for row, of_row in enumerate(mapped) if of_row is None]
+        given = [of_row for of_row in mapped if of_row is not None]
         frame = frame.iloc[np.setdiff1d(np.arange(len(frame)), skipped)]
         if frame.empty:
             raise DatasetError(f"load_face_table: {name}: labels leaves out all {len(skipped)} rows.")
@@ -150,7 +150,7 @@ def load_face_table(
         None if group is None else _plain(frame[group]),
         name=f"Photos of faces listed in {name}.",
         notes=[
-            *([f"Left out by labels: {len(skipped)} rows."] if len(skipped) else []),
+            *([f"Left out by labels: {len(skipped)} rows."] if skipped else []),
             *([] if group is None else [f"Grouped by the column {group!r}."]),
         ],
         return_X_y=return_X_y,
@@ -197,11 +197,7 @@ def read_face_table(path: str | os.PathLike[str], *, sep: str | None = None, hea
         raise DatasetError(f"load_face_table: sep={sep!r}, expected one character other than a line break.")
     if header is False:
         raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if there is no header.")
-    # Not Path.exists, which raises an OSError for a name that is too long.
-    if not os.path.exists(path):
-        raise DatasetNotFoundError(
-            f"load_face_table: there is no file {show_missing(path)}. Pass a CSV file or a DataFrame."
-        )
+    check_exists(path, "load_face_table: there is no file", "Pass a CSV file or a DataFrame.")
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Pass a CSV file, or use load_face_folder.")
     if not path.is_file():
@@ -287,16 +283,16 @@ def _explain_columns(names: list[str]) -> str:
 
 def _find_photos(column: pd.Series, folder: str, name: str) -> Any:
     """Return the paths of the photos; raise if any does not exist."""
-    paths = [join_path(folder, str(photo)) for photo in column]
+    # The paths may have been written on Windows.
+    paths = [os.path.join(folder, str(photo).replace("\\", os.sep)) for photo in column]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         # Images in the table itself, and URLs.
-        reasons = ((row, explain_text(str(photo))) for row, photo in enumerate(column))
-        for row, reason in reasons:
-            if reason is not None:
+        for row, photo in enumerate(map(str, column)):
+            if (reason := explain_text(photo)) is not None:
                 raise DatasetError(
-                    f"load_face_table: {name}, row {row} (the first is 0): {quote_name(str(column.iloc[row]))} "
-                    f"{reason}. Save the photos as files, and list their paths."
+                    f"load_face_table: {name}, row {row} (the first is 0): {quote_name(photo)} {reason}. Save the "
+                    "photos as files, and list their paths."
                 )
         raise DatasetError(
             f"load_face_table: {len(missing)} of {len(paths)} photos in {name} do not exist or are not files: "

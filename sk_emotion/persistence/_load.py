@@ -14,7 +14,7 @@ from skops.io._utils import LoadContext
 
 from .. import __version__
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
-from ..utils._named_folders import FOLDERS
+from ..utils._files import NAMED_FOLDERS
 from ..utils._text import show_missing
 from ._checks import (
     LaterFormatError,
@@ -188,7 +188,7 @@ def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
             UserWarning,
             stacklevel=4,
         )
-    FOLDERS.update(content.folders)
+    NAMED_FOLDERS.update(content.folders)
     return model
 
 

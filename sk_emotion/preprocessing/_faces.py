@@ -21,7 +21,7 @@ from .._images._stored import as_indexable
 from .._images._validation import find_shape, refuse_one_image, validate_images
 from ..exceptions import DatasetWarning, ImageArrayError, ImageReadError
 from ..utils._arrays import as_numpy
-from ..utils._named_folders import warn_of_folder
+from ..utils._files import warn_of_folder
 from ..utils._parallel import check_memory, most_jobs
 from ._decode import decode, find_tops, quiet_pillow, scale_to_uint8
 from ._detect import DETECTORS, N_LANDMARKS, crop_center, crop_face, detect_faces, squeeze

@@ -1,4 +1,4 @@
-from ._discovery import all_estimators
+from ._estimators import all_estimators
 from ._files import list_weights, write_output
 from ._progress import show_progress
 from ._text import abridge, align, harmless, number, printable, withhold

@@ -1,10 +1,11 @@
-"""Parameters and methods that several estimators share."""
+"""Parameters and methods that several estimators share, and the list of estimators."""
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays import as_numpy
@@ -98,3 +99,28 @@ class ClassifierOfLabels(ClassifierMixin):
         check_scored_labels(y, fitted.classes_, name)
         sample_weight = as_numpy(sample_weight, name, "sample_weight")
         return super(ClassifierOfLabels, fitted).score(X, as_numpy(y, name, "y"), sample_weight)
+
+
+def all_estimators() -> list[tuple[str, type[BaseEstimator]]]:
+    """Return all public estimators, as :func:`sklearn.utils.discovery.all_estimators` does.
+
+    Returns
+    -------
+    list of tuple of (str, type)
+        Name and class of each estimator, sorted by name. Network specs and augmentations have no ``fit``, and are not
+        included.
+
+    Examples
+    --------
+    >>> from sk_emotion.utils import all_estimators
+    >>> [name for name, _ in all_estimators()][:3]
+    ['AugmentationOverSampler', 'ConsolidatedClassifier', 'EmotionClassifier']
+    """
+    import sk_emotion
+
+    public = [(name, getattr(sk_emotion, name)) for name in sorted(dir(sk_emotion))]
+    return [
+        (name, value)
+        for name, value in public
+        if inspect.isclass(value) and issubclass(value, BaseEstimator) and hasattr(value, "fit")
+    ]

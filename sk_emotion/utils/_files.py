@@ -1,4 +1,4 @@
-"""Write files atomically, open only regular ones, lock them, and read the weights of the included models."""
+"""Files and folders: atomic writing, regular files, locks, included weights, and folders that model files name."""
 
 import errno
 import json
@@ -7,6 +7,7 @@ import shutil
 import stat
 import time
 import uuid
+import warnings
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "pretrained"
 
 _PAUSE = 0.005
+
+NAMED_FOLDERS: set[str] = set()
+"""Folders named in the model files that this process has loaded."""
 
 
 def write_output(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
@@ -136,3 +140,16 @@ def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
 def _check_regular(path: str | os.PathLike[str], state: os.stat_result | None) -> None:
     if state is not None and not stat.S_ISREG(state.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+
+
+def warn_of_folder(folder: str | os.PathLike[str], owner: str, category: type[Warning]) -> None:
+    """Warn once that a folder to be written was named by a model file."""
+    name = os.fsdecode(folder)
+    if name in NAMED_FOLDERS:
+        NAMED_FOLDERS.discard(name)
+        warnings.warn(
+            f"{owner}={name!r} comes from a model file, and will be written to. Set it to another folder or to "
+            "None to prevent this.",
+            category,
+            stacklevel=3,
+        )

@@ -109,10 +109,7 @@ def describe_spelling(labels: Iterable[Any], classes: Iterable[Any]) -> str:
 
 
 def check_scored_labels(y: Any, classes: NDArray[Any], owner: str) -> None:
-    """Warn about labels that are synonyms of the classes, which count as errors; reject numbers in place of names.
-
-    Labels of other classes are errors as they are, for example in a fold.
-    """
+    """Warn about synonyms of the classes, which count as errors; reject numbers in place of names."""
     labels = np.ravel(np.asarray(as_numpy(y, owner, "y")))
     known = classes.tolist()
     unknown = set(labels.tolist()).difference(known)

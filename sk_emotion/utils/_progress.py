@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
@@ -52,23 +52,17 @@ def show_progress(description: str, total: int) -> Iterator[Callable[..., None] 
         transient=True,
     )
     bar = bars.add_task(description, total=total)
-    draw = _draw_in_notebook(bars) if console.is_jupyter else None
+    handle: Any = None
+    if console.is_jupyter:
+        # Without rich's own display, which needs ipywidgets.
+        from IPython.display import display
+
+        handle = display(bars.make_tasks_table(bars.tasks), display_id=True)
 
     def advance(steps: int = 1, description: str | None = None) -> None:
         bars.update(bar, advance=steps, description=description)
-        if draw is not None:
-            draw()
+        if handle is not None:
+            handle.update(bars.make_tasks_table(bars.tasks))
 
-    if draw is not None:
+    with nullcontext() if console.is_jupyter else bars:
         yield advance
-        return
-    with bars:
-        yield advance
-
-
-def _draw_in_notebook(bars: Any) -> Callable[[], None]:
-    """Display bars below a cell, and return a function that draws them again: rich itself would need ipywidgets."""
-    from IPython.display import display
-
-    handle = display(bars.make_tasks_table(bars.tasks), display_id=True)
-    return lambda: handle.update(bars.make_tasks_table(bars.tasks))

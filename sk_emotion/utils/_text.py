@@ -14,7 +14,7 @@ NOTHING = "\N{EN DASH}"
 # Control and format characters (such as text direction and zero width), surrogates, line separators.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
-# Undecodable bytes of a file name, as kept by os.fsdecode.
+# Bytes of a file name that are not UTF-8, as os.fsdecode keeps them.
 _RAW_BYTES = re.compile("[\udc80-\udcff]+")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -25,10 +25,9 @@ _FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 # Encoded images and URLs in place of a name are shortened: a face in a log is a leak.
 _PICTURE = re.compile(r"data:\S+|[A-Za-z0-9+/]{61,}={0,2}|[A-Za-z0-9_-]{61,}={0,2}")
 _ADDRESS = re.compile(r"(data:|[A-Za-z][\w+.-]+:/)")
-_LONGEST, _SHOWN = 60, 40
-
 MOST_SHOWN = 60
 """Maximum length shown of a string that is not a path: a face in base64 must not end up in a log."""
+_SHOWN = 40
 
 # Maximum number of names shown.
 _N_NAMED = 5
@@ -36,9 +35,6 @@ _N_NAMED = 5
 # Up to this length, a string that ends in a file suffix is shown in full.
 _LONGEST_PATH = 255
 _FILE_SUFFIX = re.compile(r"\.\w{1,5}$")
-
-# Bytes of a file name that are not UTF-8, as os.fsdecode keeps them.
-_SURROGATE = re.compile("[\udc80-\udcff]")
 
 # Path("https://...") has one slash; a single letter is a drive of Windows.
 _URL = re.compile(r"(?:blob:)?[a-z][a-z0-9+.-]+:/")
@@ -69,9 +65,8 @@ def _decode(found: re.Match[str]) -> str:
 
 
 def _escape(character: str) -> str:
-    if unicodedata.category(character) not in _UNPRINTABLE:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+    unprintable = unicodedata.category(character) in _UNPRINTABLE
+    return character.encode("unicode_escape").decode("ascii") if unprintable else character
 
 
 def harmless(cell: Any) -> str:
@@ -90,16 +85,15 @@ def withhold(text: str, sources: Iterable[str] = ()) -> str:
     """
     for source in sources:
         joined = "".join(source.split())
-        if len(source) > _LONGEST and (_ADDRESS.match(source) or (_PICTURE.fullmatch(joined) and _is_encoded(joined))):
+        is_picture = _PICTURE.fullmatch(joined) and _is_encoded(joined)
+        if len(source) > MOST_SHOWN and (_ADDRESS.match(source) or is_picture):
             for form in (source, str(Path(source)), repr(source)[1:-1], printable(source)):
                 text = text.replace(form, _cut(form))
     return _PICTURE.sub(lambda found: _cut(found[0]) if _is_encoded(found[0]) else found[0], text)
 
 
 def _cut(text: str) -> str:
-    if len(text) <= _LONGEST:
-        return text
-    return f"{text[:_SHOWN]}\N{HORIZONTAL ELLIPSIS} ({len(text)} characters)"
+    return text if len(text) <= MOST_SHOWN else f"{text[:_SHOWN]}\N{HORIZONTAL ELLIPSIS} ({len(text)} characters)"
 
 
 def _is_encoded(text: str) -> bool:
@@ -151,7 +145,7 @@ def quote_name(name: Any, in_full: bool = False) -> str:
         return repr(name)
     text = os.fsdecode(name) if in_full else show_path(name)
     # The representation would show these bytes as surrogates.
-    return repr(text) if text.isascii() or not _SURROGATE.search(text) else f"'{printable(text)}'"
+    return repr(text) if text.isascii() or not _RAW_BYTES.search(text) else f"'{printable(text)}'"
 
 
 def show_missing(path: str | os.PathLike[Any]) -> str:

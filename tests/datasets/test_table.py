@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from sk_emotion.datasets import load_face_folder, load_face_table, load_fer2013
-from sk_emotion.datasets._labels import map_labels
+from sk_emotion.datasets._base import map_labels
 from sk_emotion.exceptions import DatasetError, DatasetNotFoundError
 
 

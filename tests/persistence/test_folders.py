@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_emotion import FaceLoader, load_model, save_model
 from sk_emotion.exceptions import CheckpointWarning, DatasetWarning, ModelFileError
-from sk_emotion.utils._named_folders import FOLDERS
+from sk_emotion.utils._files import NAMED_FOLDERS
 
 ROWS = np.random.default_rng(0).normal(size=(30, 4))
 LABELS = np.arange(30) % 2
@@ -218,4 +218,4 @@ def test_saving_does_not_mark_folders(few, path, tmp_path):
 @pytest.fixture(autouse=True)
 def clear_folders():
     yield
-    FOLDERS.clear()
+    NAMED_FOLDERS.clear()

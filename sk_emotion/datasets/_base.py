@@ -1,7 +1,10 @@
-"""Map labels to classes, and make the Bunch that every loader returns."""
+"""What the loaders share: listing files, mapping labels to classes, and the Bunch that they return."""
 
+import glob
+import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,8 +16,14 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..emotions import is_known_emotion, normalize_emotion
-from ..exceptions import DatasetError, DatasetWarning
-from ..utils._text import abridge, name_some, printable, quote_name, show_path
+from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
+from ..utils._text import abridge, explain_text, name_some, printable, quote_name, show_missing, show_path
+
+PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
+TABLES = (".csv", ".tsv", ".txt")
+_HIDDEN = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"}
+# Signatures of JPEG, PNG, GIF, BMP, TIFF, WebP, PPM, AVIF and HEIF.
+_BEGINNING = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|P[1-6]\s|....ftyp", re.DOTALL)
 
 _N_COLUMNS = 20
 
@@ -26,6 +35,115 @@ _SPLIT = re.compile(
 )
 _FLOAT = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MOST_DIGITS = 100
+
+
+def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
+    """List the images that paths, folders or patterns denote.
+
+    Parameters
+    ----------
+    paths : str, path-like or list of them
+        Files, which need not exist; folders, of which all files are listed, also those in subfolders, except hidden
+        and system files; and patterns such as ``"photos/*.jpg"`` or ``"photos/**/*.jpg"``.
+
+    Returns
+    -------
+    list of str
+        Paths in the order of `paths`; those of a folder or pattern are sorted.
+
+    Raises
+    ------
+    DatasetNotFoundError
+        If a pattern matches no file, or there are no files at all.
+
+    See Also
+    --------
+    predict_faces : Predict the emotion in each image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_emotion.datasets import list_images
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("b.jpg", "a.jpg", ".hidden.jpg"):
+    ...     _ = (folder / name).write_bytes(b"")
+    >>> [Path(path).name for path in list_images(folder)]
+    ['a.jpg', 'b.jpg']
+    """
+    given = [os.fsdecode(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    found: list[str] = []
+    for path in given:
+        if os.path.isdir(path):
+            found += sorted(
+                str(Path(where) / name) for where, _, names in os.walk(path) for name in names if not is_hidden(name)
+            )
+        elif glob.has_magic(path) and not os.path.exists(path) and explain_text(path) is None:
+            # A quoted pattern, or one on Windows, whose shells do not expand patterns.
+            matches = sorted(match for match in glob.glob(path, recursive=True) if os.path.isfile(match))
+            if not matches:
+                raise DatasetNotFoundError(f"no file matches '{show_path(path)}'.")
+            found += matches
+        else:
+            found.append(path)
+    if not found:
+        raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, given))}.")
+    return found
+
+
+def check_exists(path: Path, where: str, advice: str) -> None:
+    """Raise an error if a path does not exist."""
+    # Not Path.exists, which raises an OSError for a name that is too long.
+    if not os.path.exists(path):
+        raise DatasetNotFoundError(f"{where} {show_missing(path)}. {advice}")
+
+
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path has the suffix of a text file with a table."""
+    return Path(path).suffix.lower() in TABLES
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden or created by the system."""
+    return name.startswith(".") or name.casefold() in _HIDDEN
+
+
+def resolve_parents(root: Path) -> frozenset[str]:
+    """Return a folder and all of its parents, with symbolic links resolved."""
+    real = Path(os.path.realpath(root))
+    return frozenset(map(str, (real, *real.parents)))
+
+
+def leads_back(path: str | Path, around: frozenset[str]) -> bool:
+    """Return whether a path is a symbolic link to one of its parents."""
+    return os.path.islink(path) and os.path.realpath(path) in around
+
+
+def list_files(root: Path, start: str, unlisted: list[str]) -> list[str]:
+    """List the files below a folder, relative to the root, with ``/`` between names; add others to `unlisted`."""
+    found: list[str] = []
+    walk = os.walk(root / start, onerror=lambda error: unlisted.append(error.filename), followlinks=True)
+    for folder, inner, names in walk:
+        here = Path(folder)
+        around = resolve_parents(root) | {os.path.realpath(parent) for parent in (here, *here.parents)}
+        shown = [name for name in inner if not is_hidden(name)]
+        inner[:] = [name for name in shown if not leads_back(os.path.join(folder, name), around)]
+        found += [(here / name).relative_to(root).as_posix() for name in names if not is_hidden(name)]
+    return sorted(found)
+
+
+def looks_like_photo(path: Path) -> bool:
+    """Return whether a file has the suffix or the signature of an image."""
+    if path.suffix.lower().removeprefix(".") in PICTURES:
+        return True
+    try:
+        # Opening a pipe would block.
+        if not os.path.isfile(path):
+            return False
+        with path.open("rb") as file:
+            return _BEGINNING.match(file.read(12)) is not None
+    except OSError:
+        return False
 
 
 def is_split(name: str) -> bool:
@@ -42,27 +160,7 @@ def find_unnamed(folders: Iterable[str], labels: Mapping[Any, Any] | None) -> li
 def label_files(
     root: Path, names: Sequence[str], label: str | re.Pattern[str] | Callable[[Path], Any]
 ) -> list[str | None]:
-    """Extract the label of each file from its path; None for files without one.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the data set.
-    names : sequence of str
-        Paths relative to it, with ``/`` between folders.
-    label : str, compiled regular expression or callable
-        As in :func:`load_face_folder`.
-
-    Returns
-    -------
-    list of str or None
-
-    Raises
-    ------
-    DatasetError
-        If `label` is not a regular expression with a group, matches nothing, raises, or returns anything but a str,
-        an int or None.
-    """
+    """Extract the label of each file from its path relative to the root; None for files without one."""
     if not isinstance(label, str | re.Pattern):
         return [_call(label, root, name) for name in names]
     try:
@@ -93,10 +191,8 @@ def _call(label: Callable[[Path], Any], root: Path, name: str) -> str | None:
         raise DatasetError(
             f"load_face_folder: label raised {type(error).__name__} ({error}) for '{name}'. Return None to skip a file."
         ) from error
-    if found is None:
-        return None
-    if _is_label(found):
-        return str(found).strip()
+    if found is None or _is_label(found):
+        return None if found is None else str(found).strip()
     raise DatasetError(
         f"load_face_folder: label returned {found!r:.60} ({type(found).__name__}) for '{name}'. Return the label as "
         "str or int, or None to skip the file."
@@ -114,42 +210,19 @@ def strip_label(label: Any) -> Any:
     return label.strip() if isinstance(label, str) else label
 
 
-def _join_spellings(classes: dict[Any, Any]) -> dict[Any, Any]:
-    """Make one class of those that differ in the blanks around them."""
-    written: dict[Any, set[Any]] = {}
-    for label in classes.values():
-        written.setdefault(strip_label(label), set()).add(label)
-    return {
-        name: strip_label(label) if len(written[strip_label(label)]) > 1 else label for name, label in classes.items()
-    }
-
-
 def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: str) -> dict[Any, Any]:
     """Map each distinct name or code to its class, or to None to leave it out.
 
-    Parameters
-    ----------
-    names : iterable of str or number
-        Names of folders, or codes.
-    labels : mapping or None
-        From names or codes to classes, or to None. A number and its text are the same key.
-    where : str
-        Source of the names, for errors.
-
-    Returns
-    -------
-    dict
-        Mapping from the names to str or int, with standard names for emotions. A name that is not in `labels` is kept
-        if it is an emotion.
-
-    Raises
-    ------
-    DatasetError
-        If a name is neither in `labels` nor an emotion, or `labels` maps to anything but str, int or None.
+    A number and its text are the same key, and names of emotions need none; other names that `labels` lacks raise.
     """
     distinct = list(dict.fromkeys(names))
     if labels is None:
-        return _join_spellings({name: normalize_emotion(name) for name in distinct})
+        classes = {name: normalize_emotion(name) for name in distinct}
+        # Classes that differ in the blanks around them become one.
+        written = Counter(map(strip_label, set(classes.values())))
+        return {
+            name: strip_label(label) if written[strip_label(label)] > 1 else label for name, label in classes.items()
+        }
     wrong = [value for value in labels.values() if value is not None and not _is_label(value)]
     if wrong:
         raise DatasetError(f"{where}: labels maps to {wrong[0]!r:.60}. Map to a str or int, or to None to leave out.")
@@ -162,15 +235,10 @@ def map_labels(names: Iterable[Any], labels: Mapping[Any, Any] | None, where: st
     unknown = []
     for name in distinct:
         key = _as_key(name)
-        places: list[tuple[Mapping[Any, Any], Any]] = [
-            (by_key, key),
-            (by_number, _as_number(key)),
-            (spelled, normalize_emotion(key)),
-        ]
-        if found := [known[wanted] for known, wanted in places if wanted in known]:
-            mapped[name] = normalize_emotion(found[0])
-        elif is_known_emotion(name):
-            mapped[name] = normalize_emotion(name)
+        places: Any = ((by_key, key), (by_number, _as_number(key)), (spelled, normalize_emotion(key)))
+        found = [known[wanted] for known, wanted in places if wanted in known]
+        if found or is_known_emotion(name):
+            mapped[name] = normalize_emotion(found[0] if found else name)
         else:
             unknown.append(name)
     if unknown:
@@ -228,45 +296,30 @@ def make_bunch(
     *,
     name: str,
     notes: Iterable[str],
-    return_X_y: bool,
-    as_frame: bool,
+    return_X_y: bool = False,
+    as_frame: bool = False,
     **others: Any,
 ) -> Bunch | tuple[Any, Any]:
-    """Make the return value of a loader.
-
-    Parameters
-    ----------
-    data : array-like of shape (n_samples,) or (n_samples, H, W)
-        Paths, or pixels.
-    target : ndarray of shape (n_samples,)
-        Labels.
-    groups : ndarray of shape (n_samples,) or None
-        Groups that a splitter must keep together.
-    name : str
-        Name of the data set in ``DESCR``.
-    notes : iterable of str
-        Further lines of the ``DESCR``.
-    return_X_y, as_frame : bool
-        As in the loaders of scikit-learn.
-    **others : dict
-        Further attributes of the Bunch.
-
-    Returns
-    -------
-    Bunch or tuple of (data, target)
-    """
+    """Make the return value of a loader of paths, or of pixels; `name` and `notes` are lines of the ``DESCR``."""
     X: Any = data
     y: Any = target
     frame = None
     if as_frame:
-        X, y = _make_frame(data), pd.Series(target, name="label")
+        rows = data.reshape(len(data), -1)
+        names = ["image"] if data.ndim == 1 else [f"pixel_{number}" for number in range(rows.shape[1])]
+        X, y = pd.DataFrame(rows, columns=names), pd.Series(target, name="label")
         columns = [X, y] if groups is None else [X, y, pd.Series(groups, name="group")]
         frame = pd.concat(columns, axis=1)
     if return_X_y:
         return X, y
     classes, counts = np.unique(target, return_counts=True)
     sizes = ", ".join(f"{label} {count}" for label, count in zip(classes, counts, strict=True))
-    lines = [name, "", f"{len(target)} images in {len(classes)} classes: {sizes}.", *notes, _describe_groups(groups)]
+    grouping = "No groups."
+    if groups is not None:
+        by_group = pd.Series(groups).value_counts()
+        n_larger = int((by_group > 1).sum())
+        grouping = f"{len(by_group)} groups; {n_larger} of more than one image, the largest of {by_group.max()}."
+    lines = [name, "", f"{len(target)} images in {len(classes)} classes: {sizes}.", *notes, grouping]
     text = "\n".join(map(printable, lines)) + "\n"
     return Bunch(data=X, target=y, target_names=classes, groups=groups, frame=frame, DESCR=text, **others)
 
@@ -282,17 +335,3 @@ def check_classes(target: NDArray[Any], where: str, hint: str) -> None:
 def name_columns(columns: Iterable[Any]) -> str:
     """Format the names of a table's columns, shortened if there are many or if they are long text."""
     return f"[{abridge(list(map(quote_name, columns)), _N_COLUMNS)}]"
-
-
-def _make_frame(data: NDArray[Any]) -> pd.DataFrame:
-    if data.ndim == 1:
-        return pd.DataFrame({"image": data})
-    rows = data.reshape(len(data), -1)
-    return pd.DataFrame(rows, columns=[f"pixel_{number}" for number in range(rows.shape[1])])
-
-
-def _describe_groups(groups: NDArray[Any] | None) -> str:
-    if groups is None:
-        return "No groups."
-    sizes = pd.Series(groups).value_counts()
-    return f"{len(sizes)} groups; {int((sizes > 1).sum())} of more than one image, the largest of {sizes.max()}."
