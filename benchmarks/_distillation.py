@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional
 
 from sk_emotion import FaceAugmentation
-from sk_emotion._training._batches import Preparation
 from sk_emotion._training._hardware import autocast, choose_precision
+from sk_emotion._training._standardize import Preparation
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.4)
 BATCH_SIZE = 128

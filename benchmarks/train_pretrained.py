@@ -42,8 +42,8 @@ from sk_emotion import (
     make_hog_svm,
     networks,
 )
-from sk_emotion._training._batches import learn_pixel_statistics
 from sk_emotion._training._predict import make_views
+from sk_emotion._training._standardize import learn_pixel_statistics
 from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
 from sk_emotion.utils._files import FOLDER

@@ -23,11 +23,13 @@ from ..exceptions import OutOfMemoryError, ParameterError
 from ..networks import ResNet
 from ..utils._device import choose_device, is_out_of_memory
 from ..utils._parallel import ForkSafeLock
-from ._batches import FaceBatches, FaceDataset, Preparation, learn_pixel_statistics
-from ._callbacks import attach_scheduler, find_schedulers, make_callbacks
+from ._batches import FaceBatches, FaceDataset
+from ._callbacks import make_callbacks
 from ._distributed import SINGLE_PROCESS, DataParallelNet, SingleProcess
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
+from ._schedule import attach_scheduler, find_schedulers
+from ._standardize import Preparation, learn_pixel_statistics
 from ._state import serialize_bookkeeping
 
 # Types of network parameters that compare equal to their copies.

@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import math
 import re
 import signal
 import threading
@@ -17,13 +16,10 @@ from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.metrics._scorer import _BaseScorer
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.callbacks import lr_scheduler as skorch_schedulers
-from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from ..exceptions import ParameterError
-
-# Share of the steps in which the one-cycle schedule warms up.
-_WARM_UP = 0.25
+from ._schedule import SCHEDULES
 
 # Methods that skorch's nets call on callbacks.
 _CALLBACK_METHODS = ("initialize", "set_params", *(name for name in vars(Callback) if name.startswith("on_")))
@@ -48,7 +44,7 @@ def make_callbacks(clf: Any, schedule: str | None, n_steps: int, *, validates: b
     if schedule is not None:
         # last_epoch counts steps here, and each call of fit runs a new schedule.
         policy = LRScheduler(
-            LambdaLR, lr_lambda=_SCHEDULES[schedule](n_steps), last_epoch=-1, step_every="batch", event_name=None
+            LambdaLR, lr_lambda=SCHEDULES[schedule](n_steps), last_epoch=-1, step_every="batch", event_name=None
         )
         callbacks.append(("schedule", policy))
     callbacks += clf.callbacks or []
@@ -95,37 +91,6 @@ def explain_error(net: Any, error: Exception) -> None:
             f"callbacks: a scheduler needs {error} from the previous epochs, in which it was not used. Pass "
             "last_epoch=-1 to LRScheduler to start its schedule from the beginning."
         ) from error
-
-
-def find_schedulers(callback: Any) -> Iterator[tuple[str, lr_scheduler.LRScheduler]]:
-    """Yield the PyTorch schedulers that a callback holds, with the name of their attribute."""
-    for name, value in getattr(callback, "__dict__", {}).items():
-        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for place, part in [(name, value), *((f"{name}.{key}", part) for key, part in parts)]:
-            if isinstance(part, lr_scheduler.LRScheduler):
-                yield place, part
-
-
-def attach_scheduler(scheduler: Any, optimizer: Optimizer) -> None:
-    """Attach a scheduler, and the schedulers it consists of, to another optimizer."""
-    scheduler.optimizer = optimizer
-    if getattr(scheduler, "_step_count", 0) == 1:
-        # Its first step would warn that the optimizer was replaced.
-        scheduler._step_count = 2
-    for part in getattr(scheduler, "_schedulers", ()):
-        attach_scheduler(part, optimizer)
-
-
-def check_schedules(net: Any) -> None:
-    """Raise ParameterError if a callback has a scheduler in addition to our own schedule."""
-    for name, callback in net.callbacks_ if net.schedule is not None else ():
-        for _, scheduler in find_schedulers(callback) if name != "schedule" else ():
-            if scheduler.optimizer is net.optimizer_:
-                raise ParameterError(
-                    f"schedule={net.schedule!r} and {type(scheduler).__name__} of the callback "
-                    f"{type(callback).__name__} would both change the learning rate. Pass schedule=None to use "
-                    "that of the callback."
-                )
 
 
 @contextmanager
@@ -258,29 +223,3 @@ def _check_callback(entry: Any) -> None:
             f"callbacks contains LRScheduler({policy!r}), but skorch has no policy of this name. Pass the class, as in "
             "LRScheduler(torch.optim.lr_scheduler.OneCycleLR)."
         )
-
-
-def _one_cycle(n_steps: int) -> Callable[[int], float]:
-    """Return the one-cycle schedule: linear warm-up, then cosine annealing to zero (Smith & Topin, 2019)."""
-    n_warm_up = max(1, round(_WARM_UP * n_steps))
-
-    def factor(step: int) -> float:
-        if step < n_warm_up:
-            return (step + 1) / n_warm_up
-        return _anneal((step + 1 - n_warm_up) / max(1, n_steps - n_warm_up))
-
-    return factor
-
-
-def _cosine(n_steps: int) -> Callable[[int], float]:
-    """Return cosine annealing to zero (Loshchilov & Hutter, 2017)."""
-    return lambda step: _anneal(step / n_steps)
-
-
-def _anneal(progress: float) -> float:
-    # A rate of zero would waste the last step.
-    return max(1e-3, 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
-# Functions of the number of steps, which return a factor of the learning rate for each step.
-_SCHEDULES = {"onecycle": _one_cycle, "cosine": _cosine}

@@ -16,18 +16,19 @@ from torch.nn import functional
 
 from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
-from ._batches import FaceDataset, Preparation
+from ._batches import FaceDataset
 from ._callbacks import (
     LabelScorer,
     StopTrainingError,
     check_monitors,
-    check_schedules,
     explain_error,
     reuse_callbacks,
     watch_signals,
 )
 from ._checkpoints import FINISHED, STOPPED, TRAINING, Checkpoints
 from ._hardware import autocast
+from ._schedule import check_schedules
+from ._standardize import Preparation
 from ._state import (
     capture_network,
     capture_state,

@@ -13,7 +13,7 @@ import torch
 from skorch.callbacks import EarlyStopping, LRScheduler
 from torch.optim import lr_scheduler
 
-from ._callbacks import find_schedulers
+from ._schedule import find_schedulers
 
 # Entries that skorch adds to each epoch for its own use, besides "batches".
 _BOOKKEEPING = ("_best", "_batch_count")

@@ -4,7 +4,8 @@ import torch
 
 from sk_emotion import EmotionClassifier, networks
 from sk_emotion._images._validation import as_tensor, learn_pixel_range
-from sk_emotion._training._batches import FaceBatches, FaceDataset, Preparation, learn_pixel_statistics
+from sk_emotion._training._batches import FaceBatches, FaceDataset
+from sk_emotion._training._standardize import Preparation, learn_pixel_statistics
 
 pytestmark = pytest.mark.training
 
