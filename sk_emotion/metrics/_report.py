@@ -1,6 +1,5 @@
 """Report of a classifier's performance on a test set."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from .._images._stored import as_indexable
 from .._reports import name_estimator, show_estimator
 from .._reports._report_page import render_report, render_summary
 from .._reports._report_text import describe_report
-from ..exceptions import DatasetWarning
 from ..leakage._groups import resolve_groups
 from ..preprocessing._pipelines import find_last_step
 from ..utils._arrays import as_numpy
@@ -20,14 +18,12 @@ from ..utils._files import write_output
 from ..utils._labels import check_labels, check_same_length
 from ._caveats import find_leaks
 from ._predictions import (
-    check_scores,
-    check_truth,
     equalize_images,
     find_class_counts,
     load_faces,
     predict_with_scores,
 )
-from ._report_base import BaseReport, draw_report, find_images, find_names
+from ._report_base import BaseReport, draw_report, find_images, find_names, warn_of_caveats
 
 
 class EmotionReport(BaseReport):
@@ -231,7 +227,7 @@ class EmotionReport(BaseReport):
         names = find_names(X) if image_names is None else image_names
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
         report.caveats = leaks + report.caveats
-        _warn(report)
+        warn_of_caveats(report)
         shown = estimator if display_estimator is None else display_estimator
         report.estimator_html, report._estimator_name = show_estimator(shown), name_estimator(shown)
         report.history = getattr(find_last_step(shown), "history_", None) or None
@@ -241,78 +237,6 @@ class EmotionReport(BaseReport):
             # The bootstrap draws an image together with its copies, which are not independent.
             units = sources if groups is None else np.asarray(groups)[sources]
             report.equalized = cls(copied_labels, *predict_with_scores(classifier, copies), groups=units, **options)
-        return report
-
-    @classmethod
-    def from_predictions(
-        cls,
-        y_true: ArrayLike,
-        y_pred: ArrayLike | None = None,
-        y_score: ArrayLike | None = None,
-        *,
-        classes: ArrayLike | None = None,
-        pos_label: Any = None,
-        groups: ArrayLike | None = None,
-        metadata: Any = None,
-        images: Any = None,
-        image_names: ArrayLike | None = None,
-        n_resamples: int = 1000,
-        confidence_level: float = 0.95,
-        random_state: Any = None,
-    ) -> "EmotionReport":
-        """Evaluate predictions.
-
-        Parameters
-        ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
-        y_pred : array-like of shape (n_samples,), default=None
-            Predicted labels; by default those of the highest score in each row of `y_score`.
-        y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
-            Probabilities or decision values. Without them, ROC AUC and average precision are not computed.
-        classes : array-like of shape (n_classes,), default=None
-            Labels of the columns of `y_score`; by default the sorted labels of `y_true` and `y_pred`.
-        pos_label, groups, metadata, images, image_names, n_resamples, confidence_level, random_state
-            As for the class.
-
-        Returns
-        -------
-        EmotionReport
-
-        Raises
-        ------
-        LabelError
-            If labels, scores, classes or groups do not match.
-
-        Warns
-        -----
-        DatasetWarning
-            If ``caveats`` is not empty.
-        """
-        if y_pred is None:
-            if y_score is None or np.ndim(y_score) != 2:
-                raise ValueError(
-                    "EmotionReport.from_predictions: pass y_pred, or y_score with a column for each class, whose "
-                    "highest score is then predicted."
-                )
-            labels, known = check_truth(y_true, "EmotionReport", classes=classes)
-            y_pred = known[check_scores(y_score, known, len(labels), "EmotionReport").argmax(axis=1)]
-            classes = known
-        report = cls(
-            y_true,
-            y_pred,
-            y_score,
-            classes=classes,
-            pos_label=pos_label,
-            groups=groups,
-            metadata=metadata,
-            images=images,
-            image_names=image_names,
-            n_resamples=n_resamples,
-            confidence_level=confidence_level,
-            random_state=random_state,
-        )
-        _warn(report)
         return report
 
     def to_frame(self) -> pd.DataFrame:
@@ -374,9 +298,3 @@ class EmotionReport(BaseReport):
 
     def _repr_html_(self) -> str:
         return render_summary(self._summarize())
-
-
-def _warn(report: EmotionReport) -> None:
-    """Issue all caveats as a single warning at the caller's line."""
-    if report.caveats:
-        warnings.warn(f"EmotionReport: {' '.join(report.caveats)}", DatasetWarning, stacklevel=3)

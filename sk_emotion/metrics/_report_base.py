@@ -2,9 +2,10 @@
 
 import math
 import os
+import warnings
 from dataclasses import fields
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from .._reports import describe_environment, draw_svg
 from .._reports._charts import literal, prepare_axes
 from .._reports._report_page import Calibration, Face, draw_confusions, draw_f1
 from .._reports._report_text import ReportSummary
-from ..exceptions import ImageArrayError
+from ..exceptions import DatasetWarning, ImageArrayError
 from ..preprocessing._sources import list_pictures
 from ..utils._labels import check_labels, check_same_length
 from ..utils._text import number
@@ -101,6 +102,78 @@ class BaseReport:
             self._thumbnails = take_thumbnails(faces, np.union1d(self.mistakes, self.doubtful))
         names = check_image_names(image_names, self.n_samples)
         self._image_names: dict[int, str] = {row: names[row] for row in self._thumbnails} if names else {}
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike | None = None,
+        y_score: ArrayLike | None = None,
+        *,
+        classes: ArrayLike | None = None,
+        pos_label: Any = None,
+        groups: ArrayLike | None = None,
+        metadata: Any = None,
+        images: Any = None,
+        image_names: ArrayLike | None = None,
+        n_resamples: int = 1000,
+        confidence_level: float = 0.95,
+        random_state: Any = None,
+    ) -> Self:
+        """Evaluate predictions.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_pred : array-like of shape (n_samples,), default=None
+            Predicted labels; by default those of the highest score in each row of `y_score`.
+        y_score : array-like of shape (n_samples, n_classes), or (n_samples,) for two classes, default=None
+            Probabilities or decision values. Without them, ROC AUC and average precision are not computed.
+        classes : array-like of shape (n_classes,), default=None
+            Labels of the columns of `y_score`; by default the sorted labels of `y_true` and `y_pred`.
+        pos_label, groups, metadata, images, image_names, n_resamples, confidence_level, random_state
+            As for the class.
+
+        Returns
+        -------
+        EmotionReport
+
+        Raises
+        ------
+        LabelError
+            If labels, scores, classes or groups do not match.
+
+        Warns
+        -----
+        DatasetWarning
+            If ``caveats`` is not empty.
+        """
+        if y_pred is None:
+            if y_score is None or np.ndim(y_score) != 2:
+                raise ValueError(
+                    "EmotionReport.from_predictions: pass y_pred, or y_score with a column for each class, whose "
+                    "highest score is then predicted."
+                )
+            labels, known = check_truth(y_true, "EmotionReport", classes=classes)
+            y_pred = known[check_scores(y_score, known, len(labels), "EmotionReport").argmax(axis=1)]
+            classes = known
+        report = cls(
+            y_true,
+            y_pred,
+            y_score,
+            classes=classes,
+            pos_label=pos_label,
+            groups=groups,
+            metadata=metadata,
+            images=images,
+            image_names=image_names,
+            n_resamples=n_resamples,
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
+        warn_of_caveats(report)
+        return report
 
     def _compute(
         self, groups: NDArray[Any] | None, metadata: dict[str, pd.Series], random_state: np.random.RandomState
@@ -197,6 +270,12 @@ class BaseReport:
         )
         description = f"Expected calibration error {bins.error:.3f}"
         return draw_svg(display.plot, title="Accuracy against confidence", description=description), bins
+
+
+def warn_of_caveats(report: BaseReport) -> None:
+    """Issue all caveats as a single warning at the caller's line."""
+    if report.caveats:
+        warnings.warn(f"EmotionReport: {' '.join(report.caveats)}", DatasetWarning, stacklevel=3)
 
 
 def _draw_training(history: list[dict[str, Any]]) -> Markup:
