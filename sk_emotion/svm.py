@@ -12,7 +12,7 @@ from sklearn.utils import compute_class_weight, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._images._validation import check_one_label_each, errors_of_images, find_shape, refuse_one_image
 from ._kernel_solver import (
@@ -210,7 +210,6 @@ class LeastSquaresSVC(ClassifierOfLabels, BaseEstimator):
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             About 1 for rows of the class (the second of two), and -1 for others.
         """
-        check_is_fitted(self)
         # Catch images passed in place of their features.
         X = _as_features(X, (1, self.n_features_in_))
         with errors_of_images(X, self.n_features_in_):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from .._images._validation import MIN_AUGMENT_SIZE, as_tensor, validate_images
 from ..augmentation import move
@@ -38,7 +37,6 @@ def predict_probabilities(clf: Any, X: Any) -> NDArray[np.float64]:
 
 def compute_features(clf: Any, X: Any) -> NDArray[Any]:
     """Return the inputs of the last linear layer."""
-    check_is_fitted(clf)
     linear = [layer for layer in clf.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
     if not linear:
         raise ValueError(f"embed: {clf.network_!r} has no linear layer whose input could be returned.")
@@ -88,7 +86,6 @@ class _Inputs:
 
 def _map(clf: Any, function: Callable[[torch.Tensor], torch.Tensor], X: Any) -> Any:
     """Apply a function to prepared batches in inference mode and concatenate the results."""
-    check_is_fitted(clf)
     images = validate_images(clf, X, reset=False, in_memory=False)
     net, module = clf.net_, clf.net_.module_
     # In float64, predictions of tiny images do not depend on their batch (to 1e-7), at no noticeable cost.

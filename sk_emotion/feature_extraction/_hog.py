@@ -173,7 +173,6 @@ class HOGTransformer(TransformerMixin, BaseEstimator):
         ValueError
             If the device is not available or does not support float64.
         """
-        check_is_fitted(self)
         images = clip_pixels(validate_images(self, X, reset=False), self.pixel_range_)
         if self.transform_sqrt and images.min() < 0:
             raise ImageArrayError(

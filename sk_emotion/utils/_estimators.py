@@ -55,11 +55,13 @@ def fit_aside(fit: Method) -> Method:
 
 
 def as_fitted(method: Method) -> Method:
-    """Decorate a method to use the attributes at the time of the call."""
+    """Decorate a method to raise NotFittedError before `fit`, and to use the attributes at the time of the call."""
 
     @wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return method(snapshot(self), *args, **kwargs)
+        fitted = snapshot(self)
+        check_is_fitted(fitted)
+        return method(fitted, *args, **kwargs)
 
     return call  # type: ignore[return-value]
 
