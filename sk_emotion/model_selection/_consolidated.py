@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import get_tags
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
@@ -42,12 +42,18 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         The fitted classifier.
     n_features_in_ : int
         Number of features seen by the classifier, if it has this attribute.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen by the classifier, if it has this attribute.
 
     See Also
     --------
     consolidate_emotions : Convert the labels to the same binary target.
+
+    Notes
+    -----
+    `fit` needs the labels of all classes, `predict` returns answers, and `score` accepts both, so that searches and
+    cross-validation work with the default scoring. Other scorers compare answers with the labels that they receive:
+    tune the classifier of all classes, and wrap the result.
 
     Examples
     --------
@@ -98,17 +104,23 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             ``predict_proba``.
         """
         names = [0, 1] if self.names is None else list(self.names)
-        if self.names is not None and (self.positive is None or len(names) != 2 or str(names[0]) == str(names[1])):
+        is_pair = len({str(name) for name in names}) == len(names) == 2
+        if self.names is not None and (self.positive is None or not is_pair or np.array(names).dtype.kind == "O"):
             raise LabelError(
                 f"ConsolidatedClassifier: names={self.names!r}, expected two different names, the negative one first, "
                 "and positive."
             )
+        if len({isinstance(name, str) for name in names}) > 1:
+            raise LabelError(f"ConsolidatedClassifier: names={self.names!r}, expected two strings or two numbers.")
         if y is None:
             raise LabelError("ConsolidatedClassifier requires y to be passed, but the target y is None.")
         y = check_labels(y, "ConsolidatedClassifier")
         if self.positive is None and type_of_target(y) == "multiclass":
             _refuse_multiclass()
+        check_consistent_length(X, y)
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
+        if not is_classifier(self.estimator_):
+            raise LabelError(f"ConsolidatedClassifier: {type(self.estimator_).__name__} is not a classifier.")
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(self.estimator_, name):
@@ -127,7 +139,7 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             which = "all" if self._is_positive.any() else "none"
             raise LabelError(
                 f"ConsolidatedClassifier: {which} of the classes {known.tolist()} are in positive={self.positive!r}. "
-                "Pass some of them."
+                "Pass at least one of them, but not all."
             )
         if len(known) > 2 and not hasattr(self.estimator_, "predict_proba"):
             raise LabelError(
@@ -172,9 +184,35 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         check_is_fitted(self)
         if len(self.estimator_.classes_) > 2:
             return self.classes_[self.predict_proba(X).argmax(axis=1)]
-        is_yes = np.isin(self.estimator_.predict(X), self.estimator_.classes_[self._is_positive])
+        return self._answer(np.isin(self.estimator_.predict(X), self.estimator_.classes_[self._is_positive]))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the answers.
+
+        Parameters
+        ----------
+        X : array-like of length n_samples
+            Input of the classifier.
+        y : array-like of shape (n_samples,)
+            True answers, or labels of the classifier, which are converted to answers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        float
+            Accuracy, the share of samples answered correctly.
+        """
+        check_is_fitted(self)
+        y = check_labels(y, "ConsolidatedClassifier")
+        known = self.estimator_.classes_
+        if np.isin(y, known).all() and not np.isin(y, self.classes_).all():
+            y = self._answer(np.isin(y, known[self._is_positive]))
+        return super().score(X, y, sample_weight)
+
+    def _answer(self, is_positive: NDArray[np.bool_]) -> NDArray[Any]:
         yes = self.classes_ == self._positive_class
-        return np.where(is_yes, self.classes_[yes][0], self.classes_[~yes][0])
+        return np.where(is_positive, self.classes_[yes][0], self.classes_[~yes][0])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

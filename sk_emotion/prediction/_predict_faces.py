@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
+from .._images._validation import find_shape
+from ..exceptions import ImageArrayError
 from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
@@ -85,7 +87,15 @@ def predict_faces(
     if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
         raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a number from 0 to 1.")
     X = as_numpy(list_once(X), "predict_faces")
-    classifier, faces = read_faces(model, X, progress=progress)
+    try:
+        classifier, faces = read_faces(model, X, progress=progress)
+    except ImageArrayError as error:
+        shape = find_shape(X)
+        if len(shape) == 2 or (len(shape) == 3 and shape[-1] <= 4):
+            raise ImageArrayError(
+                f"predict_faces: X has shape {shape}, which is one frame. Pass [frame] or frame[np.newaxis]."
+            ) from error
+        raise
     if min_confidence > 0 and not hasattr(classifier, "predict_proba"):
         raise ValueError(
             f"predict_faces: min_confidence needs probabilities, but {type(classifier).__name__} has no predict_proba. "

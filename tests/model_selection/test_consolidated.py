@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, cross_val_score
 from sklearn.svm import LinearSVC
 
@@ -99,6 +99,8 @@ def test_model_file_keeps_the_answers(iris, multiclass, tmp_path):
         ({"positive": []}, "none of the classes"),
         ({"positive": "pain", "names": ("a", "a")}, "two different names"),
         ({"names": ("a", "b")}, "and positive"),
+        ({"positive": "pain", "names": ("no", 1)}, "two strings or two numbers"),
+        ({"positive": "pain", "names": (None, "pain")}, "two different names"),
     ],
 )
 def test_invalid_question_is_an_error(iris, multiclass, kwargs, message):
@@ -115,3 +117,26 @@ def test_classes_without_probabilities_cannot_be_summed(iris):
         clf.fit(X, y)
     two = clf.fit(X[:100], np.where(y[:100] == "neutral", "pain", "neutral"))
     assert set(two.predict(X[:100])) == {0, 1}
+
+
+@pytest.mark.parametrize("names", [None, ("no pain", "pain")])
+def test_score_accepts_answers_and_labels_of_the_classifier(iris, multiclass, names):
+    X, y = iris
+    clf = ConsolidatedClassifier(FrozenEstimator(multiclass), positive="pain", names=names).fit(X, y)
+    no, yes = names or (0, 1)
+    answers = np.where(y == "pain", yes, no)
+    assert clf.score(X, y) == clf.score(X, answers) == np.mean(clf.predict(X) == answers) > 0.8
+
+
+def test_cross_validation_scores_answers(iris):
+    X, y = iris
+    clf = ConsolidatedClassifier(LogisticRegression(max_iter=500), positive="pain")
+    assert cross_val_score(clf, X, y, cv=3).min() > 0.8
+
+
+def test_labels_of_another_length_and_regressors_are_errors(iris, multiclass):
+    X, y = iris
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ConsolidatedClassifier(FrozenEstimator(multiclass), positive="pain").fit(X, y[:-1])
+    with pytest.raises(LabelError, match="LinearRegression is not a classifier"):
+        ConsolidatedClassifier(LinearRegression(), positive=1).fit(X, np.arange(len(X)))
