@@ -13,7 +13,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 import sk_emotion
-from sk_emotion import make_faces
+from sk_emotion import EmotionClassifier, make_faces
 
 ROOT = Path(__file__).parents[1]
 GUIDE = [
@@ -36,14 +36,15 @@ SHOWN = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Empty working directory."""
+    """Empty working directory, in which networks are trained for one epoch by default."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(EmotionClassifier.__init__.__kwdefaults__, "max_epochs", 1)
     yield tmp_path
     plt.close("all")
 
 
 def run_code(path):
-    """Run the Python blocks of a page in order, training for one epoch; return their namespace.
+    """Run the Python blocks of a page in order, with one epoch and at most three folds; return their namespace.
 
     The dashboard of a cluster uses any free port, since the default may be in use.
     """
@@ -52,7 +53,7 @@ def run_code(path):
     names = {}
     for block in blocks:
         code = re.sub(r"max_epochs=\d+", "max_epochs=1", block)
-        code = code.replace("EmotionClassifier()", "EmotionClassifier(max_epochs=1)")
+        code = re.sub(r"cv=[4-9]", "cv=3", code)
         code = code.replace("LocalCluster(", "LocalCluster(dashboard_address=':0', ")
         exec(compile(code, path.name, "exec"), names)
     return names
