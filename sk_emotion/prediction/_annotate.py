@@ -1,15 +1,21 @@
 """Draw faces and predictions into an image."""
 
+import math
+import os
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ..exceptions import ParameterError
+from ..exceptions import ImageReadError, ParameterError
 from ..preprocessing._decode import decode_picture
-from ..utils._text import printable
+from ..preprocessing._sources import as_source
+from ..utils._arrays import as_numpy
+from ..utils._text import printable, quote_name
 
 # Limits of the longer side of an annotated image, in pixels.
 _SMALLEST, _LARGEST = 480, 1280
@@ -18,17 +24,18 @@ _BAR = "#0072B2"
 _TEXT, _PAPER, _RAIL = "#1c1c1e", "white", "#e4e4e8"
 _BOX = ("x", "y", "width", "height")
 _PROBABILITY = "probability_"
+_MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
-def annotate_faces(image: Any, table: pd.DataFrame, *, blur: bool = False) -> Image.Image:
+def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = False) -> Image.Image:
     """Draw frames around the faces of an image, and the predictions below it.
 
     Parameters
     ----------
-    image : str, path-like, bytes, file object, PIL image or array
+    image : str, path-like, bytes, file object, PIL image, array or tensor
         As for :class:`~sk_emotion.FaceLoader`; colors of an array are RGB.
-    table : DataFrame
-        Rows of the result of :func:`predict_faces` for this image.
+    table : DataFrame or Series
+        Rows, or a row, of the result of :func:`predict_faces` for this image. Boxes under one pixel are not drawn.
     blur : bool, default=False
         Whether to blur the faces, so that the result shows nobody. Only faces that were detected are blurred.
 
@@ -43,7 +50,7 @@ def annotate_faces(image: Any, table: pd.DataFrame, *, blur: bool = False) -> Im
     ImageReadError
         If the image cannot be read.
     ParameterError
-        If `table` lacks columns of :func:`predict_faces`.
+        If `table` is neither a DataFrame nor a row of one, or lacks columns of :func:`predict_faces`.
 
     See Also
     --------
@@ -58,23 +65,36 @@ def annotate_faces(image: Any, table: pd.DataFrame, *, blur: bool = False) -> Im
     >>> annotated.width, annotated.height > 512
     (512, True)
     """
+    if isinstance(table, pd.Series):
+        table = table.to_frame().T
+    if not isinstance(table, pd.DataFrame):
+        raise ParameterError(
+            f"annotate_faces: table is {type(table).__name__}, expected a DataFrame or a row of one. Pass rows of the "
+            "result of predict_faces."
+        )
     missing = [name for name in (*_BOX, "label", "rejected") if name not in table]
     if missing:
         raise ParameterError(
             f"annotate_faces: table has no columns {', '.join(missing)}. Pass rows of the result of predict_faces."
         )
-    picture = decode_picture(image).convert("RGB")
+    try:
+        picture = decode_picture(as_source(as_numpy(image, "annotate_faces", "image"))).convert("RGB")
+    except ImageReadError as error:
+        name = quote_name(image) if isinstance(image, str | os.PathLike) else "image"
+        raise ImageReadError(f"annotate_faces: {name} {error}. Pass one image that can be read.") from error
     scale = min(max(_SMALLEST / max(picture.size), 1), _LARGEST / max(picture.size))
     width, height = (max(1, round(side * scale)) for side in picture.size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     unit = max(picture.size) / 40
-    for x, y, w, h in table[list(_BOX)].dropna().to_numpy(dtype=float) * scale:
+    boxes = table[list(_BOX)].to_numpy(dtype=float)
+    drawn = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 1).all(axis=1)
+    for x, y, w, h in boxes[drawn] * scale:
         if blur:
             _blur(picture, (x, y, x + w, y + h))
         frame = ImageDraw.Draw(picture)
         # A dark frame around a bright one is visible on any background.
         frame.rectangle((x, y, x + w, y + h), outline=_TEXT, width=round(unit / 4))
-        inset = unit / 16
+        inset = min(unit / 16, w / 4, h / 4)
         frame.rectangle(
             (x + inset, y + inset, x + w - inset, y + h - inset), outline=_FRAME, width=max(1, round(unit / 8))
         )
@@ -91,23 +111,26 @@ def annotate_faces(image: Any, table: pd.DataFrame, *, blur: bool = False) -> Im
 
 def _blur(picture: Image.Image, corners: tuple[float, float, float, float]) -> None:
     """Blur a part of an image in place, beyond recognition."""
-    left, top, right, bottom = (round(value) for value in corners)
+    left, top, right, bottom = (*map(math.floor, corners[:2]), *map(math.ceil, corners[2:]))
     part = picture.crop((left, top, right, bottom))
     picture.paste(part.filter(ImageFilter.GaussianBlur(max(part.size) / 8)), (left, top))
 
 
 def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Image.Image:
     """Draw the label and a bar for each class, most probable first."""
-    shares = {printable(name.removeprefix(_PROBABILITY)): row[name] for name in row if name.startswith(_PROBABILITY)}
-    ranked = sorted((item for item in shares.items() if item[1] == item[1]), key=lambda item: -item[1])
+    named = {str(name): row[name] for name in row}
+    shares = {printable(name[len(_PROBABILITY) :]): named[name] for name in named if name.startswith(_PROBABILITY)}
+    ranked = sorted((item for item in shares.items() if pd.notna(item[1])), key=lambda item: -item[1])
     line = 1.5 * unit
     panel = Image.new("RGB", (width, round((len(ranked) + 1.9) * line)), _PAPER)
     draw = ImageDraw.Draw(panel)
-    label = "no label" if row["label"] is None else printable(row["label"])
-    title = printable(f"{label}: {row['rejected']}" if row["rejected"] else label)
-    draw.text((unit, 0.9 * line), title, fill=_TEXT, font=_load_font(1.2 * unit, bold=True), anchor="lm")
-    font = _load_font(0.9 * unit)
-    draw.text((width - unit, 0.9 * line), printable(note), fill=_TEXT, font=font, anchor="rm")
+    # A table read from a CSV file holds NaN in place of None and of empty text.
+    label, rejected = ("" if pd.isna(row[name]) else printable(row[name]) for name in ("label", "rejected"))
+    font, bold = _load_font(0.9 * unit), _load_font(1.2 * unit, bold=True)
+    title = _fit(": ".join([label or "no label", *([rejected] if rejected else [])]), bold, width - 2 * unit)
+    draw.text((unit, 0.9 * line), title, fill=_TEXT, font=bold, anchor="lm")
+    note = _fit(printable(note), font, width - 3 * unit - bold.getlength(title))
+    draw.text((width - unit, 0.9 * line), note, fill=_TEXT, font=font, anchor="rm")
     names = max((draw.textlength(name, font=font) for name, _ in ranked), default=0)
     left, right = 2 * unit + names, width - unit - draw.textlength("100 %", font=font) - unit / 2
     for place, (name, share) in enumerate(ranked):
@@ -118,6 +141,15 @@ def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Imag
             draw.rectangle((left, y - unit / 3, left + (right - left) * share, y + unit / 3), fill=_BAR)
         draw.text((width - unit, y), _percent(share), fill=_TEXT, font=font, anchor="rm")
     return panel
+
+
+def _fit(text: str, font: Any, room: float) -> str:
+    """Abridge a text to a width in pixels."""
+    if font.getlength(text) <= room:
+        return text
+    lengths = range(1, len(text))
+    most = bisect_right(lengths, room, key=lambda length: font.getlength(text[:length] + _MORE))
+    return text[:most] + _MORE if most else ""
 
 
 def _percent(share: float) -> str:

@@ -101,7 +101,7 @@ def _refuse_datasets(values: Any, owner: str, name: str) -> None:
 
 
 def _error_of(name: str) -> type[ImageArrayError | LabelError]:
-    return ImageArrayError if name == "X" else LabelError
+    return ImageArrayError if name in ("X", "image") else LabelError
 
 
 def _restore(images: NDArray[Any], index: Any) -> NDArray[Any]:

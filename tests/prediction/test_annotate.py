@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from skimage.data import astronaut
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 
 from sk_emotion import annotate_faces, load_pretrained, make_faces, make_hog_svm, predict_faces
-from sk_emotion.exceptions import ImageReadError, ParameterError
+from sk_emotion.exceptions import ImageArrayError, ImageReadError, ParameterError
 
 BOX = ["x", "y", "width", "height"]
 
@@ -84,7 +85,70 @@ def test_longer_side_has_480_to_1280_pixels(table, size):
 
 
 def test_unreadable_image_and_other_tables_are_errors(photo, table, tmp_path):
-    with pytest.raises(ImageReadError, match="does not exist"):
+    with pytest.raises(ImageReadError, match=r"^annotate_faces: '.*none\.png' does not exist\. Pass one image"):
         annotate_faces(tmp_path / "none.png", table)
+    with pytest.raises(ImageReadError, match=r"^annotate_faces: image is list, expected a path"):
+        annotate_faces([photo], table)
+    with pytest.raises(ImageReadError, match=r"^annotate_faces: image has shape \(1, 512, 512, 3\), expected \(H, W\)"):
+        annotate_faces(photo[np.newaxis], table)
+    with pytest.raises(ImageArrayError, match=r"^annotate_faces: image is a tensor on the meta device"):
+        annotate_faces(torch.zeros(48, 48, device="meta"), table)
     with pytest.raises(ParameterError, match="no columns x, width"):
         annotate_faces(photo, table.drop(columns=["x", "width"]))
+
+
+@pytest.mark.parametrize("wrong", [None, [], {"label": "pain"}], ids=repr)
+def test_table_is_a_data_frame_or_a_row(photo, wrong):
+    with pytest.raises(ParameterError, match=f"annotate_faces: table is {type(wrong).__name__}, expected a DataFrame"):
+        annotate_faces(photo, wrong)
+
+
+def same(one, other):
+    return one.size == other.size and not np.any(np.asarray(one) != np.asarray(other))
+
+
+def test_row_is_drawn_as_a_table_of_one_row(photo, table):
+    table = table.copy()
+    table.attrs["thresholds"] = {"pain": 0.3}
+    for blur in (False, True):
+        assert same(annotate_faces(photo, table.iloc[0], blur=blur), annotate_faces(photo, table, blur=blur))
+
+
+@pytest.mark.parametrize("make", [torch.from_numpy, lambda X: (torch.from_numpy(X) / 255).requires_grad_()])
+def test_tensor_is_an_image(photo, table, make):
+    assert same(annotate_faces(make(photo), table), annotate_faces(photo, table))
+
+
+@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("sides", [(0.9, 40), (40, 0), (-30, 40), (40, -1), (np.inf, 40)])
+def test_box_that_holds_no_pixel_is_not_drawn(photo, table, sides, blur):
+    annotated = annotate_faces(photo, table.assign(width=sides[0], height=sides[1]), blur=blur)
+    np.testing.assert_array_equal(np.asarray(annotated)[:512], photo)
+
+
+@pytest.mark.parametrize("blur", [False, True])
+def test_box_of_a_pixel_of_a_large_image_is_drawn(table, blur):
+    photo = Image.new("RGB", (4000, 3000))
+    annotated = annotate_faces(photo, table.assign(x=2000.4, y=1000.4, width=1, height=1), blur=blur)
+    assert np.asarray(annotated)[:960].any()
+
+
+@pytest.mark.parametrize("rejected", ["", "not confident"])
+def test_table_read_from_a_csv_file_is_drawn_as_before(photo, table, tmp_path, rejected):
+    table = table.assign(rejected=rejected)
+    if rejected:
+        table["label"] = pd.Series([None], dtype=object)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    read = pd.read_csv(tmp_path / "table.csv")
+    assert read[["label", "rejected"]].isna().to_numpy().sum() == 1
+    assert same(annotate_faces(photo, read), annotate_faces(photo, table))
+
+
+def test_long_title_is_abridged_to_the_width(photo, table):
+    long = table.assign(rejected="cannot be read: " + "x" * 500)
+    annotated = np.asarray(annotate_faces(photo, long))
+    title = annotated[514:540]
+    dark = np.flatnonzero((title < 128).all(axis=2).any(axis=0))
+    assert 400 < dark.max() < 512 - 12
+    longer = table.assign(rejected="cannot be read: " + "x" * 900)
+    np.testing.assert_array_equal(annotated, np.asarray(annotate_faces(photo, longer)))
