@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from ..emotions import is_known_emotion, normalize_emotion
-from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
+from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ParameterError
 from ..utils._text import abridge, explain_text, name_some, printable, quote_name, show_missing, show_path
 
 PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
@@ -49,12 +49,14 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Returns
     -------
     list of str
-        Paths in the order of `paths`; those of a folder or pattern are sorted.
+        Paths in the order of `paths`, each file once; those of a folder or pattern are sorted.
 
     Raises
     ------
     DatasetNotFoundError
         If a pattern matches no file, or there are no files at all.
+    ParameterError
+        If `paths` is neither a path nor a list of paths.
 
     See Also
     --------
@@ -71,7 +73,15 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     >>> [Path(path).name for path in list_images(folder)]
     ['a.jpg', 'b.jpg']
     """
-    given = [os.fsdecode(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    listed: list[Any] = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str | bytes) else [paths]
+    if not listed:
+        raise DatasetNotFoundError("list_images: paths is empty. Pass at least one file, folder or pattern.")
+    for path in listed:
+        if not isinstance(path, str | bytes | os.PathLike):
+            raise ParameterError(
+                f"list_images: got {path!r:.60} ({type(path).__name__}), expected a path or a list of paths."
+            )
+    given = list(map(os.fsdecode, listed))
     found: list[str] = []
     for path in given:
         if os.path.isdir(path):
@@ -88,7 +98,10 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
             found.append(path)
     if not found:
         raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, given))}.")
-    return found
+    once: dict[str, str] = {}
+    for path in found:
+        once.setdefault(os.path.abspath(path), path)
+    return list(once.values())
 
 
 def check_exists(path: Path, where: str, advice: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, validate_params
 
-from ..exceptions import DatasetError, DatasetWarning
+from ..exceptions import DatasetError, DatasetWarning, ParameterError
 from ..leakage._duplicates import find_duplicates, merge_groups
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..utils._text import abridge, show_path
@@ -96,6 +96,8 @@ def load_faces(
         If the folder or file does not exist.
     DatasetError
         If it is not a labeled set of faces, or none of the images can be read.
+    ParameterError
+        If `label` or `labels` is set, but no `path`.
 
     Warns
     -----
@@ -117,6 +119,11 @@ def load_faces(
     unread: dict[int, str] = {}
     copies = None
     if path is None:
+        for name, value in (("label", label), ("labels", labels)):
+            if value is not None:
+                raise ParameterError(
+                    f"load_faces: {name}= needs a folder or a CSV file, but no path was passed. Pass one or omit it."
+                )
         data, target, people = make_faces(n_samples, image_size=image_size, random_state=random_state)
         name, rows = "Generated faces.", np.arange(n_samples)
     elif is_table(path):
@@ -128,14 +135,17 @@ def load_faces(
         copies, unread = find_duplicates(paths, max_distance=8, max_compared=40_000, n_jobs=-1, return_unread=True)
         if unread:
             reasons = [f"{show_path(paths[place])} {reason}" for place, reason in unread.items()]
+            if len(unread) == len(paths):
+                raise DatasetError(
+                    f"load_faces: none of the {len(paths)} images can be read: {abridge(reasons, 1)}. "
+                    "List files that are images."
+                )
             warnings.warn(
                 f"load_faces: {len(unread)} of {len(paths)} images cannot be read and are left out: "
                 f"{abridge(reasons)}.",
                 DatasetWarning,
                 stacklevel=3,
             )
-        if len(unread) == len(paths):
-            raise DatasetError("none of the images can be read.")
         kept = np.setdiff1d(np.arange(len(paths)), list(unread))
         positions = np.setdiff1d(np.arange(len(paths) + len(table.skipped)), table.skipped)
         unread = {int(positions[place]): reason for place, reason in unread.items()}

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Options, validate_params
 
 from ..emotions import normalize_emotions
-from ..exceptions import DatasetError
+from ..exceptions import DatasetError, ParameterError
 from ..utils._labels import refuse_encoded
 from ..utils._text import explain_text, name_some, quote_name, show_path
 from ._base import PICTURES, check_classes, check_exists, make_bunch, map_labels, name_columns, strip_label
@@ -181,6 +181,8 @@ def read_face_table(path: str | os.PathLike[str], *, sep: str | None = None, hea
         If the file does not exist.
     DatasetError
         If the file is not a table.
+    ParameterError
+        If `path` is not a path.
 
     Examples
     --------
@@ -192,16 +194,18 @@ def read_face_table(path: str | os.PathLike[str], *, sep: str | None = None, hea
     >>> read_face_table(file)["person"].tolist()
     ['01']
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ParameterError(f"read_face_table: path is {type(path).__name__}, expected the path of a CSV file.")
     path = Path(path).expanduser()
     if sep is not None and sep != r"\s+" and (len(sep) != 1 or sep in "\r\n"):
         raise DatasetError(f"load_face_table: sep={sep!r}, expected one character other than a line break.")
     if header is False:
         raise DatasetError("load_face_table: header=False, expected 0 or None. Pass None if there is no header.")
-    check_exists(path, "load_face_table: there is no file", "Pass a CSV file or a DataFrame.")
+    check_exists(path, "load_face_table: there is no file", "Pass the path of a CSV file.")
     if path.is_dir():
         raise DatasetError(f"load_face_table: '{path}' is a folder. Pass a CSV file, or use load_face_folder.")
     if not path.is_file():
-        raise DatasetError(f"load_face_table: '{path}' is not a regular file. Pass a CSV file or a DataFrame.")
+        raise DatasetError(f"load_face_table: '{path}' is not a regular file. Pass the path of a CSV file.")
     try:
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline()
@@ -247,7 +251,8 @@ def _check_columns(frame: pd.DataFrame, columns: list[Hashable], name: str) -> N
         if column not in frame.columns:
             raise DatasetError(
                 f"load_face_table: {name} has no column {quote_name(column)}. It has {name_columns(frame.columns)}. "
-                "Name the columns with image= (--image-column in a shell), label= (--label-column), group= (--groups)."
+                "Name the columns with image= (--image-column in a shell), label= (--label-column), group= (groups= in "
+                "load_faces, --groups)."
                 f"{_explain_columns([str(known).lower() for known in frame.columns])}"
             )
         if (times := sum(known == column for known in frame.columns)) > 1:

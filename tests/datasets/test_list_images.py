@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sk_emotion.datasets import list_images
-from sk_emotion.exceptions import DatasetNotFoundError
+from sk_emotion.exceptions import DatasetNotFoundError, ParameterError
 
 
 @pytest.fixture
@@ -41,3 +41,20 @@ def test_nothing_found_is_an_error(folder, path, message):
     (folder / "empty").mkdir()
     with pytest.raises(DatasetNotFoundError, match=message):
         list_images(path)
+
+
+def test_each_file_is_listed_once(folder):
+    expected = [str(folder / name) for name in ("a.png", "b.png", "more/c.jpg")]
+    assert list_images([folder, folder, folder / "more"]) == expected
+    assert list_images(["b.png", ".", "more", "*.png"]) == ["b.png", "a.png", "more/c.jpg"]
+
+
+def test_empty_list_is_an_error():
+    with pytest.raises(DatasetNotFoundError, match=r"list_images: paths is empty\. Pass"):
+        list_images([])
+
+
+@pytest.mark.parametrize("paths", [None, 3, [3], ["a.png", None]], ids=repr)
+def test_anything_but_paths_is_an_error(paths):
+    with pytest.raises(ParameterError, match=r"list_images: got (None \(NoneType\)|3 \(int\)), expected a path"):
+        list_images(paths)

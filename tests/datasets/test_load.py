@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sk_emotion.datasets import load_faces, make_faces, read_face_table
-from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning
+from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ParameterError
 
 
 @pytest.fixture
@@ -84,7 +84,8 @@ def test_table_of_unreadable_images_is_an_error(tmp_path):
     for name in "ab":
         (tmp_path / name).write_bytes(b"no image")
     (tmp_path / "faces.csv").write_text("image,label\na,pain\nb,fear\n")
-    with pytest.warns(DatasetWarning, match="2 of 2"), pytest.raises(DatasetError, match="none of the images"):
+    message = r"^load_faces: none of the 2 images can be read: \S+/a is not an image.* and 1 more\. List"
+    with pytest.raises(DatasetError, match=message):
         load_faces(tmp_path / "faces.csv")
 
 
@@ -100,3 +101,27 @@ def test_faces_are_generated_without_a_path():
 def test_missing_path_is_an_error(tmp_path, name):
     with pytest.raises(DatasetNotFoundError):
         load_faces(tmp_path / name)
+
+
+@pytest.mark.parametrize("read", [load_faces, read_face_table])
+def test_missing_table_asks_for_what_is_accepted(tmp_path, read):
+    with pytest.raises(DatasetNotFoundError, match=r"none\.csv'\. Pass the path of a CSV file\.$"):
+        read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("path", [None, 3, pd.DataFrame({"image": ["a.png"]})], ids=["None", "int", "DataFrame"])
+def test_read_face_table_takes_only_paths(path):
+    with pytest.raises(ParameterError, match=f"read_face_table: path is {type(path).__name__}, expected the path"):
+        read_face_table(path)
+
+
+def test_wrong_column_names_the_parameter_of_load_faces(table):
+    with pytest.raises(DatasetError, match=r"no column 'subject'.*groups= in load_faces"):
+        load_faces(table, **COLUMNS, groups="subject")
+
+
+@pytest.mark.parametrize("settings", [{"label": "emotion"}, {"labels": {"sad": "sadness"}}], ids=["label", "labels"])
+def test_generated_faces_take_no_labels(settings):
+    message = f"load_faces: {next(iter(settings))}= needs a folder or a CSV file, but no path was passed"
+    with pytest.raises(ParameterError, match=message):
+        load_faces(n_samples=12, **settings)
