@@ -49,7 +49,7 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Returns
     -------
     list of str
-        Paths in the order of `paths`, each file once; those of a folder or pattern are sorted.
+        Paths in the order of `paths`; those of a folder or pattern are sorted, without files that were listed before.
 
     Raises
     ------
@@ -85,23 +85,22 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     found: list[str] = []
     for path in given:
         if os.path.isdir(path):
-            found += sorted(
+            matches = [
                 str(Path(where) / name) for where, _, names in os.walk(path) for name in names if not is_hidden(name)
-            )
+            ]
         elif glob.has_magic(path) and not os.path.exists(path) and explain_text(path) is None:
             # A quoted pattern, or one on Windows, whose shells do not expand patterns.
-            matches = sorted(match for match in glob.glob(path, recursive=True) if os.path.isfile(match))
+            matches = [match for match in glob.glob(path, recursive=True) if os.path.isfile(match)]
             if not matches:
                 raise DatasetNotFoundError(f"no file matches '{show_path(path)}'.")
-            found += matches
         else:
             found.append(path)
+            continue
+        known = set(map(os.path.abspath, found))
+        found += sorted(match for match in matches if os.path.abspath(match) not in known)
     if not found:
         raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, given))}.")
-    once: dict[str, str] = {}
-    for path in found:
-        once.setdefault(os.path.abspath(path), path)
-    return list(once.values())
+    return found
 
 
 def check_exists(path: Path, where: str, advice: str) -> None:

@@ -43,10 +43,12 @@ def test_nothing_found_is_an_error(folder, path, message):
         list_images(path)
 
 
-def test_each_file_is_listed_once(folder):
+def test_files_of_folders_and_patterns_are_listed_once(folder):
     expected = [str(folder / name) for name in ("a.png", "b.png", "more/c.jpg")]
     assert list_images([folder, folder, folder / "more"]) == expected
     assert list_images(["b.png", ".", "more", "*.png"]) == ["b.png", "a.png", "more/c.jpg"]
+    # What was named twice was meant twice.
+    assert list_images(["a.png", "a.png"]) == ["a.png", "a.png"]
 
 
 def test_empty_list_is_an_error():
