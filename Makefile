@@ -12,15 +12,15 @@ demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Run the training tests in the other precision: fp32 on processors with bf16, emulated bf16 on others.
 test-precision: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --precision other
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --precision other
 
 # Measure line and branch coverage; fail below 95%.
 coverage: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --cov sk_emotion --cov-branch --cov-fail-under 95 \
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov sk_emotion --cov-branch --cov-fail-under 95 \
 		--cov-report term:skip-covered
 
 # Mutation testing; takes hours on one core and resumes where it was interrupted.
