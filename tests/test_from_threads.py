@@ -150,45 +150,46 @@ def test_embedding_in_another_thread_leaves_no_hook_in_a_copied_network(faces):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize(("parent", "n_threads"), [("loads", 2), ("predicts", 4), ("predicts in a thread", 2)])
-def test_forked_process_predicts_and_trains(parent, n_threads):
+def test_forked_process_predicts_and_trains():
     """As in gunicorn --preload or multiprocessing workers; in a subprocess, so that pytest is not forked."""
-    code = f"""
+    code = """
 import os, pickle, signal, threading, warnings
 import numpy as np, torch
 warnings.simplefilter("ignore", DeprecationWarning)
-torch.set_num_threads({n_threads})
+torch.set_num_threads(2)
 from sk_emotion import *
-X, y, _ = make_faces(32, emotions=["happiness", "pain"], image_size=48, random_state=0)
-clf = EmotionClassifier(networks.ResNet(width=8), max_epochs=1, random_state=0).fit(X, y)
-expected = clf.predict_proba(X)
-parent = {parent!r}
-if parent == "loads":
-    clf = pickle.loads(pickle.dumps(clf))
-ended = threading.Event()
-if "thread" in parent:
-    def predict():
-        while not ended.is_set():
-            clf.predict_proba(X)
-    threading.Thread(target=predict).start()
-for _ in range(2):
-    child = os.fork()
-    if not child:
-        signal.alarm(60)  # kill the process if it hangs
-        try:
-            np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-4)
-            clf.embed(X[:2]), clf.fit(X, y).predict(X), make_hog_svm().fit(X, y).predict(X)
-            AugmentationOverSampler().fit_resample(X[:20], y[:20])
-        except BaseException as error:
-            print(repr(error), flush=True)
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
+X, y, _ = make_faces(32, emotions=["happiness", "pain"], image_size=24, random_state=0)
+trained = EmotionClassifier(networks.ResNet(width=8), max_epochs=1, random_state=0).fit(X, y)
+expected = trained.predict_proba(X)
+for parent, n_threads in [("loads", 2), ("predicts", 4), ("predicts in a thread", 2)]:
+    torch.set_num_threads(n_threads)
+    clf = pickle.loads(pickle.dumps(trained)) if parent == "loads" else trained
+    clf.predict_proba(X) if parent == "predicts" else None
+    ended = threading.Event()
+    if "thread" in parent:
+        def predict():
+            while not ended.is_set():
+                clf.predict_proba(X)
+        threading.Thread(target=predict).start()
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            signal.alarm(60)  # kill the process if it hangs
+            try:
+                np.testing.assert_allclose(clf.predict_proba(X), expected, atol=1e-4)
+                clf.embed(X[:2]), clf.fit(X, y).predict(X), make_hog_svm().fit(X, y).predict(X)
+                AugmentationOverSampler().fit_resample(X[:20], y[:20])
+            except BaseException as error:
+                print(parent, repr(error), flush=True)
+                os._exit(1)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        if status:
+            break
+    ended.set()
+    assert torch.get_num_threads() == n_threads
     if status:
-        break
-ended.set()
-assert torch.get_num_threads() == {n_threads}
-raise SystemExit(f"status {{status}}" if status else 0)
+        raise SystemExit(f"{parent}: status {status}")
 """
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=200, env=environment)
