@@ -151,6 +151,12 @@ def test_table_of_predictions_takes_no_single_frame(image, fitted):
     assert len(predict_faces(fitted["list"][1], [draw((60, 80))])) == 1
 
 
+def test_rows_on_another_scale_are_not_reported_as_one_frame(fitted):
+    model = fitted["batch"][1]
+    with pytest.raises(ImageArrayError, match=r"X has pixels from .* Scale X"):
+        predict_faces(model, X.reshape(len(X), -1) * 300.0)
+
+
 def test_messages_of_scikit_learn_come_first(fitted):
     for estimator, name in [(fitted["batch"][2], "HOGTransformer"), (fitted["table"][3], "EmotionClassifier")]:
         method = estimator.transform if name == "HOGTransformer" else estimator.predict

@@ -176,7 +176,8 @@ def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tu
         folder.mkdir(parents=True, exist_ok=True)
         if folder.is_symlink():
             raise OSError("it is a symbolic link")
-        lock = open(open_regular(folder / "lock", os.O_RDWR | os.O_CREAT), "ab", buffering=0)  # noqa: SIM115 - below
+        descriptor = open_regular(folder / "lock", os.O_RDWR | os.O_CREAT)
+        lock = open(descriptor, "ab", buffering=0)  # noqa: SIM115 - closed below
     except (OSError, ValueError) as error:
         raise CheckpointError(_write_error(folder, error)) from error
     with lock:

@@ -83,6 +83,7 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
             )
     given = list(map(os.fsdecode, listed))
     found: list[str] = []
+    known: set[str] = set()
     for path in given:
         if os.path.isdir(path):
             matches = [
@@ -95,9 +96,11 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
                 raise DatasetNotFoundError(f"no file matches '{show_path(path)}'.")
         else:
             found.append(path)
+            known.add(os.path.abspath(path))
             continue
-        known = set(map(os.path.abspath, found))
-        found += sorted(match for match in matches if os.path.abspath(match) not in known)
+        new = sorted(match for match in matches if os.path.abspath(match) not in known)
+        found += new
+        known.update(map(os.path.abspath, new))
     if not found:
         raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, given))}.")
     return found

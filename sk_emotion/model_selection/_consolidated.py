@@ -68,7 +68,7 @@ class ConsolidatedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     True
     """
 
-    _parameter_constraints = {  # noqa: RUF012  # as in scikit-learn
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
         "estimator": [HasMethods(["fit", "predict"])],
         "positive": "no_validation",
         "names": ["array-like", None],

@@ -91,7 +91,9 @@ def predict_faces(
         classifier, faces = read_faces(model, X, progress=progress)
     except ImageArrayError as error:
         shape = find_shape(X)
-        if len(shape) == 2 or (len(shape) == 3 and shape[-1] <= 4):
+        is_frame = len(shape) == 2 or (len(shape) == 3 and shape[-1] <= 4)
+        # Rows may also be rejected for another reason, such as their pixel range.
+        if is_frame and "X[np.newaxis]" in str(error) and not hasattr(X, "columns"):
             raise ImageArrayError(
                 f"predict_faces: X has shape {shape}, which is one frame. Pass [frame] or frame[np.newaxis]."
             ) from error

@@ -21,6 +21,7 @@ from ._faces import LoadedFaces, as_size, find_face_shape, load_faces, store_fac
 from ._sources import MAX_FILE_SIZE, list_once, list_pictures
 
 
+# mypy does not know the keyword with which scikit-learn's transformers choose their output.
 class FaceLoader(  # type: ignore[call-arg]
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
