@@ -46,7 +46,7 @@ from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import export_onnx, load_model, save_model
 from .prediction import annotate_faces, predict_faces
-from .preprocessing import FaceLoader
+from .preprocessing import FaceLoader, detect_faces
 from .pretrained import load_pretrained
 from .svm import LeastSquaresSVC
 
@@ -81,6 +81,7 @@ __all__ = [
     "compare_classifiers",
     "consolidate_emotions",
     "datasets",
+    "detect_faces",
     "draw_folds",
     "exceptions",
     "export_onnx",

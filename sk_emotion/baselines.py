@@ -26,7 +26,7 @@ def make_hog_svm(
     class_weight: Any = None,
     probability: bool = True,
     color: bool = False,
-    detector: str | Callable[..., Any] | None = None,
+    detector: str | Callable[..., Any] | None = "centerface",
     cache: str | os.PathLike[str] | None = None,
     random_state: int | None = None,
 ) -> Pipeline:
@@ -54,7 +54,7 @@ def make_hog_svm(
         by 3-fold cross-validation, which needs three images per class and about three times as long.
     color : bool, default=False
         Whether to compute HOG features of color images: each pixel uses the channel with the strongest gradient.
-    detector : {"mtcnn", "lbp"}, callable or None, default=None
+    detector : {"centerface"}, callable or None, default="centerface"
         Face detector of :class:`FaceLoader`. None uses the whole image.
     cache : str or path, default=None
         Folder in which :class:`FaceLoader` caches faces, so that a search or another pipeline does not load a photo

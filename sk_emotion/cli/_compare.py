@@ -32,7 +32,7 @@ def compare(
     width: options.Width = None,
     checkpoints: options.Checkpoints = None,
     binary: options.Binary = None,
-    detector: options.Detector = options.DetectorName.MTCNN,
+    detector: options.Detector = options.DetectorName.CENTERFACE,
     cache: options.Cache = None,
     groups: options.Groups = None,
     image_column: options.ImageColumn = "image",

@@ -18,8 +18,7 @@ class DetectorName(StrEnum):
     """Detectors of :class:`FaceLoader`, or none."""
 
     NONE = "none"
-    MTCNN = "mtcnn"
-    LBP = "lbp"
+    CENTERFACE = "centerface"
 
 
 _DATA_HELP = "Folder with one subfolder per class (happy, ANGER, ... become happiness, anger), or a CSV file."

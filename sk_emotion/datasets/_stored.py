@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._images._stored import StoredImages, as_indexable, is_stored
 from ..exceptions import DatasetError, DatasetNotFoundError, MissingDependencyError
-from ..preprocessing._storage import NOT_MADE
+from ..preprocessing._zarr import NOT_MADE
 from ..utils._text import withhold
 
 

@@ -180,7 +180,9 @@ class FaceGridDisplay:
         if pictures is None:
             shown = images[chosen]
         else:
-            shown = FaceLoader(image_size=_PLOTTED_SIZE, color=True).fit_transform([pictures[row] for row in chosen])
+            shown = FaceLoader(image_size=_PLOTTED_SIZE, color=True, detector=None).fit_transform(
+                [pictures[row] for row in chosen]
+            )
         return cls(images=shown, indices=chosen, **labels).plot(axes)
 
     def plot(self, axes: Any = None) -> "FaceGridDisplay":

@@ -1,6 +1,5 @@
 """Predictions for photos as a table, in which uncertain ones are rejected."""
 
-import os
 from numbers import Real
 from typing import Any
 
@@ -14,9 +13,8 @@ from ..exceptions import ImageArrayError
 from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
-from ..preprocessing._sources import list_once, list_pictures
+from ..preprocessing._sources import list_once, list_pictures, name_source
 from ..utils._arrays import as_numpy
-from ..utils._text import show_path
 
 
 def predict_faces(
@@ -132,11 +130,6 @@ def predict_faces(
     if threshold is not None:
         frame.attrs["thresholds"] = {positive: threshold}
     return frame
-
-
-def name_source(source: Any, index: int) -> str:
-    """Return the name of an image: its path, or else its position."""
-    return show_path(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
 
 
 def _predict(classifier: Any, faces: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,17 @@ from sklearn.utils import gen_even_slices
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._images._pixel_range import is_clipped
-from .._images._stored import as_indexable
 from .._images._validation import find_shape, refuse_one_image, validate_images
-from ..exceptions import DatasetWarning, ImageArrayError, ImageReadError
+from ..exceptions import DatasetWarning, ImageArrayError, ImageReadError, ParameterError
 from ..utils._arrays import as_numpy
 from ..utils._files import warn_of_folder
 from ..utils._parallel import check_memory, most_jobs
+from ._cache import Face, FaceCache, name_detector
+from ._centerface import N_LANDMARKS, SMALLEST_FACE, Detections
+from ._crop import align_face, crop_center, crop_face, squeeze
 from ._decode import decode, find_tops, quiet_pillow, scale_to_uint8
-from ._detect import DETECTORS, N_LANDMARKS, crop_center, crop_face, detect_faces, squeeze
+from ._detect import find_faces
 from ._sources import list_once, list_pictures, refuse_missing, report_unread
-from ._storage import SEEN, Face, FaceCache, identify_pictures, name_detector, open_store, read_unread, write_faces
 
 # More than one chunk per job, so that no thread waits long for the slowest one.
 _CHUNKS_PER_JOB = 4
@@ -40,8 +42,8 @@ _MOST_THREADS = 8
 # Decode at no less than this multiple of the target size, so that the resizing filter has enough pixels to average.
 _OVERSIZE = 4
 
-# Box and landmarks without a face.
-_NOTHING = np.full(4, np.nan), np.full((N_LANDMARKS, 2), np.nan)
+# Box, score and landmarks without a face.
+_NOTHING = np.full(4, np.nan), np.nan, np.full((N_LANDMARKS, 2), np.nan)
 
 # Pillow's grayscale weights (ITU-R 601-2).
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -53,97 +55,91 @@ class LoadedFaces:
 
     Returned by :meth:`FaceLoader.load` and :func:`read_faces`.
 
+    There is a row per image or, if all faces were asked for, per face; an image without a face always has one.
+
     Attributes
     ----------
-    images : array-like of shape (n_samples, height, width) or (n_samples, height, width, 3)
+    images : array-like of shape (n_rows, height, width) or (n_rows, height, width, 3)
         The faces.
-    boxes : ndarray of shape (n_samples, 4)
-        Box of the face in each image, ``(x, y, width, height)`` in pixels of the upright image; NaN without a face.
-    landmarks : ndarray of shape (n_samples, 5, 2)
+    boxes : ndarray of shape (n_rows, 4)
+        Box of each face, ``(x, y, width, height)`` in pixels of the upright image; NaN without a face.
+    scores : ndarray of shape (n_rows,)
+        Confidence of the detector, from 0 to 1; NaN where unknown.
+    landmarks : ndarray of shape (n_rows, 5, 2)
         ``(x, y)`` of both eyes, the nose and both corners of the mouth, those on the left of the image first, in pixels
         of the upright image; NaN where unknown.
-    found : ndarray of bool of shape (n_samples,) or None
-        Whether a face was detected; None without a detector.
+    found : ndarray of bool of shape (n_rows,) or None
+        Whether the row shows a detected face; None without a detector.
+    n_faces : ndarray of int of shape (n_rows,) or None
+        Number of faces in the image of each row; None without a detector.
+    positions : ndarray of int of shape (n_rows,)
+        Position in X of the image of each row.
     unread : dict of int to str
-        Positions of the images that cannot be read, which are all-zero in `images`, and the reasons.
+        Positions in X of the images that cannot be read, which are all-zero in `images`, and the reasons.
     """
 
     images: Any
     boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
     landmarks: NDArray[np.float64]
     found: NDArray[np.bool_] | None
+    n_faces: NDArray[np.intp] | None
+    positions: NDArray[np.intp]
     unread: dict[int, str]
 
 
-def load_faces(loader: Any, X: Any, progress: Callable[[int], Any] | None = None) -> LoadedFaces:
+def load_faces(
+    loader: Any, X: Any, faces: str = "largest", progress: Callable[[int], Any] | None = None
+) -> LoadedFaces:
     """Load the faces of images with a fitted FaceLoader, as :meth:`FaceLoader.load` does."""
+    if faces not in ("largest", "all"):
+        raise ParameterError(f'FaceLoader: faces={faces!r}, expected "largest" or "all".')
     X = as_numpy(list_once(X), "FaceLoader")
     sources: Any = list_pictures(X)
+    is_batch = sources is None
     dtype: Any = np.uint8
-    if sources is not None:
-        make = partial(load_face, loader=loader, tops=find_ranges(loader, sources))
+    if not is_batch:
+        make = partial(load_face, loader=loader, faces=faces, tops=find_ranges(loader, sources))
     else:
         sources, pixel_range = _check_images(loader, X)
         if sources.dtype.kind not in "iu" and not is_clipped(pixel_range):
-            make = partial(_load_standardized_face, loader=loader, pixel_range=pixel_range)
+            make = partial(_load_standardized_face, loader=loader, faces=faces, pixel_range=pixel_range)
             dtype = np.float32
         else:
-            make = partial(load_face, loader=loader, tops={})
+            make = partial(load_face, loader=loader, faces=faces, is_cropped=True)
             sources = sources if sources.dtype == np.uint8 else scale_to_uint8(sources, pixel_range[1])
-    loaded = load_each(loader, sources, make, progress, dtype)
-    unread = {index: face for index, face in enumerate(loaded) if isinstance(face, ImageReadError)}
+    loaded = load_each(loader, sources, make, faces, progress, dtype)
+    unread = {index: each for index, each in enumerate(loaded) if isinstance(each, ImageReadError)}
     report_unread(unread, sources, loader.on_error, stacklevel=4)
-    nothing = Face(np.zeros(find_face_shape(loader), dtype), *_NOTHING)
-    faces = [nothing if isinstance(face, ImageReadError) else face for face in loaded]
-    found = np.array([face.found for face in faces])
-    if loader.detector is not None and loader.on_missing == "raise":
-        refuse_missing(np.flatnonzero(~found).tolist(), unread, sources)
+    blank = [Face(np.zeros(find_face_shape(loader), dtype), *_NOTHING)]
+    by_image = [blank if isinstance(each, ImageReadError) else each for each in loaded]
+    rows = [face for each in by_image for face in each]
+    # The images of a batch are faces already, unless a callable looks at them.
+    looks = callable(loader.detector) or (loader.detector is not None and not is_batch)
+    if looks and loader.on_missing == "raise":
+        missing = [index for index, each in enumerate(by_image) if not each[0].found]
+        refuse_missing(missing, unread, sources)
+    known = loader.detector is not None
     return LoadedFaces(
-        np.stack([face.image for face in faces]),
-        np.stack([face.box for face in faces]),
-        np.stack([face.landmarks for face in faces]),
-        None if loader.detector is None else found,
+        np.stack([face.image for face in rows]),
+        np.stack([face.box for face in rows]),
+        np.array([face.score for face in rows]),
+        np.stack([face.landmarks for face in rows]),
+        np.array([face.found for face in rows]) if known else None,
+        np.array([face.n_faces for face in rows]) if known else None,
+        np.repeat(np.arange(len(by_image)), [len(each) for each in by_image]),
         {index: str(error) for index, error in unread.items()},
     )
-
-
-def store_faces(loader: Any, X: Any, store: Any) -> Any:
-    """Write the faces of images to a Zarr array, as :meth:`FaceLoader.to_zarr` does."""
-    X = as_numpy(X, "FaceLoader")
-    pictures = list_pictures(X)
-    if pictures is None:
-        raise ImageArrayError("FaceLoader.to_zarr: X is numeric, expected images: paths, bytes or PIL images.")
-    identity = {
-        "pictures": identify_pictures(pictures, loader.channel_order),
-        "image_size": list(as_size(loader.image_size)),
-        "color": loader.color,
-        "detector, margin or on_missing": list(list_cache_parameters(loader)),
-    }
-    group = open_store(store, (len(pictures), *find_face_shape(loader)), identity)
-    tops = find_ranges(loader, pictures)
-
-    def make(part: Any, start: int) -> list[Face | ImageReadError]:
-        faces = load_each(loader, part, partial(load_face, loader=loader, tops=tops))
-        if loader.on_error == "raise":
-            errors = {start + row: face for row, face in enumerate(faces) if isinstance(face, ImageReadError)}
-            report_unread(errors, pictures, "raise")
-        return faces
-
-    status = write_faces(group, pictures, make)
-    unread = read_unread(group)
-    report_unread(unread, pictures, loader.on_error, stacklevel=4)
-    if loader.detector is not None and loader.on_missing == "raise":
-        refuse_missing(np.flatnonzero(status != SEEN).tolist(), unread, pictures)
-    return as_indexable(group["images"])
 
 
 def load_each(
     loader: Any,
     sources: Any,
-    make: Callable[[Any], Face],
+    make: Callable[[Any], list[Face]],
+    faces: str = "largest",
     progress: Callable[[int], Any] | None = None,
     dtype: Any = np.uint8,
-) -> list[Face | ImageReadError]:
+) -> list[list[Face] | ImageReadError]:
     """Load the faces of images in threads; an image that cannot be read yields an error in its place."""
     size, shape = as_size(loader.image_size), find_face_shape(loader)
     # Pillow holds more than one copy of a face while resizing, with four bytes per pixel.
@@ -151,61 +147,92 @@ def load_each(
     check_memory(n_bytes, f"FaceLoader: image_size={loader.image_size!r} for {len(sources)} images")
     if loader.cache is not None and any(isinstance(source, str | os.PathLike) for source in sources):
         warn_of_folder(loader.cache, "FaceLoader: cache", DatasetWarning)
-    cache = FaceCache(loader.cache, shape, list_cache_parameters(loader))
+    cache = FaceCache(loader.cache, shape, (*list_cache_parameters(loader), faces))
     n_jobs = _find_n_jobs(loader, len(sources))
     n_chunks = max(_CHUNKS_PER_JOB * n_jobs, math.ceil(len(sources) / _LARGEST_CHUNK))
     slices = gen_even_slices(len(sources), min(len(sources), n_chunks))
-    faces: list[Face | ImageReadError] = []
+    loaded: list[list[Face] | ImageReadError] = []
     # Enter once around all threads, since scikit-learn's Parallel sets the warning filters of this thread in each
     # worker.
     with quiet_pillow:
         for chunk in Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")(
             delayed(cache.load)(sources[part], make) for part in slices
         ):
-            faces += chunk
+            loaded += chunk
             if progress is not None:
                 progress(len(chunk))
-    return faces
+    return loaded
 
 
 def _find_n_jobs(loader: Any, n_sources: int) -> int:
     backend, n_jobs = get_active_backend()
-    if loader.n_jobs is None and loader.detector is None and n_jobs is None and not backend.nesting_level:
+    if loader.n_jobs is None and not callable(loader.detector) and n_jobs is None and not backend.nesting_level:
         return min(effective_n_jobs(-1), _MOST_THREADS, n_sources)
     return min(effective_n_jobs(loader.n_jobs), max(n_sources, 1), most_jobs())
 
 
-def load_face(source: Any, loader: Any, tops: Mapping[str, float]) -> Face:
-    """Load the face of an image, or raise an ImageReadError. The ranges `tops` are those of :func:`decode`."""
+def load_face(
+    source: Any,
+    loader: Any,
+    faces: str = "largest",
+    is_cropped: bool = False,
+    tops: Mapping[str, float] = MappingProxyType({}),
+) -> list[Face]:
+    """Load the largest face of an image, or all, or raise an ImageReadError; an image without a face yields one.
+
+    The ranges `tops` are those of :func:`decode`; `is_cropped` says that the image is a face already.
+    """
     if isinstance(source, np.ndarray):
         source = as_rgb(source, loader.channel_order)
     decoded = decode(
         source,
         min_side=_find_min_side(loader),
-        gray=not loader.color and loader.detector in (None, "lbp"),
+        gray=not loader.color and loader.detector is None,
         tops=tops,
         max_pixels=loader.max_pixels,
         max_file_size=loader.max_file_size,
     )
-    box, landmarks = _find_face(decoded.picture, loader.detector)
-    image = np.asarray(_crop(decoded.picture.convert("RGB" if loader.color else "L"), box, loader))
     # From pixels of the decoded image to those of the upright image.
     start, end = np.reshape(decoded.part, (2, 2))
     scale = (end - start) / decoded.picture.size
-    return Face(image, np.r_[start + scale * box[:2], scale * box[2:]], start + scale * landmarks)
+    found = find_faces(decoded.picture, loader, is_cropped=is_cropped, scale=float(scale.mean()))
+    picture = decoded.picture.convert("RGB" if loader.color else "L")
+    return [
+        Face(
+            np.asarray(_crop(picture, box, landmarks, loader)),
+            np.r_[start + scale * box[:2], scale * box[2:]],
+            score,
+            start + scale * landmarks,
+            len(found.boxes),
+        )
+        for box, score, landmarks in _choose(found, faces)
+    ]
 
 
-def _load_standardized_face(image: NDArray[Any], loader: Any, pixel_range: tuple[float, float]) -> Face:
-    """Load the face of an image of standardized floats, channel by channel."""
+def _load_standardized_face(
+    image: NDArray[Any], loader: Any, faces: str, pixel_range: tuple[float, float]
+) -> list[Face]:
+    """Load the faces of an image of standardized floats, channel by channel."""
     image = as_rgb(image, loader.channel_order)
     low, high = pixel_range
-    box, landmarks = _find_face(Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0)), loader.detector)
+    picture = Image.fromarray(scale_to_uint8(image - low, (high - low) or 1.0))
+    found = find_faces(picture, loader, is_cropped=True)
     if image.ndim == 3 and not loader.color:
         image = image @ _LUMA
     # Pillow resizes floats of one channel only.
-    channels = np.moveaxis(np.atleast_3d(image).astype(np.float32), -1, 0)
-    crops = [np.asarray(_crop(Image.fromarray(channel), box, loader)) for channel in channels]
-    return Face(np.stack(crops * (3 // len(crops)), axis=-1) if loader.color else crops[0], box, landmarks)
+    channels = [Image.fromarray(channel) for channel in np.moveaxis(np.atleast_3d(image).astype(np.float32), -1, 0)]
+    loaded = []
+    for box, score, landmarks in _choose(found, faces):
+        crops = [np.asarray(_crop(channel, box, landmarks, loader)) for channel in channels]
+        face = np.stack(crops * (3 // len(crops)), axis=-1) if loader.color else crops[0]
+        loaded.append(Face(face, box, score, landmarks, len(found.boxes)))
+    return loaded
+
+
+def _choose(found: Detections, faces: str) -> list[tuple[NDArray[np.float64], float, NDArray[np.float64]]]:
+    """Return box, score and landmarks of the largest face or of all; NaN without one."""
+    chosen = list(zip(*found, strict=True)) or [_NOTHING]
+    return chosen if faces == "all" else chosen[:1]
 
 
 def as_size(image_size: Any) -> tuple[int, int]:
@@ -225,7 +252,8 @@ def find_face_shape(loader: Any) -> tuple[int, ...]:
 def list_cache_parameters(loader: Any) -> tuple[Any, ...]:
     """Return the parameters of a FaceLoader that its faces depend on, in addition to their shape."""
     # "raise" raises after the crop, which is the same as for "center". Limits do not change the faces.
-    return (name_detector(loader.detector), float(loader.margin), loader.on_missing == "full")
+    detection = (loader.detection_size, float(loader.min_score), float(loader.min_face))
+    return (name_detector(loader.detector), *detection, loader.align, float(loader.margin), loader.on_missing == "full")
 
 
 def find_ranges(loader: Any, pictures: list[Any]) -> dict[str, float]:
@@ -284,22 +312,16 @@ def _find_min_side(loader: Any) -> int | None:
     """Return the smallest side at which to decode; None for full size, in which a callable returns its boxes."""
     if callable(loader.detector):
         return None
-    known = DETECTORS.get(loader.detector)
-    smallest, least = (1.0, 0) if known is None else (known.smallest_face, known.min_side)
-    return max(math.ceil(max(_OVERSIZE, 1 / smallest) * max(as_size(loader.image_size))), least)
+    largest = max(as_size(loader.image_size))
+    if loader.detector is None:
+        return _OVERSIZE * largest
+    return max(math.ceil(max(_OVERSIZE, loader.detection_size / SMALLEST_FACE) * largest), loader.detection_size)
 
 
-def _find_face(picture: Image.Image, detector: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return box and landmarks of the first detected face; NaN without one."""
-    if detector is not None:
-        boxes, landmarks = detect_faces(picture, detector)
-        if len(boxes):
-            return boxes[0], landmarks[0]
-    return _NOTHING
-
-
-def _crop(picture: Image.Image, box: NDArray[np.float64], loader: Any) -> Image.Image:
+def _crop(picture: Image.Image, box: NDArray[np.float64], landmarks: NDArray[np.float64], loader: Any) -> Image.Image:
     size = as_size(loader.image_size)
-    if not np.isnan(box[0]):
-        return crop_face(picture, box, size, loader.margin)
-    return (squeeze if loader.on_missing == "full" else crop_center)(picture, size)
+    if np.isnan(box[0]) or tuple(box) == (0, 0, *picture.size):
+        return (squeeze if loader.on_missing == "full" else crop_center)(picture, size)
+    if loader.align and not np.isnan(landmarks).any():
+        return align_face(picture, box, landmarks, size, loader.margin)
+    return crop_face(picture, box, size, loader.margin)

@@ -4,7 +4,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
@@ -15,7 +15,7 @@ from sklearn.utils.validation import _is_fitted, _num_samples, check_is_fitted
 from .._images._validation import refuse_one_image
 from ..exceptions import DatasetWarning
 from ..utils._arrays import as_numpy
-from ._detect import N_LANDMARKS
+from ._centerface import N_LANDMARKS
 from ._face_loader import FaceLoader
 from ._faces import LoadedFaces
 from ._sources import list_once, list_pictures
@@ -104,7 +104,12 @@ def _split_inside(wrapper: Any, name: str) -> tuple[FaceLoader | None, Any]:
 
 
 def read_faces(
-    model: Any, X: Any, *, strict: bool = False, progress: Callable[[int], Any] | None = None
+    model: Any,
+    X: Any,
+    *,
+    faces: Literal["largest", "all"] = "largest",
+    strict: bool = False,
+    progress: Callable[[int], Any] | None = None,
 ) -> tuple[Any, LoadedFaces]:
     """Load images with the FaceLoader that a model begins with.
 
@@ -114,6 +119,9 @@ def read_faces(
         Fitted pipeline that begins with a :class:`FaceLoader`, search over such a pipeline, or any other classifier.
     X : list, array or DataFrame of length n_samples
         Images, as for :class:`FaceLoader`.
+    faces : {"largest", "all"}, default="largest"
+        Whether to load the largest face of each image or all, as in :meth:`FaceLoader.load`. A model without a loader
+        does not look for faces.
     strict : bool, default=False
         By default, images that cannot be read, or in which no face is detected, are reported in the result. If True,
         they are handled by `on_error` and `on_missing` of the loader.
@@ -156,7 +164,7 @@ def read_faces(
     check_is_fitted(model)
     loader, classifier = split_loader(model)
     if strict:
-        return (model, _keep(X)) if loader is None else (classifier, loader.load(X, progress=progress))
+        return (model, _keep(X)) if loader is None else (classifier, loader.load(X, faces=faces, progress=progress))
     X = as_numpy(list_once(X), "FaceLoader")
     scale = 1.0
     if loader is None:
@@ -172,7 +180,7 @@ def read_faces(
             DatasetWarning,
             stacklevel=3,
         )
-        loader = FaceLoader(network.image_shape_[:2], color=len(network.image_shape_) == 3).fit(pictures)
+        loader = FaceLoader(network.image_shape_[:2], color=len(network.image_shape_) == 3, detector=None).fit(pictures)
         # A network may have been fitted on [0, 1].
         scale = 255.0 if network.pixel_range_ == (0.0, 1.0) else 1.0
     # A copy, so that the model's own loader still raises errors.
@@ -181,14 +189,16 @@ def read_faces(
         tolerant.set_params(on_missing="center")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DatasetWarning)
-        faces = tolerant.load(X, progress=progress)
-    return classifier, faces if scale == 1 else replace(faces, images=faces.images / scale)
+        loaded = tolerant.load(X, faces=faces, progress=progress)
+    return classifier, loaded if scale == 1 else replace(loaded, images=loaded.images / scale)
 
 
 def _keep(X: Any) -> LoadedFaces:
     """Return images as they are, in which nothing was looked for."""
     n_samples = _num_samples(X) if hasattr(X, "__len__") or hasattr(X, "shape") else 0
-    return LoadedFaces(X, np.full((n_samples, 4), np.nan), np.full((n_samples, N_LANDMARKS, 2), np.nan), None, {})
+    unknown = np.full((n_samples, 4 + 1 + 2 * N_LANDMARKS), np.nan)
+    landmarks = unknown[:, 5:].reshape(n_samples, N_LANDMARKS, 2)
+    return LoadedFaces(X, unknown[:, :4], unknown[:, 4], landmarks, None, None, np.arange(n_samples), {})
 
 
 def transform_before_last(estimator: Any, X: Any) -> tuple[Any, Any]:

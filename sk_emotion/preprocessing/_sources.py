@@ -110,6 +110,11 @@ def list_pictures(X: Any) -> list[Any] | None:
     return pictures
 
 
+def name_source(source: Any, index: int) -> str:
+    """Return the name of an image in a table: its path, or else its position."""
+    return show_path(source) if isinstance(source, str | os.PathLike) else f"picture {index}"
+
+
 def name_picture(sources: Sequence[Any], index: int) -> str:
     source = sources[index]
     if not isinstance(source, str | os.PathLike):

@@ -38,7 +38,7 @@ def folder(tmp_path_factory, images):
     """Faces written by to_zarr, in chunks of eight."""
     folder = tmp_path_factory.mktemp("zarr")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sk_emotion.preprocessing._storage._CHUNK_BYTES", 8 * 32 * 32)
+        patch.setattr("sk_emotion.preprocessing._zarr._CHUNK_BYTES", 8 * 32 * 32)
         FaceLoader(32).to_zarr(list(images[0]), folder / "faces.zarr")
     return folder
 

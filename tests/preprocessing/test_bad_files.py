@@ -337,14 +337,16 @@ def test_thin_image_takes_little_memory():
 import io, resource, sys
 from PIL import Image
 from sk_emotion.preprocessing._decode import decode_picture
-from sk_emotion.preprocessing._detect import crop_center, detect_lbp
+from sk_emotion.preprocessing._centerface import find_with_centerface
+from sk_emotion.preprocessing._crop import crop_center
 
 buffer = io.BytesIO()
 Image.new("1", (10_000_000, 1)).save(buffer, "PNG")
 picture = decode_picture(buffer.getvalue())
+find_with_centerface(Image.new("L", (640, 1)), 640, 0.5)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 crop_center(picture, (48, 48))
-detect_lbp(picture)
+find_with_centerface(picture, 640, 0.5)
 # In bytes on macOS, in KiB elsewhere.
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (2**20 if sys.platform == "darwin" else 2**10))
 """

@@ -19,9 +19,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning
-from sk_emotion.preprocessing import FaceLoader, _storage
+from sk_emotion.preprocessing import FaceLoader, _cache
 from sk_emotion.preprocessing._faces import find_face_shape, list_cache_parameters
-from sk_emotion.preprocessing._storage import FaceCache
+from sk_emotion.preprocessing._cache import FaceCache
 from sk_emotion.utils._files import lock_file
 
 
@@ -122,7 +122,7 @@ def test_next_process_goes_on_after_a_kill(photos, tmp_path):
 
 
 def test_hanging_worker_is_not_awaited_forever(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("sk_emotion.preprocessing._storage._PATIENCE", 0.1)
+    monkeypatch.setattr("sk_emotion.preprocessing._cache._PATIENCE", 0.1)
     loader = FaceLoader(cache=tmp_path / "cache").fit(photos[0])
     expected = loader.transform(photos[0][:1])
     (entry,) = (tmp_path / "cache").rglob("*.face")
@@ -182,7 +182,7 @@ def test_links_and_pipes_in_place_of_entries_are_never_followed_or_awaited(photo
     paths = photos[0][:3]
     expected = FaceLoader().fit_transform(paths)
     loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(paths)
-    cache = FaceCache(loader.cache, find_face_shape(loader), list_cache_parameters(loader))
+    cache = FaceCache(loader.cache, find_face_shape(loader), (*list_cache_parameters(loader), "largest"))
     loader.transform(paths)
     entry, *others = (Path(cache._locate(path)) for path in paths)
     (tmp_path / "whole").write_bytes(entry.read_bytes())
@@ -213,8 +213,8 @@ def test_link_in_the_place_of_an_entry_leaves_what_it_leads_to(photos, tmp_path)
 
 
 def test_hanging_workers_are_awaited_once(photos, tmp_path, monkeypatch):
-    assert _storage._PATIENCE <= 10
-    monkeypatch.setattr(_storage, "_PATIENCE", 0.3)
+    assert _cache._PATIENCE <= 10
+    monkeypatch.setattr(_cache, "_PATIENCE", 0.3)
     waited = []
 
     def lock_for(file, seconds):
@@ -223,7 +223,7 @@ def test_hanging_workers_are_awaited_once(photos, tmp_path, monkeypatch):
         waited.append(0.0 if locked else time.monotonic() - start)
         return locked
 
-    monkeypatch.setattr(_storage, "lock_file", lock_for)
+    monkeypatch.setattr(_cache, "lock_file", lock_for)
     loader = FaceLoader(cache=tmp_path / "cache", n_jobs=1).fit(photos[0])
     expected = loader.transform(photos[0][:8])
     with contextlib.ExitStack() as stack:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sk_emotion import FaceLoader, make_faces
 from sk_emotion.exceptions import DatasetError, DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from sk_emotion.preprocessing import _faces, _storage
+from sk_emotion.preprocessing import _zarr
 from sk_emotion.preprocessing._faces import load_face
 
 zarr = pytest.importorskip("zarr")
@@ -23,8 +23,8 @@ zarr = pytest.importorskip("zarr")
 @pytest.fixture
 def paths(tmp_path, monkeypatch):
     """Twenty photos, eight per chunk."""
-    monkeypatch.setattr(_storage, "_CHUNK_BYTES", 8 * 24 * 24)
-    monkeypatch.setattr(_faces, "load_face", count_and_load)
+    monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 8 * 24 * 24)
+    monkeypatch.setattr(_zarr, "load_face", count_and_load)
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, face in enumerate(make_faces(20, emotions=["happiness", "pain"], image_size=32, random_state=0)[0]):
@@ -39,12 +39,12 @@ class CountingLoader(FaceLoader):
     fails_at = None
 
 
-def count_and_load(source, loader, tops):
+def count_and_load(source, loader, **options):
     if isinstance(loader, CountingLoader):
         if loader.made == loader.fails_at:
             raise KeyboardInterrupt
         loader.made += 1
-    return load_face(source, loader, tops)
+    return load_face(source, loader, **options)
 
 
 def test_array_holds_the_faces_of_transform(paths, tmp_path):
@@ -83,15 +83,14 @@ def test_killed_run_goes_on(paths, tmp_path):
 import os, signal
 from pathlib import Path
 from sk_emotion import FaceLoader
-from sk_emotion.preprocessing import _faces, _storage
+from sk_emotion.preprocessing import _zarr
 from sk_emotion.preprocessing._faces import load_face
-_storage._CHUNK_BYTES = 8 * 24 * 24
-load_face = _faces.load_face
+_zarr._CHUNK_BYTES = 8 * 24 * 24
 def load_or_die(source, **options):
     if source.name == {paths[12].name!r}:
         os.kill(os.getpid(), signal.SIGKILL)
     return load_face(source, **options)
-_faces.load_face = load_or_die
+_zarr.load_face = load_or_die
 FaceLoader(24, n_jobs=1).to_zarr(
     sorted(Path({str(paths[0].parent)!r}).iterdir()), {str(tmp_path / "faces.zarr")!r}
 )
@@ -324,9 +323,9 @@ def test_full_disk_raises_after_which_the_rest_is_made(paths, tmp_path):
 import resource, sys
 from sk_emotion import FaceLoader
 from sk_emotion.exceptions import DatasetError
-from sk_emotion.preprocessing import _faces, _storage
+from sk_emotion.preprocessing import _zarr
 from sk_emotion.preprocessing._faces import load_face
-_storage._CHUNK_BYTES = 8 * 24 * 24
+_zarr._CHUNK_BYTES = 8 * 24 * 24
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:
     FaceLoader(24).to_zarr(sys.argv[2:], sys.argv[1])
