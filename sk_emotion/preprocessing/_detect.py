@@ -50,7 +50,7 @@ def find_faces(picture: Image.Image, loader: Any, *, is_cropped: bool = False, s
     return Detections(boxes[order], found.scores[order], found.landmarks[order])
 
 
-def warn_of_former(detector: Any) -> bool:
+def warn_of_former(detector: Any, stacklevel: int) -> bool:
     """Warn if a detector is one of an earlier version; return whether it is."""
     is_former = isinstance(detector, str) and detector in FORMER_DETECTORS
     if is_former:
@@ -58,7 +58,7 @@ def warn_of_former(detector: Any) -> bool:
             f'FaceLoader: detector="{detector}" was removed; CenterFace is used, whose crops differ slightly. Pass '
             'detector="centerface", and train models again if accuracy matters.',
             FutureWarning,
-            stacklevel=4,
+            stacklevel=stacklevel + 1,
         )
     return is_former
 

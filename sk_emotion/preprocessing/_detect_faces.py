@@ -118,7 +118,7 @@ def detect_faces(
         )
     found = loaded.found
     positions = loaded.positions[found]
-    points = loaded.landmarks[found].reshape(len(positions), -1)
+    points = loaded.landmarks[found].reshape(-1, len(_COORDINATES))
     table = pd.DataFrame(
         {
             "picture": np.array([name_source(pictures[position], position) for position in positions], dtype=object),

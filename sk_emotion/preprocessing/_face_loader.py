@@ -235,7 +235,7 @@ class FaceLoader(  # type: ignore[call-arg]
             If X is neither a list of images nor a numeric batch of images.
         """
         as_size(self.image_size)
-        warn_of_former(self.detector)
+        warn_of_former(self.detector, stacklevel=4)
         X = as_numpy(list_once(X), "FaceLoader")
         pictures = list_pictures(X)
         if pictures is None:
@@ -364,7 +364,7 @@ class FaceLoader(  # type: ignore[call-arg]
         return hasattr(self, "_tops")
 
     def __setstate__(self, state):
-        if "detection_size" not in state and warn_of_former(state.get("detector")):
+        if "detection_size" not in state and warn_of_former(state.get("detector"), stacklevel=2):
             state = {**state, "detector": "centerface"}
         super().__setstate__(add_new_parameters(self, state))
 

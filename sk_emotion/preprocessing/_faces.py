@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import current_process
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any
@@ -167,7 +168,8 @@ def load_each(
 def _find_n_jobs(loader: Any, n_sources: int) -> int:
     backend, n_jobs = get_active_backend()
     if loader.n_jobs is None and not callable(loader.detector) and n_jobs is None and not backend.nesting_level:
-        return min(effective_n_jobs(-1), _MOST_THREADS, n_sources)
+        # Daemons are workers, too.
+        return 1 if current_process().daemon else min(effective_n_jobs(-1), _MOST_THREADS, n_sources)
     return min(effective_n_jobs(loader.n_jobs), max(n_sources, 1), most_jobs())
 
 
@@ -184,10 +186,11 @@ def load_face(
     """
     if isinstance(source, np.ndarray):
         source = as_rgb(source, loader.channel_order)
+    looks = callable(loader.detector) or (loader.detector is not None and not is_cropped)
     decoded = decode(
         source,
-        min_side=_find_min_side(loader),
-        gray=not loader.color and loader.detector is None,
+        min_side=_find_min_side(loader, looks),
+        gray=not loader.color and not looks,
         tops=tops,
         max_pixels=loader.max_pixels,
         max_file_size=loader.max_file_size,
@@ -308,12 +311,12 @@ def as_rgb(pixels: NDArray[Any], channel_order: str) -> NDArray[Any]:
     return pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
 
 
-def _find_min_side(loader: Any) -> int | None:
+def _find_min_side(loader: Any, looks: bool) -> int | None:
     """Return the smallest side at which to decode; None for full size, in which a callable returns its boxes."""
     if callable(loader.detector):
         return None
     largest = max(as_size(loader.image_size))
-    if loader.detector is None:
+    if not looks:
         return _OVERSIZE * largest
     return max(math.ceil(max(_OVERSIZE, loader.detection_size / SMALLEST_FACE) * largest), loader.detection_size)
 

@@ -84,7 +84,7 @@ class ZarrWriterMixin(BaseEstimator):
         ((6, 32, 32), dtype('uint8'))
         """
         self._validate_params()
-        warn_of_former(self.detector)
+        warn_of_former(self.detector, stacklevel=2)
         return _store_faces(self, X, store)
 
 

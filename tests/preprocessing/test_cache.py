@@ -20,8 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sk_emotion import make_faces
 from sk_emotion.exceptions import DatasetWarning
 from sk_emotion.preprocessing import FaceLoader, _cache
-from sk_emotion.preprocessing._faces import find_face_shape, list_cache_parameters
 from sk_emotion.preprocessing._cache import FaceCache
+from sk_emotion.preprocessing._faces import find_face_shape, list_cache_parameters
 from sk_emotion.utils._files import lock_file
 
 

