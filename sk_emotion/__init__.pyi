@@ -44,7 +44,7 @@ from .metrics import (
 from .model_selection import ConsolidatedClassifier, compare_classifiers, draw_folds, train_val_test_split
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
-from .persistence import export_onnx, load_model, save_model
+from .persistence import OnnxClassifier, export_onnx, load_model, save_model
 from .prediction import annotate_faces, predict_faces
 from .preprocessing import FaceLoader, detect_faces
 from .pretrained import load_pretrained
@@ -70,6 +70,7 @@ __all__ = [
     "MulticlassPrecisionRecallDisplay",
     "MulticlassRocCurveDisplay",
     "OcclusionDisplay",
+    "OnnxClassifier",
     "OperatingPoint",
     "ResNet",
     "TimmNetwork",

@@ -115,7 +115,7 @@ def predict_with_scores(classifier: Any, images: Any) -> tuple[Any, Any]:
         return np.asarray(last.predict(features)), None
     scores = score_images(last, features)
     # Run a network only once; other classifiers may not predict the label of the highest score.
-    is_network = hasattr(last, "net_")
+    is_network = hasattr(last, "image_shape_")
     return last.classes_[scores.argmax(axis=1)] if is_network else np.asarray(last.predict(features)), scores
 
 

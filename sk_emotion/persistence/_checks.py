@@ -17,6 +17,8 @@ import numpy as np
 from scipy import sparse
 from skops.io._protocol import PROTOCOL
 
+from ._files import escape
+
 FORMAT = 1
 """Files of a later format are rejected."""
 
@@ -54,11 +56,6 @@ class MalformedError(ValueError):
 
 class LaterFormatError(MalformedError):
     """The file was written by a later version."""
-
-
-def escape(text: object, most: int | None = None) -> str:
-    """Return text from a file on one line, with control characters escaped, cut off at `most` characters."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text)[:most])[:most]
 
 
 def describe(error: Exception) -> str:

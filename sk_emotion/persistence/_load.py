@@ -1,43 +1,22 @@
 """Load model files without running code from them."""
 
-import errno
 import os
-import stat
-import warnings
-import zipfile
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from typing import Any
 
 from sklearn.utils._param_validation import validate_params
-from skops.io._audit import get_tree
-from skops.io._utils import LoadContext
 
-from .. import __version__
-from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
-from ..utils._files import NAMED_FOLDERS
-from ..utils._text import show_missing
-from ._checks import (
-    LaterFormatError,
-    MalformedError,
-    describe,
-    escape,
-    list_folders,
-    name_node,
-    read_schema,
-    remove_memory,
-    walk,
-)
-from ._trusted import ALL_TRUSTED, CLASSIFIER, KINDS, TRUSTED, build_nets, defer_nets
+from ._files import escape, open_model
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)
 def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any:
-    """Load a model that :func:`save_model` wrote.
+    """Load a model that :func:`save_model` or :func:`export_onnx` wrote.
 
     Parameters
     ----------
     path : str or PathLike
-        Model file.
+        Model file. If its name ends in ``.onnx``, it is read as an ONNX file, without importing PyTorch.
     trusted : iterable of str, class or function, default=()
         Classes and functions of your own that the model needs, such as the module of a
         :class:`~sk_emotion.networks.TorchNetwork`, detectors or estimators, or their names, such as
@@ -47,7 +26,10 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     Returns
     -------
     estimator
-        Fitted model. A model that was trained on a GPU runs on the CPU if there is no GPU.
+        Fitted model. A model that was trained on a GPU runs on the CPU if there is no GPU. That of an ONNX file is a
+        pipeline of a :class:`FaceLoader` and an :class:`OnnxClassifier`: the loader with which it was exported, or one
+        for faces of the size of the network. A network that was exported alone and does not take pixels in [0, 255] is
+        an :class:`OnnxClassifier`.
 
     Raises
     ------
@@ -62,6 +44,7 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     See Also
     --------
     save_model : Save a model.
+    export_onnx : Export a network to an ONNX file.
 
     Notes
     -----
@@ -90,114 +73,15 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     True
     """
     names = _name_trusted(trusted)
-    place = f"load_model: {escape(os.fsdecode(path))}"
-    file = None
-    # Do not wait for the writer of a pipe.
-    no_wait = getattr(os, "O_NONBLOCK", 0)
-    try:
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | no_wait))  # noqa: SIM115 - closed below
-    except IsADirectoryError as error:
-        raise ModelFileError(f"{place} is a folder. Pass the path of a file.") from error
-    except (OSError, ValueError) as error:
-        # A path with a null character raises ValueError.
-        number = getattr(error, "errno", None)
-        if number in (errno.ENXIO, errno.ELOOP, errno.ENODEV):
-            raise ModelFileError(f"{place} is not a regular file ({os.strerror(number)}).") from error
-        if number not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, None):
-            raise
-    if file is None:
-        # Not chained: the original error quotes the whole path, which may be encoded data.
-        raise ModelNotFoundError(f"load_model: there is no file {escape(show_missing(path))}. Check the path.")
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ModelFileError(f"{place} is not a regular file.")
-        return _load(file, place, names)
+    if os.fsdecode(path).lower().endswith(".onnx"):
+        from ._onnx_classifier import load_onnx
 
+        return load_onnx(path)
+    # skops takes long to import, and ONNX files do not need it.
+    from ._content import load_content
 
-class Content:
-    """Parsed and checked content of a model file, before any object is built."""
-
-    def __init__(self, file: BinaryIO):
-        schema, nodes, self.sizes = read_schema(file)
-        self.version = escape(schema["sk_emotion"].get("version"), 40)
-        self.memory = remove_memory(nodes)
-        if self.memory:
-            # The nodes of the memory are no longer part of the model.
-            nodes = list(walk(schema))
-        self.folders = list_folders(nodes)
-        self.builders = defer_nets(nodes)
-        kinds = {(node["__loader__"], name_node(node)) for node in nodes}
-        self.names = {name for _, name in kinds}
-        with zipfile.ZipFile(file) as archive:
-            context = LoadContext(src=archive, protocol=schema["protocol"])
-            # With trusted=..., each node would keep a copy of the list.
-            self.tree = get_tree(schema, context, trusted=None)
-        self.classifiers = [
-            node for node in context.memo.values() if f"{node.module_name}.{node.class_name}" == CLASSIFIER
-        ]
-        # Names that neither we nor skops trust, or that occur in a kind of node for which they are not trusted.
-        self.untrusted = {
-            name
-            for kind, name in kinds
-            if kind not in KINDS or (name in ALL_TRUSTED and name not in TRUSTED.get(kind, ()))
-        } | (self.tree.get_unsafe_set() - ALL_TRUSTED)
-
-    def build(self, trusted: set[str]) -> Any:
-        """Build the model, all of whose names are trusted."""
-        unknown = self.builders - trusted
-        if unknown:
-            raise MalformedError(f"its network is {escape(min(unknown), 100)}")
-        model = self.tree.construct()
-        classifiers = [node.construct() for node in self.classifiers]
-        # They hold copies of the arrays.
-        del self.tree, self.classifiers
-        # Custom networks may build more weights than they keep.
-        build_nets(classifiers, self.sizes, trusted, limited=not self.names & trusted)
-        return model
-
-
-def _load(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Load a model; build nothing unless everything that the file names is trusted."""
-    # Errors are not chained: the cause could show unescaped content of the file in a traceback.
-    try:
-        content = Content(file)
-    except LaterFormatError as error:
-        raise ModelFileError(f"{place} {error}. Update sk_emotion: this is {__version__}.") from None
-    except Exception as error:
-        raise ModelFileError(
-            f"{place} was not written by save_model or is damaged ({describe(error)}). Save the model again."
-        ) from None
-    unknown = sorted(content.untrusted - trusted)
-    if unknown:
-        raise ModelFileError(f"{place} needs {_ask_for(unknown)}")
-    try:
-        model = content.build(trusted)
-    except (MissingDependencyError, Warning):
-        raise
-    except Exception as error:
-        raise ModelFileError(
-            f"{place} is damaged, or needs a package that is not installed ({describe(error)}). Load it with the "
-            f"versions it was saved with (sk_emotion {content.version}; this is {__version__}), or save it again."
-        ) from None
-    if not hasattr(model, "fit"):
-        raise ModelFileError(f"{place} holds a {type(model).__name__}, expected a fitted estimator.")
-    if content.memory:
-        warnings.warn(
-            f"{place} sets memory ({content.memory[0]}). It is ignored, since anyone who can write to that folder "
-            "could run code when the model is fitted again. Set it again if you trust the folder.",
-            UserWarning,
-            stacklevel=4,
-        )
-    NAMED_FOLDERS.update(content.folders)
-    return model
-
-
-def _ask_for(unknown: list[str]) -> str:
-    """List the names that the user would have to trust, as the end of a sentence."""
-    few, condition = ", ".join(unknown), "Only if you trust the author of the file, pass"
-    if len(few) > 100:
-        return f"{escape(few, 150)}..., {len(unknown)} names in total. {condition} them as `trusted`."
-    return f"{escape(few, 100)}. {condition} trusted={[escape(name, 100) for name in unknown]}."
+    with open_model(path, "load_model") as file:
+        return load_content(file, f"load_model: {escape(os.fsdecode(path))}", names)
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:

@@ -27,8 +27,8 @@ from ..classifier import EmotionClassifier
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
 from ..preprocessing import FaceLoader
 from ..utils._files import write_output
+from ._onnx_file import LOADER_PARAMETERS, METADATA_KEY
 
-_KEY = "sk_emotion"
 _BATCH_SIZE = 64
 
 
@@ -37,7 +37,7 @@ _BATCH_SIZE = 64
     prefer_skip_nested_validation=True,
 )
 def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = None) -> None:
-    """Export a trained network to an ONNX file, which ONNX Runtime and other engines run without PyTorch.
+    """Export a trained network to an ONNX file, which is run without PyTorch.
 
     The input ``images`` has shape ``(n, H, W)`` or ``(n, H, W, 3)`` for any n and pixels in the range of `fit`: uint8
     if the network was trained on pixels in [0, 255], else float32. The output ``probabilities`` is float32 of shape
@@ -46,8 +46,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     Parameters
     ----------
     model : EmotionClassifier or Pipeline
-        Fitted model. In a pipeline, a :class:`FaceLoader` may precede the classifier: it is not exported, but its
-        parameters are written to the metadata of the file.
+        Fitted model. In a pipeline, a :class:`FaceLoader` may precede the classifier: its parameters that change faces
+        are written to the metadata of the file, so that :func:`load_model` returns a pipeline.
     path : str or PathLike
         File to write, atomically; the usual extension is ``.onnx``.
     calibration : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
@@ -58,8 +58,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     Raises
     ------
     ModelFileError
-        If the model is not a network, a step other than a FaceLoader precedes it, or ONNX does not support an operation
-        of the network.
+        If the model is not a network, a step other than a FaceLoader precedes it, its detector is a function, or ONNX
+        does not support an operation of the network.
     ModelNotFoundError
         If the folder does not exist.
     MissingDependencyError
@@ -67,12 +67,15 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
 
     See Also
     --------
-    save_model : Save the whole pipeline, for Python.
+    OnnxClassifier : Predict with the file in Python.
+    load_model : Load the file as a pipeline.
+    save_model : Save the whole pipeline, to train it further.
 
     Notes
     -----
-    The entry ``sk_emotion`` of the metadata is JSON with the keys ``classes``, the labels of the columns;
-    ``image_shape``; and ``loader``, the parameters of the :class:`FaceLoader`, or null.
+    Other engines can run the file, too. The entry ``sk_emotion`` of its metadata is JSON with the keys ``classes``, the
+    labels of the columns; ``image_shape``; ``pixel_range``; and ``loader``, parameters of the :class:`FaceLoader`, or
+    null.
 
     Examples
     --------
@@ -81,7 +84,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     >>> session = onnxruntime.InferenceSession("fer2013.onnx")  # doctest: +SKIP
     >>> (probabilities,) = session.run(None, {"images": faces})  # doctest: +SKIP
     """
-    _check_installed(quantizes=calibration is not None)
+    _check_installed()
     path = Path(path)
     if not path.parent.is_dir():
         raise ModelNotFoundError(f"export_onnx: the folder {path.parent} does not exist. Create it first.")
@@ -89,9 +92,14 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     exported = _trace(clf)
     if calibration is not None:
         exported = _quantize(exported, _as_input(clf, validate_images(clf, calibration, reset=False)))
-    about = {"classes": clf.classes_.tolist(), "image_shape": list(clf.image_shape_), "loader": loader}
+    about = {
+        "classes": clf.classes_.tolist(),
+        "image_shape": list(clf.image_shape_),
+        "pixel_range": list(clf.pixel_range_),
+        "loader": loader,
+    }
     entry = exported.metadata_props.add()
-    entry.key, entry.value = _KEY, json.dumps(about, default=str)
+    entry.key, entry.value = METADATA_KEY, json.dumps(about, default=lambda number: number.item())
     write_output(path, exported.SerializeToString())
 
 
@@ -104,7 +112,7 @@ class _PixelsToProbabilities(nn.Module):
     def __init__(self, clf: EmotionClassifier):
         super().__init__()
         preparation = clf.net_.preparation
-        self.network = copy.deepcopy(clf.net_.module_).cpu().float()
+        self.network = _simplify(copy.deepcopy(clf.net_.module_).cpu().float())
         self.low, self.high = preparation.pixel_range
         # With a pixel range of [0, 255], the input is uint8 and needs no clipping.
         self.clips = preparation.pixel_range == (0.0, 1.0)
@@ -124,10 +132,25 @@ class _PixelsToProbabilities(nn.Module):
         return probabilities.unflatten(0, (len(views), images.shape[0])).mean(dim=0)
 
 
-def _check_installed(*, quantizes: bool) -> None:
+class _GlobalMean(nn.Module):
+    """Module equivalent to ``AdaptiveAvgPool2d(1)``, which PyTorch exports as sizes computed at run time."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps.mean((-2, -1), keepdim=True)
+
+
+def _simplify(network: nn.Module) -> nn.Module:
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.AdaptiveAvgPool2d) and layer.output_size in (1, (1, 1)):
+            setattr(network, name, _GlobalMean())
+        else:
+            _simplify(layer)
+    return network
+
+
+def _check_installed() -> None:
     try:
-        for name in ("onnx", "onnxscript", *(["onnxruntime"] if quantizes else [])):
-            import_module(name)
+        import_module("onnxscript")
     except ImportError as error:
         raise MissingDependencyError(
             f'export_onnx needs {error.name}, which is not installed: pip install "sk-emotion[onnx]".'
@@ -152,7 +175,18 @@ def _split_model(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
             f"export_onnx: {', '.join(foreign) or 'several FaceLoaders'} before the network cannot be exported to a "
             "file whose input is images. Pass the EmotionClassifier alone."
         )
-    return clf, before[0].get_params() if before else None
+    return clf, _describe_loader(before[0]) if before else None
+
+
+def _describe_loader(loader: FaceLoader) -> dict[str, Any]:
+    """Return the parameters of a FaceLoader that change faces."""
+    params = loader.get_params()
+    if callable(params["detector"]):
+        raise ModelFileError(
+            "export_onnx: the detector of the FaceLoader is a function, which cannot be exported. Pass the "
+            "EmotionClassifier alone."
+        )
+    return {name: params[name] for name in LOADER_PARAMETERS if name in params}
 
 
 def _as_input(clf: EmotionClassifier, images: NDArray[Any]) -> NDArray[Any]:
@@ -180,7 +214,16 @@ def _trace(clf: EmotionClassifier) -> Any:
             f"export_onnx: {clf.network_!r} cannot be converted to ONNX ({type(error).__name__}: {reason}). Save it "
             "with save_model."
         ) from error
-    return program.model_proto
+    return _strip(program.model_proto)
+
+
+def _strip(exported: Any) -> Any:
+    """Remove notes of the exporter, which name files of this machine."""
+    graph = exported.graph
+    for part in (exported, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return exported
 
 
 def _quantize(exported: Any, faces: NDArray[Any]) -> Any:

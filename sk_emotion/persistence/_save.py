@@ -21,8 +21,9 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from ..exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
 from ..utils._files import write_output
-from ._checks import FORMAT, SCHEMA, describe, escape, remove_memory, walk
-from ._load import Content
+from ._checks import FORMAT, SCHEMA, describe, remove_memory, walk
+from ._content import Content
+from ._files import escape
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ._checks import MalformedError, escape, name_node
+from ._checks import MalformedError, name_node
+from ._files import escape
 
 _OBJECTS = {
     "imblearn.combine._smote_enn": "SMOTEENN",

@@ -1,0 +1,216 @@
+"""A classifier that predicts with an ONNX file, without PyTorch."""
+
+import math
+import os
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from .._images._validation import validate_images
+from ..exceptions import ModelFileError
+from ..preprocessing import FaceLoader
+from ..preprocessing._faces import find_face_shape
+from ..utils._estimators import ClassifierOfLabels
+from ..utils._parallel import ForkSafeLock
+from ._files import escape
+from ._onnx_file import OnnxFile
+
+_opening = ForkSafeLock()
+
+
+class _NoAttributeError(ModelFileError, AttributeError):
+    """Raised for an attribute of a file that cannot be opened, so that ``hasattr`` and ``dir`` work."""
+
+
+class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
+    """Classify images of faces with the network of an ONNX file, without PyTorch.
+
+    It is fitted from the start, like :class:`sklearn.frozen.FrozenEstimator`: `fit` changes nothing.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        File that :func:`export_onnx` wrote. It is opened on first use.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of values per image.
+    image_shape_ : tuple of int
+        ``(height, width)`` or ``(height, width, 3)``.
+    pixel_range_ : tuple of (float, float)
+        Pixel range of the training images.
+    loader_ : dict or None
+        Parameters of the :class:`FaceLoader` with which the network was exported; None if it was exported alone.
+
+    Raises
+    ------
+    ModelFileError
+        On first use, if the file was not written by :func:`export_onnx` or is damaged.
+    ModelNotFoundError
+        On first use, if the file does not exist.
+
+    See Also
+    --------
+    export_onnx : Write such a file.
+    load_model : Load an ONNX file as a pipeline that begins with a :class:`FaceLoader`.
+
+    Notes
+    -----
+    Probabilities are those of the exported :class:`EmotionClassifier` up to 1e-4. If the network was trained on pixels
+    in [0, 255], fractional ones are rounded.
+
+    An ONNX file may come from anyone: it cannot run code, and one that reads other files, uses custom operators,
+    functions or control flow, or computes huge arrays, is rejected before anything is computed. It may have 500 MB.
+
+    ONNX Runtime uses as many threads as there are cores, or as the environment variable ``OMP_NUM_THREADS`` says, which
+    joblib sets in its workers. A pickle or a copy holds the path, and opens the file again, as does a forked process.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_emotion import OnnxClassifier, export_onnx, load_pretrained, make_faces
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_onnx(load_pretrained("fer2013"), Path(folder, "fer2013.onnx"))
+    ...     OnnxClassifier(Path(folder, "fer2013.onnx")).predict_proba(make_faces(2, random_state=0)[0]).shape
+    (2, 7)
+    """
+
+    _parameter_constraints: dict = {"path": [str, os.PathLike]}  # noqa: RUF012 - scikit-learn's form
+
+    def __init__(self, path):
+        self.path = path
+
+    def fit(self, X: Any = None, y: Any = None, **fit_params: Any) -> "OnnxClassifier":
+        """Open the file; nothing is trained.
+
+        Parameters
+        ----------
+        X, y, **fit_params : object
+            Ignored.
+
+        Returns
+        -------
+        self : OnnxClassifier
+        """
+        self._open()
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the label of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those on which the network was trained.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels from `classes_`.
+        """
+        opened = self._open()
+        return opened.classes[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, H, W), (n_samples, H, W, 3) or (n_samples, n_features)
+            Images like those on which the network was trained.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            float64; columns in the order of `classes_`.
+        """
+        opened = self._open()
+        return opened.predict_proba(validate_images(self, X, reset=False, in_memory=False))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        return self._get("classes")
+
+    @property
+    def n_features_in_(self) -> int:
+        return math.prod(self.image_shape_)
+
+    @property
+    def image_shape_(self) -> tuple[int, ...]:
+        return self._get("image_shape")
+
+    @property
+    def pixel_range_(self) -> tuple[float, float]:
+        return self._get("pixel_range")
+
+    @property
+    def loader_(self) -> dict[str, Any] | None:
+        return self._get("loader")
+
+    def _get(self, name: str) -> Any:
+        try:
+            return getattr(self._open(), name)
+        except ModelFileError as error:
+            raise _NoAttributeError(str(error)) from error
+
+    def _open(self) -> OnnxFile:
+        """Open the file, unless this process has opened it for this path."""
+        self._validate_params()
+        key = (self.path, os.getpid())
+        opened = self.__dict__.get("_opened")
+        if opened is None or opened[0] != key:
+            with _opening:
+                # Another thread may have opened it.
+                opened = self.__dict__.get("_opened")
+                if opened is None or opened[0] != key:
+                    opened = self._opened = (key, OnnxFile(self.path))
+        return opened[1]
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "_opened"}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.requires_fit = False
+        return tags
+
+
+def load_onnx(path: str | os.PathLike[str]) -> Pipeline | OnnxClassifier:
+    """Return the network of an ONNX file after the FaceLoader with which it was exported, or a default one."""
+    clf = OnnxClassifier(path).fit()
+    params = clf.loader_
+    if params is None:
+        if clf.pixel_range_ != (0.0, 255.0):
+            # A FaceLoader returns other pixels.
+            return clf
+        height, width = clf.image_shape_[:2]
+        size = height if height == width else (height, width)
+        params = {"image_size": size, "color": len(clf.image_shape_) == 3}
+    try:
+        loader = FaceLoader(**params)
+        # fit skips this within load_model.
+        loader._validate_params()
+        # Any input will do: fit decodes nothing and learns no size.
+        loader.fit([b""])
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"load_model: {escape(os.fsdecode(path))} has an invalid FaceLoader ({escape(error, 200)}). Export the "
+            "model again, or use OnnxClassifier(path)."
+        ) from None
+    shape = find_face_shape(loader)
+    if shape != clf.image_shape_:
+        raise ModelFileError(
+            f"load_model: {escape(os.fsdecode(path))} has a FaceLoader for faces of shape {shape}, but a network for "
+            f"{clf.image_shape_}. Export the model again, or use OnnxClassifier(path)."
+        )
+    return make_pipeline(loader, clf)
