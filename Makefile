@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 
 BENCHMARKS := training hog hog_svm loading pretrained larger_than_memory data_parallel cluster scaling
 
-.PHONY: demo test test-precision coverage mutants soak docs bench bench-quick lint format clean
+.PHONY: demo test test-precision coverage mutants soak onnx docs bench bench-quick lint format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/compare_cnn_and_hog.py
@@ -36,6 +36,12 @@ soak: .venv/installed-dev
 	$(BIN)/python tests/soak/fuzz_pictures.py --count $(PICTURES) --seed $(SEED)
 	$(BIN)/python tests/soak/fuzz_models.py --count $(MODELS) --seed $(SEED)
 	$(BIN)/python tests/soak/memory.py
+
+# Export the included models, after their weights or the parameters of their loaders have changed.
+onnx: .venv/installed-dev
+	for name in fer2013 human-emotions; do \
+		$(BIN)/sk-emotion export $$name sk_emotion/pretrained/$$name.onnx || exit 1; \
+	done
 
 # Run two gallery pages in parallel, one thread each. Warnings and broken links are errors.
 docs: .venv/installed-docs

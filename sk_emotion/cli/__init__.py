@@ -13,6 +13,7 @@ from ..exceptions import SkEmotionError
 from ..utils import withhold
 from ._compare import compare
 from ._evaluate import evaluate
+from ._export import export
 from ._output import flush_streams, format_message, open_streams, print_message
 from ._predict import predict
 from ._train import train
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, compare):
+for command in (train, evaluate, predict, compare, export):
     app.command()(command)
 
 _EXIT_ERROR, _EXIT_INTERRUPTED = 2, 130

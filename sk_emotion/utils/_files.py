@@ -125,12 +125,17 @@ def list_weights() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
+def check_weights(name: Any) -> None:
+    """Raise an error unless there is an included model of this name."""
+    if name not in list_weights():
+        raise ValueError(f"pretrained={name!r:.60} is not an included model. Choose from {list_weights()}.")
+
+
 def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
     """Read the weights of an included model in single precision, and the description saved with them."""
     from safetensors import safe_open
 
-    if name not in list_weights():
-        raise ValueError(f"pretrained={name!r:.60} is not an included model. Choose from {list_weights()}.")
+    check_weights(name)
     with safe_open(FOLDER / f"{name}.safetensors", framework="pt") as file:
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         about = json.loads(file.metadata()["sk_emotion"])

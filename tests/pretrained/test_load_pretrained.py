@@ -38,7 +38,8 @@ def body(clf):
 def test_models_have_at_most_6_mb_of_weights_and_a_card():
     assert list_weights() == sorted(CLASSES)
     for name, classes in CLASSES.items():
-        assert (FOLDER / f"{name}.safetensors").stat().st_size <= 6e6
+        for ending in (".safetensors", ".onnx"):
+            assert (FOLDER / f"{name}{ending}").stat().st_size <= 6e6
         card = (FOLDER / f"{name}.md").read_text()
         assert all(f"| {label} |" in card for label in classes)
         assert "Not fit for" in card
@@ -72,9 +73,29 @@ def test_face_crops_are_not_cropped_again(faces, models):
     np.testing.assert_allclose(model.predict_proba(color), model.predict_proba(faces[0]), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_both_engines_predict_the_same(name, models, faces):
+    # If this fails after a change of the weights or loaders, run `make onnx`.
+    model, other = models[name], load_pretrained(name, engine="onnx")
+    assert other[0].get_params() == model[0].get_params()
+    assert other.classes_.tolist() == CLASSES[name]
+    noise = np.random.default_rng(0).integers(0, 256, (70, 48, 48)).astype(np.uint8)
+    for images in (faces[0], noise):
+        np.testing.assert_allclose(other[-1].predict_proba(images), model[-1].predict_proba(images), atol=1e-4)
+    photos = [astronaut(), astronaut()[:200, 100:350]]
+    np.testing.assert_allclose(other.predict_proba(photos), model.predict_proba(photos), atol=1e-3)
+
+
+def test_unknown_engine_is_an_error():
+    with pytest.raises(ValueError, match=r"load_pretrained: engine='tensorflow', expected 'torch' or 'onnx'"):
+        load_pretrained(engine="tensorflow")
+
+
 def test_unknown_model_is_an_error_that_lists_the_models():
     with pytest.raises(ValueError, match=r"pretrained='fer' is not an included model\. .*'fer2013', 'human-emotions'"):
         load_pretrained("fer")
+    with pytest.raises(ValueError, match="is not an included model"):
+        load_pretrained("../x", engine="onnx")
     with pytest.raises(ValueError, match="is not an included model"):
         networks.ResNet(pretrained="fer").build(1, (48, 48), 3)
 
