@@ -45,7 +45,7 @@ from .model_selection import ConsolidatedClassifier, compare_classifiers, draw_f
 from .networks import VGG, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 from .over_sampling import AugmentationOverSampler
 from .persistence import OnnxClassifier, export_onnx, load_model, save_model
-from .prediction import annotate_faces, predict_faces
+from .prediction import annotate_faces, crop_faces, predict_faces
 from .preprocessing import FaceLoader, detect_faces
 from .pretrained import load_pretrained
 from .svm import LeastSquaresSVC
@@ -81,6 +81,7 @@ __all__ = [
     "annotate_faces",
     "compare_classifiers",
     "consolidate_emotions",
+    "crop_faces",
     "datasets",
     "detect_faces",
     "draw_folds",

@@ -1,49 +1,60 @@
 """Draw faces and predictions into an image."""
 
 import math
-import os
 from bisect import bisect_right
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ..exceptions import ImageReadError, ParameterError
-from ..preprocessing._decode import decode_picture
-from ..preprocessing._sources import as_source
-from ..utils._arrays import as_numpy
-from ..utils._text import printable, quote_name
+from ..utils._text import printable
+from ._crop import as_table, clip_boxes, list_boxes, open_image
 
-# Limits of the longer side of an annotated image, in pixels.
-_SMALLEST, _LARGEST = 480, 1280
-_FRAME = "#E69F00"
-_BAR = "#0072B2"
-_TEXT, _PAPER, _RAIL = "#1c1c1e", "white", "#e4e4e8"
-_BOX = ("x", "y", "width", "height")
-_PROBABILITY = "probability_"
+_DARK, _LABELED, _REJECTED = "#1c1c1e", "#E69F00", "#e4e4e8"
 _MORE = "\N{HORIZONTAL ELLIPSIS}"
+
+# Sizes of the font as parts of the longer side of the image, and of the width of the face, and in pixels.
+_SMALL, _MEDIUM, _LARGE, _OF_FACE = 1 / 80, 1 / 40, 1 / 24, 1 / 8
+_SMALLEST, _SMALLEST_IN_THUMBNAIL, _SMALLEST_BOLD = 10, 7, 10
+# Smaller sizes, which are tried in turn if tags would overlap.
+_SHRINK = (1.0, 0.8, 0.65, 0.5)
+# Height of a tag and its margin at the left and right, in units of the font's size.
+_HEIGHT, _INDENT = 1.35, 0.35
+
+
+class _Tag(NamedTuple):
+    """A label or reason, the probability of a label, the color, and the corners of the face or None."""
+
+    text: str
+    detail: str
+    color: str
+    corners: NDArray[np.float64] | None
 
 
 def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = False) -> Image.Image:
-    """Draw frames around the faces of an image, and the predictions below it.
+    """Draw frames around the faces of an image, with tags of their predictions.
 
     Parameters
     ----------
     image : str, path-like, bytes, file object, PIL image, array or tensor
         As for :class:`~sk_emotion.FaceLoader`; colors of an array are RGB.
     table : DataFrame or Series
-        Rows, or a row, of the result of :func:`predict_faces` for this image. Boxes under one pixel are not drawn.
+        Rows, or a row, of the result of :func:`predict_faces` or :func:`detect_faces` for this image. Boxes under one
+        pixel are not drawn.
     blur : bool, default=False
-        Whether to blur the faces, so that the result shows nobody. Only faces that were detected are blurred.
+        Whether to blur the faces beyond recognition. Only the faces in `table` are blurred: pass
+        ``faces="all"`` to :func:`predict_faces` for a photo of several people.
 
     Returns
     -------
     PIL.Image.Image
-        In RGB, with a longer side of 480 to 1280 pixels, and below it, for each row, the label or the reason why there
-        is none, and a bar for each class.
+        In RGB, of the size of the upright image. The tag of a face holds its label and the probability, or the reason
+        why it has no label. Tags of rows without a box are at the top left.
 
     Raises
     ------
@@ -54,109 +65,160 @@ def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = 
 
     See Also
     --------
-    predict_faces : Predict the emotion in each image.
+    predict_faces : Predict the emotion of each face.
+    crop_faces : Cut out the faces.
 
     Examples
     --------
     >>> from skimage.data import astronaut
     >>> from sk_emotion import annotate_faces, load_pretrained, predict_faces
     >>> table = predict_faces(load_pretrained("human-emotions"), [astronaut()])
-    >>> annotated = annotate_faces(astronaut(), table)
-    >>> annotated.width, annotated.height > 512
-    (512, True)
+    >>> annotate_faces(astronaut(), table).size
+    (512, 512)
     """
-    if isinstance(table, pd.Series):
-        table = table.to_frame().T
-    if not isinstance(table, pd.DataFrame):
-        raise ParameterError(
-            f"annotate_faces: table is {type(table).__name__}, expected a DataFrame or a row of one. Pass rows of the "
-            "result of predict_faces."
-        )
-    missing = [name for name in (*_BOX, "label", "rejected") if name not in table]
-    if missing:
-        raise ParameterError(
-            f"annotate_faces: table has no columns {', '.join(missing)}. Pass rows of the result of predict_faces."
-        )
-    try:
-        picture = decode_picture(as_source(as_numpy(image, "annotate_faces", "image"))).convert("RGB")
-    except ImageReadError as error:
-        name = quote_name(image) if isinstance(image, str | os.PathLike) else "image"
-        raise ImageReadError(f"annotate_faces: {name} {error}. Pass one image that can be read.") from error
-    scale = min(max(_SMALLEST / max(picture.size), 1), _LARGEST / max(picture.size))
-    width, height = (max(1, round(side * scale)) for side in picture.size)
-    picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-    unit = max(picture.size) / 40
-    boxes = table[list(_BOX)].to_numpy(dtype=float)
-    drawn = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] >= 1).all(axis=1)
-    for x, y, w, h in boxes[drawn] * scale:
-        if blur:
-            _blur(picture, (x, y, x + w, y + h))
-        frame = ImageDraw.Draw(picture)
-        # A dark frame around a bright one is visible on any background.
-        frame.rectangle((x, y, x + w, y + h), outline=_TEXT, width=round(unit / 4))
-        inset = min(unit / 16, w / 4, h / 4)
-        frame.rectangle(
-            (x + inset, y + inset, x + w - inset, y + h - inset), outline=_FRAME, width=max(1, round(unit / 8))
-        )
-    notes = [f"{label} from {_percent(threshold)}" for label, threshold in table.attrs.get("thresholds", {}).items()]
-    panels = [_draw_panel(row, width, unit, ", ".join(notes)) for row in table.to_dict(orient="records")]
-    whole = Image.new("RGB", (width, height + sum(panel.height for panel in panels)), _PAPER)
-    whole.paste(picture)
-    top = height
-    for panel in panels:
-        whole.paste(panel, (0, top))
-        top += panel.height
-    return whole
+    table = as_table(table, "annotate_faces")
+    picture = open_image(image, "annotate_faces")
+    boxes, drawn = clip_boxes(list_boxes(table), picture.size)
+    # Blur before drawing, so that no frame nor tag is blurred.
+    for corners in boxes[drawn] if blur else ():
+        _blur(picture, corners)
+    thresholds = table.attrs.get("thresholds", {})
+    tags = []
+    for row, corners, is_drawn in zip(table.to_dict(orient="records"), boxes, drawn, strict=True):
+        tag = _make_tag(row, corners if is_drawn else None, thresholds)
+        if is_drawn:
+            _draw_frame(picture, corners, tag.color)
+        tags.append(tag)
+    _draw_tags(picture, [tag for tag in tags if tag.text], boxes[drawn])
+    return picture
 
 
-def _blur(picture: Image.Image, corners: tuple[float, float, float, float]) -> None:
+def _blur(picture: Image.Image, corners: NDArray[np.float64]) -> None:
     """Blur a part of an image in place, beyond recognition."""
     left, top, right, bottom = (*map(math.floor, corners[:2]), *map(math.ceil, corners[2:]))
     part = picture.crop((left, top, right, bottom))
     picture.paste(part.filter(ImageFilter.GaussianBlur(max(part.size) / 8)), (left, top))
 
 
-def _draw_panel(row: dict[Any, Any], width: int, unit: float, note: str) -> Image.Image:
-    """Draw the label and a bar for each class, most probable first."""
-    named = {str(name): row[name] for name in row}
-    shares = {printable(name[len(_PROBABILITY) :]): named[name] for name in named if name.startswith(_PROBABILITY)}
-    ranked = sorted((item for item in shares.items() if pd.notna(item[1])), key=lambda item: -item[1])
-    line = 1.5 * unit
-    panel = Image.new("RGB", (width, round((len(ranked) + 1.9) * line)), _PAPER)
-    draw = ImageDraw.Draw(panel)
-    # A table read from a CSV file holds NaN in place of None and of empty text.
-    label, rejected = ("" if pd.isna(row[name]) else printable(row[name]) for name in ("label", "rejected"))
-    font, bold = _load_font(0.9 * unit), _load_font(1.2 * unit, bold=True)
-    title = _fit(": ".join([label or "no label", *([rejected] if rejected else [])]), bold, width - 2 * unit)
-    draw.text((unit, 0.9 * line), title, fill=_TEXT, font=bold, anchor="lm")
-    note = _fit(printable(note), font, width - 3 * unit - bold.getlength(title))
-    draw.text((width - unit, 0.9 * line), note, fill=_TEXT, font=font, anchor="rm")
-    names = max((draw.textlength(name, font=font) for name, _ in ranked), default=0)
-    left, right = 2 * unit + names, width - unit - draw.textlength("100 %", font=font) - unit / 2
-    for place, (name, share) in enumerate(ranked):
-        y = (place + 2.1) * line
-        draw.text((unit, y), name, fill=_TEXT, font=font, anchor="lm")
-        if right > left:
-            draw.rectangle((left, y - unit / 3, right, y + unit / 3), fill=_RAIL)
-            draw.rectangle((left, y - unit / 3, left + (right - left) * share, y + unit / 3), fill=_BAR)
-        draw.text((width - unit, y), _percent(share), fill=_TEXT, font=font, anchor="rm")
-    return panel
-
-
-def _fit(text: str, font: Any, room: float) -> str:
-    """Abridge a text to a width in pixels."""
-    if font.getlength(text) <= room:
-        return text
-    lengths = range(1, len(text))
-    most = bisect_right(lengths, room, key=lambda length: font.getlength(text[:length] + _MORE))
-    return text[:most] + _MORE if most else ""
+def _make_tag(row: dict[Any, Any], corners: NDArray[np.float64] | None, thresholds: dict[Any, float]) -> _Tag:
+    # A table read from a CSV file holds NaN in place of None and of empty text; one of detect_faces has no labels.
+    label, rejected = ("" if pd.isna(row.get(name)) else printable(row[name]) for name in ("label", "rejected"))
+    if not label:
+        return _Tag(rejected, "", _REJECTED if rejected else _LABELED, corners)
+    share = row.get(f"probability_{row['label']}", row.get("confidence"))
+    detail = "" if pd.isna(share) else f" {_percent(share)}"
+    for positive, threshold in thresholds.items():
+        detail += f" (from {_percent(threshold if row['label'] == positive else 1 - threshold)})"
+    return _Tag(label, detail, _LABELED, corners)
 
 
 def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _load_font(size: float, *, bold: bool = False) -> Any:
+def _draw_frame(picture: Image.Image, corners: NDArray[np.float64], color: str) -> None:
+    """Draw a bright frame with dark edges, which is visible on any background."""
+    left, top = map(math.floor, corners[:2])
+    right, bottom = (math.ceil(value) - 1 for value in corners[2:])
+    line = max(1, round(min(max(picture.size) / 320, (right - left) / 20, (bottom - top) / 20)))
+    edge = max(1, round(line / 3))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((left - edge, top - edge, right + edge, bottom + edge), outline=_DARK, width=line + 2 * edge)
+    draw.rectangle((left, top, right, bottom), outline=color, width=line)
+
+
+def _draw_tags(picture: Image.Image, tags: list[_Tag], boxes: NDArray[np.float64]) -> None:
+    """Draw tags beside their faces, where they cover neither each other nor a face if possible."""
+    # Those of large faces are placed first.
+    tags = sorted(tags, key=lambda tag: 0 if tag.corners is None else -np.ptp(tag.corners[[0, 2]]))
+    best: list[tuple[str, Any, tuple[float, ...]]] = []
+    least = math.inf
+    for shrink in _SHRINK:
+        placed, covered = _place_tags(picture.size, tags, boxes, shrink)
+        if covered < least:
+            best, least = placed, covered
+        if not covered:
+            break
+    draw = ImageDraw.Draw(picture)
+    for tag, (text, font, (left, top, right, bottom)) in zip(tags, best, strict=True):
+        if not text:
+            continue
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=tag.color, outline=_DARK, width=round(font.size / 16))
+        draw.text(((left + right) / 2, (top + bottom) / 2), text, fill=_DARK, font=font, anchor="mm")
+
+
+def _place_tags(
+    size: tuple[int, int], tags: list[_Tag], boxes: NDArray[np.float64], shrink: float
+) -> tuple[list[tuple[str, Any, tuple[float, ...]]], float]:
+    """Return text, font and corners of each tag, and how many pixels of other tags and faces they cover."""
+    placed: list[tuple[str, Any, tuple[float, ...]]] = []
+    taken = np.zeros((len(tags), 4))
+    total = 0.0
+    for number, tag in enumerate(tags):
+        text, font = _choose_font(tag, size, shrink)
+        width, height = math.ceil(font.getlength(text) + 2 * _INDENT * font.size), round(_HEIGHT * font.size)
+        places = _list_places(tag.corners, width, height, size)
+        on_tags, on_faces = (_measure_overlap(places, others) for others in (taken[:number], boxes))
+        # A tag that covers another is worse than one that covers a part of a face.
+        choice = int(np.argmin(4 * on_tags + on_faces))
+        taken[number] = places[choice]
+        placed.append((text, font, tuple(map(int, places[choice]))))
+        total += 4 * on_tags[choice] + on_faces[choice]
+    return placed, total
+
+
+def _choose_font(tag: _Tag, size: tuple[int, int], shrink: float) -> tuple[str, Any]:
+    """Return the text of a tag, abridged if it is wider than the image, and its font."""
+    longer = max(size)
+    wanted = longer * _MEDIUM if tag.corners is None else np.ptp(tag.corners[[0, 2]]) * _OF_FACE
+    wanted = max(min(max(wanted, longer * _SMALL), longer * _LARGE) * shrink, _SMALLEST)
+    text = tag.text + tag.detail
+    for pixels in range(round(wanted), _SMALLEST_IN_THUMBNAIL - 1, -1):
+        font = _load_font(pixels)
+        room = size[0] - 2 * _INDENT * pixels
+        if font.getlength(text) <= room:
+            return text, font
+        if pixels <= _SMALLEST and font.getlength(tag.text) <= room:
+            return tag.text, font
+    return _fit(text, font, room), font
+
+
+def _list_places(
+    corners: NDArray[np.float64] | None, width: int, height: int, size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the corners that a tag may have, the best first."""
+    if corners is None:
+        starts = [(0, top) for top in range(0, max(size[1] - height, 1), height)]
+    else:
+        left, top = map(math.floor, corners[:2])
+        right, bottom = map(math.ceil, corners[2:])
+        starts = [
+            *((start, top - height) for start in (left, right - width)),
+            *((start, bottom) for start in (left, right - width)),
+            *((start, top) for start in (right, left - width, left)),
+            (left, bottom - height),
+        ]
+    shifted = np.clip(starts, 0, np.maximum(np.subtract(size, (width, height)), 0))
+    return np.hstack([shifted, shifted + np.array([width, height])])
+
+
+def _measure_overlap(places: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many pixels of other rectangles each place covers."""
+    start = np.maximum(places[:, None, :2], others[None, :, :2])
+    end = np.minimum(places[:, None, 2:], others[None, :, 2:])
+    overlap: NDArray[np.float64] = np.clip(end - start, 0, None).prod(axis=2).sum(axis=1)
+    return overlap
+
+
+def _fit(text: str, font: Any, room: float) -> str:
+    """Abridge a text to a width in pixels."""
+    lengths = range(1, len(text))
+    most = bisect_right(lengths, room, key=lambda length: font.getlength(text[:length] + _MORE))
+    return text[:most] + _MORE if most else ""
+
+
+@lru_cache(maxsize=64)
+def _load_font(size: int) -> Any:
     """Load Matplotlib's font, which covers more scripts than Pillow's default."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, round(size))
+    name = "DejaVuSans.ttf" if size < _SMALLEST_BOLD else "DejaVuSans-Bold.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
