@@ -17,6 +17,7 @@ from sklearn.utils import Bunch
 
 from ..emotions import is_known_emotion, normalize_emotion
 from ..exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ParameterError
+from ..utils._files import is_copy
 from ..utils._text import abridge, explain_text, name_some, printable, quote_name, show_missing, show_path
 
 PICTURES = {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp"}
@@ -43,8 +44,10 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Parameters
     ----------
     paths : str, path-like or list of them
-        Files, which need not exist; folders, of which all files are listed, also those in subfolders, except hidden
-        and system files; and patterns such as ``"photos/*.jpg"`` or ``"photos/**/*.jpg"``.
+        Files, which need not exist; folders, of which all images are listed, also those in subfolders, by suffix or
+        content; and patterns such as ``"photos/*.jpg"`` or ``"photos/**/*.jpg"``, which may match any file. Of a
+        folder, hidden and system files are ignored, and other files are passed over with a warning, as are annotated
+        copies and faces that ``sk-emotion predict`` or :func:`~sk_emotion.utils.write_copy` wrote.
 
     Returns
     -------
@@ -54,9 +57,14 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Raises
     ------
     DatasetNotFoundError
-        If a pattern matches no file, or there are no files at all.
+        If a pattern matches no file, or there are no images at all.
     ParameterError
         If `paths` is neither a path nor a list of paths.
+
+    Warns
+    -----
+    DatasetWarning
+        For files of folders that are passed over.
 
     See Also
     --------
@@ -84,11 +92,14 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     given = list(map(os.fsdecode, listed))
     found: list[str] = []
     known: set[str] = set()
+    others: set[str] = set()
+    copies: set[str] = set()
     for path in given:
         if os.path.isdir(path):
-            matches = [
-                str(Path(where) / name) for where, _, names in os.walk(path) for name in names if not is_hidden(name)
-            ]
+            files = {Path(where) / name for where, _, names in os.walk(path) for name in names if not is_hidden(name)}
+            others.update(str(file) for file in files if not looks_like_photo(file))
+            copies.update(str(file) for file in files if is_copy(file))
+            matches = list({*map(str, files)} - others - copies)
         elif glob.has_magic(path) and not os.path.exists(path) and explain_text(path) is None:
             # A quoted pattern, or one on Windows, whose shells do not expand patterns.
             matches = [match for match in glob.glob(path, recursive=True) if os.path.isfile(match)]
@@ -101,8 +112,15 @@ def list_images(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         new = sorted(match for match in matches if os.path.abspath(match) not in known)
         found += new
         known.update(map(os.path.abspath, new))
+    others, copies = ({file for file in files if os.path.abspath(file) not in known} for files in (others, copies))
+    counts = [f"{len(others)} file(s) that are not images ({abridge(sorted(others))})"] if others else []
+    counts += [f"{len(copies)} file(s) written by sk-emotion predict"] if copies else []
+    passed_over = f"passed over {' and '.join(counts)}"
     if not found:
-        raise DatasetNotFoundError(f"there are no files in {', '.join(map(repr, given))}.")
+        where = f"there are no images in {', '.join(map(repr, given))}"
+        raise DatasetNotFoundError(f"{where}: {passed_over}." if counts else f"{where}.")
+    if counts:
+        warnings.warn(f"list_images: {passed_over}.", DatasetWarning, stacklevel=2)
     return found
 
 

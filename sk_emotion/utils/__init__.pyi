@@ -1,5 +1,5 @@
 from ._estimators import all_estimators
-from ._files import list_weights, write_output
+from ._files import is_copy, list_weights, write_copy, write_output
 from ._progress import show_progress
 from ._text import abridge, align, harmless, number, printable, withhold
 
@@ -8,10 +8,12 @@ __all__ = [
     "align",
     "all_estimators",
     "harmless",
+    "is_copy",
     "list_weights",
     "number",
     "printable",
     "show_progress",
     "withhold",
+    "write_copy",
     "write_output",
 ]

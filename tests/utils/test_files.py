@@ -5,12 +5,15 @@ import resource
 import stat
 import threading
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageCms
 
 from sk_emotion import EmotionReport
 from sk_emotion.exceptions import FileWriteError
 from sk_emotion.model_selection import Comparison
+from sk_emotion.utils import is_copy, write_copy
 from sk_emotion.utils._files import write_output, write_whole
 
 
@@ -108,3 +111,21 @@ def test_file_of_any_name_is_written(tmp_path, raw):
     path = os.path.join(tmp_path, os.fsdecode(raw))
     write_output(path, b"new")
     assert os.listdir(os.fsencode(tmp_path)) == [raw]
+
+
+@pytest.mark.parametrize("profile", [None, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()])
+def test_copy_is_an_intact_picture_that_carries_a_mark(tmp_path, profile):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8))
+    image.save(tmp_path / "plain.png")
+    assert not is_copy(tmp_path / "plain.png")
+    if profile is not None:
+        image.info["icc_profile"] = profile
+    write_copy(tmp_path / "copy.png", image)
+    assert is_copy(tmp_path / "copy.png")
+    with Image.open(tmp_path / "copy.png") as copy:
+        # Pillow checks the sums of all chunks.
+        copy.verify()
+    with Image.open(tmp_path / "copy.png") as copy:
+        np.testing.assert_array_equal(copy, image)
+        assert copy.text == {"Comment": "Made from a photo by sk_emotion"}
+        assert copy.info.get("icc_profile") == profile
