@@ -126,15 +126,10 @@ def load_data(
             **layout.describe_table(),
         }
         groups = groups if groups in (None, "duplicates") else layout.find_column(groups)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DatasetWarning)
+    with progress.relay("load_faces"):
         if expected:
             warnings.filterwarnings("ignore", expected, DatasetWarning)
-        try:
-            faces = load_faces(data, labels=labels, groups=groups, image_size=image_size, **options)
-        finally:
-            for warning in caught:
-                progress.warn(str(warning.message).removeprefix("load_faces: "))
+        faces = load_faces(data, labels=labels, groups=groups, image_size=image_size, **options)
     progress.say(f"{len(faces.target)} images: {describe_classes(faces.target)}")
     names = None if data is None else faces.data
     return Faces(faces.data, faces.target, faces.persons, faces.groups, names, faces.rows, len(faces.unread))

@@ -101,6 +101,7 @@ class Progress:
 
     def __init__(self, quiet: bool):
         self.quiet = quiet
+        self._warned: set[str] = set()
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -110,6 +111,19 @@ class Progress:
     def warn(self, line: str) -> None:
         """Print a warning, even if quiet."""
         print_message(format_message("Warning", line))
+
+    @contextmanager
+    def relay(self, owner: str) -> Iterator[None]:
+        """Print the warnings of a function, without its name, when the context is left; each only once."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DatasetWarning)
+            try:
+                yield
+            finally:
+                for line in dict.fromkeys(str(warning.message).removeprefix(f"{owner}: ") for warning in caught):
+                    if line not in self._warned:
+                        self._warned.add(line)
+                        self.warn(line)
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[..., None]]:
@@ -168,10 +182,11 @@ def _as_plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_csv(table: Any) -> None:
+def print_csv(table: Any, *, header: bool = True) -> None:
     """Print a DataFrame as CSV, with cells escaped that spreadsheets would run as formulas."""
     safe = table.map(lambda cell: harmless(cell) if isinstance(cell, str | bytes) else cell)
-    show(safe.rename(columns=harmless).to_csv(index=False, lineterminator="\n").removesuffix("\n"))
+    text = safe.rename(columns=harmless).to_csv(index=False, header=header, lineterminator="\n")
+    show(text.removesuffix("\n"))
 
 
 def print_table(header: list[str], rows: list[list[Any]], *, share: int) -> None:

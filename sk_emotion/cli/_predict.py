@@ -12,13 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from ..exceptions import DatasetNotFoundError, ImageReadError
-from ..utils import number, withhold, write_output
+from ..utils import number, withhold
 from . import _options as options
+from ._copies import Copies
 from ._output import Progress, print_csv, print_json, print_table
 
 _STANDARD_INPUT = "-"
-# Ending of the name of an annotated copy, and the maximum length of the rest.
-_ENDING, _MOST_LETTERS = ".png", 200
+_UNREAD = "cannot be read"
+
+# Photos at a time, whose faces are in memory.
+_PART = 256
 
 
 class Format(StrEnum):
@@ -30,6 +33,13 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class Which(StrEnum):
+    """Faces of a photo for which to predict."""
+
+    LARGEST = "largest"
+    ALL = "all"
+
+
 def predict(
     pictures: Annotated[
         list[str],
@@ -39,13 +49,27 @@ def predict(
         ),
     ],
     model: options.Model = "human-emotions",
+    faces: Annotated[Which, typer.Option(help="Predict for the largest face of each photo, or for all.")] = (
+        Which.LARGEST
+    ),
     form: Annotated[
         Format,
-        typer.Option("--format", "-f", help="Output format; all but table include the probability of each class."),
+        typer.Option(
+            "--format",
+            "-f",
+            help="Output format; all but table include boxes and the probability of each class. Rows of csv and jsonl "
+            "are printed as they are computed.",
+        ),
     ] = Format.TABLE,
     annotate: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder for copies of the photos that show face, label and probabilities."),
+        typer.Option(file_okay=False, help="Folder for copies of the photos that show the faces and their labels."),
+    ] = None,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="With --annotate: blur all faces that are found in the copies.")
+    ] = False,
+    crops: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for the faces, cut out at full resolution.")
     ] = None,
     min_confidence: Annotated[
         float,
@@ -64,57 +88,88 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Predict the emotion in each photo.
+    """Predict the emotion of the largest face in each photo, or of all faces.
 
-    Photos without a face, or with a confidence that is too low, get no label but a remark with the reason.
+    Photos without a face, or with a confidence that is too low, get no label but a remark with the reason. Of folders,
+    files that are not images, and copies that --annotate and --crops wrote, are passed over.
 
     \b
     Examples:
       sk-emotion predict photo.jpg
-      sk-emotion predict holiday 'more/*.png' --annotate annotated
+      sk-emotion predict group.jpg --faces all --annotate annotated
+      sk-emotion predict holiday 'more/*.png' --annotate annotated --blur --crops faces
       sk-emotion predict photos --model pain.skops --min-confidence 0.6 --format csv > answers.csv
       curl -s https://example.org/face.jpg | sk-emotion predict -
     """
     options.check_model(model)
     options.check_cache(cache, *pictures)
-    if annotate is not None:
-        options.check_folder(annotate, "--annotate")
+    if blur and annotate is None:
+        raise typer.BadParameter("this option needs --annotate.", param_hint="--blur")
+    for option, folder in {"--annotate": annotate, "--crops": crops}.items():
+        if folder is not None:
+            options.check_folder(folder, option)
     from .. import predict_faces
 
     progress = Progress(quiet)
-    sources = _list_sources(pictures)
-    if annotate is not None:
-        _check_copies(annotate, sources)
+    sources = _list_sources(pictures, progress)
+    copies = Copies(annotate, crops, blur)
+    copies.check(sources)
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
     progress.say(f"Model: {model}")
-    with progress.track("Reading the images", len(sources)) as advance:
-        table = predict_faces(
-            classifier,
-            sources,
-            min_confidence=min_confidence,
-            require_face=not accept_missing,
-            progress=advance,
-        )
-    table["picture"] = [
-        _STANDARD_INPUT if isinstance(source, bytes) else name if os.path.exists(source) else withhold(name, [name])
-        for source, name in zip(sources, table["picture"], strict=True)
+    printer = _Printer(Format.JSON if json else form, faces)
+    n_unread = 0
+    with printer.hide_bars(progress).track("Reading the images", len(sources)) as advance:
+        for start in range(0, len(sources), _PART):
+            part = sources[start : start + _PART]
+            with progress.relay("predict_faces"):
+                table = predict_faces(
+                    classifier,
+                    part,
+                    # No face may remain visible.
+                    faces=Which.ALL.value if blur else faces.value,
+                    min_confidence=min_confidence,
+                    require_face=not accept_missing,
+                    progress=advance,
+                )
+            by_photo = _split(table, part)
+            # Before printing, which may fail.
+            for source, rows in zip(part, by_photo, strict=True):
+                if not rows["rejected"].iloc[0].startswith(_UNREAD):
+                    copies.write(source, rows)
+            printed = [rows if faces is Which.ALL else rows.iloc[:1] for rows in by_photo]
+            n_unread += sum(rows["rejected"].iloc[0].startswith(_UNREAD) for rows in printed)
+            printer.add(printed)
+    for name, folder in {"Annotated": annotate, "Faces": crops}.items():
+        if folder is not None:
+            progress.say(f"{name}: {folder}")
+    printer.finish()
+    raise typer.Exit(1 if n_unread else 0)
+
+
+def _split(table: Any, sources: list[str | bytes]) -> list[Any]:
+    """Split a table into the rows of each photo, with names for display."""
+    starts = [row for row, face in enumerate(table["face"]) if face == 0]
+    parts = [table.iloc[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    return [
+        rows.assign(picture=_name(source, rows["picture"].iloc[0])) for source, rows in zip(sources, parts, strict=True)
     ]
-    # Before printing, which may fail.
-    if annotate is not None:
-        _annotate(annotate, sources, table)
-        progress.say(f"Annotated: {annotate}")
-    _print(table, Format.JSON if json else form)
-    raise typer.Exit(1 if table["rejected"].str.startswith("cannot be read").any() else 0)
 
 
-def _list_sources(arguments: list[str]) -> list[str | bytes]:
+def _name(source: str | bytes, name: str) -> str:
+    if isinstance(source, bytes):
+        return _STANDARD_INPUT
+    return name if os.path.exists(source) else withhold(name, [name])
+
+
+def _list_sources(arguments: list[str], progress: Progress) -> list[str | bytes]:
     """List the photos that arguments denote: paths, or the content of standard input."""
     from ..datasets import list_images
 
-    if _STANDARD_INPUT not in arguments:
-        return [*list_images(arguments)]
-    parts = [_read_standard_input() if part == _STANDARD_INPUT else list_images(part) for part in arguments]
+    with progress.relay("list_images"):
+        if _STANDARD_INPUT not in arguments:
+            return [*list_images(arguments)]
+        parts = [_read_standard_input() if part == _STANDARD_INPUT else list_images(part) for part in arguments]
     return [source for part in parts for source in part]
 
 
@@ -140,62 +195,77 @@ def _read_standard_input() -> list[Any]:
     return paths
 
 
-def _check_copies(folder: Path, sources: list[str | bytes]) -> None:
-    """Raise an error if an annotated copy in `folder` would overwrite its original."""
-    inside = os.path.realpath(folder)
-    for path in sources:
-        where, name = os.path.split(os.path.realpath(path)) if isinstance(path, str) else ("", "")
-        if where == inside and name.lower().endswith(_ENDING):
-            raise typer.BadParameter(f"its copy would overwrite {path!r}. Use another folder.", param_hint="--annotate")
+class _Printer:
+    """Printer of predictions: CSV and JSONL at once, other formats at the end."""
 
+    def __init__(self, form: Format, faces: Which):
+        self.form = form
+        self.faces = faces
+        self._waiting: list[Any] = []
+        self._has_header = False
 
-def _annotate(folder: Path, sources: list[str | bytes], table: Any) -> None:
-    """Write an annotated copy of each photo that can be read; create the folder if it does not exist."""
-    from ..prediction import annotate_faces
+    def hide_bars(self, progress: Progress) -> Progress:
+        """Return a progress without bars if rows are printed on the terminal in the meantime."""
+        at_once = self.form in (Format.CSV, Format.JSONL) and sys.stdout.isatty()
+        return Progress(quiet=True) if at_once else progress
 
-    folder.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
-    for row, source in enumerate(sources):
-        if not table["rejected"].iloc[row].startswith("cannot be read"):
-            file = io.BytesIO()
-            annotate_faces(source, table.iloc[[row]]).save(file, "PNG")
-            write_output(folder / _choose_name(table["picture"].iloc[row], taken), file.getbuffer())
+    def add(self, photos: list[Any]) -> None:
+        """Print, or keep, the rows of each photo."""
+        if self.form is Format.CSV:
+            import pandas as pd
 
+            print_csv(pd.concat(photos), header=not self._has_header)
+            self._has_header = True
+        elif self.form is Format.TABLE:
+            self._waiting += [cells for rows in photos for cells in self._list_cells(rows)]
+        else:
+            self._waiting += map(_describe_photo, photos)
+        if self.form is Format.JSONL:
+            for photo in self._waiting:
+                print_json(photo, indent=None)
+            self._waiting.clear()
 
-def _choose_name(name: str, taken: set[str]) -> str:
-    """Return a file name for the copy of a photo; add a number if the name is taken."""
-    stem = "picture" if name == _STANDARD_INPUT else Path(name).stem
-    # Leave room for a number: file systems limit the length of names.
-    stem = stem[:_MOST_LETTERS]
-    chosen, number = f"{stem}{_ENDING}", 1
-    while chosen.lower() in taken:
-        number += 1
-        chosen = f"{stem} ({number}){_ENDING}"
-    taken.add(chosen.lower())
-    return chosen
+    def finish(self) -> None:
+        """Print the rows that were kept."""
+        if self.form is Format.JSON:
+            print_json(self._waiting)
+        elif self.form is Format.TABLE:
+            header = ["picture", "face", "emotion", "confidence", "remark"]
+            if self.faces is Which.LARGEST:
+                header.remove("face")
+            print_table(header, self._waiting, share=header.index("confidence"))
 
-
-def _print(table: Any, form: Format) -> None:
-    rows = table.to_dict(orient="records")
-    if form is Format.CSV:
-        print_csv(table)
-    elif form is Format.JSON:
-        print_json([_describe(row) for row in rows])
-    elif form is Format.JSONL:
-        for row in rows:
-            print_json(_describe(row), indent=None)
-    else:
+    def _list_cells(self, rows: Any) -> list[list[Any]]:
         none = number(math.nan)
-        cells = [
-            [row["picture"], none if row["label"] is None else str(row["label"]), row["confidence"], row["rejected"]]
-            for row in rows
-        ]
-        print_table(["picture", "emotion", "confidence", "remark"], cells, share=2)
+        cells = []
+        for row in rows.to_dict(orient="records"):
+            n_faces = row["n_faces"] or 0
+            is_found = n_faces > 0
+            remarks = [row["rejected"]] if row["rejected"] else []
+            if self.faces is Which.LARGEST and n_faces > 1:
+                remarks.append(f"1 of {n_faces} faces")
+            face = [str(row["face"]) if is_found else none] if self.faces is Which.ALL else []
+            label = none if row["label"] is None else str(row["label"])
+            cells.append([row["picture"], *face, label, row["confidence"], ", ".join(remarks)])
+        return cells
 
 
-def _describe(row: dict[Any, Any]) -> dict[str, Any]:
-    """Group the probabilities of a photo in one object."""
-    probabilities = {
-        name.removeprefix("probability_"): row.pop(name) for name in list(row) if name.startswith("probability_")
+def _describe_photo(rows: Any) -> dict[str, Any]:
+    """Describe a photo and its faces as an object of JSON."""
+    records = rows.to_dict(orient="records")
+    first = records[0]
+    # The only row of a photo without a face, or that cannot be read, is no face; unless it has an answer.
+    is_missing = first["rejected"].startswith(_UNREAD) or (first["n_faces"] == 0 and first["label"] is None)
+    return {
+        "picture": first["picture"],
+        "n_faces": first["n_faces"],
+        "rejected": first["rejected"] if is_missing else None,
+        "faces": [] if is_missing else list(map(_describe_face, records)),
     }
-    return {**row, "rejected": row["rejected"] or None, "probabilities": probabilities}
+
+
+def _describe_face(row: dict[Any, Any]) -> dict[str, Any]:
+    names = ("face", "x", "y", "width", "height", "score", "label", "confidence")
+    prefix = "probability_"
+    probabilities = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
+    return {name: row[name] for name in names} | {"rejected": row["rejected"] or None, "probabilities": probabilities}

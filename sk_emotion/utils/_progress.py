@@ -50,6 +50,8 @@ def show_progress(description: str, total: int) -> Iterator[Callable[..., None] 
         progress.TimeRemainingColumn(),
         console=console,
         transient=True,
+        # Otherwise, what is printed in the meantime would not reach a file.
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     )
     bar = bars.add_task(description, total=total)
     handle: Any = None

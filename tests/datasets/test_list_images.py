@@ -38,7 +38,9 @@ def test_missing_file_is_kept_for_a_later_error(folder):
     assert list_images(["a.png", "none.png"]) == ["a.png", "none.png"]
 
 
-@pytest.mark.parametrize(("path", "message"), [("*.gif", r"no file matches '\*\.gif'"), ("empty", "no images in 'empty'.$")])
+@pytest.mark.parametrize(
+    ("path", "message"), [("*.gif", r"no file matches '\*\.gif'"), ("empty", "no images in 'empty'.$")]
+)
 def test_nothing_found_is_an_error(folder, path, message):
     (folder / "empty").mkdir()
     with pytest.raises(DatasetNotFoundError, match=message):
@@ -69,7 +71,9 @@ def test_files_of_a_folder_that_are_not_images_are_passed_over(folder):
     Image.new("L", (9, 9)).save(folder / "more/photo", "PNG")
     write_copy(folder / "copy.png", Image.new("RGB", (9, 9)))
     kept = ["a.png", "b.png", "more/c.jpg", "more/photo"]
-    words = r"passed over 1 file\(s\) that are not images \(.*notes\.txt\) and 1 file\(s\) written by sk-emotion predict"
+    words = (
+        r"passed over 1 file\(s\) that are not images \(.*notes\.txt\) and 1 file\(s\) written by sk-emotion predict"
+    )
     with pytest.warns(DatasetWarning, match=f"^list_images: {words}"):
         assert list_images(folder) == [str(folder / name) for name in kept]
     # Files that were named are listed, whatever they are.
@@ -83,7 +87,9 @@ def test_files_of_a_folder_that_are_not_images_are_passed_over(folder):
 def test_folder_of_other_files_is_an_error(folder):
     (folder / "texts").mkdir()
     (folder / "texts/notes.txt").write_text("no picture")
-    with pytest.raises(DatasetNotFoundError, match=r"no images in 'texts': passed over 1 file\(s\) that are not images"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"no images in 'texts': passed over 1 file\(s\) that are not images"
+    ):
         list_images("texts")
     write_copy(folder / "empty.png", Image.new("RGB", (9, 9)))
     (folder / "empty.png").replace(folder / "texts/notes.txt")

@@ -1,0 +1,60 @@
+"""Copies of photos that ``sk-emotion predict`` writes: annotated ones, and faces cut out."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..utils import is_copy, write_copy
+
+# Ending of the name of a copy, and the maximum length of the stem: file systems limit the length of names.
+_ENDING, _MOST_LETTERS = ".png", 200
+
+
+class Copies:
+    """Writer of copies, which replace only copies of an earlier command, and never each other."""
+
+    def __init__(self, annotate: Path | None, crops: Path | None, blur: bool):
+        self.annotate = annotate
+        self.crops = crops
+        self.blur = blur
+        self._taken: set[str] = set()
+
+    def check(self, sources: list[str | bytes]) -> None:
+        """Raise an error if a copy would overwrite its original."""
+        for option, folder in {"--annotate": self.annotate, "--crops": self.crops}.items():
+            inside = None if folder is None else os.path.realpath(folder)
+            for path in sources:
+                where, name = os.path.split(os.path.realpath(path)) if isinstance(path, str) else ("", "")
+                if where == inside and name.lower().endswith(_ENDING):
+                    raise typer.BadParameter(
+                        f"its copy would overwrite {path!r}. Use another folder.", param_hint=option
+                    )
+
+    def write(self, source: str | bytes, faces: Any) -> None:
+        """Write the copies of a photo that can be read, of which `faces` are the rows of a table."""
+        from ..prediction import annotate_faces, crop_faces
+
+        stem = Path(source).stem[:_MOST_LETTERS] if isinstance(source, str) else "picture"
+        if self.annotate is not None:
+            (file,) = self._choose_files(self.annotate, stem, [_ENDING])
+            write_copy(file, annotate_faces(source, faces, blur=self.blur))
+        if self.crops is not None:
+            seen = faces[faces["x"].notna()]
+            files = self._choose_files(self.crops, stem, [f"-{face}{_ENDING}" for face in seen["face"]])
+            for file, image in zip(files, crop_faces(source, seen) if files else [], strict=True):
+                write_copy(file, image)
+
+    def _choose_files(self, folder: Path, stem: str, endings: list[str]) -> list[Path]:
+        """Return the files of a photo; with a number in their names if one of them is taken."""
+        number = 1
+        while True:
+            chosen = stem if number == 1 else f"{stem} ({number})"
+            files = [folder / f"{chosen}{ending}" for ending in endings]
+            names = {os.path.realpath(file).lower() for file in files}
+            # A pipe or a device is written to.
+            if not names & self._taken and all(is_copy(file) or not os.path.isfile(file) for file in files):
+                self._taken |= names
+                return files
+            number += 1
