@@ -32,22 +32,27 @@ class Copies:
                         f"its copy would overwrite {path!r}. Use another folder.", param_hint=option
                     )
 
-    def write(self, source: str | bytes, faces: Any) -> None:
-        """Write the copies of a photo that can be read, of which `faces` are the rows of a table."""
-        from ..prediction import annotate_faces, crop_faces
-
-        stem = Path(source).stem[:_MOST_LETTERS] if isinstance(source, str) else "picture"
+    def annotate_photo(self, source: str | bytes, faces: Any) -> None:
+        """Write an annotated copy of a photo, of whose faces the rows of a table are passed."""
         if self.annotate is not None:
-            (file,) = self._choose_files(self.annotate, stem, [_ENDING])
+            from ..prediction import annotate_faces
+
+            (file,) = self._choose_files(self.annotate, source, [_ENDING])
             write_copy(file, annotate_faces(source, faces, blur=self.blur))
-        if self.crops is not None:
-            seen = faces[faces["x"].notna()]
-            files = self._choose_files(self.crops, stem, [f"-{face}{_ENDING}" for face in seen["face"]])
-            for file, image in zip(files, crop_faces(source, seen) if files else [], strict=True):
+
+    def cut_out(self, source: str | bytes, faces: Any) -> None:
+        """Write the faces of a photo, of which the rows of a table are passed; a row without a box is no face."""
+        seen = faces[faces["x"].notna()]
+        if self.crops is not None and len(seen):
+            from ..prediction import crop_faces
+
+            files = self._choose_files(self.crops, source, [f"-{face}{_ENDING}" for face in seen["face"]])
+            for file, image in zip(files, crop_faces(source, seen), strict=True):
                 write_copy(file, image)
 
-    def _choose_files(self, folder: Path, stem: str, endings: list[str]) -> list[Path]:
+    def _choose_files(self, folder: Path, source: str | bytes, endings: list[str]) -> list[Path]:
         """Return the files of a photo; with a number in their names if one of them is taken."""
+        stem = Path(source).stem[:_MOST_LETTERS] if isinstance(source, str) else "picture"
         number = 1
         while True:
             chosen = stem if number == 1 else f"{stem} ({number})"

@@ -173,6 +173,17 @@ def use_cache(classifier: Any, cache: Path | None) -> None:
         loader.set_params(cache=cache)
 
 
+def check_detector(classifier: Any, option: str) -> None:
+    """Raise an error if the model does not detect faces."""
+    from ..preprocessing import split_loader
+
+    loader = split_loader(classifier)[0]
+    if loader is None or loader.detector is None:
+        raise typer.BadParameter(
+            "this option needs a model that detects faces, which this one does not.", param_hint=option
+        )
+
+
 def make_network(width: int | None) -> Any:
     """Return a network of this width, or a pretrained one if it is None."""
     from ..networks import ResNet

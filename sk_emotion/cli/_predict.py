@@ -18,7 +18,7 @@ from ._copies import Copies
 from ._output import Progress, print_csv, print_json, print_table
 
 _STANDARD_INPUT = "-"
-_UNREAD = "cannot be read"
+_UNREAD, _NO_FACE = "cannot be read", "no face seen"
 
 # Photos at a time, whose faces are in memory.
 _PART = 256
@@ -116,6 +116,8 @@ def predict(
     copies.check(sources)
     classifier = options.load_classifier(model, trusted)
     options.use_cache(classifier, cache)
+    if blur:
+        options.check_detector(classifier, "--blur")
     progress.say(f"Model: {model}")
     printer = _Printer(Format.JSON if json else form, faces)
     n_unread = 0
@@ -132,14 +134,16 @@ def predict(
                     require_face=not accept_missing,
                     progress=advance,
                 )
-            by_photo = _split(table, part)
+            found = _split(table, part)
+            wanted = [rows if faces is Which.ALL else rows.iloc[:1] for rows in found]
             # Before printing, which may fail.
-            for source, rows in zip(part, by_photo, strict=True):
-                if not rows["rejected"].iloc[0].startswith(_UNREAD):
-                    copies.write(source, rows)
-            printed = [rows if faces is Which.ALL else rows.iloc[:1] for rows in by_photo]
-            n_unread += sum(rows["rejected"].iloc[0].startswith(_UNREAD) for rows in printed)
-            printer.add(printed)
+            for source, all_rows, rows in zip(part, found, wanted, strict=True):
+                if rows["rejected"].iloc[0].startswith(_UNREAD):
+                    n_unread += 1
+                else:
+                    copies.annotate_photo(source, all_rows)
+                    copies.cut_out(source, rows)
+            printer.add(wanted)
     for name, folder in {"Annotated": annotate, "Faces": crops}.items():
         if folder is not None:
             progress.say(f"{name}: {folder}")
@@ -254,8 +258,8 @@ def _describe_photo(rows: Any) -> dict[str, Any]:
     """Describe a photo and its faces as an object of JSON."""
     records = rows.to_dict(orient="records")
     first = records[0]
-    # The only row of a photo without a face, or that cannot be read, is no face; unless it has an answer.
-    is_missing = first["rejected"].startswith(_UNREAD) or (first["n_faces"] == 0 and first["label"] is None)
+    # The only row of a photo that cannot be read, or without a face, is no face; unless missing faces are accepted.
+    is_missing = first["rejected"].startswith((_UNREAD, _NO_FACE))
     return {
         "picture": first["picture"],
         "n_faces": first["n_faces"],

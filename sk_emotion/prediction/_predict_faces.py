@@ -1,7 +1,7 @@
 """Predictions for photos as a table, in which uncertain ones are rejected."""
 
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,15 @@ from ..utils._arrays import as_numpy
 
 
 def predict_faces(
-    model: Any, X: Any, *, min_confidence: float = 0.0, require_face: bool = True, progress: Any = None
+    model: Any,
+    X: Any,
+    *,
+    faces: Literal["largest", "all"] = "largest",
+    min_confidence: float = 0.0,
+    require_face: bool = True,
+    progress: Any = None,
 ) -> pd.DataFrame:
-    """Predict the emotion in each image and reject uncertain predictions.
+    """Predict the emotion of the largest face in each image, or of all faces, and reject uncertain predictions.
 
     Parameters
     ----------
@@ -30,6 +36,9 @@ def predict_faces(
     X : list, array or DataFrame of length n_samples
         Paths, bytes, file objects, PIL images or arrays, as for :class:`FaceLoader`; also an iterator of them.
         OpenCV frames are BGR: set `channel_order` of the model's FaceLoader.
+    faces : {"largest", "all"}, default="largest"
+        Whether to predict for the largest face of each image, or for all faces that the detector of the model's
+        FaceLoader finds. An image without a face has one row in either case.
     min_confidence : float, default=0.0
         Reject predictions whose confidence is below this, from 0 to 1.
     require_face : bool, default=True
@@ -41,9 +50,15 @@ def predict_faces(
     Returns
     -------
     DataFrame
-        One row per image:
+        One row per image or, with ``faces="all"``, per face, those of an image together:
 
         - ``picture``: str, its path, or ``"picture 0"``, etc.; at most 60 characters of a string that is not a path;
+        - ``face``: int, the number of the face in its image, from 0, the largest first;
+        - ``n_faces``: int, how many faces were found in the image; None if there is no detector;
+        - ``x``, ``y``, ``width``, ``height``: float, the box of the face in pixels of the upright image; NaN without a
+          detected face;
+        - ``score``: float, the confidence of the detector from 0 to 1; NaN where unknown, as for an image that is taken
+          to be a face as a whole;
         - ``label``: the predicted label, or None if it is rejected;
         - ``confidence``: float, the probability of the predicted label; NaN without ``predict_proba``, or if the image
           cannot be read. For a model with a tuned threshold
@@ -52,8 +67,6 @@ def predict_faces(
         - ``rejected``: str, the reason why there is no label: ``"no face seen"``, ``"not confident"`` or
           ``"cannot be read: ..."``; empty if there is one;
         - ``face_found``: bool, or None if there is no detector;
-        - ``x``, ``y``, ``width``, ``height``: float, the box of the face in pixels of the upright image; NaN without a
-          detected face;
         - ``probability_...``: float, one column per class.
 
         For a model with a tuned threshold, ``attrs["thresholds"]`` of the DataFrame maps the positive class to it.
@@ -61,7 +74,7 @@ def predict_faces(
     Raises
     ------
     ValueError
-        If `min_confidence` is out of range, or set for a model without ``predict_proba``.
+        If `faces` is unknown, or if `min_confidence` is out of range, or set for a model without ``predict_proba``.
 
     Warns
     -----
@@ -70,8 +83,9 @@ def predict_faces(
 
     See Also
     --------
-    FaceLoader : Detect and crop faces.
+    detect_faces : Detect faces without predicting.
     annotate_faces : Draw the predictions into an image.
+    crop_faces : Cut the faces out of an image.
     find_operating_point : Choose a threshold for two classes.
 
     Examples
@@ -80,13 +94,15 @@ def predict_faces(
     >>> X, y, groups = make_faces(60, emotions=["happiness", "pain"], random_state=0)
     >>> table = predict_faces(make_hog_svm().fit(X[:50], y[:50]), X[50:], min_confidence=0.6)
     >>> len(table), table.columns[:4].tolist()
-    (10, ['picture', 'label', 'confidence', 'rejected'])
+    (10, ['picture', 'face', 'n_faces', 'x'])
     """
+    if faces not in ("largest", "all"):
+        raise ValueError(f'predict_faces: faces={faces!r}, expected "largest" or "all".')
     if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
         raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a number from 0 to 1.")
     X = as_numpy(list_once(X), "predict_faces")
     try:
-        classifier, faces = read_faces(model, X, progress=progress)
+        classifier, loaded = read_faces(model, X, faces=faces, progress=progress)
     except ImageArrayError as error:
         shape = find_shape(X)
         is_frame = len(shape) == 2 or (len(shape) == 3 and shape[-1] <= 4)
@@ -101,28 +117,34 @@ def predict_faces(
             f"predict_faces: min_confidence needs probabilities, but {type(classifier).__name__} has no predict_proba. "
             "Use a model such as make_hog_svm(probability=True)."
         )
-    labels, probabilities = _predict(classifier, faces.images)
-    n_pictures = len(labels)
-    rejected = np.full(n_pictures, "", dtype=object)
+    labels, probabilities = _predict(classifier, loaded.images)
+    positions = loaded.positions
+    rejected = np.full(len(labels), "", dtype=object)
     confidence = _judge_confidence(classifier, labels, probabilities)
     rejected[confidence < min_confidence] = "not confident"
-    if faces.found is not None and require_face:
-        rejected[~faces.found] = "no face seen"
-    for index, reason in faces.unread.items():
-        rejected[index] = f"cannot be read: {reason}"
-        confidence[index], probabilities[index] = np.nan, np.nan
+    if loaded.found is not None and require_face:
+        rejected[~loaded.found] = "no face seen"
+    for position, reason in loaded.unread.items():
+        # It has one row.
+        row = np.searchsorted(positions, position)
+        rejected[row] = f"cannot be read: {reason}"
+        confidence[row], probabilities[row] = np.nan, np.nan
     shown = labels.astype(object)
     shown[rejected != ""] = None
     # Arrays have no names, and the paths of a DataFrame are in its columns.
-    sources = list_pictures(X) or range(n_pictures)
+    sources = list_pictures(X) or range(len(labels))
+    nothing = np.full(len(labels), None)
     table = {
-        "picture": [name_source(source, index) for index, source in enumerate(sources)],
+        "picture": [name_source(sources[position], position) for position in positions],
+        "face": np.arange(len(labels)) - np.searchsorted(positions, positions),
+        "n_faces": nothing if loaded.n_faces is None else loaded.n_faces,
+        **dict(zip(("x", "y", "width", "height"), loaded.boxes.T, strict=True)),
+        "score": loaded.scores,
         # dtype=object, since pandas would convert None among strings to NaN.
         "label": pd.Series(shown, dtype=object),
         "confidence": confidence,
         "rejected": rejected.astype(str),
-        "face_found": [None] * n_pictures if faces.found is None else faces.found,
-        **dict(zip(("x", "y", "width", "height"), faces.boxes.T, strict=True)),
+        "face_found": nothing if loaded.found is None else loaded.found,
     }
     columns = {f"probability_{label}": probabilities[:, code] for code, label in enumerate(classifier.classes_)}
     frame = pd.DataFrame({**table, **columns})
