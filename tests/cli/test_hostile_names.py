@@ -79,7 +79,7 @@ def test_json_preserves_names(photos, model, run, capsys):
 
     rows = json.loads(capsys.readouterr().out, parse_constant=refuse)
     assert [row["picture"] for row in rows] == photos
-    assert {tuple(row["probabilities"]) for row in rows} == {("\x1b[1m=calm\n", "pain\u202e")}
+    assert {tuple(face["probabilities"]) for row in rows for face in row["faces"]} == {("\x1b[1m=calm\n", "pain\u202e")}
 
 
 def test_csv_has_one_row_per_photo_and_no_formula(photos, model, run, capsys):

@@ -140,8 +140,9 @@ class TestPredict:
         capsys.readouterr()
         assert run("predict", photos, "--model", file, "--min-confidence", 0.999, "--json") == 0
         rows = json.loads(capsys.readouterr().out)
-        assert {row["rejected"] for row in rows} >= {"not confident"}
-        assert all((row["label"] is None) == (row["rejected"] is not None) for row in rows)
+        answers = [face for row in rows for face in row["faces"]]
+        assert {face["rejected"] for face in answers} >= {"not confident"}
+        assert all((face["label"] is None) == (face["rejected"] is not None) for face in answers)
 
     def test_photo_without_a_face(self, tmp_path, photos, run, capsys):
         file = tmp_path / "lbp.skops"
@@ -157,8 +158,8 @@ class TestPredict:
         assert "no face seen" in capsys.readouterr().out
         assert run("predict", tmp_path / "wall.png", "--model", file, "--accept-missing", "--json") == 0
         (row,) = json.loads(capsys.readouterr().out)
-        assert row["label"] is not None
-        assert row["face_found"] is False
+        assert row["n_faces"] == 0 and row["rejected"] is None
+        assert row["faces"][0]["label"] is not None and row["faces"][0]["x"] is None
 
     @pytest.mark.parametrize("model", ["human-emotions", "fer2013"])
     def test_pretrained_models_work_beside_a_folder_of_the_same_name(self, model, tmp_path, monkeypatch, run, capsys):

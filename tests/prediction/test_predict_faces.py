@@ -1,3 +1,5 @@
+"""Tables of predictions: a row per image or per face, with the reason where there is no label."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,7 +44,92 @@ def test_table_agrees_with_the_model(faces, model, photos):
     np.testing.assert_array_equal(probabilities, model.predict_proba(photos))
     np.testing.assert_allclose(table["confidence"], probabilities.max(axis=1))
     assert (table["rejected"] == "").all()
-    assert table["face_found"].isna().all()
+    boxes = table[["face", "n_faces", "x", "y", "width", "height", "face_found"]].drop_duplicates()
+    assert boxes.to_numpy().tolist() == [[0, 1, 0, 0, 24, 24, True]]
+    assert table["score"].isna().all()
+
+
+def test_columns_are_in_order(model, photos):
+    columns = ["picture", "face", "n_faces", "x", "y", "width", "height", "score", "label", "confidence", "rejected"]
+    expected = [*columns, "face_found", "probability_happiness", "probability_pain"]
+    for faces in ("largest", "all"):
+        assert predict_faces(model, photos, faces=faces).columns.tolist() == expected
+
+
+def test_without_a_detector_no_face_is_looked_for(faces, photos):
+    model = make_hog_svm(image_size=24, detector=None).fit(*faces[:2])
+    for which in ("largest", "all"):
+        table = predict_faces(model, photos, faces=which)
+        assert (table["rejected"] == "").all() and (table["face"] == 0).all()
+        assert table[["face_found", "n_faces", "x", "score"]].isna().all(axis=None)
+
+
+def detect_bright_squares(image):
+    """Detect a face in each bright quarter of an image."""
+    half = len(image) // 2
+    corners = [(x, y) for y in (0, half) for x in (0, half)]
+    return [(x, y, half - y // half, half) for x, y in corners if image[y : y + half, x : x + half].mean() > 60]
+
+
+@pytest.fixture
+def quarters(faces):
+    """Images of faces in some quarters, largest first, and these faces."""
+    X, _, _ = faces
+    bright = np.maximum(X[:4], 70)
+    photos = []
+    for kept in ([0, 3], [], [1], [0, 1, 2, 3]):
+        photo = np.zeros((48, 48), np.uint8)
+        for quarter in kept:
+            top, left = 24 * (quarter // 2), 24 * (quarter % 2)
+            photo[top : top + 24, left : left + 24] = bright[quarter]
+        photos.append(np.kron(photo, np.ones((2, 2), np.uint8)))
+    return photos
+
+
+@pytest.fixture
+def model_of_quarters(faces):
+    X, y, _ = faces
+    model = make_hog_svm(image_size=24, detector=detect_bright_squares)
+    model.set_params(faceloader__margin=0).fit(np.maximum(X, 70), y)
+    return model
+
+
+def test_each_face_has_a_row(model_of_quarters, quarters):
+    table = predict_faces(model_of_quarters, [*quarters[:2], b"no picture", *quarters[2:]], faces="all")
+    assert table["picture"].tolist() == [f"picture {number}" for number in (0, 0, 1, 2, 3, 4, 4, 4, 4)]
+    assert table["face"].tolist() == [0, 1, 0, 0, 0, 0, 1, 2, 3]
+    assert table["n_faces"].tolist() == [2, 2, 0, 0, 1, 4, 4, 4, 4]
+    assert table["rejected"].str[:4].tolist() == ["", "", "no f", "cann", "", "", "", "", ""]
+    assert table["face_found"].tolist() == [True, True, False, False, True, True, True, True, True]
+    assert table["label"].notna().tolist() == table["face_found"].tolist()
+    # The boxes of the lower row are narrower.
+    assert table[["x", "y"]].fillna(-1).to_numpy().tolist() == [
+        *([0, 0], [48, 48], [-1, -1], [-1, -1], [48, 0]),
+        *([0, 0], [48, 0], [0, 48], [48, 48]),
+    ]
+    accepted = predict_faces(model_of_quarters, quarters, faces="all", require_face=False)
+    assert accepted["label"].notna().all() and accepted["n_faces"][2] == 0
+
+
+def test_each_face_is_predicted_as_its_crop(faces, model_of_quarters, quarters):
+    table = predict_faces(model_of_quarters, quarters, faces="all", require_face=False)
+    classifier, read = read_faces(model_of_quarters, quarters, faces="all")
+    np.testing.assert_array_equal(table.filter(like="probability_"), classifier.predict_proba(read.images))
+    # The rows of the last image, whose faces were enlarged by 2.
+    differences = read.images[4:].astype(float) - np.maximum(faces[0][:4], 70)
+    assert np.abs(differences).mean(axis=(1, 2)).max() < 8
+
+
+def test_largest_faces_are_the_first_of_all(model_of_quarters, quarters):
+    every = predict_faces(model_of_quarters, quarters, faces="all")
+    largest = predict_faces(model_of_quarters, quarters)
+    pd.testing.assert_frame_equal(every[every["face"] == 0].reset_index(drop=True), largest)
+
+
+def test_unknown_faces_are_an_error(model, photos):
+    for wrong in ("every", None, 2):
+        with pytest.raises(ValueError, match=f"^predict_faces: faces={wrong!r}, expected"):
+            predict_faces(model, photos, faces=wrong)
 
 
 def test_images_below_min_confidence_get_no_label(faces, model):
@@ -71,7 +158,7 @@ def test_images_without_a_face_get_no_label_if_require_face(faces):
 
 def test_small_uniform_images_have_no_face(faces):
     X, y, _ = faces
-    model = make_hog_svm(image_size=24, detector="mtcnn").fit(X, y)
+    model = make_hog_svm(image_size=24).fit(X, y)
     blank = [np.zeros((24, 24), np.uint8), Image.new("RGB", (64, 64), "white"), np.zeros((1, 1), np.uint8), X[0]]
     assert predict_faces(model, blank)["rejected"].tolist() == ["no face seen"] * 3 + [""]
     batch = X[:4].copy()
@@ -118,7 +205,8 @@ def test_faces_are_read_as_the_model_reads_them(faces, model, photos):
     photos[2].write_bytes(b"no picture")
     classifier, read = read_faces(model, photos)
     assert list(read.unread) == [2] and read.unread[2].startswith("is not an image")
-    assert not read.images[2].any() and read.found is None and np.isnan(read.boxes).all()
+    assert not read.images[2].any() and read.found.tolist() == [True, True, False, True]
+    assert np.isnan(read.boxes).all(axis=1).tolist() == [False, False, True, False]
     loader, rest = split_loader(model)
     assert loader is model[0] and list(rest.named_steps) == list(classifier.named_steps)
     np.testing.assert_array_equal(classifier.predict(read.images[:2]), model.predict(photos[:2]))
