@@ -44,7 +44,7 @@ def test_probabilities_equal_those_of_the_saved_model(photos, tmp_path, run, cap
     predictions = json.loads(capsys.readouterr().out)
     assert [row["picture"] for row in predictions] == faces.data.tolist()
     expected = model.predict_proba(faces.data)
-    printed = np.array([[row["probabilities"][label] for label in model.classes_] for row in predictions])
+    printed = np.array([[row["faces"][0]["probabilities"][name] for name in model.classes_] for row in predictions])
     np.testing.assert_array_equal(printed, expected)
 
     assert run("evaluate", file, photos, *groups, "--json") == 0
@@ -145,12 +145,12 @@ class TestPredict:
         assert all((face["label"] is None) == (face["rejected"] is not None) for face in answers)
 
     def test_photo_without_a_face(self, tmp_path, photos, run, capsys):
-        file = tmp_path / "lbp.skops"
+        file = tmp_path / "few.skops"
         for folder in photos.iterdir():
             (tmp_path / "few" / folder.name).mkdir(parents=True)
             for path in sorted(folder.iterdir())[:4]:
                 (tmp_path / "few" / folder.name / path.name).symlink_to(path)
-        options = ["--model", "hog-svm", "--detector", "lbp", "--image-size", 24, "--validation", 0]
+        options = ["--model", "hog-svm", "--image-size", 24, "--validation", 0]
         run("train", tmp_path / "few", "--out", file, *options)
         assert "Found a face in" in capsys.readouterr().err
         Image.new("L", (60, 60), 128).save(tmp_path / "wall.png")
@@ -199,7 +199,7 @@ def test_damaged_photos_of_a_table_are_left_out_with_a_warning(photos, tmp_path,
         (["train", "{photos}", "--out", "no/such/folder/m.skops"], "no/such/folder"),
         (["train", "{photos}", "--out", "{photos}"], "is a folder"),
         (["train", "{photos}", "--model", "svm"], "'cnn', 'hog-svm'"),
-        (["train", "{photos}", "--detector", "haar"], "'mtcnn'"),
+        (["train", "{photos}", "--detector", "haar"], "'centerface'"),
         (["train", "{photos}", "--curves", "curves.txt"], "ending in .png"),
         (["train", "{photos}", "--curves", "curves.png", "--model", "hog-svm"], "needs --model cnn"),
         (["train", "{photos}", "--specificity", "0.9"], "this option needs --binary"),
