@@ -6,7 +6,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -132,19 +132,18 @@ def check_model(model: str) -> None:
     raise ModelNotFoundError(f"there is no model file '{model}'. {advice} Pretrained models: {', '.join(names)}.")
 
 
-def load_classifier(model: str, trusted: list[str] | None) -> Any:
-    """Load a classifier from a model file or by the name of a pretrained model."""
+def load_classifier(model: str, trusted: list[str] | None, engine: Literal["torch", "onnx"] = "torch") -> Any:
+    """Load a classifier from a model file or, for an engine, by the name of a pretrained model."""
     from sklearn.base import is_classifier
 
     from ..pretrained import load_pretrained
 
     if Path(model).is_file() or (Path(model).exists() and model not in list_weights()):
-        # skops takes seconds to import and pretrained models do not need it.
         from ..persistence import load_model
 
         classifier = load_model(model, trusted=trusted or ())
     else:
-        classifier = load_pretrained(model)
+        classifier = load_pretrained(model, engine=engine)
     if not is_classifier(classifier):
         raise ModelFileError(
             f"'{printable(model)}' holds a {type(classifier).__name__}, expected a classifier written by train."

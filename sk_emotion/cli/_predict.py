@@ -114,7 +114,8 @@ def predict(
     sources = _list_sources(pictures, progress)
     copies = Copies(annotate, crops, blur)
     copies.check(sources)
-    classifier = options.load_classifier(model, trusted)
+    # PyTorch takes seconds to import.
+    classifier = options.load_classifier(model, trusted, engine="onnx")
     options.use_cache(classifier, cache)
     if blur:
         options.check_detector(classifier, "--blur")
