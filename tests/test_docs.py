@@ -18,7 +18,7 @@ from sk_emotion import EmotionClassifier, make_faces
 ROOT = Path(__file__).parents[1]
 GUIDE = [
     *("balance", "cluster", "compare", "deploy", "explain", "judge", "larger_than_memory", "load", "many_gpus"),
-    *("search", "train"),
+    *("search", "several_faces", "train"),
 ]
 PAGES = ["index.md", "install.md", "tour.md", "responsible_use.md", *(f"guide/{name}.md" for name in GUIDE)]
 NEEDED = {
@@ -31,6 +31,7 @@ SHOWN = {
     "guide/compare.md": ["Holm-adjusted for the 3 pairs"],
     "guide/deploy.md": ["happiness 9"],
     "guide/judge.md": ["Why they differ"],
+    "guide/several_faces.md": ["4 faces", "640 142 faces"],
 }
 
 
@@ -117,7 +118,7 @@ def test_all_public_names_are_in_the_api_reference(monkeypatch):
 @pytest.mark.filterwarnings("ignore:compare_classifiers. Fewer than 20:sk_emotion.exceptions.DatasetWarning")
 def test_readme_runs_on_a_folder_of_photos(here, capsys):
     draw_photos(here / "my_faces", n_photos=18)
-    for name in ("photo.jpg", "another.png"):
+    for name in ("photo.jpg", "another.png", "group.jpg"):
         Image.fromarray(astronaut()).save(here / name)
     names = run_code(ROOT / "README.md")
     assert "HOG+SVM" in capsys.readouterr().out
