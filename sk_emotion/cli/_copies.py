@@ -13,24 +13,20 @@ _ENDING, _MOST_LETTERS = ".png", 200
 
 
 class Copies:
-    """Writer of copies, which replace only copies of an earlier command, and never each other."""
+    """Writer of copies, which replace only copies that an earlier command wrote: no photo, and not each other."""
 
-    def __init__(self, annotate: Path | None, crops: Path | None, blur: bool):
+    def __init__(self, annotate: Path | None, crops: Path | None, blur: bool, sources: list[str | bytes]):
         self.annotate = annotate
         self.crops = crops
         self.blur = blur
-        self._taken: set[str] = set()
-
-    def check(self, sources: list[str | bytes]) -> None:
-        """Raise an error if a copy would overwrite its original."""
-        for option, folder in {"--annotate": self.annotate, "--crops": self.crops}.items():
-            inside = None if folder is None else os.path.realpath(folder)
-            for path in sources:
-                where, name = os.path.split(os.path.realpath(path)) if isinstance(path, str) else ("", "")
-                if where == inside and name.lower().endswith(_ENDING):
-                    raise typer.BadParameter(
-                        f"its copy would overwrite {path!r}. Use another folder.", param_hint=option
-                    )
+        self._taken = {_resolve(source) for source in sources if isinstance(source, str)}
+        inside = None if annotate is None else os.path.realpath(annotate)
+        for path in sources:
+            where, name = os.path.split(os.path.realpath(path)) if isinstance(path, str) else ("", "")
+            if where == inside and name.lower().endswith(_ENDING):
+                raise typer.BadParameter(
+                    f"its copy would overwrite {path!r}. Use another folder.", param_hint="--annotate"
+                )
 
     def annotate_photo(self, source: str | bytes, faces: Any) -> None:
         """Write an annotated copy of a photo, of whose faces the rows of a table are passed."""
@@ -57,9 +53,14 @@ class Copies:
         while True:
             chosen = stem if number == 1 else f"{stem} ({number})"
             files = [folder / f"{chosen}{ending}" for ending in endings]
-            names = {os.path.realpath(file).lower() for file in files}
+            names = set(map(_resolve, files))
             # A pipe or a device is written to.
             if not names & self._taken and all(is_copy(file) or not os.path.isfile(file) for file in files):
                 self._taken |= names
                 return files
             number += 1
+
+
+def _resolve(path: str | Path) -> str:
+    """Return the path of a file, the same for names that some file systems do not distinguish."""
+    return os.path.realpath(path).lower()

@@ -79,7 +79,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Model file written by train, or name of a pretrained model.",
+        help="Model file written by train or export, or name of a pretrained model.",
         autocompletion=_complete_model,
     ),
 ]

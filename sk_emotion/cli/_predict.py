@@ -90,8 +90,9 @@ def predict(
 ) -> None:
     """Predict the emotion of the largest face in each photo, or of all faces.
 
-    Photos without a face, or with a confidence that is too low, get no label but a remark with the reason. Of folders,
-    files that are not images, and copies that --annotate and --crops wrote, are passed over.
+    Photos without a face, or with a confidence that is too low, get no label but a remark with the reason.
+
+    In folders, files that are not images, and copies that --annotate and --crops wrote, are passed over.
 
     \b
     Examples:
@@ -112,8 +113,7 @@ def predict(
 
     progress = Progress(quiet)
     sources = _list_sources(pictures, progress)
-    copies = Copies(annotate, crops, blur)
-    copies.check(sources)
+    copies = Copies(annotate, crops, blur, sources)
     # PyTorch takes seconds to import.
     classifier = options.load_classifier(model, trusted, engine="onnx")
     options.use_cache(classifier, cache)

@@ -44,7 +44,7 @@ def group(tmp_path, monkeypatch):
 
 
 def read_table(text):
-    return pd.read_csv(io.StringIO(text)).fillna({"rejected": ""})
+    return pd.read_csv(io.StringIO(text), dtype={"rejected": object}).fillna({"rejected": ""})
 
 
 @pytest.mark.parametrize("faces", ["largest", "all"])
@@ -294,12 +294,32 @@ def test_copies_never_replace_a_photo(pictures, run, capsys):
         assert all(is_copy(path) == (path.name not in kept) for path in pictures.glob("*.png"))
 
 
+def test_copies_never_replace_a_copy_that_is_read(pictures, run, capsys):
+    """Copies that are named are photos: the first face of a.png may not replace a-0.png."""
+    assert run("predict", "photos/more", "--annotate", "out", "-q") == 0
+    kept = [pictures / "out/a.png", pictures / "out/a-0.png"]
+    for path in kept:
+        path.write_bytes((pictures / "out/astronaut.png").read_bytes())
+    assert run("predict", *kept, "--crops", "out", "-q") == 0
+    assert len({path.read_bytes() for path in kept}) == 1
+    assert {path.name for path in Path("out").iterdir()} == {
+        *("astronaut.png", "a.png", "a-0.png", "a (2)-0.png", "a-0-0.png"),
+    }
+
+
 def test_copies_of_photos_with_similar_names_do_not_collide(pictures, run, capsys):
     """The first face of a.jpg would be a-0.png, as the annotated copy of a-0.jpg."""
     for name in ("a.jpg", "a-0.jpg"):
         Image.fromarray(astronaut()).save(pictures / "photos/more" / name)
     assert run("predict", "photos/more", "--annotate", "out", "--crops", "out", "-q") == 0
     assert len(list(Path("out").iterdir())) == 6
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+def test_bar_is_not_drawn_between_rows_on_a_terminal(pictures, run, capsys, monkeypatch, form):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("predict", "photos/wall.png", "--format", form) == 0
+    assert ("Reading the images" in capsys.readouterr().err) == (form == "table")
 
 
 def test_terminal_table_has_bars_and_literal_names(monkeypatch, capsys):

@@ -55,6 +55,14 @@ def test_lines_are_printed_above_the_bar(monkeypatch):
     assert "[1/2] a line\n" in terminal.getvalue()
 
 
+def test_lines_printed_to_a_file_are_not_drawn_into_the_terminal(monkeypatch, capsys):
+    terminal = open_terminal(monkeypatch)
+    with show_progress("Reading", 1):
+        print("a,b")
+    assert capsys.readouterr().out == "a,b\n"
+    assert "a,b" not in terminal.getvalue()
+
+
 def test_notebook_displays_the_bar_again_after_each_step(displayed, capsys):
     with show_progress("Reading", 2) as advance:
         advance()
