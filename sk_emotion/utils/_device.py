@@ -1,16 +1,11 @@
-"""Choose the device of PyTorch, recognize its out-of-memory errors, and work around its threads and imports."""
+"""Choose the device of PyTorch, recognize its out-of-memory errors, and limit its threads after a fork."""
 
 import os
-import sys
-from contextlib import suppress
 from functools import cache
-from types import ModuleType
 
 import torch
 
 from ..exceptions import ParameterError
-
-_COMPILER = "torch._dynamo"
 
 
 def choose_device(device: str | torch.device) -> str:
@@ -54,32 +49,6 @@ def use_one_thread_after_fork() -> None:
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_use_one_thread)
-
-
-def import_torchvision() -> None:
-    """Import torchvision without PyTorch's compiler, which takes 4 of 5 seconds (measured, PyTorch 2.15).
-
-    A stand-in replaces the one function that it imports; if `roi_align` calls that, the compiler is imported after all.
-    """
-    if "torchvision" in sys.modules or _COMPILER in sys.modules:
-        return
-    stand_ins = {_COMPILER: ModuleType(_COMPILER), f"{_COMPILER}.utils": ModuleType(f"{_COMPILER}.utils")}
-    stand_ins[f"{_COMPILER}.utils"].is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
-    sys.modules.update(stand_ins)
-    try:
-        # Other versions may need more of it; then torchvision is imported in full later.
-        with suppress(ImportError, AttributeError):
-            import torchvision  # noqa: F401
-    finally:
-        for name, stand_in in stand_ins.items():
-            if sys.modules.get(name) is stand_in:
-                del sys.modules[name]
-
-
-def _is_compile_supported(device_type: str) -> bool:
-    from torch._dynamo.utils import is_compile_supported
-
-    return is_compile_supported(device_type)
 
 
 def _use_one_thread() -> None:
