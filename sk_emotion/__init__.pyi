@@ -47,7 +47,7 @@ from .over_sampling import AugmentationOverSampler
 from .persistence import OnnxClassifier, export_onnx, load_model, save_model
 from .prediction import annotate_faces, crop_faces, predict_faces
 from .preprocessing import FaceLoader, detect_faces
-from .pretrained import load_pretrained
+from .pretrained import FaceEmbedding, load_pretrained
 from .svm import LeastSquaresSVC
 
 __version__: str
@@ -61,6 +61,7 @@ __all__ = [
     "EmotionClassifier",
     "EmotionReport",
     "FaceAugmentation",
+    "FaceEmbedding",
     "FaceGridDisplay",
     "FaceLoader",
     "GradCAMDisplay",

@@ -21,6 +21,7 @@ SHOWN = {
     "final_project_binary.py": ["F1 (pain)", "Why they differ", "equalized test set", "new_photo.png"],
     "final_project_multiclass.py": ["macro F1", "ROC AUC", "HOG+SVM, for comparison", "new_photo.png"],
     "grid_search.py": ["CNN: 4 candidates", "HOG+SVM: 8 candidates", "On the test set: macro F1"],
+    "photos_and_clinical_columns.py": ["numbers ROC AUC 0.", "both    ROC AUC 0.", "faceembedding__faceembedding0"],
     "subject_wise_evaluation.py": ["people known", "people new", "95% interval by people"],
 }
 

@@ -131,19 +131,8 @@ class OnnxFile:
         return max(1, _BATCH_SIZE * _GOOD_VALUES // max(largest, _GOOD_VALUES))
 
     def _open_session(self, data: bytes) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # As in PyTorch; joblib sets it in its workers.
-        threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-        options.intra_op_num_threads = int(threads) if threads.isascii() and threads.isdigit() else 0
-        options.inter_op_num_threads = 1
-        # Waiting threads would otherwise occupy the processor.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Errors are raised, and need not be printed, too.
-        options.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            session = open_session(data)
         except Exception as error:
             raise self._refuse(f"ONNX Runtime cannot load it: {_first_line(error)}") from None
         (entry,), (result,) = session.get_inputs(), session.get_outputs()
@@ -184,6 +173,22 @@ class OnnxFile:
         unknown = sorted({*(self.loader or ())} - {*LOADER_PARAMETERS})
         if unknown:
             raise self._refuse(f"its loader has a parameter {escape(unknown[0], 60)}")
+
+
+def open_session(data: bytes) -> Any:
+    """Open a network with as many threads as PyTorch uses; nothing is printed."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # joblib sets it in its workers.
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    options.intra_op_num_threads = int(threads) if threads.isascii() and threads.isdigit() else 0
+    options.inter_op_num_threads = 1
+    # Waiting threads would otherwise occupy the processor.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Errors are raised.
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _list_tensors(graph: Any) -> Iterator[Any]:

@@ -40,6 +40,7 @@ _OBJECTS = {
     "sk_emotion.networks._vgg": "VGG",
     "sk_emotion.over_sampling._augmentation": "AugmentationOverSampler",
     "sk_emotion.preprocessing._face_loader": "FaceLoader",
+    "sk_emotion.pretrained._embedding": "FaceEmbedding",
     "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
     "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
     "sklearn.gaussian_process.kernels": "CompoundKernel ConstantKernel Matern Product RBF Sum WhiteKernel",

@@ -1,4 +1,4 @@
-"""Pretrained models that are included in the package."""
+"""Pretrained models that are included in the package, and their features."""
 
 import lazy_loader
 

@@ -1,3 +1,4 @@
+from ._embedding import FaceEmbedding
 from ._load import load_pretrained
 
-__all__ = ["load_pretrained"]
+__all__ = ["FaceEmbedding", "load_pretrained"]

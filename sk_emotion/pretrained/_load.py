@@ -37,6 +37,7 @@ def load_pretrained(name: str = "human-emotions", engine: Literal["torch", "onnx
 
     See Also
     --------
+    FaceEmbedding : Compute features with a pretrained network.
     networks.ResNet : With ``pretrained="fer2013"``, initialize a network with these weights.
     predict_faces : Also report the photos in which no face was found.
 
