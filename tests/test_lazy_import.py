@@ -63,12 +63,28 @@ assert "torch._dynamo" not in sys.modules
     assert "torch" in run(code)
 
 
-def test_prediction_with_onnx_is_lightweight(tmp_path):
+@pytest.fixture
+def photo(tmp_path):
     Image.fromarray(astronaut()).save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png")
+
+
+def test_command_predict_is_lightweight(photo):
+    code = f"""
+from sk_emotion.cli import main
+try:
+    main(["predict", {photo!r}])
+except SystemExit as end:
+    assert not end.code
+"""
+    assert run(code) == []
+
+
+def test_prediction_with_onnx_is_lightweight(photo):
     code = f"""
 from sk_emotion import load_pretrained, predict_faces
 from sk_emotion.datasets import list_images
-table = predict_faces(load_pretrained("human-emotions", engine="onnx"), list_images({str(tmp_path)!r}))
+table = predict_faces(load_pretrained("human-emotions", engine="onnx"), list_images({photo!r}))
 assert table["label"].tolist() == ["happiness"] and table["face_found"].all()
 """
     assert run(code) == []

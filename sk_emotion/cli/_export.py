@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ..utils import list_weights
 from . import _options as options
 from ._output import Progress
 
@@ -30,10 +29,8 @@ def export(
         raise typer.BadParameter(f"expected a name ending in .onnx; got {out.name!r}.", param_hint="FILE.onnx")
     options.check_writable(out, "FILE.onnx")
     options.check_outputs({"FILE.onnx": out}, model)
-    from ..persistence import export_onnx, load_model
-    from ..pretrained import load_pretrained
+    from ..persistence import export_onnx
 
     progress = Progress(quiet)
-    is_file = Path(model).exists() or model not in list_weights()
-    export_onnx(load_model(model, trusted=trusted or ()) if is_file else load_pretrained(model), out)
+    export_onnx(options.load_classifier(model, trusted), out)
     progress.say(f"Written: {out}")
