@@ -61,7 +61,7 @@ def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = 
     ImageReadError
         If the image cannot be read.
     ParameterError
-        If `table` is neither a DataFrame nor a row of one, or lacks columns of :func:`predict_faces`.
+        If `table` is neither a DataFrame nor a row of one, lacks columns, or has rows of several images.
 
     See Also
     --------

@@ -40,7 +40,8 @@ def crop_faces(image: Any, table: pd.DataFrame | pd.Series, *, margin: float = 0
     ImageReadError
         If the image cannot be read.
     ParameterError
-        If `table` is neither a DataFrame nor a row of one, or lacks columns; or if `margin` is negative.
+        If `table` is neither a DataFrame nor a row of one, lacks columns or has rows of several images; or if `margin`
+        is negative.
 
     See Also
     --------
@@ -94,6 +95,12 @@ def as_table(table: Any, owner: str) -> pd.DataFrame:
     if missing:
         raise ParameterError(
             f"{owner}: table has no columns {', '.join(missing)}. Pass rows of the result of predict_faces."
+        )
+    n_pictures = table["picture"].nunique() if "picture" in table else 1
+    if n_pictures > 1:
+        raise ParameterError(
+            f"{owner}: table has rows of {n_pictures} images, expected those of one. Pass the rows of this image: "
+            "table[table['picture'] == path]."
         )
     return table
 

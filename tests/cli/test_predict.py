@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,6 +86,18 @@ def test_photo_without_a_face_has_no_face_number(pictures, run, capsys):
     assert run("predict", "photos/wall.png", "--faces", "all") == 0
     cells = capsys.readouterr().out.splitlines()[1].split()
     assert cells[1:3] == ["\N{EN DASH}", "\N{EN DASH}"] and cells[-3:] == ["no", "face", "seen"]
+
+
+def test_prediction_imports_neither_torch_nor_libraries_of_pictures(group):
+    code = (
+        "import sys; from sk_emotion.cli import main\n"
+        "try: main(['predict', 'group.jpg', '--faces', 'all'])\n"
+        "except SystemExit as stopped: assert not stopped.code\n"
+        "print({'torch', 'torchvision', 'skorch', 'cv2', 'skimage', 'matplotlib', 'skops'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert done.stdout.count("happiness") == 3
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -170,6 +170,12 @@ def test_table_is_a_data_frame_or_a_row(photo, wrong):
         annotate_faces(photo, wrong)
 
 
+def test_rows_of_several_images_are_an_error(photo, table):
+    two = pd.concat([table, table.assign(picture="other.jpg")])
+    with pytest.raises(ParameterError, match=r"table has rows of 2 images, expected those of one\. Pass the rows"):
+        annotate_faces(photo, two)
+
+
 def same(one, other):
     return one.size == other.size and not np.any(np.asarray(one) != np.asarray(other))
 
