@@ -1,7 +1,7 @@
 """Features of pretrained networks as a transformer of photos."""
 
 import os
-from functools import lru_cache
+from functools import cache
 from numbers import Integral
 from typing import Any
 
@@ -208,7 +208,8 @@ def _open_network(pretrained: str) -> tuple[Any, int]:
         return _open_once(pretrained, os.getpid())
 
 
-@lru_cache(maxsize=2)
+# Closing the session of a parent process in a forked one might wait for a thread that is not there.
+@cache
 def _open_once(pretrained: str, _process: int) -> tuple[Any, int]:
     import onnx
 
