@@ -69,7 +69,9 @@ class OnnxFile:
                 (part,) = self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)})
             except Exception as error:
                 raise self._refuse(f"its network cannot be run ({_first_line(error)})") from None
-            probabilities[start : start + self._batch_size] = part
+            if part.shape != (len(batch), len(self.classes)):
+                raise self._refuse(f"its network returns an array of shape {part.shape}")
+            probabilities[start : start + len(batch)] = part
         totals = probabilities.sum(axis=1, keepdims=True)
         if not (np.isfinite(totals).all() and (probabilities >= 0).all() and totals.all()):
             raise self._refuse("its network returns no probabilities")
@@ -102,6 +104,9 @@ class OnnxFile:
         for tensor in _list_tensors(graph):
             if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
                 raise self._refuse("its data are in other files")
+            # Two numbers of 4 bits share a byte.
+            if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > 2 * len(data):
+                raise self._refuse(f"it claims to hold an array of shape {escape(list(tensor.dims), 60)}")
         if sum(len(entry.value) for entry in model.metadata_props) > _MAX_METADATA_SIZE:
             raise self._refuse(f"its metadata have more than {_MAX_METADATA_SIZE:,} characters")
         # All sizes follow from the number of images, unless they are computed from pixels.
@@ -188,7 +193,8 @@ def open_session(data: bytes) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Errors are raised.
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    # Without a fallback, which would print the error.
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 def _list_tensors(graph: Any) -> Iterator[Any]:

@@ -85,11 +85,14 @@ def test_pixels_are_those_of_the_classifier(images, new, tmp_path):
     np.testing.assert_allclose(loaded.predict_proba(new), clf.predict_proba(new), atol=1e-4)
 
 
-def test_other_forms_of_bytes_are_converted(exported):
+def test_other_forms_of_bytes_are_converted(exported, tmp_path):
     clf, path = exported
     loaded = OnnxClassifier(path)
     for same in (X.astype(np.int64), X.astype(float), X.reshape(60, -1), X[..., np.newaxis]):
         np.testing.assert_allclose(loaded.predict_proba(same), clf.predict_proba(X), atol=1e-5)
+    np.save(tmp_path / "images.npy", X)
+    stored = np.load(tmp_path / "images.npy", mmap_mode="r")
+    np.testing.assert_allclose(loaded.predict_proba(stored), clf.predict_proba(X), atol=1e-5)
     fractions = np.clip(X + 0.6, 0, 255)
     np.testing.assert_array_equal(loaded.predict_proba(fractions), loaded.predict_proba(fractions.round()))
 

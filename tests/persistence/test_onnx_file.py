@@ -112,6 +112,13 @@ def test_data_in_other_files_are_refused(model, place, refuse, tmp_path_factory)
     refuse(model, "data are in other files")
 
 
+@pytest.mark.parametrize("sizes", [[2**62], [100_000, 100_000], [-1, 3]])
+def test_array_larger_than_the_file_is_refused(model, sizes, refuse, capfd):
+    model.graph.initializer[0].dims[:] = sizes
+    refuse(model, "claims to hold an array of shape")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_custom_operator_is_refused(model, refuse):
     model.graph.node[3].domain = "my.company"
     refuse(model, "custom operator")
@@ -258,6 +265,23 @@ def test_output_that_is_no_probability_is_reported(model, value, tmp_path):
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelFileError, match="returns no probabilities"):
         OnnxClassifier(path).predict(X)
+
+
+def test_output_of_another_shape_is_reported(model, tmp_path):
+    name = model.graph.output[0].name
+    model.graph.node[-1].output[0] = "probabilities before"
+    add_constant(model, "first", np.array([0]))
+    add_node(model, "Gather", ["probabilities before", "first"], [name])
+    path = tmp_path / "changed.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"returns an array of shape \(1, 6\)"):
+        OnnxClassifier(path).predict(X)
+
+
+def test_name_that_is_no_text_is_refused_silently(model, refuse, capfd):
+    content = model.SerializeToString().replace(b"AveragePool", b"Average\xff\xffol")
+    refuse(content, "damaged")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_large_arrays_are_computed_for_fewer_images_at_a_time(model, tmp_path, monkeypatch):
