@@ -3,11 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 
 from .._images._pixel_range import clip_pixels
@@ -27,7 +29,7 @@ _MAX_FILE_SIZE = 500_000_000
 _MAX_METADATA_SIZE = 100_000
 _MAX_CLASSES, _MAX_LABEL_LENGTH = 1000, 200
 
-_BATCH_SIZE = 64
+_BATCH_SIZE, _SMALLEST_BATCH = 64, 8
 # Of the largest array that is computed for a batch. Honest networks with larger ones get smaller batches.
 _MAX_VALUES, _GOOD_VALUES = 2**31, 2**25
 
@@ -60,22 +62,23 @@ class OnnxFile:
 
     def predict_proba(self, images: Any) -> NDArray[np.float64]:
         """Return the probabilities of validated images, computed in batches."""
-        probabilities = np.empty((len(images), len(self.classes)))
-        for start in range(0, len(images), self._batch_size):
-            batch = clip_pixels(images[start : start + self._batch_size], self.pixel_range)
-            if self._dtype == np.uint8 and batch.dtype != np.uint8:
-                batch = np.rint(batch)
-            try:
-                (part,) = self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)})
-            except Exception as error:
-                raise self._refuse(f"its network cannot be run ({_first_line(error)})") from None
-            if part.shape != (len(batch), len(self.classes)):
-                raise self._refuse(f"its network returns an array of shape {part.shape}")
-            probabilities[start : start + len(batch)] = part
+        probabilities = run_in_batches(self._run, images, self._batch_size).astype(np.float64)
         totals = probabilities.sum(axis=1, keepdims=True)
         if not (np.isfinite(totals).all() and (probabilities >= 0).all() and totals.all()):
             raise self._refuse("its network returns no probabilities")
         return probabilities / totals
+
+    def _run(self, images: NDArray[Any]) -> NDArray[Any]:
+        batch = clip_pixels(images, self.pixel_range)
+        if self._dtype == np.uint8 and batch.dtype != np.uint8:
+            batch = np.rint(batch)
+        try:
+            (probabilities,) = self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)})
+        except Exception as error:
+            raise self._refuse(f"its network cannot be run ({_first_line(error)})") from None
+        if probabilities.shape != (len(batch), len(self.classes)):
+            raise self._refuse(f"its network returns an array of shape {probabilities.shape}")
+        return probabilities
 
     def _refuse(self, reason: str) -> ModelFileError:
         return ModelFileError(
@@ -180,17 +183,28 @@ class OnnxFile:
             raise self._refuse(f"its loader has a parameter {escape(unknown[0], 60)}")
 
 
+def run_in_batches(run: Callable[[Any], NDArray[Any]], images: Any, batch_size: int) -> NDArray[Any]:
+    """Run a network on batches of images, in as many threads as PyTorch uses."""
+    # joblib sets it in its workers.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    n_threads = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) else cpu_count()
+    batch_size = min(batch_size, max(_SMALLEST_BATCH, math.ceil(len(images) / n_threads)))
+    batches = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+    if len(batches) == 1:
+        return run(images[batches[0]])
+    with ThreadPoolExecutor(n_threads) as pool:
+        return np.concatenate(list(pool.map(lambda batch: run(images[batch]), batches)))
+
+
 def open_session(data: bytes) -> Any:
-    """Open a network with as many threads as PyTorch uses; nothing is printed."""
+    """Open a network that runs in the calling thread; nothing is printed.
+
+    ONNX Runtime's own threads do not survive a fork, after which closing the session would wait for them forever.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # joblib sets it in its workers.
-    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    options.intra_op_num_threads = int(threads) if threads.isascii() and threads.isdigit() else 0
-    options.inter_op_num_threads = 1
-    # Waiting threads would otherwise occupy the processor.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     # Errors are raised.
     options.log_severity_level = 4
     # Without a fallback, which would print the error.

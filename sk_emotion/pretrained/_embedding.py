@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..persistence._onnx_file import open_session
+from ..persistence._onnx_file import open_session, run_in_batches
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_once
 from ..utils._estimators import as_fitted, fit_aside
@@ -179,12 +179,8 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if faces.dtype != np.uint8:
             low, high = self.loader_.pixel_range_
             faces = np.rint(np.clip((faces - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-        session, n_features = _open_network(self.pretrained)
-        features = np.empty((len(faces), n_features), dtype=np.float32)
-        for start in range(0, len(faces), _BATCH_SIZE):
-            (part,) = session.run(None, {"images": faces[start : start + _BATCH_SIZE]})
-            features[start : start + _BATCH_SIZE] = part
-        return features
+        session, _ = _open_network(self.pretrained)
+        return run_in_batches(lambda batch: session.run(None, {"images": batch})[0], faces, _BATCH_SIZE)
 
     @property
     def _n_features_out(self):

@@ -150,7 +150,8 @@ def test_several_threads_open_the_file_once(exported):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_forked_process_opens_the_file_again(exported):
+def test_forked_process_opens_the_file_again(exported, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     loaded = OnnxClassifier(exported[1])
     expected = loaded.predict_proba(X)
     with multiprocessing.get_context("fork").Pool(2) as pool:
