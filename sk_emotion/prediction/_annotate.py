@@ -150,7 +150,7 @@ def _draw_tags(picture: Image.Image, tags: list[_Tag], boxes: NDArray[np.float64
 def _place_tags(
     size: tuple[int, int], tags: list[_Tag], boxes: NDArray[np.float64], shrink: float
 ) -> tuple[list[tuple[str, Any, tuple[float, ...]]], float]:
-    """Return text, font and corners of each tag, and how many pixels of other tags and faces they cover."""
+    """Return text, font and corners of each tag, and how much they cover of each other and of other faces."""
     placed: list[tuple[str, Any, tuple[float, ...]]] = []
     taken = np.zeros((len(tags), 4))
     total = 0.0
@@ -163,7 +163,9 @@ def _place_tags(
         choice = int(np.argmin(4 * on_tags + on_faces))
         taken[number] = places[choice]
         placed.append((text, font, tuple(map(int, places[choice]))))
-        total += 4 * on_tags[choice] + on_faces[choice]
+        # A face that fills the image cannot but be covered.
+        own = 0.0 if tag.corners is None else _measure_overlap(places, tag.corners[np.newaxis])[choice]
+        total += 4 * on_tags[choice] + on_faces[choice] - own
     return placed, total
 
 
@@ -173,7 +175,10 @@ def _choose_font(tag: _Tag, size: tuple[int, int], shrink: float) -> tuple[str, 
     wanted = longer * _MEDIUM if tag.corners is None else np.ptp(tag.corners[[0, 2]]) * _OF_FACE
     wanted = max(min(max(wanted, longer * _SMALL), longer * _LARGE) * shrink, _SMALLEST)
     text = tag.text + tag.detail
-    for pixels in range(round(wanted), _SMALLEST_IN_THUMBNAIL - 1, -1):
+    # The width is nearly proportional to the size.
+    share = size[0] / (_load_font(round(wanted)).getlength(text) + 2 * _INDENT * wanted)
+    largest = max(math.ceil(wanted * min(share, 1)), _SMALLEST_IN_THUMBNAIL)
+    for pixels in range(largest, _SMALLEST_IN_THUMBNAIL - 1, -1):
         font = _load_font(pixels)
         room = size[0] - 2 * _INDENT * pixels
         if font.getlength(text) <= room:
