@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sk_emotion import (
     AugmentationOverSampler,
     EmotionClassifier,
+    FaceEmbedding,
     FaceLoader,
     HOGTransformer,
     LeastSquaresSVC,
@@ -85,6 +86,10 @@ def fitted(tmp_path_factory):
             estimators[name] += [network, load_model(folder / "network.skops")]
         elif name != "paths":
             estimators[name] += [HOGTransformer().fit(images), make_network().fit(images, Y)]
+        estimators[name].append(FaceEmbedding().fit(images))
+    pretrained = load_pretrained("human-emotions", engine="onnx")
+    estimators["list"].append(pretrained)
+    estimators["batch"].append(pretrained[-1])
     return estimators
 
 
