@@ -35,6 +35,7 @@ SEED ?= 0
 soak: .venv/installed-dev
 	$(BIN)/python tests/soak/fuzz_pictures.py --count $(PICTURES) --seed $(SEED)
 	$(BIN)/python tests/soak/fuzz_models.py --count $(MODELS) --seed $(SEED)
+	$(BIN)/python tests/soak/fuzz_onnx.py --count $(MODELS) --seed $(SEED)
 	$(BIN)/python tests/soak/memory.py
 
 # Export the included models, after their weights or the parameters of their loaders have changed.

@@ -30,8 +30,8 @@ _MAX_METADATA_SIZE = 100_000
 _MAX_CLASSES, _MAX_LABEL_LENGTH = 1000, 200
 
 _BATCH_SIZE, _SMALLEST_BATCH = 64, 8
-# Of the largest array that is computed for a batch. Honest networks with larger ones get smaller batches.
-_MAX_VALUES, _GOOD_VALUES = 2**31, 2**25
+# Numbers in the largest array that is computed. If a batch needs more than one image may, batches are smaller.
+_MOST_FOR_ONE, _MOST_FOR_BATCH = 2**25, 2**31
 
 _ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 _LABEL_TYPES = (str, bool, int, float)
@@ -112,31 +112,31 @@ class OnnxFile:
                 raise self._refuse(f"it claims to hold an array of shape {escape(list(tensor.dims), 60)}")
         if sum(len(entry.value) for entry in model.metadata_props) > _MAX_METADATA_SIZE:
             raise self._refuse(f"its metadata have more than {_MAX_METADATA_SIZE:,} characters")
-        # All sizes follow from the number of images, unless they are computed from pixels.
         axes = graph.input[0].type.tensor_type.shape.dim
         if not axes:
             raise self._refuse("its input has no shape")
-        axes[0].dim_value = _BATCH_SIZE
         # What the file claims about sizes must not count.
         del graph.value_info[:]
         graph.output[0].type.tensor_type.ClearField("shape")
-        try:
-            inferred = infer_shapes(model, strict_mode=True, data_prop=True).graph
-        except Exception as error:
-            raise self._refuse(f"its sizes are inconsistent: {_first_line(error)}") from None
-        shapes = {value.name: value.type.tensor_type.shape.dim for value in (*inferred.value_info, *inferred.output)}
-        computed = [shapes.get(name, ()) for node in graph.node for name in node.output if name]
-        return self._choose_batch_size([tuple(axes), *computed])
-
-    def _choose_batch_size(self, shapes: list[Any]) -> int:
+        # Constants are computed on loading, other arrays may grow with any power of the number of images.
         largest = 0
-        for shape in shapes:
-            if not all(axis.HasField("dim_value") for axis in shape):
-                raise self._refuse("the sizes of its arrays depend on their values")
-            largest = max(largest, math.prod(axis.dim_value for axis in shape))
-        if largest > _MAX_VALUES:
-            raise self._refuse(f"it computes an array of {largest:,} numbers for {_BATCH_SIZE} images")
-        return max(1, _BATCH_SIZE * _GOOD_VALUES // max(largest, _GOOD_VALUES))
+        for n_images, limit in ((1, _MOST_FOR_ONE), (_BATCH_SIZE, _MOST_FOR_BATCH)):
+            axes[0].dim_value = n_images
+            try:
+                inferred = infer_shapes(model, strict_mode=True, data_prop=True).graph
+            except Exception as error:
+                raise self._refuse(f"its sizes are inconsistent: {_first_line(error)}") from None
+            largest = max(map(self._measure, _list_arrays(inferred)))
+            if largest > limit:
+                raise self._refuse(f"it computes an array of {largest:,} numbers for {n_images} images")
+        return max(1, _BATCH_SIZE * _MOST_FOR_ONE // max(largest, _MOST_FOR_ONE))
+
+    def _measure(self, array: Any) -> int:
+        # All sizes follow from the number of images, unless they are computed from pixels.
+        is_known = array is not None and array.HasField("shape")
+        if not is_known or not all(axis.HasField("dim_value") for axis in array.shape.dim):
+            raise self._refuse("the sizes of its arrays depend on their values")
+        return math.prod(axis.dim_value for axis in array.shape.dim)
 
     def _open_session(self, data: bytes) -> Any:
         try:
@@ -220,6 +220,13 @@ def _list_tensors(graph: Any) -> Iterator[Any]:
             yield from attribute.tensors
             if attribute.HasField("sparse_tensor"):
                 yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+
+
+def _list_arrays(graph: Any) -> Iterator[Any]:
+    """Iterate over the types of the input and of all computed arrays, None if unknown."""
+    known = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    for name in (graph.input[0].name, *(name for node in graph.node for name in node.output if name)):
+        yield known.get(name)
 
 
 def _first_line(error: Exception) -> str:

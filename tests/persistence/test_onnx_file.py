@@ -149,7 +149,7 @@ def test_unknown_operator_is_refused(model, refuse):
     refuse(add_node(model, "Conv\x1b[31m", ["images"], ["y"]), "damaged")
 
 
-@pytest.mark.parametrize("sizes", [[100_000, 100_000, 10], [2**40], [2**62, 2**62]])
+@pytest.mark.parametrize("sizes", [[100_000, 100_000, 10], [2**26], [2**40], [2**62, 2**62]])
 def test_huge_constant_array_is_refused(model, sizes, refuse):
     add_constant(model, "sizes", sizes)
     refuse(add_node(model, "ConstantOfShape", ["sizes"], ["huge"]), "computes an array of|sizes are inconsistent")
@@ -288,10 +288,10 @@ def test_large_arrays_are_computed_for_fewer_images_at_a_time(model, tmp_path, m
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
     expected = OnnxClassifier(path).predict_proba(X)
-    monkeypatch.setattr(_onnx_file, "_GOOD_VALUES", 60_000)
+    monkeypatch.setattr(_onnx_file, "_MOST_FOR_ONE", 120_000)
     small = OnnxClassifier(path)
     np.testing.assert_allclose(small.predict_proba(X), expected, atol=1e-6)
-    assert small._open()._batch_size == 1
+    assert small._open()._batch_size == 2
 
 
 def test_errors_are_silent_and_torch_is_not_imported(model, tmp_path):

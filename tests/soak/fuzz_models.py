@@ -192,8 +192,9 @@ def judge(result):
     return "was rejected", False
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(description, make_good, make_file, name):
+    """Load files of one kind, and return 1 if any has escaped."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--count", type=int, help="number of files, instead of a time limit")
     parser.add_argument("--seed", type=int, default=0)
@@ -207,7 +208,7 @@ def main():
     end = time.monotonic() + 60 * arguments.minutes
     numbers = itertools.count() if arguments.count is None else range(arguments.count)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.skops")
+        path = Path(folder, name)
         for number in numbers if arguments.only is None else [arguments.only]:
             if arguments.count is None and time.monotonic() > end:
                 break
@@ -222,7 +223,7 @@ def main():
                 print(f"{number}: {what}: {result['kinds']} {result['error'][:300]}", flush=True)
                 if arguments.keep:
                     arguments.keep.mkdir(exist_ok=True)
-                    (arguments.keep / f"{arguments.seed}-{number}.skops").write_bytes(content)
+                    (arguments.keep / f"{arguments.seed}-{number}{path.suffix}").write_bytes(content)
             if arguments.only is not None:
                 print(result)
             elif number % 100 == 99:
@@ -235,4 +236,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, make_good, make_file, "model.skops"))
