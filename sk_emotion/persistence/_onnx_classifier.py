@@ -67,8 +67,9 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
     An ONNX file may come from anyone: it cannot run code, and one that reads other files, uses custom operators,
     functions or control flow, or computes huge arrays, is rejected before anything is computed. It may have 500 MB.
 
-    ONNX Runtime uses as many threads as there are cores, or as the environment variable ``OMP_NUM_THREADS`` says, which
-    joblib sets in its workers. A pickle or a copy holds the path, and opens the file again, as does a forked process.
+    Batches are computed in as many threads as there are cores, or as the environment variable ``OMP_NUM_THREADS`` says,
+    which joblib sets in its workers. A pickle or a copy holds the path and opens the file again, as does a forked
+    process.
 
     Examples
     --------
