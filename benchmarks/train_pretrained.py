@@ -1,13 +1,18 @@
 """Train and evaluate a pretrained model of the package, and write its weights and model card.
 
     python benchmarks/train_pretrained.py fer2013 --fer2013 fer2013.npz --ferplus ferplus_votes.npz
-    python benchmarks/train_pretrained.py human-emotions --photos human_emotions_6
+    python benchmarks/train_pretrained.py human-emotions --photos human_emotions_6 --cache folder
 
 ``fer2013`` is trained only on FER2013's Training rows; all choices were made on PublicTest. It is distilled from four
 wider networks, which takes a quarter of an hour on a GPU with one process per network, and days on a CPU.
 ``human-emotions`` starts from it; its parameters were chosen and its scores computed in folds by groups of
-near-duplicates. ``--trained FILE`` saves the trained ``fer2013`` to a file, or loads it if the file exists; evaluation
-and writing take minutes.
+near-duplicates. An interrupted run resumes from ``--cache FOLDER``, which keeps the faces and the results of each fold.
+Other crops are compared with ``--scores-only``:
+
+    python benchmarks/train_pretrained.py human-emotions --photos human_emotions_6 --margin 0.1 --align --scores-only
+
+``--trained FILE`` saves the trained ``fer2013`` to a file, or loads it if the file exists; evaluation and writing take
+minutes. ``--keep-weights`` evaluates the weights of the package instead, to change the parameters of its FaceLoader.
 """
 
 import argparse
@@ -23,6 +28,7 @@ from _distillation import Lessons, learn_from_networks, learn_from_people
 from _model_card import JUDGED, name_mistakes, write_card
 from _scores import score
 from _timing import describe_machine
+from joblib import Memory
 from PIL import Image
 from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
@@ -46,14 +52,17 @@ from sk_emotion._training._predict import make_views
 from sk_emotion._training._standardize import learn_pixel_statistics
 from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
-from sk_emotion.utils._files import FOLDER
+from sk_emotion.utils._files import FOLDER, read_weights
 
 # Width, blocks per stage, epochs and seed of the teachers.
 TEACHERS = [(80, 1, 121, 10), (80, 1, 121, 11), (64, 2, 114, 12), (48, 2, 117, 13)]
 WIDTH, N_EPOCHS, N_LESSONS = 24, 73, 40
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.3)
-LOADER = {"image_size": 48, "detector": "mtcnn", "margin": 0.1}
+LOADERS = {
+    "fer2013": {"image_size": 48, "detector": "centerface", "margin": 0.1, "align": False},
+    "human-emotions": {"image_size": 48, "detector": "centerface", "margin": 0.05, "align": False},
+}
 TTA = {"fer2013": "crops", "human-emotions": "mirror"}
 
 
@@ -67,8 +76,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--n-seeds", type=int, default=3, help="number of seeds of the folds used to evaluate human-emotions"
     )
-    parser.add_argument("--trained", type=Path, help="file of the trained network")
+    parser.add_argument("--margin", type=float, help="margin of FaceLoader; by default, that of the package")
+    parser.add_argument(
+        "--align", action=argparse.BooleanOptionalAction, help="alignment by FaceLoader; by default, as in the package"
+    )
+    parser.add_argument(
+        "--scores-only", action="store_true", help="print the scores for these parameters of FaceLoader, and stop"
+    )
+    parser.add_argument("--cache", type=Path, help="folder from which an interrupted run resumes; for human-emotions")
+    parser.add_argument("--trained", type=Path, help="file of the trained network; for fer2013")
+    parser.add_argument("--keep-weights", action="store_true", help="use the weights of the package; for fer2013")
     arguments = parser.parse_args()
+    arguments.loader = LOADERS[arguments.name] | {
+        key: value for key in ("margin", "align") if (value := getattr(arguments, key)) is not None
+    }
     if arguments.seed is None:
         arguments.seed = {"fer2013": 2, "human-emotions": 0}[arguments.name]
     for needed in {"fer2013": ["fer2013", "ferplus"], "human-emotions": ["photos"]}[arguments.name]:
@@ -112,7 +133,7 @@ def train_fer2013(training, votes, seed):
         "mean": mean.tolist(),
         "std": std.tolist(),
         "history": history,
-        "machine": describe_machine(),
+        "training": {"seed": seed, "machine": describe_machine()},
     }
 
 
@@ -129,19 +150,26 @@ def make_human_emotions(seed):
     )
 
 
-def predict_folds(clf, faces, labels, groups, seed):
+def predict_folds(clf, faces, labels, groups, seed, memory):
     """Predict each photo with a network trained on the other folds, which share no group with it.
 
     Return the probabilities of both views, (2, n, n_classes), and macro F1 of each fold.
     """
-    views = np.zeros((2, len(faces), len(np.unique(labels))))
-    scores = []
+    classes, predict = np.unique(labels), memory.cache(fit_and_predict_views)
+    views, scores = np.zeros((2, len(faces), len(classes))), []
     for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(faces, labels, groups):
-        fitted = clone(clf).set_params(tta=None, random_state=seed).fit(faces[train], labels[train])
-        views[:, test] = predict_views(fitted, faces[test], TTA["human-emotions"])
-        predicted = fitted.classes_[views[:, test].mean(axis=0).argmax(axis=1)]
+        start = time.perf_counter()
+        views[:, test] = predict(clone(clf).set_params(random_state=seed), faces[train], labels[train], faces[test])
+        predicted = classes[views[:, test].mean(axis=0).argmax(axis=1)]
         scores.append(f1_score(labels[test], predicted, average="macro"))
+        print(f"seed {seed}: macro F1 {scores[-1]:.3f} ({time.perf_counter() - start:.0f} s)", flush=True)
     return views, scores
+
+
+def fit_and_predict_views(clf, faces, labels, others):
+    """Fit a classifier, and predict each view of other faces."""
+    views = clf.tta
+    return predict_views(clf.set_params(tta=None).fit(faces, labels), others, views)
 
 
 def predict_views(clf, faces, tta):
@@ -190,10 +218,10 @@ def predict_in_8_bits(model, calibration, faces):
         return np.concatenate([session.run(None, {"images": batch})[0] for batch in batches])
 
 
-def write_model(name, trained):
+def write_model(name, trained, loader):
     """Write weights and metadata; return the model as loaded by users, in half precision."""
-    about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history")}
-    about |= {"classifier": {"tta": TTA[name]}, "loader": LOADER, "image_shape": [LOADER["image_size"]] * 2}
+    about = {key: trained[key] for key in ("network", "classes", "mean", "std", "history", "training")}
+    about |= {"classifier": {"tta": TTA[name]}, "loader": loader, "image_shape": [loader["image_size"]] * 2}
     # Half precision does not change the scores.
     halved = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
@@ -209,22 +237,37 @@ def write_model(name, trained):
 def make_fer2013(arguments):
     training, public_test = (load_fer2013(arguments.fer2013, subset=subset) for subset in ("train", "validation"))
     faces, labels = public_test.data, np.asarray(public_test.target)
-    if arguments.trained and arguments.trained.exists():
-        trained = torch.load(arguments.trained)
+    photos = [enlarge(face) for face in faces]
+    loader = FaceLoader(**arguments.loader)
+    if arguments.scores_only:
+        loaded = loader.fit(photos).load(photos)
+        clf = load_pretrained("fer2013")[-1]
+        print(measure(labels, clf.predict_proba(loaded.images), clf.classes_), f"{loaded.found.mean():.3f} found")
+        return
+    if arguments.keep_weights:
+        weights, about = read_weights("fer2013")
+        trained = {**about, "weights": weights}
+        temperature = about["training"]["temperature"]
+    elif arguments.trained and arguments.trained.exists():
+        trained, temperature = torch.load(arguments.trained), None
     else:
         votes = np.load(arguments.ferplus)["votes"][: len(training.data)]
-        trained = train_fer2013(training, votes, arguments.seed)
+        trained, temperature = train_fer2013(training, votes, arguments.seed), None
         if arguments.trained:
             torch.save(trained, arguments.trained)
-    clf = write_model("fer2013", trained)[-1].set_params(tta=None)
+    clf = write_model("fer2013", trained, arguments.loader)[-1].set_params(tta=None)
     views = predict_views(clf, faces, TTA["fer2013"])
-    temperature = find_temperature(views, labels, clf.classes_)
-    uncalibrated = measure(labels, views.mean(axis=0), clf.classes_)["expected calibration error"]
-    model = write_model("fer2013", {**trained, "weights": include_temperature(trained["weights"], temperature)})
+    if temperature is None:
+        temperature = find_temperature(views, labels, clf.classes_)
+        trained["weights"] = include_temperature(trained["weights"], temperature)
+        trained["training"]["temperature"] = temperature
+    else:
+        views = [scale_probabilities([view], 1 / temperature) for view in views]
+    uncalibrated = measure(labels, np.mean(views, axis=0), clf.classes_)["expected calibration error"]
+    model = write_model("fer2013", trained, arguments.loader)
     probabilities = model.predict_proba(faces)
     known = {face.tobytes() for face in training.data}
     new = np.array([face.tobytes() not in known for face in faces])
-    photos = [Image.fromarray(face).resize((192, 192), Image.Resampling.BICUBIC) for face in faces]
     measures = {
         "as shipped": measure(labels, probabilities, clf.classes_),
         "without copies": measure(labels[new], probabilities[new], clf.classes_),
@@ -240,25 +283,35 @@ def make_fer2013(arguments):
         "fer2013",
         model[-1],
         measures,
-        loader=LOADER,
-        seed=arguments.seed,
-        machine=trained["machine"],
+        loader=arguments.loader,
+        training=trained["training"],
         judged=JUDGED["fer2013"],
         mistakes=name_mistakes(labels, clf.classes_[probabilities.argmax(axis=1)], clf.classes_),
         comparison="",
-        temperature=temperature,
         uncalibrated=uncalibrated,
     )
+
+
+def enlarge(face):
+    """Return a photo of a face of FER2013, surrounded by its repeated edge, in which it has to be detected again."""
+    photo = Image.fromarray(np.pad(face, len(face) // 2, mode="edge"))
+    return photo.resize((384, 384), Image.Resampling.BICUBIC)
 
 
 def make_human(arguments):
     """Evaluate in folds, over three seeds and against two others, then train on all photos."""
     photos = load_face_folder(arguments.photos)
     labels, groups = np.asarray(photos.target), np.asarray(photos.groups)
-    loader = FaceLoader(**LOADER)
+    memory = Memory(arguments.cache, verbose=0)
+    loader = FaceLoader(**arguments.loader, cache=arguments.cache and arguments.cache / "faces")
     loaded = loader.fit(photos.data).load(photos.data)
     faces, found = loaded.images, loaded.found
     clf = make_human_emotions(arguments.seed)
+    folds = [predict_folds(clf, faces, labels, groups, seed, memory) for seed in range(arguments.n_seeds)]
+    scores = np.array([scores for _, scores in folds])
+    print(f"{arguments.loader}: macro F1 {scores.mean():.3f} ± {scores.std(ddof=1):.3f}, {found.sum()} faces found")
+    if arguments.scores_only:
+        return
     # From scratch, the default augmentation and more epochs are better.
     scratch = {"network": networks.ResNet(), "augmentation": "default", "learning_rate": 0.05, "max_epochs": 40}
     contenders = {
@@ -266,14 +319,12 @@ def make_human(arguments):
         "from scratch": clone(clf).set_params(**scratch),
         "HOG+SVM": make_hog_svm(),
     }
-    comparison = compare_classifiers(
+    comparison = memory.cache(compare_classifiers, ignore=["verbose"])(
         contenders, faces, labels, groups=groups, cv=5, random_state=arguments.seed, verbose=1
     )
-    folds = [predict_folds(clf, faces, labels, groups, seed) for seed in range(arguments.n_seeds)]
-    scores = np.array([scores for _, scores in folds])
     covered = faces.copy()
     covered[:, 4:-4, 4:-4] = 128
-    _, rest = predict_folds(clf, covered, labels, groups, arguments.seed)
+    _, rest = predict_folds(clf, covered, labels, groups, arguments.seed, memory)
     # Estimate the temperature in the folds of all seeds, because the final network is trained on all photos.
     classes, views = np.unique(labels), np.concatenate([part for part, _ in folds], axis=1)
     repeated = np.tile(labels, len(folds))
@@ -289,17 +340,17 @@ def make_human(arguments):
         "mean": preparation.mean.tolist(),
         "std": preparation.std.tolist(),
         "history": clf.history_,
+        "training": {"seed": arguments.seed, "machine": describe_machine(), "temperature": temperature},
     }
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
     measures["a face was seen"] = measure(labels[found], calibrated[0][found], classes)
-    write_model("human-emotions", trained)
+    write_model("human-emotions", trained, arguments.loader)
     write_card(
         "human-emotions",
         clf,
         measures,
-        loader=LOADER,
-        seed=arguments.seed,
-        machine=describe_machine(),
+        loader=arguments.loader,
+        training=trained["training"],
         judged=JUDGED["human-emotions"].format(
             n_seeds=len(folds),
             scores=f"The macro F1\nscore per fold is {scores.mean():.3f} ± {scores.std(ddof=1):.3f} (mean and standard "
@@ -309,7 +360,6 @@ def make_human(arguments):
         ),
         comparison=f"\nComparison on the same folds and with the same face detection:\n\n```\n{comparison}\n```\n",
         mistakes=name_mistakes(labels, classes[calibrated[0].argmax(axis=1)], classes),
-        temperature=temperature,
         uncalibrated=uncalibrated,
     )
 
