@@ -129,8 +129,10 @@ def refuse_one_image(
     if single or (shape == image_shape and shape[-1] != n_features):
         kind = "one RGB image" if len(shape) == 3 and shape[-1] in (3, 4) else "one image"
         alpha = " without its alpha channel" if len(shape) == 3 and shape[-1] in (2, 4) else ""
+        # In an array, FaceLoader looks for no face.
+        photo = " if it is a cropped face, or [X] if it is a photo" if name == "FaceLoader" else ""
         raise ImageArrayError(
-            f"{name}: X has shape {shape}, which is {kind} without the batch axis. Pass X[np.newaxis]{alpha}."
+            f"{name}: X has shape {shape}, which is {kind} without the batch axis. Pass X[np.newaxis]{alpha}{photo}."
         )
     # scikit-learn reports other errors, such as an empty array.
     if len(shape) != 2 or 0 in shape or issparse(X):

@@ -67,7 +67,7 @@ def evaluate(
     layout = Layout(groups, image_column, label_column, label, labels, sep, header, root)
     columns = read_columns(data, by, layout)
     classifier = options.load_classifier(model, trusted)
-    options.use_cache(classifier, cache)
+    options.set_loader(classifier, cache=cache)
     # Any class name is valid if the model has it; others raise an error below.
     expected = r"load_face_folder: .*(no class is a known|are not?) emotion"
     faces = load_data(data, layout, progress, expected=expected)

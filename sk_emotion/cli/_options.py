@@ -163,13 +163,18 @@ def check_cache(cache: Path | None, *photos: str | Path | None) -> None:
     check_folder(cache, "--cache")
 
 
-def use_cache(classifier: Any, cache: Path | None) -> None:
-    """Set the cache of the model's FaceLoader, if it has one."""
+def set_loader(classifier: Any, **parameters: Any) -> None:
+    """Set those parameters of the model's FaceLoader that are not None; raise an error if it has none."""
     from ..preprocessing import split_loader
 
     loader = split_loader(classifier)[0]
-    if cache is not None and loader is not None:
-        loader.set_params(cache=cache)
+    given = {name: value for name, value in parameters.items() if value is not None}
+    if loader is not None:
+        loader.set_params(**given)
+    elif unused := sorted(given.keys() - {"cache"}):
+        raise typer.BadParameter(
+            "this option needs a model that begins with a FaceLoader.", param_hint=f"--{unused[0].replace('_', '-')}"
+        )
 
 
 def check_detector(classifier: Any, option: str) -> None:

@@ -80,6 +80,25 @@ def predict(
             "a tuned threshold, scaled from 0.5 at the threshold to 1.",
         ),
     ] = 0.0,
+    detection_size: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            max=4096,
+            help="Size in pixels to which photos are resized to look for faces: 1280 finds smaller faces than 640, in "
+            "four times the time.",
+            show_default="that of the model, 640 if it is included",
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="Minimum confidence of the detector that something is a face.",
+            show_default="that of the model, 0.5 if it is included",
+        ),
+    ] = None,
     cache: options.Cache = None,
     accept_missing: Annotated[
         bool, typer.Option("--accept-missing", help="Predict a label even if no face was detected.")
@@ -116,12 +135,12 @@ def predict(
     copies = Copies(annotate, crops, blur, sources)
     # PyTorch takes seconds to import.
     classifier = options.load_classifier(model, trusted, engine="onnx")
-    options.use_cache(classifier, cache)
+    options.set_loader(classifier, cache=cache, detection_size=detection_size, min_score=min_score)
     if blur:
         options.check_detector(classifier, "--blur")
     progress.say(f"Model: {model}")
     printer = _Printer(Format.JSON if json else form, faces)
-    n_unread = 0
+    n_unread = n_unblurred = 0
     with printer.hide_bars(progress).track("Reading the images", len(sources)) as advance:
         for start in range(0, len(sources), _PART):
             part = sources[start : start + _PART]
@@ -142,12 +161,15 @@ def predict(
                 if rows["rejected"].iloc[0].startswith(_UNREAD):
                     n_unread += 1
                 else:
+                    n_unblurred += blur and not all_rows["n_faces"].iloc[0]
                     copies.annotate_photo(source, all_rows)
                     copies.cut_out(source, rows)
             printer.add(wanted)
     for name, folder in {"Annotated": annotate, "Faces": crops}.items():
         if folder is not None:
             progress.say(f"{name}: {folder}")
+    if n_unblurred:
+        progress.warn(f"no face was found in {n_unblurred} photo(s), whose copies are not blurred.")
     printer.finish()
     raise typer.Exit(1 if n_unread else 0)
 

