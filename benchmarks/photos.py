@@ -27,9 +27,9 @@ from skimage.feature import Cascade
 from sk_emotion import FaceLoader, detect_faces, load_pretrained, predict_faces
 
 # Maximum ratios of times, and minimum ratio of the speed of two threads to that of one.
-PROMISED_DETECTION = {320: 1.0, 640: 3.0}
+PROMISED_DETECTION = {320: 0.3, 640: 1.0}
 PROMISED_START = 1.5
-PROMISED_THREADS = 1.5
+PROMISED_THREADS = 1.3
 
 LONG_SIDE = 1200
 
