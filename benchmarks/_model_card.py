@@ -85,8 +85,8 @@ JUDGED = {
 On PublicTest (3,589 faces), which was also used to choose the training recipe and the temperature, so these scores are
 slightly optimistic. As published, 280 of its faces are exact duplicates of faces in Training. *Without copies* excludes
 those 280; *enlarged* surrounds the faces by their repeated edge and upscales them to 192 pixels of 384, so that they
-have to be detected again; *8 bits* is the network quantized by `export_onnx(calibration=...)` with 512 faces of
-Training.""",
+have to be detected again, and center-crops those that are not; *8 bits* is the network quantized by
+`export_onnx(calibration=...)` with 512 faces of Training.""",
     "human-emotions": """\
 Five-fold cross-validation, repeated with {n_seeds} seeds and grouped by the near-duplicates that `load_face_folder`
 finds among the photos. This grouping is not complete: `compare_classifiers`, which compares the cropped faces, may find
