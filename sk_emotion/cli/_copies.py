@@ -8,8 +8,8 @@ import typer
 
 from ..utils import is_copy, write_copy
 
-# Ending of the name of a copy, and the maximum length of the stem: file systems limit the length of names.
-_ENDING, _MOST_LETTERS = ".png", 200
+# Ending of the name of a copy, and the maximum length of the stem in bytes: file systems limit the length of names.
+_ENDING, _MOST_BYTES = ".png", 200
 
 
 class Copies:
@@ -48,7 +48,7 @@ class Copies:
 
     def _choose_files(self, folder: Path, source: str | bytes, endings: list[str]) -> list[Path]:
         """Return the files of a photo; with a number in their names if one of them is taken."""
-        stem = Path(source).stem[:_MOST_LETTERS] if isinstance(source, str) else "picture"
+        stem = _shorten(Path(source).stem) if isinstance(source, str) else "picture"
         number = 1
         while True:
             chosen = stem if number == 1 else f"{stem} ({number})"
@@ -59,6 +59,13 @@ class Copies:
                 self._taken |= names
                 return files
             number += 1
+
+
+def _shorten(stem: str) -> str:
+    """Cut off letters until a name has few enough bytes."""
+    while len(os.fsencode(stem)) > _MOST_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _resolve(path: str | Path) -> str:

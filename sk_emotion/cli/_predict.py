@@ -63,7 +63,11 @@ def predict(
     ] = Format.TABLE,
     annotate: Annotated[
         Path | None,
-        typer.Option(file_okay=False, help="Folder for copies of the photos that show the faces and their labels."),
+        typer.Option(
+            file_okay=False,
+            help="Folder for copies of the photos that show the faces and their labels. They replace copies of the "
+            "same name that an earlier command wrote, and nothing else.",
+        ),
     ] = None,
     blur: Annotated[
         bool, typer.Option("--blur", help="With --annotate: blur all faces that are found in the copies.")

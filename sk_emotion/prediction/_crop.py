@@ -1,6 +1,7 @@
 """Cut faces out of an image at its own resolution."""
 
 import os
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -66,7 +67,7 @@ def crop_faces(
     >>> face.width == face.height
     True
     """
-    if not margin >= 0:
+    if not isinstance(margin, Real) or not margin >= 0:
         raise ParameterError(f"crop_faces: margin={margin!r}, expected a number of at least 0.")
     boxes = list_boxes(as_table(table, "crop_faces"))
     picture = open_image(image, "crop_faces", channel_order)

@@ -1,6 +1,7 @@
 """Predictions for photos as a table, in which uncertain ones are rejected."""
 
 import os
+import warnings
 from numbers import Real
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
 from .._images._validation import find_shape
-from ..exceptions import ImageArrayError, ParameterError
+from ..exceptions import DatasetWarning, ImageArrayError, ParameterError
 from ..metrics._predictions import predict_with_scores
 from ..preprocessing import read_faces
 from ..preprocessing._pipelines import look_inside
@@ -80,7 +81,8 @@ def predict_faces(
     Warns
     -----
     DatasetWarning
-        If `X` holds photos and the model is a network without a FaceLoader: the photos are not cropped to faces.
+        If `X` holds photos and the model is a network without a FaceLoader: the photos are not cropped to faces. If
+        ``faces="all"`` and the model does not detect faces.
 
     See Also
     --------
@@ -97,7 +99,7 @@ def predict_faces(
     >>> len(table), table.columns[:4].tolist()
     (10, ['picture', 'face', 'n_faces', 'x'])
     """
-    if faces not in ("largest", "all"):
+    if not isinstance(faces, str) or faces not in ("largest", "all"):
         raise ValueError(f'predict_faces: faces={faces!r}, expected "largest" or "all".')
     if not isinstance(min_confidence, Real) or not 0 <= float(min_confidence) <= 1:
         raise ValueError(f"predict_faces: min_confidence={min_confidence!r}, expected a number from 0 to 1.")
@@ -119,6 +121,13 @@ def predict_faces(
                 "a cropped face."
             ) from error
         raise
+    if faces == "all" and loaded.n_faces is None:
+        warnings.warn(
+            'predict_faces: faces="all", but the model looks for no face: there is one row per image. Pass a model '
+            "that begins with FaceLoader().",
+            DatasetWarning,
+            stacklevel=2,
+        )
     if min_confidence > 0 and not hasattr(classifier, "predict_proba"):
         raise ValueError(
             f"predict_faces: min_confidence needs probabilities, but {type(classifier).__name__} has no predict_proba. "

@@ -77,13 +77,16 @@ def is_uniform(picture: Image.Image) -> bool:
 def _ask(detector: Callable[..., Any], picture: Image.Image) -> NDArray[np.float64]:
     """Return the boxes that a detector of the user finds."""
     found = detector(np.array(picture.convert("RGB")))
-    if found is None or len(found) == 0:
+    try:
+        boxes = np.asarray([] if found is None else found, dtype=float)
+    except (TypeError, ValueError):
+        boxes = np.empty(())
+    if boxes.ndim and not boxes.size:
         return np.empty((0, 4))
-    boxes = np.asarray(found, dtype=float)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
         raise ValueError(
-            f"FaceLoader: detector={detector!r} returned an array of shape {boxes.shape}, expected finite boxes of "
-            "shape (n_faces, 4) as (x, y, width, height), or None."
+            f"FaceLoader: detector={detector!r} returned {found!r:.200}, expected finite boxes of shape (n_faces, 4) "
+            "as (x, y, width, height), or None."
         )
     return boxes
 

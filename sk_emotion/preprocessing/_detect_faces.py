@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._images._validation import find_shape
-from ..exceptions import DatasetWarning, ImageArrayError
+from ..exceptions import DatasetWarning, ImageArrayError, ParameterError
 from ..utils._arrays import as_numpy
 from ..utils._text import abridge
 from ._face_loader import FaceLoader
@@ -88,12 +88,17 @@ def detect_faces(
          picture  face       x      y  width  height  score
     0  picture 0     0  180.04  57.91  90.66  118.01   0.91
     """
+    if detector is None:
+        raise ParameterError('detect_faces: detector=None, expected "centerface" or a callable.')
     X = as_numpy(list_once(X), "detect_faces")
     pictures = list_pictures(X)
     if pictures is None:
         shape = find_shape(X)
         if len(shape) == 2 or (len(shape) == 3 and shape[-1] <= 4):
-            raise ImageArrayError(f"detect_faces: X has shape {shape}, which is one image. Pass [image].")
+            raise ImageArrayError(
+                f"detect_faces: X has shape {shape}, expected images as a list, (n, H, W) or (n, H, W, 3). Pass [X] if "
+                "it is one image, or X.reshape(n, H, W) if its rows are flattened images."
+            )
         pictures = list(np.asarray(X))
     loader = FaceLoader(
         _CROP_SIZE,

@@ -132,6 +132,8 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         shipped = load_pretrained(self.pretrained, engine="onnx")[0]
         own = {name: getattr(self, name) for name in self._parameter_constraints if name != "pretrained"}
         self.loader_ = FaceLoader(**shipped.get_params() | own).fit(X, y)
+        # The parameter may be changed afterwards.
+        self._fitted_to = self.pretrained
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(self.loader_, name):
@@ -179,13 +181,13 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if faces.dtype != np.uint8:
             low, high = self.loader_.pixel_range_
             faces = np.rint(np.clip((faces - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-        session, _ = _open_network(self.pretrained)
+        session, _ = _open_network(self._fitted_to)
         return run_in_batches(lambda batch: session.run(None, {"images": batch})[0], faces, _BATCH_SIZE)
 
     @property
     def _n_features_out(self):
         check_is_fitted(self)
-        return _open_network(self.pretrained)[1]
+        return _open_network(self._fitted_to)[1]
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "loader_")

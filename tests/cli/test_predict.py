@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 from skimage.io import imread
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from sk_emotion import load_pretrained, predict_faces
+from sk_emotion import HOGTransformer, load_pretrained, predict_faces, save_model
 from sk_emotion.cli import _predict
 from sk_emotion.cli._output import print_table
 from sk_emotion.utils import is_copy
@@ -260,6 +262,33 @@ def test_all_faces_are_blurred(group, run, capsys, faces):
     for box in boxes[["x", "y", "width", "height"]].to_numpy():
         assert measure_detail(blurred, box) < 0.3 * measure_detail(group, box)
         assert measure_detail(plain, box) == pytest.approx(measure_detail(group, box))
+
+
+def test_photo_without_a_face_is_named_as_not_blurred(pictures, run, capsys):
+    assert run("predict", "photos/wall.png", "photos/astronaut.png", "--annotate", "out", "--blur", "-q") == 0
+    assert "no face was found in 1 photo(s), whose copies are not blurred" in capsys.readouterr().err
+
+
+def test_size_and_score_of_the_detection_can_be_set(group, faces, run, capsys):
+    def count(*options):
+        assert run("predict", "group.jpg", "--json", "-q", *options) == 0
+        return json.loads(capsys.readouterr().out)[0]["n_faces"]
+
+    assert count() == 3
+    assert count("--detection-size", 40) < 3
+    assert count("--min-score", 1) == 0
+    save_model(make_pipeline(HOGTransformer(), LogisticRegression()).fit(*faces[:2]), "model.skops")
+    assert run("predict", "group.jpg", "--model", "model.skops", "--min-score", 0.7) == 2
+    assert "--min-score: this option needs a model that begins with a FaceLoader" in capsys.readouterr().err
+
+
+def test_copies_of_photos_with_long_names_are_shortened(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (90, 60), 128).save(tmp_path / folder / ("\u7b11" * 80 + ".png"))
+    assert run("predict", "a", "b", "--annotate", "out", "-q") == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_blur_needs_copies_and_a_detector(pictures, faces, run, capsys):

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sk_emotion import FaceLoader, load_model
 from sk_emotion.datasets import load_face_folder, load_face_table, load_fer2013
 from sk_emotion.exceptions import DatasetError, DatasetNotFoundError, DatasetWarning, ImageReadError, SkEmotionError
+from sk_emotion.utils import write_copy
 
 
 def save_photo(path, seed=0, size=(64, 48), **kwargs):
@@ -28,6 +29,16 @@ def folder(tmp_path):
         save_photo(tmp_path / "happy" / f"anna_{number}.png", number)
         save_photo(tmp_path / "Pain" / f"bert_{number}.png", 10 + number)
     return tmp_path
+
+
+def test_copies_of_photos_are_left_out(folder):
+    with Image.open(folder / "happy/anna_0.png") as image:
+        for name in ("happy/anna_9.png", "annotated/anna_0.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            write_copy(folder / name, image)
+    with pytest.warns(DatasetWarning, match=r"Left out \(written by sk-emotion predict\): 2 \("):
+        faces = load_face_folder(folder)
+    assert faces.target.tolist() == ["happiness"] * 3 + ["pain"] * 3
 
 
 def test_folders_become_standard_names_in_sorted_order(folder):

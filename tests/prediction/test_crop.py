@@ -35,6 +35,12 @@ def test_crop_is_no_larger_than_the_image():
     assert face.size == (30, 90)
 
 
+def test_colors_of_frames_of_opencv_are_exchanged():
+    table = boxes((180, 60, 80, 125))
+    (face,) = crop_faces(astronaut()[..., ::-1], table, channel_order="bgr")
+    np.testing.assert_array_equal(face, crop_faces(astronaut(), table)[0])
+
+
 def test_rows_without_a_box_are_left_out():
     table = boxes((180, 60, 80, 125), (np.nan,) * 4, (600, 100, 50, 50), (10, 10, 20, 20))
     assert [face.width for face in crop_faces(astronaut(), table, margin=0)] == [100, 20]
@@ -49,6 +55,6 @@ def test_invalid_arguments_are_errors(tmp_path):
         crop_faces(astronaut(), boxes().drop(columns=["x", "width"]))
     with pytest.raises(ParameterError, match="crop_faces: table is list"):
         crop_faces(astronaut(), [])
-    for margin in (-0.1, float("nan")):
+    for margin in (-0.1, float("nan"), None, "0.2"):
         with pytest.raises(ParameterError, match="crop_faces: margin="):
             crop_faces(astronaut(), boxes(), margin=margin)

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 
 from sk_emotion import ConsolidatedClassifier, EmotionClassifier, FaceLoader, make_hog_svm, networks, predict_faces
-from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError
+from sk_emotion.exceptions import DatasetWarning, FaceNotFoundError, ImageArrayError, ImageReadError, ParameterError
 from sk_emotion.preprocessing import read_faces, split_loader
 
 
@@ -58,8 +58,10 @@ def test_columns_are_in_order(model, photos):
 
 def test_without_a_detector_no_face_is_looked_for(faces, photos):
     model = make_hog_svm(image_size=24, detector=None).fit(*faces[:2])
-    for which in ("largest", "all"):
-        table = predict_faces(model, photos, faces=which)
+    with pytest.warns(DatasetWarning, match='faces="all", but the model looks for no face'):
+        every = predict_faces(model, photos, faces="all")
+    for table in (predict_faces(model, photos), every):
+        assert len(table) == len(photos)
         assert (table["rejected"] == "").all() and (table["face"] == 0).all()
         assert table[["face_found", "n_faces", "x", "score"]].isna().all(axis=None)
 
@@ -130,6 +132,11 @@ def test_unknown_faces_are_an_error(model, photos):
     for wrong in ("every", None, 2):
         with pytest.raises(ValueError, match=f"^predict_faces: faces={wrong!r}, expected"):
             predict_faces(model, photos, faces=wrong)
+
+
+def test_name_of_a_model_says_how_to_load_it(photos):
+    with pytest.raises(ParameterError, match=r"model is 'human-emotions', .* Pass load_pretrained\(name\)"):
+        predict_faces("human-emotions", photos)
 
 
 def test_images_below_min_confidence_get_no_label(faces, model):

@@ -5,7 +5,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from sk_emotion import FaceLoader, detect_faces, make_faces
-from sk_emotion.exceptions import DatasetWarning, ImageArrayError
+from sk_emotion.exceptions import DatasetWarning, ImageArrayError, ParameterError
 
 LANDMARKS = [
     f"{name}_{axis}" for name in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"
@@ -70,7 +70,7 @@ def test_images_of_one_array_are_searched_too(photo):
 
 
 def test_one_image_raises(photo):
-    with pytest.raises(ImageArrayError, match=r"X has shape \(512, 512, 3\), which is one image\. Pass \[image\]"):
+    with pytest.raises(ImageArrayError, match=r"X has shape \(512, 512, 3\), expected .* Pass \[X\] if it is one"):
         detect_faces(photo)
     with pytest.raises(ImageArrayError, match="one image"):
         detect_faces(photo[..., 0])
@@ -91,6 +91,21 @@ def test_options_are_those_of_the_loader(pair, photo):
     assert boxes[["x", "y", "width", "height"]].to_numpy().tolist() == [[5, 6, 70, 8], [1, 2, 3, 4]]
     with pytest.raises(ValueError, match="'detection_size' parameter"):
         detect_faces([pair], detection_size=10)
+
+
+def test_detector_that_is_none_or_returns_no_boxes_raises(photo):
+    with pytest.raises(ParameterError, match='detector=None, expected "centerface" or a callable'):
+        detect_faces([photo], detector=None)
+    for found in (3, {"box": 1}, ["a"], [(1, 2, 3, np.nan)]):
+        with pytest.raises(ValueError, match=r"returned .*, expected finite boxes of shape \(n_faces, 4\)"):
+            detect_faces([photo], detector=lambda _, found=found: found)
+
+
+def test_face_that_fills_the_image_is_found_at_a_smaller_size(photo):
+    close = np.asarray(Image.fromarray(photo[62:172, 182:268]).resize((1300, 1660)))
+    table = detect_faces([close], detection_size=1280)
+    assert len(table) == 1
+    assert table["width"][0] > 900
 
 
 def test_progress_and_iterators(photo):

@@ -43,6 +43,12 @@ def test_features_are_those_of_the_network(pretrained):
     assert features.dtype == np.float32 and features.std(axis=0).min() > 0
 
 
+def test_parameter_changed_after_fit_has_no_effect():
+    embedding = FaceEmbedding().fit(X)
+    expected = embedding.transform(X)
+    np.testing.assert_array_equal(embedding.set_params(pretrained="fer2013").transform(X), expected)
+
+
 def test_pixels_of_any_form_have_the_same_features(table):
     expected = FaceEmbedding().fit_transform(X)
     for same in (list(X), X / 255, X.reshape(70, -1), table["photo"], table[["photo"]], iter(table["photo"])):
