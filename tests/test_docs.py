@@ -31,7 +31,7 @@ SHOWN = {
     "guide/compare.md": ["Holm-adjusted for the 3 pairs"],
     "guide/deploy.md": ["happiness "],
     "guide/judge.md": ["Why they differ"],
-    "guide/several_faces.md": ["4 faces", "640 142 faces"],
+    "guide/several_faces.md": ["4 faces", "1280 144 faces"],
 }
 
 
