@@ -1,8 +1,9 @@
-"""Open model files, and show what is in them."""
+"""Open model files, show what is in them, and check where they are to be written."""
 
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import BinaryIO
 
 from ..exceptions import ModelFileError, ModelNotFoundError
@@ -38,3 +39,19 @@ def open_model(path: str | os.PathLike[str], owner: str) -> BinaryIO:
         file.close()
         raise ModelFileError(f"{place} is not a regular file.")
     return file
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a message of ONNX, cut off."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return escape(lines[0], 150)
+
+
+def check_target(path: str | os.PathLike[str], owner: str) -> Path:
+    """Return the path of a file to be written; raise a ModelFileError that begins with `owner` if there can be none."""
+    path = Path(path)
+    if path.is_dir():
+        raise ModelFileError(f"{owner}: {escape(path)} is a folder. Pass the path of a file.")
+    if not path.parent.is_dir():
+        raise ModelNotFoundError(f"{owner}: the folder {escape(path.parent)} does not exist. Create it first.")
+    return path

@@ -4,6 +4,7 @@ import math
 import os
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -15,7 +16,7 @@ from ..preprocessing._faces import find_face_shape
 from ..utils._estimators import ClassifierOfLabels
 from ..utils._parallel import ForkSafeLock
 from ._files import escape
-from ._onnx_file import OnnxFile
+from ._onnx_file import OnnxFile, read_onnx
 
 _opening = ForkSafeLock()
 
@@ -62,10 +63,12 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
     Notes
     -----
     Probabilities are those of the exported :class:`EmotionClassifier` up to 1e-4. If the network was trained on pixels
-    in [0, 255], fractional ones are rounded.
+    in [0, 255], fractional ones are rounded, which may change them more. Labels are text, integers, floats or booleans
+    as in training, but not of the same dtype: ``int8`` becomes ``int64``, for example.
 
-    An ONNX file may come from anyone: it cannot run code, and one that reads other files, uses custom operators,
-    functions or control flow, or computes huge arrays, is rejected before anything is computed. It may have 500 MB.
+    An ONNX file may come from anyone: it cannot run code, and one that reads other files, uses operators other than
+    those of networks for images, or needs much time or memory, is rejected before anything is computed. It may have
+    500 MB; for one image, an array may have 128 MB and all arrays 2 GB, computed with 200 billion multiplications.
 
     Batches are computed in as many threads as there are cores, or as the environment variable ``OMP_NUM_THREADS`` says,
     which joblib sets in its workers. A pickle or a copy holds the path and opens the file again, as does a forked
@@ -170,7 +173,7 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
                 # Another thread may have opened it.
                 opened = self.__dict__.get("_opened")
                 if opened is None or opened[0] != key:
-                    opened = self._opened = (key, OnnxFile(self.path))
+                    opened = self._opened = (key, read_onnx(self.path))
         return opened[1]
 
     def __sklearn_is_fitted__(self):
@@ -189,29 +192,41 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
 def load_onnx(path: str | os.PathLike[str]) -> Pipeline | OnnxClassifier:
     """Return the network of an ONNX file after the FaceLoader with which it was exported, or a default one."""
     clf = OnnxClassifier(path).fit()
-    params = clf.loader_
+    try:
+        loader = build_loader(clf._open())
+    except ValueError as error:
+        raise ModelFileError(
+            f"load_model: {escape(os.fsdecode(path))} has {escape(error, 300)}. Export the model again, or use "
+            "OnnxClassifier(path)."
+        ) from None
+    return clf if loader is None else make_pipeline(loader, clf)
+
+
+def build_loader(network: OnnxFile) -> FaceLoader | None:
+    """Return the FaceLoader of a network, a default one, or None for pixels that no default one returns.
+
+    Raise a ValueError if it is invalid, or returns faces of another shape.
+    """
+    params = network.loader
     if params is None:
-        if clf.pixel_range_ != (0.0, 255.0):
-            # A FaceLoader returns other pixels.
-            return clf
-        height, width = clf.image_shape_[:2]
+        if network.pixel_range != (0.0, 255.0):
+            return None
+        height, width = network.image_shape[:2]
         size = height if height == width else (height, width)
-        params = {"image_size": size, "color": len(clf.image_shape_) == 3}
+        params = {"image_size": size, "color": len(network.image_shape) == 3}
+    # Images whose integers have the ranges of those in the export; any other input will do, since fit decodes nothing.
+    deep = [
+        np.full((1, 1), min(int(top), np.iinfo(dtype).max), dtype=dtype)
+        for dtype, top in network.integer_ranges.items()
+    ]
     try:
         loader = FaceLoader(**params)
         # fit skips this within load_model.
         loader._validate_params()
-        # Any input will do: fit decodes nothing and learns no size.
-        loader.fit([b""])
+        loader.fit([b"", *deep])
     except (TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"load_model: {escape(os.fsdecode(path))} has an invalid FaceLoader ({escape(error, 200)}). Export the "
-            "model again, or use OnnxClassifier(path)."
-        ) from None
+        raise ValueError(f"an invalid FaceLoader ({escape(error, 200)})") from None
     shape = find_face_shape(loader)
-    if shape != clf.image_shape_:
-        raise ModelFileError(
-            f"load_model: {escape(os.fsdecode(path))} has a FaceLoader for faces of shape {shape}, but a network for "
-            f"{clf.image_shape_}. Export the model again, or use OnnxClassifier(path)."
-        )
-    return make_pipeline(loader, clf)
+    if shape != network.image_shape:
+        raise ValueError(f"a FaceLoader for faces of shape {shape}, but a network for {network.image_shape}")
+    return loader

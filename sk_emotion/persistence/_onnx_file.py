@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .._images._pixel_range import clip_pixels
 from ..exceptions import ModelFileError
 from ..utils._files import FOLDER
-from ._files import escape, open_model
+from ._files import escape, first_line, open_model
 
 METADATA_KEY = "sk_emotion"
 
@@ -26,37 +26,50 @@ LOADER_PARAMETERS = (
 """Parameters of a FaceLoader that are stored in a file: those that change faces, none that names a folder."""
 
 _MAX_FILE_SIZE = 500_000_000
-_MAX_METADATA_SIZE = 100_000
 _MAX_CLASSES, _MAX_LABEL_LENGTH = 1000, 200
+_LARGEST_PIXEL, _LONGEST_SIDE = 1e36, 1_000_000
 
 _BATCH_SIZE, _SMALLEST_BATCH = 64, 8
-# Numbers in the largest array that is computed. If a batch needs more than one image may, batches are smaller.
-_MOST_FOR_ONE, _MOST_FOR_BATCH = 2**25, 2**31
 
 _ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+# Integers of images of more than 8 bits, and the ranges of their pixels.
+_DEEP_TYPES = ("int8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+_DEEP_RANGES = (2.0**12 - 1, 2.0**16 - 1, 2.0**32 - 1)
 _LABEL_TYPES = (str, bool, int, float)
-_TEXT = {"classes": list, "image_shape": list, "pixel_range": list, "loader": dict | None}
+_TEXT = {"classes": list, "image_shape": list, "pixel_range": list, "loader": dict | None, "integer_ranges": dict}
 
 
 class OnnxFile:
     """Network in a file: its labels, the images it takes, and its session.
 
-    Raise a ModelFileError unless export_onnx could have written the file. Files of the package are not checked.
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    refuse : callable
+        Return the error to be raised, from a reason, unless export_onnx could have written the file.
+    check : bool, default=True
+        Whether to check the operators and sizes. Files of the package are not checked.
     """
 
     classes: NDArray[Any]
     image_shape: tuple[int, ...]
     pixel_range: tuple[float, float]
     loader: dict[str, Any] | None
+    integer_ranges: dict[str, float]
 
-    def __init__(self, path: str | os.PathLike[str]):
-        self._place = f"OnnxClassifier: {escape(os.fsdecode(path))}"
-        with open_model(path, "OnnxClassifier") as file:
-            data = file.read(_MAX_FILE_SIZE + 1)
+    def __init__(self, data: bytes, refuse: Callable[[str], ModelFileError], *, check: bool = True):
+        self._refuse = refuse
         if len(data) > _MAX_FILE_SIZE:
-            raise self._refuse(f"it has more than {_MAX_FILE_SIZE:,} bytes")
-        is_shipped = Path(path).resolve().parent == FOLDER.resolve()
-        self._batch_size = _BATCH_SIZE if is_shipped else self._check_graph(data)
+            raise refuse(f"it has more than {_MAX_FILE_SIZE:,} bytes")
+        self._graph, self._batch_size = None, _BATCH_SIZE
+        if check:
+            # onnx takes long to import.
+            from ._onnx_graph import Graph
+
+            self._graph = Graph(data, refuse)
+            self._batch_size = self._graph.find_batch_size(_BATCH_SIZE)
+        self._checked = {1, _BATCH_SIZE}
         self._session = self._open_session(data)
         self._read_metadata()
 
@@ -72,77 +85,22 @@ class OnnxFile:
         batch = clip_pixels(images, self.pixel_range)
         if self._dtype == np.uint8 and batch.dtype != np.uint8:
             batch = np.rint(batch)
+        if self._graph is not None and len(batch) not in self._checked:
+            self._graph.check_batch(len(batch))
+            self._checked.add(len(batch))
         try:
             (probabilities,) = self._session.run(None, {self._input: batch.astype(self._dtype, copy=False)})
         except Exception as error:
-            raise self._refuse(f"its network cannot be run ({_first_line(error)})") from None
+            raise self._refuse(f"its network cannot be run ({first_line(error)})") from None
         if probabilities.shape != (len(batch), len(self.classes)):
             raise self._refuse(f"its network returns an array of shape {probabilities.shape}")
         return probabilities
-
-    def _refuse(self, reason: str) -> ModelFileError:
-        return ModelFileError(
-            f"{self._place} was not written by export_onnx or is damaged ({reason}). Export the model again."
-        )
-
-    def _check_graph(self, data: bytes) -> int:
-        """Reject graphs that read other files, use other operators or compute huge arrays; return the batch size."""
-        import onnx
-        from onnx.shape_inference import infer_shapes
-
-        try:
-            model = onnx.load_model_from_string(data)
-        except Exception:
-            raise self._refuse("it is not an ONNX file") from None
-        graph = model.graph
-        if not graph.node or len(graph.input) != 1 or len(graph.output) != 1:
-            raise self._refuse("it is not a network with one input and one output")
-        if model.functions or graph.sparse_initializer:
-            raise self._refuse("it defines functions or sparse arrays")
-        for node in graph.node:
-            if node.domain not in ("", "ai.onnx"):
-                raise self._refuse(f"it uses the custom operator {escape(node.op_type, 60)}")
-            if any(part.HasField("g") or part.graphs or part.sparse_tensors for part in node.attribute):
-                raise self._refuse(f"it uses the operator {escape(node.op_type, 60)} with a graph inside")
-        for tensor in _list_tensors(graph):
-            if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-                raise self._refuse("its data are in other files")
-            # Two numbers of 4 bits share a byte.
-            if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > 2 * len(data):
-                raise self._refuse(f"it claims to hold an array of shape {escape(list(tensor.dims), 60)}")
-        if sum(len(entry.value) for entry in model.metadata_props) > _MAX_METADATA_SIZE:
-            raise self._refuse(f"its metadata have more than {_MAX_METADATA_SIZE:,} characters")
-        axes = graph.input[0].type.tensor_type.shape.dim
-        if not axes:
-            raise self._refuse("its input has no shape")
-        # What the file claims about sizes must not count.
-        del graph.value_info[:]
-        graph.output[0].type.tensor_type.ClearField("shape")
-        # Constants are computed on loading, other arrays may grow with any power of the number of images.
-        largest = 0
-        for n_images, limit in ((1, _MOST_FOR_ONE), (_BATCH_SIZE, _MOST_FOR_BATCH)):
-            axes[0].dim_value = n_images
-            try:
-                inferred = infer_shapes(model, strict_mode=True, data_prop=True).graph
-            except Exception as error:
-                raise self._refuse(f"its sizes are inconsistent: {_first_line(error)}") from None
-            largest = max(map(self._measure, _list_arrays(inferred)))
-            if largest > limit:
-                raise self._refuse(f"it computes an array of {largest:,} numbers for {n_images} images")
-        return max(1, _BATCH_SIZE * _MOST_FOR_ONE // max(largest, _MOST_FOR_ONE))
-
-    def _measure(self, array: Any) -> int:
-        # All sizes follow from the number of images, unless they are computed from pixels.
-        is_known = array is not None and array.HasField("shape")
-        if not is_known or not all(axis.HasField("dim_value") for axis in array.shape.dim):
-            raise self._refuse("the sizes of its arrays depend on their values")
-        return math.prod(axis.dim_value for axis in array.shape.dim)
 
     def _open_session(self, data: bytes) -> Any:
         try:
             session = open_session(data)
         except Exception as error:
-            raise self._refuse(f"ONNX Runtime cannot load it: {_first_line(error)}") from None
+            raise self._refuse(f"ONNX Runtime cannot load it: {first_line(error)}") from None
         (entry,), (result,) = session.get_inputs(), session.get_outputs()
         if entry.type not in _ELEMENT_TYPES or result.type != "tensor(float)":
             raise self._refuse(f"it maps {entry.type} to {result.type}")
@@ -153,14 +111,15 @@ class OnnxFile:
     def _read_metadata(self) -> None:
         try:
             about = json.loads(self._session.get_modelmeta().custom_metadata_map[METADATA_KEY])
-            # Files of earlier versions state no range.
+            # Files of earlier versions state no ranges.
             about.setdefault("pixel_range", [0.0, 255.0 if self._dtype == np.uint8 else 1.0])
+            about.setdefault("integer_ranges", {})
             wrong = [key for key, kind in _TEXT.items() if not isinstance(about[key], kind)]
         except Exception:
             raise self._refuse(f"its metadata have no entry {METADATA_KEY}, or not of that form") from None
         if wrong:
             raise self._refuse(f"its metadata hold no valid {wrong[0]}")
-        labels, shape, limits, self.loader = (about[key] for key in _TEXT)
+        labels, shape, limits, self.loader, self.integer_ranges = (about[key] for key in _TEXT)
         kinds = {type(label) for label in labels}
         if len(kinds) != 1 or not kinds <= {*_LABEL_TYPES} or not 2 <= len(labels) <= _MAX_CLASSES:
             raise self._refuse(f"its classes must be 2 to {_MAX_CLASSES} names or numbers")
@@ -170,17 +129,50 @@ class OnnxFile:
         if labels != sorted(set(labels)) or any(label != label for label in labels):
             raise self._refuse("its classes must be sorted and distinct")
         self.classes = np.array(labels)
-        if shape != self._shapes[0] or len(shape) not in (2, 3) or shape[2:] not in ([], [3]):
+        # NumPy strips null characters, and makes floats or objects of large integers.
+        if (
+            self.classes.tolist() != labels
+            or {*map(type, self.classes.tolist())} != kinds
+            or self.classes.dtype == object
+        ):
+            raise self._refuse("its classes cannot be the elements of an array of NumPy")
+        if shape != self._shapes[0] or len(shape) not in (2, 3) or shape[2:] not in ([], [3]) or not is_whole(shape):
             raise self._refuse(f"its image_shape is {escape(shape, 60)}, but its input {escape(self._shapes[0], 60)}")
         if self._shapes[1] != [len(labels)]:
             raise self._refuse(f"it has {len(labels)} classes, but its output {escape(self._shapes[1], 60)}")
         self.image_shape = tuple(shape)
-        if len(limits) != 2 or {*map(type, limits)} - {int, float} or not -math.inf < limits[0] < limits[1] < math.inf:
+        is_range = len(limits) == 2 and {*map(type, limits)} <= {int, float}
+        if not is_range or not -_LARGEST_PIXEL <= limits[0] < limits[1] <= _LARGEST_PIXEL:
             raise self._refuse(f"its pixel_range is {escape(limits, 60)}")
         self.pixel_range = (float(limits[0]), float(limits[1]))
         unknown = sorted({*(self.loader or ())} - {*LOADER_PARAMETERS})
         if unknown:
             raise self._refuse(f"its loader has a parameter {escape(unknown[0], 60)}")
+        flat = (self.loader or {}).get("image_shape")
+        if flat is not None and not (isinstance(flat, list) and len(flat) in (2, 3) and is_whole(flat)):
+            raise self._refuse(f"the image_shape of its loader is {escape(flat, 60)}")
+        for dtype, top in self.integer_ranges.items():
+            if dtype not in _DEEP_TYPES or type(top) is not float or top not in _DEEP_RANGES:
+                raise self._refuse(f"its integer_ranges are {escape(self.integer_ranges, 60)}")
+
+
+def is_whole(shape: list[Any]) -> bool:
+    """Return whether a shape consists of integers, each at least 1 and not larger than that of any image."""
+    return all(type(side) is int and 1 <= side <= _LONGEST_SIDE for side in shape)
+
+
+def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
+    """Open a file; raise a ModelFileError unless export_onnx could have written it."""
+    place = f"OnnxClassifier: {escape(os.fsdecode(path))}"
+
+    def refuse(reason: str) -> ModelFileError:
+        return ModelFileError(
+            f"{place} was not written by export_onnx or is damaged ({reason}). Export the model again."
+        )
+
+    with open_model(path, "OnnxClassifier") as file:
+        data = file.read(_MAX_FILE_SIZE + 1)
+    return OnnxFile(data, refuse, check=Path(path).resolve().parent != FOLDER.resolve())
 
 
 def run_in_batches(run: Callable[[Any], NDArray[Any]], images: Any, batch_size: int) -> NDArray[Any]:
@@ -209,26 +201,3 @@ def open_session(data: bytes) -> Any:
     options.log_severity_level = 4
     # Without a fallback, which would print the error.
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-
-
-def _list_tensors(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            if attribute.HasField("sparse_tensor"):
-                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-
-
-def _list_arrays(graph: Any) -> Iterator[Any]:
-    """Iterate over the types of the input and of all computed arrays, None if unknown."""
-    known = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
-    for name in (graph.input[0].name, *(name for node in graph.node for name in node.output if name)):
-        yield known.get(name)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return escape(lines[0], 150)

@@ -1,11 +1,10 @@
+import onnx
 import pytest
+from onnx_graphs import SHIPPED
 from saved_models import MODELS, make_classifier
 
-from sk_emotion import (
-    make_faces,
-    make_hog_svm,
-    save_model,
-)
+from sk_emotion import OnnxClassifier, load_model, make_faces, make_hog_svm, save_model
+from sk_emotion.exceptions import ModelFileError
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +40,26 @@ def trained(few):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.skops"
+
+
+@pytest.fixture
+def model():
+    """Return a graph of the package, to be changed by a test."""
+    return onnx.load(SHIPPED)
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    """Return a function that writes a file, and checks that it is rejected and nothing is written."""
+
+    def check(content, message):
+        path = tmp_path / "changed.onnx"
+        path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+        for load in (load_model, OnnxClassifier(path).fit):
+            with pytest.raises(ModelFileError, match=message) as caught:
+                load(*([path] if load is load_model else []))
+            assert "changed.onnx" in str(caught.value) and str(caught.value).isprintable()
+            assert len(str(caught.value)) < 500
+        assert list(tmp_path.iterdir()) == [path]
+
+    return check

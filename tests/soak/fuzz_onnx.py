@@ -5,6 +5,8 @@ python tests/soak/fuzz_onnx.py --count 500 --keep escapes
 
 import random
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -74,10 +76,14 @@ def make_good():
     """Return the contents of valid files, and import what loading them needs."""
     from sk_emotion import load_model
 
-    paths = [FOLDER / f"{name}.onnx" for name in list_weights()]
-    for path in paths:
-        load_model(path).predict([np.zeros((48, 48), np.uint8)])
-    return [path.read_bytes() for path in paths]
+    contents = [(FOLDER / f"{name}.onnx").read_bytes() for name in list_weights()]
+    with tempfile.TemporaryDirectory() as folder:
+        # Copies, since files of the package are not checked.
+        path = Path(folder, "model.onnx")
+        for content in contents:
+            path.write_bytes(content)
+            load_model(path).predict([np.zeros((48, 48), np.uint8)])
+    return contents
 
 
 def make_file(good, seed, number):
