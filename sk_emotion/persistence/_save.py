@@ -19,11 +19,12 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
-from ..exceptions import ModelFileError, ModelNotFoundError, SkEmotionError
+from ..exceptions import ModelFileError, SkEmotionError
 from ..utils._files import write_output
 from ._checks import FORMAT, SCHEMA, describe, remove_memory, walk
 from ._content import Content
-from ._files import escape
+from ._files import check_target
+from ._onnx_classifier import OnnxClassifier
 
 
 @validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
@@ -44,7 +45,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     ------
     ModelFileError
         If the model holds an object that cannot be imported by name, such as a lambda, or cannot be written as plain
-        data, or if it has more than 40,000 parts.
+        data, or an :class:`OnnxClassifier`, or if it has more than 40,000 parts.
     ModelNotFoundError
         If the folder does not exist.
     sklearn.exceptions.NotFittedError
@@ -84,11 +85,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     (2,)
     """
     check_is_fitted(model)
-    path = Path(path)
-    if path.is_dir():
-        raise ModelFileError(f"save_model: {escape(path)} is a folder. Pass the path of a file.")
-    if not path.parent.is_dir():
-        raise ModelNotFoundError(f"save_model: the folder {escape(path.parent)} does not exist. Create it first.")
+    path = check_target(path, "save_model")
     write_output(path, _dump(model).getbuffer())
 
 
@@ -145,6 +142,11 @@ class _NameCheck(pickle.Pickler):
         """Check each object of the model."""
         if isinstance(value, MetadataRequest | MethodMetadataRequest):
             self.requests.append(value)
+        if isinstance(value, OnnxClassifier):
+            raise ModelFileError(
+                f"save_model: the network is in an ONNX file, {os.fspath(value.path)!r}. Copy that file, which "
+                "load_model reads, too."
+            )
         is_named = isinstance(value, FunctionType | type) and value.__module__ != "builtins"
         if is_named and _import(value.__module__, value.__name__) is not value:
             places = [f" ({name})" for name, param in self.params.items() if param is value]

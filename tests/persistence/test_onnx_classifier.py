@@ -24,6 +24,7 @@ from sk_emotion import (
     make_faces,
     networks,
     predict_faces,
+    save_model,
 )
 from sk_emotion.exceptions import DatasetWarning, ImageArrayError, LabelError, ModelFileError, ModelNotFoundError
 
@@ -224,4 +225,11 @@ def test_function_as_detector_cannot_be_exported(exported, tmp_path):
     model = load_pretrained("fer2013").set_params(faceloader__detector=lambda _image: None)
     with pytest.raises(ModelFileError, match="detector of the FaceLoader is a function"):
         export_onnx(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: model[-1]], ids=["pipeline", "classifier"])
+def test_save_model_refuses_a_network_of_a_file(wrap, tmp_path):
+    with pytest.raises(ModelFileError, match=r"in an ONNX file, .*human-emotions\.onnx.*Copy that file"):
+        save_model(wrap(load_pretrained(engine="onnx")), tmp_path / "model.skops")
     assert not list(tmp_path.iterdir())
