@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
@@ -24,11 +25,12 @@ from .._images._pixel_range import clip_pixels
 from .._images._validation import validate_images
 from .._training._predict import make_views
 from ..classifier import EmotionClassifier
-from ..exceptions import MissingDependencyError, ModelFileError, ModelNotFoundError
+from ..exceptions import MissingDependencyError, ModelFileError
 from ..preprocessing import FaceLoader
 from ..utils._files import write_output
-from ._onnx_classifier import OnnxClassifier
-from ._onnx_file import LOADER_PARAMETERS, METADATA_KEY
+from ._files import check_target
+from ._onnx_classifier import OnnxClassifier, build_loader
+from ._onnx_file import LOADER_PARAMETERS, METADATA_KEY, OnnxFile
 
 _BATCH_SIZE = 64
 
@@ -46,9 +48,10 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
 
     Parameters
     ----------
-    model : EmotionClassifier or Pipeline
-        Fitted model. In a pipeline, a :class:`FaceLoader` may precede the classifier: its parameters that change faces
-        are written to the metadata of the file, so that :func:`load_model` returns a pipeline.
+    model : EmotionClassifier, Pipeline or search
+        Fitted model; of a search, its best estimator. In a pipeline, a :class:`FaceLoader` may precede the classifier:
+        its parameters that change faces are written to the metadata of the file, so that :func:`load_model` returns a
+        pipeline.
     path : str or PathLike
         File to write, atomically; the usual extension is ``.onnx``.
     calibration : array-like of shape (n_samples, H, W) or (n_samples, H, W, 3), default=None
@@ -59,8 +62,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     Raises
     ------
     ModelFileError
-        If the model is not a network, a step other than a FaceLoader precedes it, its detector is a function, or ONNX
-        does not support an operation of the network.
+        If the model is not a network, a step other than a FaceLoader precedes it, its detector is a function, the
+        pixels of a pipeline are standardized, ONNX does not support an operation of the network, or
+        :class:`OnnxClassifier` could not open the file.
     ModelNotFoundError
         If the folder does not exist.
     MissingDependencyError
@@ -75,8 +79,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     Notes
     -----
     Other engines can run the file, too. The entry ``sk_emotion`` of its metadata is JSON with the keys ``classes``, the
-    labels of the columns; ``image_shape``; ``pixel_range``; and ``loader``, parameters of the :class:`FaceLoader`, or
-    null.
+    labels of the columns, without their dtype; ``image_shape``; ``pixel_range``; ``loader``, parameters of the
+    :class:`FaceLoader`, or null; and, if the loader was fitted on integers of more than 8 bits, ``integer_ranges``, the
+    largest pixel by dtype.
 
     Examples
     --------
@@ -86,10 +91,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     >>> (probabilities,) = session.run(None, {"images": faces})  # doctest: +SKIP
     """
     _check_installed()
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ModelNotFoundError(f"export_onnx: the folder {path.parent} does not exist. Create it first.")
+    path = check_target(path, "export_onnx")
     clf, loader = _split_model(model)
+    params = None if loader is None else _describe_loader(loader)
     exported = _trace(clf)
     if calibration is not None:
         exported = _quantize(exported, _as_input(clf, validate_images(clf, calibration, reset=False)))
@@ -97,11 +101,31 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
         "classes": clf.classes_.tolist(),
         "image_shape": list(clf.image_shape_),
         "pixel_range": list(clf.pixel_range_),
-        "loader": loader,
+        "loader": params,
     }
+    if loader is not None and loader._tops:
+        about["integer_ranges"] = loader._tops
     entry = exported.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(about, default=lambda number: number.item())
-    write_output(path, exported.SerializeToString())
+    content = exported.SerializeToString()
+    _check_content(content)
+    write_output(path, content)
+
+
+def _check_content(content: bytes) -> None:
+    """Raise an error if OnnxClassifier or load_model could not open the file."""
+
+    def refuse(reason: object) -> ModelFileError:
+        return ModelFileError(
+            f"export_onnx: the file could not be opened, since {reason}. Change the model, or save it with save_model."
+        )
+
+    try:
+        build_loader(OnnxFile(content, refuse))
+    except ModelFileError:
+        raise
+    except ValueError as error:
+        raise refuse(f"it has {error}") from error
 
 
 class _PixelsToProbabilities(nn.Module):
@@ -158,11 +182,10 @@ def _check_installed() -> None:
         ) from error
 
 
-def _split_model(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
-    """Return the classifier and the parameters of the FaceLoader before it, or None."""
+def _split_model(model: Any) -> tuple[EmotionClassifier, FaceLoader | None]:
+    """Return the classifier and the FaceLoader before it, or None."""
     check_is_fitted(model)
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    *before, clf = [step for step in steps if step not in (None, "passthrough")]
+    *before, clf = _list_steps(model)
     if isinstance(clf, OnnxClassifier):
         raise ModelFileError(f"export_onnx: the network is in an ONNX file already, {os.fspath(clf.path)!r}. Copy it.")
     if not isinstance(clf, EmotionClassifier):
@@ -178,7 +201,25 @@ def _split_model(model: Any) -> tuple[EmotionClassifier, dict[str, Any] | None]:
             f"export_onnx: {', '.join(foreign) or 'several FaceLoaders'} before the network cannot be exported to a "
             "file whose input is images. Pass the EmotionClassifier alone."
         )
-    return clf, _describe_loader(before[0]) if before else None
+    if before and clf.pixel_range_ != (0.0, 255.0):
+        low, high = clf.pixel_range_
+        raise ModelFileError(
+            f"export_onnx: the pipeline was fitted on standardized pixels, from {low:g} to {high:g}, which the "
+            "FaceLoader of a file would not accept. Pass the EmotionClassifier alone."
+        )
+    return clf, before[0] if before else None
+
+
+def _list_steps(model: Any) -> list[Any]:
+    """List the steps of a model, also of nested pipelines and the best pipeline of a search."""
+    if isinstance(model, FrozenEstimator):
+        return _list_steps(model.estimator)
+    if hasattr(model, "best_estimator_"):
+        return _list_steps(model.best_estimator_)
+    if not isinstance(model, Pipeline):
+        return [model]
+    steps = [_list_steps(step) for _, step in model.steps if step not in (None, "passthrough")]
+    return list(chain.from_iterable(steps))
 
 
 def _describe_loader(loader: FaceLoader) -> dict[str, Any]:

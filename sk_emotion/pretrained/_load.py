@@ -21,7 +21,8 @@ def load_pretrained(name: str = "human-emotions", engine: Literal["torch", "onnx
         ``"fer2013"`` are anger, disgust, fear, happiness, neutral, sadness and surprise.
     engine : {"torch", "onnx"}, default="torch"
         What predicts: PyTorch, or ONNX Runtime, which starts faster and needs no PyTorch, but cannot train. Both
-        predict the same: probabilities of a face differ by less than 1e-4.
+        predict the same: probabilities of a face differ by less than 1e-4. This holds for whole-numbered pixels, as
+        files have them; :class:`OnnxClassifier` rounds others.
 
     Returns
     -------

@@ -67,7 +67,7 @@ def test_included_model_is_exported_as_it_is_shipped(tmp_path, run):
         (["human-emotion", "model.onnx"], "Did you mean human-emotions?"),
         (["model.skops", "model.skops"], "expected a name ending in .onnx; got 'model.skops'"),
         (["model.skops", "absent/model.onnx"], "there is no folder 'absent'"),
-        ([str(FOLDER / "fer2013.onnx"), "other.onnx"], "expected an EmotionClassifier"),
+        ([str(FOLDER / "fer2013.onnx"), "other.onnx"], "is in an ONNX file already"),
         (["bad.onnx", "bad.onnx"], "is an input of this command"),
     ],
 )

@@ -6,6 +6,8 @@ import warnings
 import numpy as np
 import pytest
 from imblearn.pipeline import make_pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from sk_emotion import (
@@ -14,12 +16,14 @@ from sk_emotion import (
     FaceLoader,
     OnnxClassifier,
     export_onnx,
+    load_model,
     load_pretrained,
     make_faces,
     make_hog_svm,
     networks,
 )
 from sk_emotion.exceptions import ModelFileError, ModelNotFoundError
+from sk_emotion.persistence import _onnx, _onnx_file
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -135,8 +139,75 @@ def test_quantized_file_is_smaller_and_predicts_almost_the_same(fer2013, tmp_pat
 
 
 def test_other_models_are_an_error(tmp_path):
-    with pytest.raises(ModelFileError, match=r"ends in a SVC|ends in a \w+, expected an EmotionClassifier"):
+    with pytest.raises(ModelFileError, match=r"ends in \w+, expected an EmotionClassifier"):
         export_onnx(make_hog_svm(image_size=24).fit(X, Y), tmp_path / "model.onnx")
+
+
+def test_folder_as_path_is_an_error_before_the_network_is_converted(tmp_path, monkeypatch):
+    monkeypatch.setattr(_onnx, "_trace", None)
+    with pytest.raises(ModelFileError, match=r"is a folder\. Pass the path of a file"):
+        export_onnx(train(), tmp_path)
+
+
+def test_file_that_could_not_be_opened_is_not_written(tmp_path):
+    clf = train()
+    clf.classes_ = np.array(["fear", "happiness", "pain" * 60])
+    with pytest.raises(ModelFileError, match=r"export_onnx: .*classes have more than 200 letters.*save_model"):
+        export_onnx(clf, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [("_MAX_CLASSES", "2 to 2 names"), ("_MAX_FILE_SIZE", "more than 2 bytes"), ("_LONGEST_SIDE", "its image_shape")],
+)
+def test_limits_of_the_classifier_are_those_of_the_export(tmp_path, monkeypatch, limit, message):
+    monkeypatch.setattr(_onnx_file, limit, 2)
+    with pytest.raises(ModelFileError, match=f"export_onnx: .*{message}"):
+        export_onnx(train(), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_loader_for_faces_of_another_size_is_an_error(tmp_path):
+    pipeline = make_pipeline(FaceLoader(image_size=24).fit(X), train()).set_params(faceloader__image_size=30)
+    with pytest.raises(ModelFileError, match=r"export_onnx: .*FaceLoader for faces of shape \(30, 30\)"):
+        export_onnx(pipeline, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_pipeline_of_standardized_pixels_is_an_error(tmp_path):
+    standardized = (X / 128.0 - 1).astype(np.float32)
+    pipeline = make_pipeline(FaceLoader(image_size=24), train(standardized))
+    pipeline[0].fit(standardized)
+    with pytest.raises(ModelFileError, match=r"standardized pixels, from -1 to .*Pass the EmotionClassifier alone"):
+        export_onnx(pipeline, tmp_path / "model.onnx")
+    export_onnx(pipeline[-1], tmp_path / "model.onnx")
+    expected = pipeline.predict_proba(standardized)
+    np.testing.assert_allclose(load_model(tmp_path / "model.onnx").predict_proba(standardized), expected, atol=1e-4)
+
+
+def test_range_of_deep_integers_is_that_of_fit(tmp_path):
+    deep = list(X.astype(np.uint16) * 16)
+    pipeline = make_pipeline(FaceLoader(image_size=24, detector=None), train()).fit(deep, Y)
+    export_onnx(pipeline, tmp_path / "model.onnx")
+    loaded = load_model(tmp_path / "model.onnx")
+    dark = [image // 16 for image in deep]
+    np.testing.assert_array_equal(loaded[0].transform(dark), pipeline[0].transform(dark))
+    np.testing.assert_allclose(loaded.predict_proba(dark), pipeline.predict_proba(dark), atol=1e-4)
+
+
+@pytest.mark.parametrize("wrap", ["search", "frozen search", "search in a pipeline"])
+def test_best_estimator_of_a_search_is_exported(tmp_path, wrap):
+    network = EmotionClassifier(networks.VGG(width=4), max_epochs=1, random_state=0)
+    if wrap == "search in a pipeline":
+        model = make_pipeline(FaceLoader(24, margin=0.3), GridSearchCV(network, {"max_epochs": [1]}, cv=2))
+    else:
+        model = GridSearchCV(make_pipeline(FaceLoader(24), network), {"faceloader__margin": [0.3]}, cv=2)
+    model.fit(list(X), Y)
+    export_onnx(FrozenEstimator(model) if wrap == "frozen search" else model, tmp_path / "model.onnx")
+    loaded = load_model(tmp_path / "model.onnx")
+    assert loaded[0].margin == 0.3
+    np.testing.assert_allclose(loaded.predict_proba(list(X)), model.predict_proba(list(X)), atol=1e-4)
 
 
 def test_missing_folder_is_an_error(tmp_path):
