@@ -146,7 +146,10 @@ class Graph:
                 largest = max(largest, n_bytes)
             if largest > most * _LARGEST_ARRAY:
                 raise self._refuse(f"it computes an array of {largest:,} bytes for a batch of {n_images}")
-            added, copied = self._count_products(node, inputs, outputs) if node is not None and outputs else (0, 0)
+            try:
+                added, copied = self._count_products(node, inputs, outputs) if node is not None and outputs else (0, 0)
+            except (IndexError, KeyError, UnicodeDecodeError):
+                raise self._refuse(f"the operator {node.op_type} lacks inputs") from None
             products, columns = products + added, max(columns, 4 * copied)
             if products > n_images * _PRODUCTS:
                 raise self._refuse(f"it multiplies more than {_PRODUCTS:,} numbers for an image")
@@ -229,8 +232,10 @@ class Graph:
             if len(inputs) > 2:
                 raise self._refuse("it uses the operator Einsum with more than two arrays")
             terms = settings["equation"].s.decode().replace(" ", "").partition("->")[0].split(",")
-            if [*map(len, terms)] == [*map(len, shapes)]:
-                return math.prod(dict(zip("".join(terms), sum(shapes, ()), strict=True)).values()), 0
+            if "." not in "".join(terms) and [*map(len, terms)] == [*map(len, shapes)]:
+                sides = sorted(zip("".join(terms), sum(shapes, ()), strict=True))
+                # Of sides of the same name, the largest.
+                return math.prod(dict(sides).values()), 0
             return math.prod(map(math.prod, shapes)), 0
         return 0, 0
 
@@ -240,7 +245,7 @@ class Graph:
         shape = _get_shape(types[name])
         if shape is None or math.prod(shape) > _MAX_SIZES:
             return
-        if node.op_type in ("Shape", "Size"):
+        if node.op_type in ("Shape", "Size") and args:
             sizes = np.array(_get_shape(types[args[0]]), dtype=np.int64)
             span = {part.name: part.i for part in node.attribute}
             known[name] = sizes.prod() if node.op_type == "Size" else sizes[span.get("start", 0) : span.get("end")]

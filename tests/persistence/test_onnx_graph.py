@@ -222,6 +222,29 @@ def test_operators_of_other_programs_are_refused(model, operator, refuse):
     refuse(add_node(model, operator, ["images"], ["y"]), f"operator {operator}, which is not one of")
 
 
+@pytest.mark.parametrize("operator", ["Size", "Shape", "Conv", "QLinearConv", "MatMul", "Einsum", "GroupNormalization"])
+@pytest.mark.parametrize("inputs", [[], [""], ["images"]], ids=["none", "empty", "one"])
+def test_operators_without_inputs_or_settings_are_refused_or_unused(model, operator, inputs, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(add_node(model, operator, inputs, ["y"]).SerializeToString())
+    try:
+        OnnxClassifier(path).fit()
+    except ModelFileError:
+        return
+    assert operator in ("Size", "Shape") and inputs == ["images"]
+
+
+@pytest.mark.parametrize("equation", [b"ij,jk->ik", b"i\xff,jk->ik", b"", b"...i,ik->...k"])
+def test_equations_that_do_not_fit_are_refused(model, equation, refuse):
+    refuse(add_node(model, "Einsum", ["images", "images"], ["y"], equation=equation), "damaged")
+
+
+def test_multiplications_of_unnamed_axes_are_limited(model, refuse):
+    add_constant(model, "sizes", [100, 100, 50, 5])
+    add_node(model, "ConstantOfShape", ["sizes"], ["a0"])
+    refuse(add_node(model, "Einsum", ["a0", "a0"], ["y"], equation="...i,...i->..."), "multiplies more than")
+
+
 def test_arrays_of_one_name_are_refused(model, refuse):
     refuse(add_node(model, "Identity", ["images"], [model.graph.node[0].output[0]]), "same name")
 
