@@ -29,7 +29,7 @@ NEEDED = {
 }
 SHOWN = {
     "guide/compare.md": ["Holm-adjusted for the 3 pairs"],
-    "guide/deploy.md": ["happiness "],
+    "guide/deploy.md": ["['happiness']"],
     "guide/judge.md": ["Why they differ"],
     "guide/several_faces.md": ["4 faces", "1280 144 faces"],
 }

@@ -117,8 +117,8 @@ def predict_faces(
         # Rows may also be rejected for another reason, such as their pixel range.
         if is_frame and "X[np.newaxis]" in str(error) and not hasattr(X, "columns"):
             raise ImageArrayError(
-                f"predict_faces: X has shape {shape}, which is one frame. Pass [frame]; or frame[np.newaxis] if it is "
-                "a cropped face."
+                f"predict_faces: X has shape {shape}, which is one frame. Pass [frame] or frame[np.newaxis], "
+                "the latter only if it is a cropped face."
             ) from error
         raise
     if faces == "all" and loaded.n_faces is None:

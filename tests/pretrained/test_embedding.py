@@ -116,7 +116,8 @@ def test_images_without_a_face_or_content_are_handled_as_by_the_loader(tmp_path)
 def test_unknown_model_is_an_error():
     with pytest.raises(ValueError, match=r"pretrained='\.\./x' is not an included model"):
         FaceEmbedding("../x").fit(X)
-    forged = FaceEmbedding().fit(X).set_params(pretrained="../x")
+    forged = FaceEmbedding().fit(X)
+    forged._fitted_to = "../x"
     with pytest.raises(ValueError, match="is not an included model"):
         forged.transform(X)
 
