@@ -205,7 +205,10 @@ def name_detector(detector: str | Callable[..., Any] | None) -> str | None:
         return detector
     if inspect.isroutine(detector) and not inspect.ismethod(detector):
         return f"{detector.__module__}.{detector.__qualname__}"
-    return f"{type(detector).__module__}.{type(detector).__qualname__}:{joblib.hash(detector)}"
+    kind = type(detector)
+    # joblib pickles objects to hash them, and a worker process cannot import the classes of a script or notebook.
+    content = vars(detector) if kind.__module__ == "__main__" and hasattr(detector, "__dict__") else detector
+    return f"{kind.__module__}.{kind.__qualname__}:{joblib.hash(content)}"
 
 
 def identify_file(path: str | os.PathLike[str]) -> str:

@@ -278,3 +278,33 @@ def test_full_disk_disables_the_cache_and_warns(photos, tmp_path):
     assert "cannot be written" in done.stderr
     assert not [entry for entry in (tmp_path / "cache").rglob("*") if entry.is_file()]
     assert FaceLoader(cache=tmp_path / "cache").fit_transform(photos[0]).shape == (60, 48, 48)
+
+
+def test_detector_of_a_script_is_cached_in_worker_processes(photos, tmp_path):
+    code = """
+import sys
+import joblib
+from sk_emotion import FaceLoader
+
+class Nothing:
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self, image):
+        return None
+
+def load(number):
+    loader = FaceLoader(24, detector=Nothing(number), cache=sys.argv[1])
+    return loader.fit_transform(sys.argv[2:]).shape
+
+print(joblib.Parallel(n_jobs=2)(joblib.delayed(load)(number) for number in (1, 2)))
+"""
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    paths = photos[0][:3]
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "cache", *paths], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[(3, 24, 24), (3, 24, 24)]\n"
+    # Detectors with other attributes do not share entries.
+    assert len(list((tmp_path / "cache").rglob("*.face"))) == 6
