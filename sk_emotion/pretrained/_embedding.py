@@ -1,26 +1,24 @@
 """Features of pretrained networks as a transformer of photos."""
 
-import os
-from functools import cache
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..persistence._onnx_file import open_session, run_in_batches
+from ..persistence._onnx_file import run_in_batches
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_once
 from ..utils._estimators import as_fitted, fit_aside
 from ..utils._files import FOLDER, check_weights
-from ..utils._parallel import ForkSafeLock
+from ..utils._parallel import once_per_process, open_session
 from ._load import load_pretrained
 
 _BATCH_SIZE = 64
-_opening = ForkSafeLock()
+
+# Those that the user chooses; the others are those of the included model.
+_LOADER_PARAMETERS = ("on_missing", "on_error", "channel_order", "image_shape", "cache", "n_jobs")
 
 
 class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -78,12 +76,7 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
         "pretrained": [str],
-        "on_missing": [StrOptions({"center", "full", "raise"})],
-        "on_error": [StrOptions({"raise", "blank"})],
-        "channel_order": [StrOptions({"rgb", "bgr"})],
-        "image_shape": [tuple, list, None],
-        "cache": [str, os.PathLike, None],
-        "n_jobs": [Interval(Integral, None, -1, closed="right"), Interval(Integral, 1, None, closed="left"), None],
+        **{name: FaceLoader._parameter_constraints[name] for name in _LOADER_PARAMETERS},
     }
 
     def __init__(
@@ -130,7 +123,7 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             If X is neither a list of images nor a numeric batch of images.
         """
         shipped = load_pretrained(self.pretrained, engine="onnx")[0]
-        own = {name: getattr(self, name) for name in self._parameter_constraints if name != "pretrained"}
+        own = {name: getattr(self, name) for name in _LOADER_PARAMETERS}
         self.loader_ = FaceLoader(**shipped.get_params() | own).fit(X, y)
         # The parameter may be changed afterwards.
         self._fitted_to = self.pretrained
@@ -200,15 +193,9 @@ class FaceEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
+@once_per_process
 def _open_network(pretrained: str) -> tuple[Any, int]:
     """Return the session of an included network without its last layer, and the number of its features."""
-    with _opening:
-        return _open_once(pretrained, os.getpid())
-
-
-# Closing the session of a parent process in a forked one might wait for a thread that is not there.
-@cache
-def _open_once(pretrained: str, _process: int) -> tuple[Any, int]:
     import onnx
 
     check_weights(pretrained)

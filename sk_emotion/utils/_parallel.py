@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, nullcontext
+from functools import wraps
 from numbers import Integral
 from typing import Any, Literal
 
@@ -72,6 +73,39 @@ class ForkSafeLock:
 
     def __exit__(self, *_: Any) -> None:
         self._lock.release()
+
+
+def once_per_process(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function to be called once per process and arguments; threads wait for its result.
+
+    What a parent process made is kept in a forked one, since closing it there might wait for a missing thread.
+    """
+    lock, made = ForkSafeLock(), {}
+
+    @wraps(make)
+    def call(*args: Any) -> Any:
+        key = (os.getpid(), *args)
+        with lock:
+            if key not in made:
+                made[key] = make(*args)
+            return made[key]
+
+    return call
+
+
+def open_session(data: bytes) -> Any:
+    """Open a network that runs in the calling thread; nothing is printed.
+
+    ONNX Runtime's own threads do not survive a fork, after which closing the session would wait for them forever.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Errors are raised.
+    options.log_severity_level = 4
+    # Without a fallback, which would print the error.
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 def in_dask_task() -> bool:
