@@ -7,7 +7,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
-from ._training._build import pack_net, restore_net, unpack_net
+from ._training._build import keep_former_default, pack_net, restore_net, unpack_net
 from ._training._fit import fit_epochs, fit_one_epoch
 from ._training._predict import compute_features, predict_probabilities
 from .augmentation import FaceAugmentation
@@ -35,14 +35,16 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         Passes over the training images.
     batch_size : int, default=32
         Maximum number of images in a training step.
-    optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="sgd"
-        ``"sgd"`` is used with Nesterov momentum.
-    learning_rate : float, default=0.05
-        The maximum learning rate of the schedule.
+    optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="adamw"
+        ``"sgd"`` is used with Nesterov momentum. A function that takes the weights and ``lr`` can be passed, too.
+    learning_rate : float or "auto", default="auto"
+        The maximum learning rate of the schedule. ``"auto"`` is 0.002 for ``"adamw"``, 0.05 for ``"sgd"``, and the
+        default of an optimizer class.
     momentum : float, default=0.9
         Momentum of ``"sgd"``.
-    weight_decay : float, default=5e-4
-        Weight decay.
+    weight_decay : float or "auto", default="auto"
+        Weight decay. ``"auto"`` is 0.05 for ``"adamw"``, where it is multiplied by the learning rate, 5e-4 for
+        ``"sgd"``, and the default of an optimizer class.
     schedule : {"onecycle", "cosine"} or None, default="onecycle"
         Schedule of the learning rate; None keeps it constant.
     ema : float or None, default=None
@@ -165,9 +167,9 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [StrOptions({"sgd", "adamw"}), callable],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"onecycle", "cosine"}), None],
         "ema": [Interval(Real, 0, 1, closed="neither"), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -195,10 +197,10 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         image_shape=None,
         max_epochs=30,
         batch_size=32,
-        optimizer="sgd",
-        learning_rate=0.05,
+        optimizer="adamw",
+        learning_rate="auto",
         momentum=0.9,
-        weight_decay=5e-4,
+        weight_decay="auto",
         schedule="onecycle",
         ema=None,
         label_smoothing=0.1,
@@ -315,7 +317,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch at a constant learning rate.
+        """Train for one epoch at a constant learning rate, `learning_rate`.
 
         Parameters
         ----------
@@ -369,7 +371,10 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
 
     @as_fitted
     def embed(self, X):
-        """Return the inputs of the last linear layer as features.
+        """Return features: the mean of each of the last feature maps, or the inputs of the last linear layer.
+
+        The mean is over the whole map, also if the network averages over a grid (``networks.ResNet(pool=3)``). Networks
+        other than :class:`~networks.ResNet` and :class:`~networks.VGG` return the inputs of their last linear layer.
 
         Parameters
         ----------
@@ -392,6 +397,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     def __setstate__(self, state):
         state, net_state = unpack_net(add_new_parameters(self, state))
         super().__setstate__(state)
+        keep_former_default(self)
         restore_net(self, net_state)
 
     def __sklearn_tags__(self):

@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import inspect
 import json
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 from skorch.helper import predefined_split
 from torch import nn
 
@@ -28,6 +28,7 @@ from ._callbacks import make_callbacks
 from ._distributed import SINGLE_PROCESS, DataParallelNet, SingleProcess
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
+from ._optimizer import describe_optimizer
 from ._schedule import attach_scheduler, find_schedulers
 from ._standardize import Preparation, learn_pixel_statistics
 from ._state import serialize_bookkeeping
@@ -104,6 +105,12 @@ def unpack_net(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | 
     return attributes, state.get("net_state")
 
 
+def choose_network(clf: Any) -> Any:
+    """Return the specification of the network to be trained, with all defaults filled in."""
+    network = ResNet() if clf.network is None else clf.network
+    return network.resolve() if hasattr(network, "resolve") else clone(network)
+
+
 def restore_net(clf: Any, arrays: dict[str, Any] | None) -> None:
     """Rebuild the net, if there is one, of a classifier whose other attributes are restored."""
     if arrays is None:
@@ -126,6 +133,12 @@ def restore_net(clf: Any, arrays: dict[str, Any] | None) -> None:
     clf.net_ = net
 
 
+def keep_former_default(clf: Any) -> None:
+    """Keep the default network of the version that saved a classifier."""
+    if clf.network is None and hasattr(clf, "network_") and _differ(ResNet().resolve(), clf.network_):
+        clf.network = clone(clf.network_)
+
+
 def check_same_network(clf: Any, advice: str) -> None:
     """Raise ParameterError if `network` or `image_shape` of `clf` differ from those of its fit."""
     # A channel axis of length 1 is dropped in fit.
@@ -134,7 +147,7 @@ def check_same_network(clf: Any, advice: str) -> None:
             f"EmotionClassifier: image_shape={tuple(clf.image_shape)}, but it was fitted on images of shape "
             f"{clf.image_shape_}. {advice}, or set image_shape back."
         )
-    if _differ(ResNet() if clf.network is None else clf.network, clf.network_):
+    if _differ(choose_network(clf), clf.network_):
         raise ParameterError(
             f"EmotionClassifier: network={' '.join(repr(clf.network).split())}, but it was fitted with "
             f"{' '.join(repr(clf.network_).split())}. {advice}, or set network back."
@@ -213,7 +226,7 @@ def _assemble(
         * processes.count,
         callbacks=make_callbacks(clf, schedule, n_steps, validates=validation is not None),
         verbose=int(clf.verbose) if processes.is_main else 0,
-        **_describe_optimizer(clf),
+        **describe_optimizer(clf),
     )
     augmentation = FaceAugmentation() if isinstance(clf.augmentation, str) else clf.augmentation
     augmentation = None if min(clf.image_shape_[:2]) < MIN_AUGMENT_SIZE else augmentation
@@ -231,39 +244,3 @@ def _assemble(
     net.initialize()
     net.known_callbacks = None
     return net
-
-
-def _describe_optimizer(clf: Any) -> dict[str, Any]:
-    """Return skorch's arguments for the optimizer, limited to those in its signature."""
-    optimizer = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}.get(clf.optimizer, clf.optimizer)
-    offered = {"lr": clf.learning_rate, "weight_decay": clf.weight_decay}
-    if clf.optimizer == "sgd":
-        offered |= {"momentum": clf.momentum, "nesterov": clf.momentum > 0}
-    if isinstance(clf.optimizer, str):
-        # One kernel for all weights.
-        offered["fused"] = True
-        optimizer = _without_compiler(optimizer)
-    bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
-    if "lr" in bound:
-        raise ParameterError(f"optimizer binds lr={bound['lr']!r}. Pass learning_rate={bound['lr']!r} instead.")
-    try:
-        taken = set(inspect.signature(optimizer).parameters) - set(bound)
-    except (TypeError, ValueError):
-        taken = set()
-    arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken}
-    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
-    if shares:
-        groups = [(pattern, {"lr": share * clf.learning_rate}) for pattern, share in shares.items()]
-        arguments["optimizer__param_groups"] = groups
-    return {"optimizer": optimizer, "lr": clf.learning_rate, **arguments}
-
-
-def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Return an optimizer whose methods do not import PyTorch's compiler: 140 MB, and seconds in each process.
-
-    Their decorators import it only to exclude them from compilation (measured, PyTorch 2.15).
-    """
-    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
-    plain: dict[str, Any] = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
-    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
-    return type(optimizer.__name__, (optimizer,), plain)

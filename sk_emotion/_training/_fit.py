@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.utils import check_random_state, compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from .._images._stored import StoredImages
 from .._images._validation import check_one_label_each, learn_pixel_range, validate_images
 from ..exceptions import LabelError, ParameterError, TrainingError
-from ..networks import ResNet
 from ..utils._arrays import as_numpy
 from ..utils._labels import check_classes, check_labels, check_lengths, describe_spelling
 from ..utils._splits import split_validation
 from ._batches import FaceDataset
-from ._build import build_net, check_same_network, rebuild_net, seeded
+from ._build import build_net, check_same_network, choose_network, rebuild_net, seeded
 from ._checkpoints import Checkpoints, identify_run
 from ._distributed import SingleProcess, join_processes
 from ._hardware import limit_worker_threads
@@ -195,7 +193,7 @@ def _train(
         if warm_start:
             net = rebuild_net(clf, clf.net_, **run)
         else:
-            clf.network_ = ResNet() if clf.network is None else clone(clf.network)
+            clf.network_ = choose_network(clf)
             net = build_net(clf, train[0], **run)
         try:
             net.train_for(n_epochs, dataset, checkpoints)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._images._validation import MIN_AUGMENT_SIZE, as_tensor, validate_images
 from ..augmentation import move
+from ..networks._base import RegionPool
 from ._hardware import autocast, double_precision, limit_worker_threads, module_lock, prediction_batch_size
 
 # Shift left and up as a fraction of the side, angle in degrees, scale. On PublicTest of FER2013, views that are also
@@ -36,13 +37,15 @@ def predict_probabilities(clf: Any, X: Any) -> NDArray[np.float64]:
 
 
 def compute_features(clf: Any, X: Any) -> NDArray[Any]:
-    """Return the inputs of the last linear layer."""
-    linear = [layer for layer in clf.net_.module_.modules() if isinstance(layer, torch.nn.Linear)]
-    if not linear:
+    """Return the inputs of the last linear layer, or, before a grid of cells is pooled, the mean of each map."""
+    layers = list(clf.net_.module_.modules())
+    kind = RegionPool if any(isinstance(layer, RegionPool) for layer in layers) else torch.nn.Linear
+    last = [layer for layer in layers if isinstance(layer, kind)]
+    if not last:
         raise ValueError(f"embed: {clf.network_!r} has no linear layer whose input could be returned.")
     seen = _Inputs(threading.get_ident())
     with module_lock:
-        handle = linear[-1].register_forward_pre_hook(seen)
+        handle = last[-1].register_forward_pre_hook(seen)
 
     def last_features(images: torch.Tensor) -> torch.Tensor:
         clf.net_.module_(images)
@@ -75,9 +78,9 @@ class _Inputs:
     thread: int | None
     last: torch.Tensor = field(init=False)
 
-    def __call__(self, _layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+    def __call__(self, layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         if threading.get_ident() == self.thread:
-            self.last = inputs[0].flatten(1)
+            self.last = inputs[0].mean((-2, -1)) if isinstance(layer, RegionPool) else inputs[0].flatten(1)
 
     def __deepcopy__(self, _memo: Any) -> "_Inputs":
         # Copies of the network, made to continue training, must not store anything.

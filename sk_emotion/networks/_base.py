@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 
@@ -37,6 +37,10 @@ class Network(BaseEstimator, ABC):
         """Return a specification of the same module without pretrained weights, used to load a saved model."""
         return self
 
+    def resolve(self) -> "Network":
+        """Return a copy in which parameters whose default depends on other parameters have their values."""
+        return clone(self)
+
     def learning_rates(self) -> dict[str, float]:
         """Return learning rates of some weights, by pattern of their names, as a share of that of the others."""
         return {}
@@ -50,6 +54,27 @@ def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3, stride: i
     )
 
 
-def pooled_head(in_features: int, n_classes: int, dropout: float) -> nn.Sequential:
-    """Return global average pooling, dropout, and a linear layer."""
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(in_features, n_classes))
+class RegionPool(nn.AvgPool2d):
+    """Average over the cells of a grid, which overlap if its size does not divide that of the map.
+
+    Unlike :class:`torch.nn.AdaptiveAvgPool2d`, it is exported to ONNX, and runs on MPS, for any size.
+    """
+
+    def __init__(self, map_size: tuple[int, int], grid: tuple[int, int]):
+        (height, width), (rows, columns) = map_size, grid
+        stride = height // rows, width // columns
+        kernel = height - (rows - 1) * stride[0], width - (columns - 1) * stride[1]
+        super().__init__(kernel, stride)
+
+
+def pooled_head(
+    in_channels: int, map_size: tuple[int, int], pool: int, n_classes: int, dropout: float
+) -> nn.Sequential:
+    """Return average pooling to a grid of at most `pool` cells per side, dropout, and a linear layer."""
+    rows, columns = grid = min(pool, map_size[0]), min(pool, map_size[1])
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(1) if grid == (1, 1) else RegionPool(map_size, grid),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(in_channels * rows * columns, n_classes),
+    )

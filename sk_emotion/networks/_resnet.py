@@ -1,6 +1,7 @@
 """A residual network for small face images."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from sklearn.base import clone
@@ -9,6 +10,9 @@ from torch.nn import functional
 
 from ..utils._files import read_weights
 from ._base import Network, conv_bn, pooled_head
+
+# Of the parameters that are None by default.
+_DEFAULTS = {"width": 24, "blocks_per_stage": 1, "pool": 3}
 
 
 class ResNet(Network):
@@ -20,15 +24,19 @@ class ResNet(Network):
 
     Parameters
     ----------
-    width : int, default=24
-        Channels after the first two convolutions. 24 results in 0.7 million weights, 32 in 1.2 million.
-    blocks_per_stage : int, default=1
-        Residual blocks in each stage.
+    width : int or None, default=None
+        Channels after the first two convolutions: 24 results in 0.7 million weights, 32 in 1.2 million. None means 24,
+        or the width of the pretrained model.
+    blocks_per_stage : int or None, default=None
+        Residual blocks in each stage. None means 1, or as many as in the pretrained model.
     dropout : float, default=0.1
         Share of the pooled features set to zero in training.
+    pool : int or None, default=None
+        The last feature maps are averaged over a grid of ``pool`` times ``pool`` cells, so that the last layer knows
+        where on the face a feature is; 1 is global average pooling. None means 3, or the value of the pretrained model.
     pretrained : str or None, default=None
         Name of a model of :func:`load_pretrained`, such as ``"fer2013"``, whose weights are loaded, except for the last
-        layer. Images may be grayscale or RGB, of any size; `width` and `blocks_per_stage` must be those of the model.
+        layer. Images may be grayscale or RGB, of any size.
     body_rate : float, default=0.3
         Learning rate of pretrained layers, as a share of that of the last layer.
     frozen_parts : int, default=0
@@ -58,10 +66,11 @@ class ResNet(Network):
 
     def __init__(
         self,
-        width: int = 24,
+        width: int | None = None,
         *,
-        blocks_per_stage: int = 1,
+        blocks_per_stage: int | None = None,
         dropout: float = 0.1,
+        pool: int | None = None,
         pretrained: str | None = None,
         body_rate: float = 0.3,
         frozen_parts: int = 0,
@@ -69,12 +78,15 @@ class ResNet(Network):
         self.width = width
         self.blocks_per_stage = blocks_per_stage
         self.dropout = dropout
+        self.pool = pool
         self.pretrained = pretrained
         self.body_rate = body_rate
         self.frozen_parts = frozen_parts
 
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-        narrow, channels = -(-self.width // 2), self.width
+        sizes = self._choose_sizes()
+        width = channels = sizes["width"]
+        narrow = -(-width // 2)
         parts = OrderedDict(
             stem=_Part(
                 conv_bn(in_channels, narrow),
@@ -83,9 +95,9 @@ class ResNet(Network):
                 nn.ReLU(inplace=True),
             )
         )
-        for stage, out_channels in enumerate((2 * self.width, 4 * self.width, 8 * self.width), start=1):
+        for stage, out_channels in enumerate((2 * width, 4 * width, 8 * width), start=1):
             blocks = []
-            for block in range(self.blocks_per_stage):
+            for block in range(sizes["blocks_per_stage"]):
                 blocks.append(_ResidualBlock(channels, out_channels, 2 if stage > 1 and block == 0 else 1))
                 channels = out_channels
             parts[f"stage{stage}"] = _Part(*blocks)
@@ -95,19 +107,38 @@ class ResNet(Network):
             self._load_pretrained(parts, in_channels)
         for part in list(parts.values())[: self.frozen_parts]:
             part.freeze()
-        return nn.Sequential(OrderedDict(**parts, head=pooled_head(channels, n_classes, self.dropout)))
+        # Three layers with a stride of 2 and padding.
+        map_size = -(-image_size[0] // 8), -(-image_size[1] // 8)
+        head = pooled_head(channels, map_size, sizes["pool"], n_classes, self.dropout)
+        return nn.Sequential(OrderedDict(**parts, head=head))
+
+    def resolve(self) -> "ResNet":
+        return clone(self).set_params(**self._choose_sizes())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Networks of older files have global pooling.
+        super().__setstate__({"pool": 1, **state})
 
     def without_weights(self) -> Network:
-        return clone(self).set_params(pretrained=None)
+        return self.resolve().set_params(pretrained=None)
 
     def learning_rates(self) -> dict[str, float]:
         return {} if self.pretrained is None else {"stem.*": self.body_rate, "stage*": self.body_rate}
 
+    def _choose_sizes(self) -> dict[str, int]:
+        """Return the parameters that are None by default, with their values."""
+        given = {name: value for name in _DEFAULTS if (value := getattr(self, name)) is not None}
+        if self.pretrained is None or given.keys() == _DEFAULTS.keys():
+            return {**_DEFAULTS, **given}
+        return {**_describe_network(read_weights(self.pretrained)[1]), **given}
+
     def _load_pretrained(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
         weights, about = read_weights(self.pretrained)
-        given = {name: getattr(self, name) for name in ("width", "blocks_per_stage")}
-        needed = {name: about["network"].get(name, getattr(ResNet(), name)) for name in given}
-        if given != needed:
+        needed = _describe_network(about)
+        # The head is new, so it may have another grid.
+        needed.pop("pool")
+        given = {name: getattr(self, name) for name in needed}
+        if any(value not in (None, needed[name]) for name, value in given.items()):
             expected = ", ".join(f"{name}={value}" for name, value in needed.items())
             raise ValueError(
                 f"ResNet: pretrained={self.pretrained!r} requires {expected}; got {given}. Pass {expected}."
@@ -120,6 +151,11 @@ class ResNet(Network):
         )
         body = {name: value for name, value in weights.items() if not name.startswith("head")}
         nn.ModuleDict(parts).load_state_dict(body)
+
+
+def _describe_network(about: dict[str, Any]) -> dict[str, int]:
+    """Return the size of the network of an included model; older descriptions do not name global pooling."""
+    return {**_DEFAULTS, "pool": 1, **{name: value for name, value in about["network"].items() if name in _DEFAULTS}}
 
 
 class _Part(nn.Sequential):

@@ -1,5 +1,7 @@
 """A plain convolutional network for small face images."""
 
+from typing import Any
+
 from torch import nn
 
 from ..exceptions import ImageSizeError
@@ -7,10 +9,10 @@ from ._base import Network, conv_bn, pooled_head
 
 
 class VGG(Network):
-    """Plain convolutional network in the style of VGG, with batch normalization and global pooling.
+    """Plain convolutional network in the style of VGG, with batch normalization.
 
-    Four stages of two 3x3 convolutions, each followed by 2x2 max pooling. Global average pooling replaces the large
-    dense layers of the original, so that images of any size from 16x16 pixels can be used.
+    Four stages of two 3x3 convolutions, each followed by 2x2 max pooling. Average pooling to a small grid replaces
+    the large dense layers of the original, so that images of any size from 16x16 pixels can be used.
 
     Parameters
     ----------
@@ -18,6 +20,9 @@ class VGG(Network):
         Channels of the first stage; the next ones have 2, 4 and 8 times as many.
     dropout : float, default=0.1
         Share of the pooled features set to zero in training.
+    pool : int, default=3
+        The last feature maps are averaged over a grid of ``pool`` times ``pool`` cells, so that the last layer knows
+        where on the face a feature is; 1 is global average pooling.
 
     References
     ----------
@@ -29,9 +34,10 @@ class VGG(Network):
     >>> module = VGG(width=16).build(in_channels=3, image_size=(48, 48), n_classes=2)
     """
 
-    def __init__(self, width: int = 32, *, dropout: float = 0.1):
+    def __init__(self, width: int = 32, *, dropout: float = 0.1, pool: int = 3):
         self.width = width
         self.dropout = dropout
+        self.pool = pool
 
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         if min(image_size) < 16:
@@ -46,4 +52,9 @@ class VGG(Network):
                 layers += [conv_bn(channels, self.width * factor), nn.ReLU(inplace=True)]
                 channels = self.width * factor
             layers.append(nn.MaxPool2d(2))
-        return nn.Sequential(*layers, *pooled_head(channels, n_classes, self.dropout))
+        map_size = image_size[0] // 16, image_size[1] // 16
+        return nn.Sequential(*layers, *pooled_head(channels, map_size, self.pool, n_classes, self.dropout))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Networks of older files have global pooling.
+        super().__setstate__({"pool": 1, **state})

@@ -3,7 +3,6 @@
 from typing import Literal
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ..persistence import load_model
@@ -81,7 +80,7 @@ def _build(name: str) -> Pipeline:
             "n_features_in_": int(np.prod(shape)),
             "pixel_range_": (0.0, 255.0),
             "device_": choose_device("auto"),
-            "network_": clone(network),
+            "network_": network.resolve(),
             "history_": about["history"],
             "n_iter_": len(about["history"]),
             "net_state": {
