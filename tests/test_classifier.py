@@ -209,13 +209,14 @@ def test_copy_keeps_the_memory_layout_of_momentum(faces, optimizer):
 
 def test_momentum_of_the_fused_optimizer_matches_the_plain_one(faces):
     X, y, _ = faces
-    fused = make_classifier(precision="fp32").partial_fit(X, y).partial_fit(X, y)
+    settings = {"precision": "fp32", "learning_rate": 0.05, "weight_decay": 5e-4}
+    fused = make_classifier(optimizer="sgd", **settings).partial_fit(X, y).partial_fit(X, y)
 
     class PlainSGD(torch.optim.SGD):
         def __init__(self, params, lr, weight_decay):
             super().__init__(params, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True)
 
-    plain = make_classifier(precision="fp32", optimizer=PlainSGD).partial_fit(X, y).partial_fit(X, y)
+    plain = make_classifier(optimizer=PlainSGD, **settings).partial_fit(X, y).partial_fit(X, y)
     np.testing.assert_allclose(fused.predict_proba(X), plain.predict_proba(X), atol=1e-3)
 
 
@@ -392,8 +393,24 @@ def test_views_of_a_face_are_averaged(faces, tta):
     np.testing.assert_allclose(clf.predict_proba(X[..., ::-1]), clf.predict_proba(X), atol=1e-6)
 
 
-def test_embedding_is_the_input_of_the_last_layer(fitted, faces):
-    X, _, _ = faces
+@pytest.mark.parametrize("network", [networks.ResNet(width=4), networks.VGG(width=4)])
+@pytest.mark.parametrize("size", [24, 40, 48])
+def test_embedding_is_the_mean_of_the_last_maps_for_any_pool(network, size):
+    X, y, _ = make_faces(12, emotions=["happiness", "pain"], image_size=size, random_state=0)
+    clf = make_classifier(network=clone(network).set_params(pool=3), max_epochs=1).fit(X, y)
+    other = copy.deepcopy(clf.net_.module_)
+    pooled = next(layer for layer in other.modules() if isinstance(layer, nn.AvgPool2d | nn.AdaptiveAvgPool2d))
+    maps = []
+    pooled.register_forward_pre_hook(lambda _, inputs: maps.append(inputs[0]))
+    with torch.inference_mode():
+        other.eval()(clf.net_.preparation(torch.from_numpy(X)[:, None]))
+    np.testing.assert_allclose(clf.embed(X), maps[0].mean((2, 3)).numpy(), atol=1e-5)
+    assert clf.embed(X).shape == (12, 32)
+
+
+def test_embedding_is_the_input_of_the_last_layer_with_global_pooling(faces):
+    X, y, _ = faces
+    fitted = make_classifier(network=networks.ResNet(width=4, pool=1)).fit(X, y)
     features = fitted.embed(X)
     assert features.shape == (80, 32)
     head = [layer for layer in fitted.net_.module_.modules() if isinstance(layer, nn.Linear)][-1]
