@@ -26,7 +26,7 @@ SMALL = networks.VGG(width=8)
 NETWORKS = [networks.ResNet(), networks.VGG(width=16), SMALL]
 SIZES = [2000, 8000, 28709]
 BATCH_SIZE = 64
-SGD = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+ADAMW = {"lr": 2e-3, "weight_decay": 0.05}
 
 # Minimum ratio of images per second to each of the others.
 PROMISED = {
@@ -53,7 +53,7 @@ module, precision = model.net_.module_, model.net_.precision
 PEAKS = {
     "bare loop": """
 images, codes = torch.from_numpy(faces).unsqueeze(1), torch.from_numpy(codes)
-optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+optimizer = torch.optim.AdamW(module.parameters(), fused=True)
 module.train()
 for rows in torch.randperm(len(codes)).split(model.batch_size):
     optimizer.zero_grad()
@@ -99,9 +99,9 @@ def train_plain_skorch(network, images, codes, epochs, device="cpu"):
     net = NeuralNetClassifier(
         build(network, len(EMOTIONS)),
         criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.SGD,
-        **{f"optimizer__{name}": value for name, value in SGD.items() if name != "lr"},
-        lr=SGD["lr"],
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=ADAMW["weight_decay"],
+        lr=ADAMW["lr"],
         max_epochs=epochs,
         batch_size=BATCH_SIZE,
         iterator_train__shuffle=True,
@@ -116,7 +116,7 @@ def train_bare(network, images, codes, epochs, precision):
     """Train over preprocessed tensors on their device."""
     device = images.device.type
     module = build(network, len(EMOTIONS)).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(module.parameters(), fused=True, **SGD)
+    optimizer = torch.optim.AdamW(module.parameters(), fused=True, **ADAMW)
     criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
     module.train()
     for _ in range(epochs):

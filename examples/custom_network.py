@@ -44,7 +44,7 @@ else:
 
 own = ske.networks.TorchNetwork(SeparableNetwork, module_params={"width": 24})
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, erasing=0)
-options = {"optimizer": "adamw", "learning_rate": 0.01, "augmentation": gentle, "max_epochs": 25, "random_state": 0}
+options = {"learning_rate": 0.01, "augmentation": gentle, "max_epochs": 25, "random_state": 0}
 classifiers = {
     "separable": ske.EmotionClassifier(own, **options),
     "VGG": ske.EmotionClassifier(ske.networks.VGG(width=8), **options),

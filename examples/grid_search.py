@@ -28,7 +28,7 @@ X_train, _, X_test, y_train, _, y_test, train, _, test = ske.train_val_test_spli
 # The sampler acts only in the training part of each fold; the test part is not changed.
 cnn = make_pipeline(
     ske.AugmentationOverSampler(random_state=0),
-    ske.EmotionClassifier(optimizer="adamw", learning_rate=0.01, max_epochs=20, random_state=0),
+    ske.EmotionClassifier(learning_rate=0.01, max_epochs=20, random_state=0),
 )
 searches = {
     "CNN": (

@@ -93,7 +93,6 @@ plt.show()
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, translation=0.05, erasing=0)
 classifier = ske.EmotionClassifier(
     ske.networks.VGG(width=8),
-    optimizer="adamw",
     learning_rate=0.01,
     augmentation=gentle,
     max_epochs=20,

@@ -42,9 +42,7 @@ pd.DataFrame(classic.cv_results_)[columns].round(3)
 
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, translation=0.05, erasing=0)
 sampler = ske.AugmentationOverSampler(augmentation=gentle, random_state=0)
-network = ske.EmotionClassifier(
-    ske.networks.VGG(width=8), optimizer="adamw", augmentation=gentle, max_epochs=16, random_state=0
-)
+network = ske.EmotionClassifier(ske.networks.VGG(width=8), augmentation=gentle, max_epochs=16, random_state=0)
 tuned = GridSearchCV(
     make_pipeline(sampler, network),
     {"emotionclassifier__learning_rate": [0.003, 0.01]},

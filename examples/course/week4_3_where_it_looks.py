@@ -17,7 +17,6 @@ X_train, X_val, X_test, y_train, y_val, y_test = ske.train_val_test_split(X, y, 
 gentle = ske.FaceAugmentation(rotation=5, scale=0.05, translation=0.05, erasing=0)
 network = ske.EmotionClassifier(
     ske.networks.ResNet(width=8),
-    optimizer="adamw",
     learning_rate=0.01,
     augmentation=gentle,
     max_epochs=15,

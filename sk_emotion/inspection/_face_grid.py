@@ -1,5 +1,6 @@
 """Display of faces, also with their predictions."""
 
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._images._validation import learn_pixel_range, validate_images
 from .._reports._charts import COLORS, literal
+from ..exceptions import DatasetWarning
 from ..metrics._predictions import as_probabilities, check_scores, find_codes, load_faces, predict_with_scores
 from ..preprocessing import FaceLoader
 from ..preprocessing._sources import list_pictures
@@ -180,9 +182,11 @@ class FaceGridDisplay:
         if pictures is None:
             shown = images[chosen]
         else:
-            shown = FaceLoader(image_size=_PLOTTED_SIZE, color=True, detector=None).fit_transform(
-                [pictures[row] for row in chosen]
-            )
+            loader = FaceLoader(image_size=_PLOTTED_SIZE, color=True, detector=None)
+            with warnings.catch_warnings():
+                # Photos are plotted without looking for their faces.
+                warnings.simplefilter("ignore", DatasetWarning)
+                shown = loader.fit_transform([pictures[row] for row in chosen])
         return cls(images=shown, indices=chosen, **labels).plot(axes)
 
     def plot(self, axes: Any = None) -> "FaceGridDisplay":

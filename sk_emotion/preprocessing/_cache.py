@@ -32,13 +32,17 @@ _PLACES = 8 * (4 + 1 + 2 * N_LANDMARKS + 1)
 
 
 class Face(NamedTuple):
-    """A face, and the number of faces in its image; without a detected face, box, score and landmarks are NaN."""
+    """A face, and the number of faces in its image; without a detected face, box, score and landmarks are NaN.
+
+    `side` is the shorter side of an image in which no face was looked for; the cache does not keep it.
+    """
 
     image: NDArray[Any]
     box: NDArray[np.float64]
     score: float
     landmarks: NDArray[np.float64]
     n_faces: int = 0
+    side: float = 0.0
 
     @property
     def found(self) -> bool:

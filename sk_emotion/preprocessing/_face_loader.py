@@ -47,7 +47,8 @@ class FaceLoader(  # type: ignore[call-arg]
           apart from noise).
         - callable: takes a uint8 RGB array of shape (H, W, 3) and returns boxes of shape (n_faces, 4) as (x, y, width,
           height) in pixels, or None. It is called for every image.
-        - None: no detection.
+        - None: no detection; the center of each image is taken for a face, with a warning if images are larger than
+          256 pixels.
 
         ``"mtcnn"`` and ``"lbp"``, of earlier versions, are replaced by ``"centerface"``, with a warning.
     detection_size : int, default=640

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,9 @@ _MOST_THREADS = 8
 
 # Decode at no less than this multiple of the target size, so that the resizing filter has enough pixels to average.
 _OVERSIZE = 4
+
+# An image with a shorter side above this is hardly a cropped face.
+_LARGEST_FACE = 256
 
 # Box, score and landmarks without a face.
 _NOTHING = np.full(4, np.nan), np.nan, np.full((N_LANDMARKS, 2), np.nan)
@@ -165,7 +169,22 @@ def load_each(
             loaded += chunk
             if progress is not None:
                 progress(len(chunk))
+    _warn_of_photos(loaded)
     return loaded
+
+
+def _warn_of_photos(loaded: list[list[Face] | ImageReadError]) -> None:
+    """Warn of images in which no face was looked for, but that are too large for cropped faces."""
+    sides = [0.0 if isinstance(faces, ImageReadError) else faces[0].side for faces in loaded]
+    n_large = sum(side > _LARGEST_FACE for side in sides)
+    if n_large:
+        warnings.warn(
+            f"FaceLoader: {n_large} of {len(loaded)} images have more than {_LARGEST_FACE} pixels on their shorter "
+            f"side (image {np.argmax(sides)}: {max(sides):.0f}), but with detector=None the center of each is taken "
+            'for a face. Pass detector="centerface" to find the faces, or crop the images to faces first.',
+            DatasetWarning,
+            stacklevel=4,
+        )
 
 
 def _find_n_jobs(loader: Any, n_sources: int) -> int:
@@ -210,6 +229,7 @@ def load_face(
             score,
             start + scale * landmarks,
             len(found.boxes),
+            0.0 if is_cropped or loader.detector is not None else float((end - start).min()),
         )
         for box, score, landmarks in _choose(found, faces)
     ]
