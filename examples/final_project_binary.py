@@ -25,9 +25,9 @@ results.mkdir(exist_ok=True)
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
-    X, emotions, groups = loader.fit_transform(photos.data), photos.target, photos.groups
+    X, emotions, groups, pretrained = loader.fit_transform(photos.data), photos.target, photos.groups, "fer2013"
 else:
-    X, emotions, groups = ske.make_faces(700, noise=12, random_state=0)
+    (X, emotions, groups), pretrained = ske.make_faces(700, noise=12, random_state=0), None
 y = ske.consolidate_emotions(emotions, positive="pain", names=("no pain", "pain"))
 
 # 2. Split into training, validation and test sets; balance only the training set by augmentation.
@@ -36,8 +36,8 @@ X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_
 )
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
 
-# 3. Train a convolutional network and plot its training curves.
-network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=15, random_state=0, verbose=1)
+# 3. Train a convolutional network, for photos from weights learned on faces, and plot its training curves.
+network = ske.EmotionClassifier(ske.networks.ResNet(pretrained=pretrained), max_epochs=15, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure.savefig(results / "binary_training_curves.png", dpi=100)
 

@@ -24,9 +24,9 @@ results.mkdir(exist_ok=True)
 loader = ske.FaceLoader(image_size=48)
 if len(sys.argv) > 1:
     photos = ske.load_face_folder(sys.argv[1])
-    X, y, groups = loader.fit_transform(photos.data), photos.target, photos.groups
+    X, y, groups, pretrained = loader.fit_transform(photos.data), photos.target, photos.groups, "fer2013"
 else:
-    X, y, groups = ske.make_faces(700, random_state=0)
+    (X, y, groups), pretrained = ske.make_faces(700, random_state=0), None
 
 # 2. Split into training, validation and test sets. No group is in two of them.
 X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_split(
@@ -36,8 +36,8 @@ X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_
 # 3. Balance the classes of the training set by augmentation.
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
 
-# 4. Train a convolutional network and validate it after each epoch.
-network = ske.EmotionClassifier(ske.networks.ResNet(width=16), max_epochs=30, random_state=0, verbose=1)
+# 4. Train a convolutional network, for photos from weights learned on faces, and validate it after each epoch.
+network = ske.EmotionClassifier(ske.networks.ResNet(pretrained=pretrained), random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure.savefig(results / "training_curves.png", dpi=100)
 
