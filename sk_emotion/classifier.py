@@ -4,26 +4,25 @@ import os
 from numbers import Integral, Real
 
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from ._training._build import keep_former_default, pack_net, restore_net, unpack_net
 from ._training._fit import fit_epochs, fit_one_epoch
+from ._training._parameters import ParametersOfClasses
 from ._training._predict import compute_features, predict_probabilities
-from .augmentation import FaceAugmentation
-from .exceptions import ParameterError
-from .networks import ResNet
-from .utils._estimators import ClassifierOfLabels, add_new_parameters, as_fitted, fit_aside, put_defaults
+from .utils._estimators import ClassifierOfLabels, add_new_parameters, as_fitted, fit_aside
 
 
-class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
+class EmotionClassifier(ClassifierOfLabels, ParametersOfClasses):
     """Convolutional network that classifies images of faces.
 
     Parameters
     ----------
-    network : network specification, default=None
+    network : network specification, torch.nn.Module class or instance, or None, default=None
         Builds the module; None means ``networks.ResNet()``. Nested parameters such as ``network__width`` can be set,
-        also if `network` is None.
+        also if `network` is None. A class or instance is trained as ``networks.TorchNetwork(network)``; an instance is
+        copied, so that each `fit` starts from its weights.
     augmentation : FaceAugmentation, "default", callable or None, default="default"
         Random changes to each image, drawn anew in each epoch. Images under 16 pixels on a side are never augmented.
         A callable takes images ``(n, C, H, W)`` in [0, 1] and a ``torch.Generator``, and returns images of the same
@@ -49,8 +48,13 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         Schedule of the learning rate; None keeps it constant.
     ema : float or None, default=None
         Decay per step, below 1, of an exponential moving average of the weights, which is then used to predict.
+    criterion : "cross_entropy", torch loss class or callable, default="cross_entropy"
+        The loss of training and validation. A class, such as ``torch.nn.MultiMarginLoss``, is built with parameters
+        ``criterion__...``, and with ``reduction="none"`` if it has that parameter. A function or instance takes float32
+        logits ``(n, n_classes)`` and int64 indices into `classes_` ``(n,)``, and returns a loss per image ``(n,)``, or,
+        if all images have the same weight, their mean. Learned parameters of a loss are trained, too.
     label_smoothing : float, default=0.1
-        Share of the target that is spread over all classes.
+        Share of the target that is spread over all classes, if `criterion` is ``"cross_entropy"``; in training only.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn; "balanced" takes sample weights into account.
     balance_batches : bool, default=False
@@ -95,6 +99,8 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         device with the same number of threads. PyTorch's global random state is not changed.
     verbose : int, default=0
         1 prints a line per epoch.
+    **params : dict
+        Parameters of a class: ``criterion__gamma`` of `criterion`, ``network__hidden`` of `network`.
 
     Attributes
     ----------
@@ -161,7 +167,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
     __metadata_request__fit = {"groups": False}  # noqa: RUF012 - scikit-learn reads a plain dict
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's form
-        "network": [HasMethods("build"), None],
+        "network": [HasMethods("build"), torch.nn.Module, type, None],
         "augmentation": [StrOptions({"default"}), callable, None],
         "image_shape": [tuple, list, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -172,6 +178,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"onecycle", "cosine"}), None],
         "ema": [Interval(Real, 0, 1, closed="neither"), None],
+        "criterion": [StrOptions({"cross_entropy"}), callable],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "balance_batches": ["boolean"],
@@ -203,6 +210,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         weight_decay="auto",
         schedule="onecycle",
         ema=None,
+        criterion="cross_entropy",
         label_smoothing=0.1,
         class_weight=None,
         balance_batches=False,
@@ -218,6 +226,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         checkpoint_dir=None,
         random_state=None,
         verbose=0,
+        **params,
     ):
         self.network = network
         self.augmentation = augmentation
@@ -230,6 +239,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.ema = ema
+        self.criterion = criterion
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.balance_batches = balance_batches
@@ -245,28 +255,7 @@ class EmotionClassifier(ClassifierOfLabels, BaseEstimator):
         self.checkpoint_dir = checkpoint_dir
         self.random_state = random_state
         self.verbose = verbose
-
-    def set_params(self, **params):
-        """Set parameters, including ``network__...`` and ``augmentation__...`` of the defaults.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name.
-
-        Returns
-        -------
-        self : EmotionClassifier
-        """
-        params = put_defaults(self, params, {"network": (None, ResNet), "augmentation": ("default", FaceAugmentation)})
-        try:
-            return super().set_params(**params)
-        except AttributeError as error:
-            # Elements of a list or dict cannot be set by name.
-            raise ParameterError(
-                f"EmotionClassifier: {', '.join(name for name in params if '__' in name)} cannot be set individually "
-                f"({error}). Pass the whole parameter, as in callbacks=[EarlyStopping(patience=3)]."
-            ) from error
+        self._set_passed_on(params)
 
     @_fit_context(prefer_skip_nested_validation=True)
     @fit_aside

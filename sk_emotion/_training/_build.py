@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import textwrap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,15 +21,17 @@ from torch import nn
 from .._images._validation import MIN_AUGMENT_SIZE
 from ..augmentation import FaceAugmentation
 from ..exceptions import OutOfMemoryError, ParameterError
-from ..networks import ResNet
+from ..networks import ResNet, TorchNetwork
 from ..utils._device import choose_device, is_out_of_memory
 from ..utils._parallel import ForkSafeLock
 from ._batches import FaceBatches, FaceDataset
 from ._callbacks import make_callbacks
+from ._criterion import build_criterion
 from ._distributed import SINGLE_PROCESS, DataParallelNet, SingleProcess
 from ._hardware import choose_precision, module_lock, prediction_batch_size, smallest_feature_map
 from ._net import FaceNet
 from ._optimizer import describe_optimizer
+from ._parameters import list_passed_on
 from ._schedule import attach_scheduler, find_schedulers
 from ._standardize import Preparation, learn_pixel_statistics
 from ._state import serialize_bookkeeping
@@ -56,8 +59,9 @@ def build_net(clf: Any, images: NDArray[Any], **run: Any) -> FaceNet:
     `run` has the keyword arguments of :func:`_assemble`.
     """
     module = _build_module(clf, clf.network_)
-    name = " ".join(repr(clf.network_).split())
-    smallest = smallest_feature_map(module, clf.image_shape_, len(clf.classes_), name=name)
+    # Without the layers of an instance.
+    name = textwrap.shorten(repr(clf.network_), 150, placeholder="...")
+    smallest = smallest_feature_map(module, clf.image_shape_, clf.classes_, name=name)
     precision = choose_precision(clf.precision, clf.device_, clf.image_shape_[:2], smallest)
     return _assemble(clf, module, precision, learn_pixel_statistics(images, clf.pixel_range_), **run)
 
@@ -69,6 +73,10 @@ def rebuild_net(clf: Any, previous: FaceNet, **run: Any) -> FaceNet:
     # A copy, so that a failed fit leaves the previous net unchanged.
     with module_lock:
         module, arrays = copy.deepcopy(previous.module_), previous.to_arrays()
+    criterion, params, _ = previous.criterion.args
+    if _differ((clf.criterion, list_passed_on(clf, "criterion")), (criterion, params)):
+        # Another loss starts with its own state.
+        del arrays["criterion"]
     net = _assemble(clf, module, precision, statistics, known_callbacks=dict(previous.callbacks_), **run)
     net.load_arrays(arrays)
     net.history = copy.deepcopy(previous.history)
@@ -108,6 +116,14 @@ def unpack_net(state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | 
 def choose_network(clf: Any) -> Any:
     """Return the specification of the network to be trained, with all defaults filled in."""
     network = ResNet() if clf.network is None else clf.network
+    if isinstance(network, nn.Module) or (isinstance(network, type) and issubclass(network, nn.Module)):
+        network = TorchNetwork(network, module_params=list_passed_on(clf, "network") or None)
+    elif isinstance(network, type):
+        name = network.__name__
+        raise TypeError(
+            f"EmotionClassifier: network is the class {name}, expected a subclass of torch.nn.Module or an instance: "
+            f"network={name}()."
+        )
     return network.resolve() if hasattr(network, "resolve") else clone(network)
 
 
@@ -171,6 +187,9 @@ def _differ(one: Any, other: Any) -> bool:
         return False
     if type(one) is not type(other):
         return True
+    if isinstance(one, nn.Module):
+        # The mode of a module is set in each step.
+        return _differ(*({**vars(module), "training": None} for module in (one, other)))
     if isinstance(one, functools.partial):
         return _differ((one.func, one.args, one.keywords), (other.func, other.args, other.keywords))
     if isinstance(one, type | FunctionType):
@@ -209,7 +228,10 @@ def _assemble(
 ) -> FaceNet:
     net = (FaceNet if processes.accelerator is None else DataParallelNet)(
         module,
-        criterion=nn.CrossEntropyLoss,
+        # skorch calls it without arguments.
+        criterion=functools.partial(
+            build_criterion, clf.criterion, list_passed_on(clf, "criterion"), clf.label_smoothing
+        ),
         predict_nonlinearity=functools.partial(torch.softmax, dim=1),
         device=clf.device_,
         max_epochs=clf.max_epochs,
@@ -234,7 +256,6 @@ def _assemble(
         clf.pixel_range_, *statistics, augmentation, generator=torch.Generator().manual_seed(seed)
     )
     net.precision = precision
-    net.label_smoothing = clf.label_smoothing
     net.labels = clf.classes_
     net.ema = clf.ema
     net.schedule = schedule

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from joblib.parallel import get_active_backend
 from sklearn.utils import check_random_state
+from torch import nn
 
 from ..exceptions import CheckpointError, MissingDependencyError, ParameterError, TrainingError
 from ..utils._device import choose_device
@@ -243,6 +244,12 @@ class DataParallelNet(FaceNet):
     def _forward(self, images):
         return self._replica(images) if self._replica and self.module_.training else super()._forward(images)
 
+    def _join_gradients(self):
+        weights = self.criterion_.parameters() if isinstance(self.criterion_, nn.Module) else ()
+        for weight in weights:
+            if weight.grad is not None:
+                weight.grad = self.accelerator.reduce(weight.grad, "mean")
+
     def _join_epoch(self, losses, answers, training):
         # With the mean, a loss that is not finite in one process is not finite in all.
         losses = self.accelerator.reduce(losses, "mean")
@@ -255,8 +262,11 @@ class DataParallelNet(FaceNet):
 
     def _join_buffers(self) -> None:
         """Average running statistics over the processes, each of which saw a part of every batch."""
-        for state in (self.module_.state_dict(), self._averaged):
-            for name, _ in self.module_.named_buffers():
+        owners = [(self.module_, self.module_.state_dict()), (self.module_, self._averaged)]
+        if isinstance(self.criterion_, nn.Module):
+            owners.append((self.criterion_, self.criterion_.state_dict()))
+        for owner, state in owners:
+            for name, _ in owner.named_buffers():
                 if state is not None and name in state and state[name].is_floating_point():
                     state[name].copy_(self.accelerator.reduce(state[name], "mean"))
 

@@ -32,9 +32,6 @@ def fit_epochs(clf: Any, X: Any, y: Any, sample_weight: Any, groups: Any, X_val:
     if not warm_start and hasattr(clf, "net_"):
         # A failed fit must not leave the old network with new classes_. Other threads use the old fit until then.
         del clf.net_, clf.history_, clf.n_iter_
-    if isinstance(clf.network, type):
-        name = clf.network.__name__
-        raise TypeError(f"EmotionClassifier: network is the class {name}. Pass an instance: network={name}().")
     images, labels = _check_training_data(clf, X, y, reset=not warm_start)
     if warm_start:
         _check_known(clf, labels, "y")

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 from joblib.parallel import get_active_backend
+from numpy.typing import NDArray
 from torch import nn
 
 from .._images._validation import MIN_AUGMENT_SIZE
 from ..exceptions import ImageSizeError, ParameterError
 from ..utils._parallel import ForkSafeLock, in_dask_task
+from ..utils._text import name_some
 
 # Shared by all modules: conversion to float64 is brief, and a module must not be copied meanwhile.
 module_lock = ForkSafeLock()
@@ -122,7 +124,7 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
-def smallest_feature_map(module: nn.Module, image_shape: tuple[int, ...], n_classes: int, *, name: str) -> int:
+def smallest_feature_map(module: nn.Module, image_shape: tuple[int, ...], classes: NDArray[Any], *, name: str) -> int:
     """Return the smallest side of the feature maps of `module`, which errors call `name`, for two blank images."""
     height, width, in_channels = (*image_shape, 1)[:3]
     sides = [min(height, width)]
@@ -146,7 +148,14 @@ def smallest_feature_map(module: nn.Module, image_shape: tuple[int, ...], n_clas
         module.train(was_training)
         for handle in handles:
             handle.remove()
-    shape = tuple(getattr(output, "shape", ()))
+    if not isinstance(output, torch.Tensor):
+        raise ParameterError(f"{name} returned a {type(output).__name__}, expected a tensor of logits.")
+    shape, n_classes = tuple(output.shape), len(classes)
+    if len(shape) == 2 and shape[0] == 2 and shape[1] != n_classes:
+        raise ParameterError(
+            f"{name} has {shape[1]} outputs, but y contains {n_classes} classes: {name_some(classes.tolist())}. The "
+            "last layer must have n_classes outputs."
+        )
     if shape != (2, n_classes):
         raise ImageSizeError(
             f"{name} returned {shape} for 2 images, expected logits of shape (2, {n_classes}). The last layer must "

@@ -12,7 +12,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from skorch import NeuralNetClassifier
 from skorch.callbacks.scoring import ScoringBase
 from skorch.exceptions import SkorchException
-from torch.nn import functional
 
 from ..exceptions import CheckpointError, ParameterError, TrainingError
 from ..utils._device import is_out_of_memory
@@ -26,6 +25,7 @@ from ._callbacks import (
     watch_signals,
 )
 from ._checkpoints import FINISHED, STOPPED, TRAINING, Checkpoints
+from ._criterion import compute_loss, list_state, load_state
 from ._hardware import autocast
 from ._schedule import check_schedules
 from ._standardize import Preparation
@@ -53,7 +53,7 @@ class FaceNet(NeuralNetClassifier):
 
     preparation: Preparation
     precision = "fp32"
-    label_smoothing = 0.0
+    has_weights = False
     labels: NDArray[Any]
     watches_batches = True
     ema: float | None = None
@@ -113,6 +113,7 @@ class FaceNet(NeuralNetClassifier):
         If training fails or is interrupted, the net is restored to its state after the last completed epoch.
         """
         self._checkpoints = checkpoints
+        self.has_weights = bool((dataset.sample_weight != dataset.sample_weight[0]).any())
         n_before = len(self.history)
         stage, state = (TRAINING, None) if checkpoints is None else checkpoints.load(capture_network(self))
         if checkpoints is not None and state is not None:
@@ -189,24 +190,22 @@ class FaceNet(NeuralNetClassifier):
             return self._forward(images).float()
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        smoothing = self.label_smoothing if training else 0.0
         if training and not y_pred.requires_grad:
             raise TrainingError(
                 "All weights of the network are frozen, so there is nothing to train. Unfreeze at least one layer."
             )
-        losses = functional.cross_entropy(y_pred, y_true, reduction="none", label_smoothing=smoothing)
-        return (losses * X["sample_weight"]).mean()
+        return compute_loss(self, y_pred, y_true, X["sample_weight"], training)
 
     def train_step_single(self, batch, **fit_params):
-        if self.scaler is None:
-            return super().train_step_single(batch, **fit_params)
         self._set_training(True)
         images, codes = batch
-        logits = self.infer(images)
+        logits = self.infer(images, **fit_params)
         loss = self.get_loss(logits, codes, X=images, training=True)
-        self.scaler.scale(loss).backward()
-        # Callbacks such as GradientNormClipping must see unscaled gradients.
-        self.scaler.unscale_(self.optimizer_)
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        self._join_gradients()
+        if self.scaler is not None:
+            # Callbacks such as GradientNormClipping must see unscaled gradients.
+            self.scaler.unscale_(self.optimizer_)
         return {"loss": loss, "y_pred": logits}
 
     def _step_optimizer(self, step_fn):
@@ -286,6 +285,7 @@ class FaceNet(NeuralNetClassifier):
         return {
             "weights": to_arrays(self.module_.state_dict()),
             "training_weights": to_arrays(self._current),
+            "criterion": to_arrays(list_state(self.criterion_)),
             "frozen": [name for name, weight in self.module_.named_parameters() if not weight.requires_grad],
             "optimizer": type(self.optimizer_).__name__,
             "optimizer_state": to_arrays(self.optimizer_.state_dict()["state"]),
@@ -298,7 +298,7 @@ class FaceNet(NeuralNetClassifier):
     def load_arrays(self, arrays: dict[str, Any]) -> None:
         """Restore the state returned by :meth:`to_arrays`; the optimizer keeps the hyperparameters of this net."""
         self._load(to_tensors(arrays["weights"]))
-        # Older files have neither "frozen" nor "changed_rates".
+        # Older files have neither "frozen" nor "changed_rates" nor "criterion".
         if "frozen" in arrays:
             frozen = set(arrays["frozen"])
             for name, weight in self.module_.named_parameters():
@@ -308,10 +308,15 @@ class FaceNet(NeuralNetClassifier):
             self._averaged = self._snapshot()
             current = to_tensors(arrays["training_weights"]) or self._averaged
             self._current = {name: value.to(self.device) for name, value in current.items()}
+        same_criterion = load_state(self.criterion_, to_tensors(arrays.get("criterion", {})))
         if arrays["optimizer"] == type(self.optimizer_).__name__:
             groups = self.optimizer_.state_dict()["param_groups"]
-            state = {"state": to_tensors(arrays["optimizer_state"]), "param_groups": groups}
-            self.optimizer_.load_state_dict(state)
+            state = to_tensors(arrays["optimizer_state"])
+            if not same_criterion:
+                # The parameters of the criterion are the last.
+                n_weights = len(list(self.module_.parameters()))
+                state = {number: kept for number, kept in state.items() if number < n_weights}
+            self.optimizer_.load_state_dict({"state": state, "param_groups": groups})
             match_memory_layout(self.optimizer_)
             if "changed_rates" in arrays:
                 restore_changed_rates(self, arrays["changed_rates"])
@@ -320,6 +325,9 @@ class FaceNet(NeuralNetClassifier):
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.module_(images)
+
+    def _join_gradients(self) -> None:
+        """Average the gradients that PyTorch does not."""
 
     def _join_epoch(
         self, losses: torch.Tensor, answers: torch.Tensor, training: bool
@@ -339,7 +347,8 @@ class FaceNet(NeuralNetClassifier):
 
     def _check_weights(self) -> None:
         """Raise TrainingError if weights are not finite: no loss is computed after the last step of an epoch."""
-        weights = [value for value in self.module_.state_dict().values() if value.is_floating_point()]
+        state = {**self.module_.state_dict(prefix="module."), **list_state(self.criterion_)}
+        weights = [value for value in state.values() if value.is_floating_point()]
         if not torch.stack([value.isfinite().all() for value in weights]).all():
             raise TrainingError(
                 f"Weights were not finite at the end of epoch {len(self.history)}. Pass a smaller learning_rate, "

@@ -236,17 +236,17 @@ def _keeps_state(callback: Any) -> bool:
 
 def check_state(state: Any, start: dict[str, Any]) -> None:
     """Raise an error if `state`, read from a checkpoint, does not fit `start`, that of the net to be resumed."""
-    for name in ("weights", "optimizer", "precision"):
+    for name in ("weights", "criterion", "optimizer", "precision"):
         _check_like(state[name], start[name], name)
     # The device may have changed.
     draws = {name: value for name, value in start["random"].items() if name != "device"}
     _check_like(state["random"], draws, "random", more=True)
     if state["training_weights"] is not None:
         _check_like(state["training_weights"], start["weights"], "training_weights")
-    for part in _walk([state["weights"], state["training_weights"], state["optimizer_state"]]):
+    for part in _walk([state[name] for name in ("weights", "training_weights", "criterion", "optimizer_state")]):
         if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
             raise ValueError("it has weights that are not finite")
-    _check_optimizer(state["optimizer_state"], len(start["weights"]))
+    _check_optimizer(state["optimizer_state"], len(start["weights"]) + len(start["criterion"]))
     _check_history(state["history"])
     _check_rates(state["rates"], start["rates"])
     _check_callbacks(state["callbacks"])

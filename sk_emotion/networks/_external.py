@@ -1,5 +1,6 @@
 """Networks of torchvision and timm, and custom modules."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -107,11 +108,18 @@ class TorchNetwork(Network):
 
     Parameters
     ----------
-    module : callable
-        A subclass of :class:`torch.nn.Module`, or a function that returns a module. It is called with those of
-        ``in_channels``, ``image_size`` and ``n_classes`` that are in its signature, and with `module_params`.
+    module : torch.nn.Module class or instance, or callable
+        A class, or a function that returns a module, is called with those of ``in_channels``, ``image_size`` and
+        ``n_classes`` that are in its signature, and with `module_params`. An instance is copied.
     module_params : dict or None, default=None
-        Additional keyword arguments, as a dict because ``clone`` does not support ``**kwargs``.
+        Additional keyword arguments of a class or function, as a dict because ``clone`` does not support ``**kwargs``.
+        They are copied, too.
+
+    Notes
+    -----
+    :class:`~sk_emotion.EmotionClassifier` takes classes and instances of modules without this wrapper. Each fit of an
+    instance starts with its weights; those of a class are drawn anew. Pickles contain instances, but files of
+    :func:`~sk_emotion.save_model` contain classes and functions only, by name.
 
     Examples
     --------
@@ -125,22 +133,24 @@ class TorchNetwork(Network):
     >>> module = TorchNetwork(perceptron, module_params={"hidden": 8}).build(1, (48, 48), 6)
     """
 
-    def __init__(self, module: Callable[..., nn.Module], *, module_params: dict[str, Any] | None = None):
+    def __init__(self, module: nn.Module | Callable[..., nn.Module], *, module_params: dict[str, Any] | None = None):
         self.module = module
         self.module_params = module_params
 
     def build(self, in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         if isinstance(self.module, nn.Module):
-            raise TypeError(
-                f"TorchNetwork: module is an instance of {type(self.module).__name__}, expected its class or a "
-                "function that builds it, since each fit trains new weights."
-            )
+            if self.module_params:
+                raise TypeError(
+                    f"TorchNetwork: module is an instance of {type(self.module).__name__}, which takes no "
+                    "module_params. Pass its class."
+                )
+            return copy.deepcopy(self.module).cpu()
         offered = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
         parameters = inspect.signature(self.module).parameters
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         accepted = {name: value for name, value in offered.items() if takes_all or name in parameters}
         try:
-            module = self.module(**{**accepted, **(self.module_params or {})})
+            module = self.module(**{**accepted, **copy.deepcopy(self.module_params or {})})
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -208,9 +208,21 @@ def test_function_that_returns_no_module_is_an_error():
         TorchNetwork(lambda n_classes: [n_classes]).build(1, (8, 8), 2)
 
 
-def test_module_instance_is_an_error():
-    with pytest.raises(TypeError, match="is an instance of Pooled, expected its class"):
-        TorchNetwork(Pooled(2)).build(1, (8, 8), 2)
+def test_module_instance_is_copied():
+    module = Pooled(2)
+    copies = [TorchNetwork(module).build(1, (8, 8), 2) for _ in range(2)]
+    assert all(torch.equal(copy.head.weight, module.head.weight) for copy in copies)
+    assert len({id(weight) for built in (module, *copies) for weight in built.parameters()}) == 6
+    with pytest.raises(TypeError, match=r"is an instance of Pooled, which takes no module_params\. Pass its class"):
+        TorchNetwork(module, module_params={"n_classes": 2}).build(1, (8, 8), 2)
+
+
+def test_modules_among_module_params_are_copied():
+    head = nn.Linear(64, 2)
+    spec = TorchNetwork(lambda last: nn.Sequential(nn.Flatten(), last), module_params={"last": head})
+    first, second = (spec.build(1, (8, 8), 2) for _ in range(2))
+    assert len({id(module) for module in (head, first[1], second[1])}) == 3
+    assert torch.equal(first[1].weight, head.weight)
 
 
 @pytest.mark.parametrize("spec", [ResNet(), ResNet(width=8, blocks_per_stage=2), VGG()], ids=name_spec)
