@@ -31,7 +31,7 @@ TRAINING, STOPPED, FINISHED = "trains", "stopped", "finished"
 """Stages of training: epochs remain; a callback stopped it; finished."""
 
 # Increase when the layout of the state changes.
-_FORMAT = 2
+_FORMAT = 3
 
 # The last checkpoint, and the one before in case the last is damaged.
 _N_CHECKPOINTS = 2
@@ -146,7 +146,8 @@ def identify_run(clf: Any, images: NDArray[Any], *others: Any) -> Run:
     params = {name: value for name, value in clf.get_params(deep=False).items() if name not in _IRRELEVANT}
     shown = {name: repr(value) for name, value in params.items()}
     try:
-        params["callbacks"] = [_describe_callback(entry) for entry in params["callbacks"] or ()]
+        callbacks = [_describe_callback(entry) for entry in params.pop("callbacks") or ()]
+        params = {"callbacks": callbacks, **_describe(params)}
         parts = [joblib.hash(part) for part in (params, *others)]
     except Exception as error:
         raise CheckpointError(
@@ -202,6 +203,23 @@ def open_checkpoints(directory: str | os.PathLike[str], run: Run) -> Iterator[tu
         except OSError as error:
             raise CheckpointError(_write_error(folder, error)) from error
         yield Checkpoints(folder, run), random_state
+
+
+def _describe(value: Any) -> Any:
+    """Replace tensors by arrays, also in modules and estimators: a pickled tensor contains its address."""
+    if isinstance(value, torch.Tensor):
+        content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+        return "tensor", str(value.dtype), tuple(value.shape), content
+    if isinstance(value, torch.nn.Module):
+        # The mode of a module is set in each step.
+        return type(value), _describe({**vars(value), "training": None})
+    if isinstance(value, partial):
+        return partial, value.func, _describe([value.args, value.keywords])
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return type(value), _describe(value.get_params(deep=False))
+    if isinstance(value, dict):
+        return {name: _describe(part) for name, part in value.items()}
+    return [_describe(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _describe_callback(entry: Any) -> Any:

@@ -1,5 +1,6 @@
 """Parameters of a classifier that are passed on to a class built in `fit`, such as ``criterion__gamma``."""
 
+import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -15,6 +16,13 @@ _CLASSES = ("criterion", "network")
 
 class ParametersOfClasses(BaseEstimator):
     """Base class of EmotionClassifier: parameters of a class are attributes under their full name, as in skorch."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # For scikit-learn, every name in the signature is a parameter, but `params` holds parameters.
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        named = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature(named[1:])
 
     def get_params(self, deep=True):
         """Get parameters, including those passed on to classes, such as ``criterion__gamma``.

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -147,14 +148,26 @@ class _NameCheck(pickle.Pickler):
                 f"save_model: the network is in an ONNX file, {os.fspath(value.path)!r}. Copy that file, which "
                 "load_model reads, too."
             )
+        # Without PyTorch, there are no modules.
+        torch: Any = sys.modules.get("torch")
+        if torch is not None and isinstance(value, torch.nn.Module | torch.Tensor):
+            raise ModelFileError(
+                f"save_model: the model holds a {type(value).__name__}{self._place(value)}, but model files contain "
+                "classes and functions only by name. Pass the class, with parameters that are plain values, such as "
+                "criterion__gamma or network__hidden."
+            )
         is_named = isinstance(value, FunctionType | type) and value.__module__ != "builtins"
         if is_named and _import(value.__module__, value.__name__) is not value:
-            places = [f" ({name})" for name, param in self.params.items() if param is value]
+            place = self._place(value)
             raise ModelFileError(
-                f"save_model: {value.__module__}.{value.__qualname__}{''.join(places[:1])} cannot be saved, since "
+                f"save_model: {value.__module__}.{value.__qualname__}{place} cannot be saved, since "
                 "classes and functions are saved by name. Define it at the top level of a module."
             )
         return NotImplemented
+
+    def _place(self, value: Any) -> str:
+        """Return the parameter that holds a value, if any, in parentheses."""
+        return "".join([f" ({name})" for name, param in self.params.items() if param is value][:1])
 
 
 def _import(module: str, name: str) -> Any:

@@ -62,6 +62,7 @@ _FUNCTIONS = {
 }
 _TYPES = {
     "sklearn.model_selection._split": "KFold StratifiedKFold",
+    "torch.nn.modules.loss": "CrossEntropyLoss MultiMarginLoss",
     **{
         f"torch.optim.{name.lower()}": name
         for name in ("Adagrad", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD")
@@ -168,6 +169,7 @@ def _limit_network_size(left: int) -> Iterator[None]:
 
 def _check_state(clf: Any, trusted: set[str]) -> None:
     """Check the parameters and fitted attributes with which a net is built."""
+    from torch.nn.modules.loss import _Loss
     from torch.optim import Optimizer
 
     state = vars(clf)
@@ -180,6 +182,9 @@ def _check_state(clf: Any, trusted: set[str]) -> None:
     for name, fits in {
         "callbacks": not clf.callbacks,
         "classes_": isinstance(clf.classes_, np.ndarray) and clf.classes_.ndim == 1,
+        "criterion": isinstance(clf.criterion, str)
+        or _names(clf.criterion) & trusted
+        or (isinstance(clf.criterion, type) and issubclass(clf.criterion, _Loss)),
         "history_": isinstance(clf.history_, list)
         and len(clf.history_) <= _MAX_EPOCHS
         and all(type(epoch) is dict for epoch in clf.history_),
