@@ -121,8 +121,8 @@ def choose_network(clf: Any) -> Any:
     elif isinstance(network, type):
         name = network.__name__
         raise TypeError(
-            f"EmotionClassifier: network is the class {name}, expected a subclass of torch.nn.Module or an instance: "
-            f"network={name}()."
+            f"EmotionClassifier: network is the class {name}. Pass an instance: network={name}(), or a subclass of "
+            "torch.nn.Module."
         )
     return network.resolve() if hasattr(network, "resolve") else clone(network)
 

@@ -152,9 +152,10 @@ def smallest_feature_map(module: nn.Module, image_shape: tuple[int, ...], classe
         raise ParameterError(f"{name} returned a {type(output).__name__}, expected a tensor of logits.")
     shape, n_classes = tuple(output.shape), len(classes)
     if len(shape) == 2 and shape[0] == 2 and shape[1] != n_classes:
+        outputs = "1 output" if shape[1] == 1 else f"{shape[1]} outputs"
         raise ParameterError(
-            f"{name} has {shape[1]} outputs, but y contains {n_classes} classes: {name_some(classes.tolist())}. The "
-            "last layer must have n_classes outputs."
+            f"{name} has {outputs}, but y contains {n_classes} classes: {name_some(classes.tolist())}. The last layer "
+            "must have n_classes outputs."
         )
     if shape != (2, n_classes):
         raise ImageSizeError(

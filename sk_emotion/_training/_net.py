@@ -317,6 +317,7 @@ class FaceNet(NeuralNetClassifier):
                 n_weights = len(list(self.module_.parameters()))
                 state = {number: kept for number, kept in state.items() if number < n_weights}
             self.optimizer_.load_state_dict({"state": state, "param_groups": groups})
+            init_momentum_buffers(self.optimizer_)
             match_memory_layout(self.optimizer_)
             if "changed_rates" in arrays:
                 restore_changed_rates(self, arrays["changed_rates"])

@@ -145,14 +145,14 @@ def restore_changed_rates(net: Any, text: str) -> None:
 
 
 def init_momentum_buffers(optimizer: torch.optim.Optimizer) -> None:
-    """Fill the momentum buffers of fused SGD with zeros.
+    """Fill missing momentum buffers of fused SGD with zeros.
 
     It creates them in the first step for all weights or none, and with fp16 from overflowed gradients.
     """
     for group in optimizer.param_groups:
         if group.get("fused") and group.get("momentum"):
             for weight in group["params"]:
-                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+                optimizer.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight))
 
 
 def match_memory_layout(optimizer: torch.optim.Optimizer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import train_together
-from train_together import SETTINGS, X, Y, fit_in_parts, fit_with, fit_with_batch_norm, make_classifier
+from train_together import SETTINGS, X, Y, fit_in_parts, fit_with, fit_with_batch_norm, list_state, make_classifier
 
 from sk_emotion import load_model
 from sk_emotion.exceptions import MissingDependencyError
@@ -62,7 +62,7 @@ def assert_close(described, clf):
         names = ours.keys() - {"dur"} if clf.net_.precision == "fp32" else {"train_loss", "valid_loss"} & ours.keys()
         for name in names:
             assert ours[name] == pytest.approx(theirs[name], abs=bound), name
-    for name, value in clf.net_.module_.state_dict().items():
+    for name, value in list_state(clf).items():
         np.testing.assert_allclose(described["state"][name], value.numpy(), atol=bound, err_msg=name)
     np.testing.assert_allclose(described["probabilities"], clf.predict_proba(X), atol=bound)
 

@@ -38,6 +38,17 @@ class Plain(nn.Module):
         return self.layers(images)
 
 
+class ScaledCrossEntropy(nn.Module):
+    """Cross-entropy of logits that are scaled by a trained parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, logits, codes):
+        return nn.functional.cross_entropy(self.scale * logits, codes, reduction="none")
+
+
 class RecordImages(Callback):
     """Record the images that this process trains on in each epoch."""
 
@@ -119,11 +130,14 @@ SETTINGS = {
         "max_epochs": 12,
         "learning_rate": 0.1,
     },
+    "trained loss": {"criterion": ScaledCrossEntropy, "optimizer": "sgd", "learning_rate": 0.05, "precision": "fp32"},
+    "scalar loss": {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "mean", "precision": "fp32"},
 }
 
 
 def fit_with(name):
-    return make_classifier(**SETTINGS[name]).fit(X, Y, sample_weight=WEIGHT)
+    weight = None if name == "scalar loss" else WEIGHT
+    return make_classifier(**SETTINGS[name]).fit(X, Y, sample_weight=weight)
 
 
 def fit_in_parts():
@@ -135,12 +149,17 @@ def fit_with_batch_norm():
     return make_classifier(networks.ResNet(4, dropout=0)).fit(X, Y)
 
 
+def list_state(clf):
+    """Return the weights of the network and of the loss by name."""
+    return {**clf.net_.module_.state_dict(), **clf.net_.criterion_.state_dict(prefix="criterion.")}
+
+
 def describe(clf, **more):
     """Return what a user sees of a fitted classifier."""
     return {
         "history": clf.history_,
         "n_iter": clf.n_iter_,
-        "state": {name: value.numpy().copy() for name, value in clf.net_.module_.state_dict().items()},
+        "state": {name: value.numpy().copy() for name, value in list_state(clf).items()},
         "probabilities": clf.predict_proba(X),
         **more,
     }
