@@ -17,6 +17,7 @@ from sk_emotion import make_faces
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # `make demo` runs the demo.
 SHOWN = {
+    "custom_loss.py": ["majority focal loss", "votes    cross-entropy", "cross-entropy with the votes"],
     "custom_network.py": ["separable", "VGG", "Loaded: "],
     "final_project_binary.py": ["F1 (pain)", "Why they differ", "equalized test set", "new_photo.png"],
     "final_project_multiclass.py": ["macro F1", "ROC AUC", "HOG+SVM, for comparison", "new_photo.png"],

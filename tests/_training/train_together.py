@@ -104,6 +104,7 @@ def make_classifier(network=None, **settings):
         "device": "cpu",
         "learning_rate": 0.02,
         "max_epochs": 2,
+        "optimizer": "sgd",
         "random_state": 0,
     }
     return EmotionClassifier(network or networks.TorchNetwork(Plain), **(defaults | settings))
@@ -130,7 +131,7 @@ SETTINGS = {
         "max_epochs": 12,
         "learning_rate": 0.1,
     },
-    "trained loss": {"criterion": ScaledCrossEntropy, "optimizer": "sgd", "learning_rate": 0.05, "precision": "fp32"},
+    "trained loss": {"criterion": ScaledCrossEntropy, "learning_rate": 0.05, "precision": "fp32"},
     "scalar loss": {"criterion": nn.CrossEntropyLoss, "criterion__reduction": "mean", "precision": "fp32"},
 }
 
