@@ -147,7 +147,7 @@ def fit_in_parts():
 
 
 def fit_with_batch_norm():
-    return make_classifier(networks.ResNet(4, dropout=0)).fit(X, Y)
+    return make_classifier(networks.ResNet(4, pool=1, dropout=0)).fit(X, Y)
 
 
 def list_state(clf):
