@@ -29,7 +29,7 @@ _MIN_CORRELATION = 0.6
 _BLUR = 0.7
 _N_BITS = 8
 # Below this standard deviation, in gray levels, a thumbnail is blank.
-_BLANK = 1.0
+BLANK = 1.0
 _DISTANCES_AT_ONCE = 2**22
 # Few enough to fit into the CPU cache.
 _PAIRS_AT_ONCE = 64
@@ -181,7 +181,7 @@ def _collect_thumbnails(images: Any, n_jobs: int | None) -> Any:
 def _merge_near_duplicates(thumbnails: NDArray[np.uint8], max_distance: int) -> NDArray[np.int64]:
     """Label distinct thumbnails by connected components of near-duplicates."""
     n = len(thumbnails)
-    hashes = _hash(thumbnails)
+    hashes = hash_thumbnails(thumbnails)
     looks = _standardize(thumbnails)
     labels = np.arange(n)
     step = max(1, _DISTANCES_AT_ONCE // max(n, 1))
@@ -201,7 +201,7 @@ def _merge_near_duplicates(thumbnails: NDArray[np.uint8], max_distance: int) -> 
     return labels
 
 
-def _hash(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def hash_thumbnails(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Compute 64-bit perceptual hashes: whether each of the lowest frequencies is above their median."""
     spectrum = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")[:, :_N_BITS, :_N_BITS]
     lowest = spectrum.reshape(-1, _N_BITS**2)
@@ -216,7 +216,7 @@ def _standardize(thumbnails: NDArray[np.uint8]) -> Array:
     looks = gaussian_filter(thumbnails.astype(np.float32), (0, _BLUR, _BLUR))
     looks -= looks.mean(axis=(1, 2), keepdims=True)
     spread = looks.std(axis=(1, 2), keepdims=True)
-    return np.where(spread < _BLANK, 0, looks / np.maximum(spread, _BLANK)).astype(np.float32)
+    return np.where(spread < BLANK, 0, looks / np.maximum(spread, BLANK)).astype(np.float32)
 
 
 def _correlate(looks: Array, others: Array) -> Array:

@@ -57,8 +57,7 @@ def _make_thumbnail(image: Any) -> NDArray[np.uint8]:
             picture = decode_picture(image, min_side=2 * SIZE, gray=True, cut_padding=False)
         except ImageReadError as error:
             raise ImageReadError(f"{_name(image)} {error}.") from error
-        small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX, reducing_gap=REDUCING_GAP)
-        return np.asarray(small)
+        return shrink(picture)
     pixels = np.asarray(image)
     if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.dtype.kind not in "biuf":
         raise ImageReadError(
@@ -66,6 +65,12 @@ def _make_thumbnail(image: Any) -> NDArray[np.uint8]:
             "path, bytes, a PIL image, or an array of shape (H, W) or (H, W, 3)."
         )
     return thumbnails_of_array(pixels[np.newaxis])[0]
+
+
+def shrink(picture: Image.Image) -> NDArray[np.uint8]:
+    """Shrink one decoded image to a gray thumbnail."""
+    small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX, reducing_gap=REDUCING_GAP)
+    return np.asarray(small)
 
 
 def thumbnails_of_array(X: NDArray[Any]) -> NDArray[np.uint8]:

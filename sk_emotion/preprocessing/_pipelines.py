@@ -38,6 +38,18 @@ def look_inside(estimator: Any) -> Iterator[Any]:
             estimator = None if name is None else getattr(estimator, name)
 
 
+def list_parts(estimator: Any) -> Iterator[Any]:
+    """Iterate over all fitted estimators that take part in a prediction: also steps, and members of a calibration."""
+    for part in look_inside(estimator):
+        yield part
+        # The last step is looked into.
+        for _, step in getattr(part, "steps", [])[:-1]:
+            yield from list_parts(step)
+        if isinstance(part, CalibratedClassifierCV):
+            for member in getattr(part, "calibrated_classifiers_", []):
+                yield from list_parts(member.estimator)
+
+
 def _find_inner(estimator: Any) -> str | None:
     """Return the attribute of a meta-estimator that holds the one fitted estimator that predicts for it, if any."""
     # A frozen estimator has all attributes of the one inside, and a threshold may be that of one fitted before.

@@ -1,0 +1,196 @@
+"""The images that a model was trained on, as fingerprints that lie beside its file, and whether it is judged on them.
+
+The loader of a model attaches a :class:`TrainingImages` to the classifier that predicts for it, as the attribute
+``training_images_``. Images of an included model count for each model that started from its weights.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..preprocessing._pipelines import find_last_step, list_parts
+from ..utils._files import FOLDER, list_weights
+from ._fingerprints import Fingerprints, take_fingerprints
+
+ATTRIBUTE = "training_images_"
+ENDING = ".training.json"
+
+HEAD = b'{"format": "sk_emotion training images", '
+"""Beginning of each file."""
+
+_VERSION = 1
+# Brackets and commas in a file: any others would be of another form.
+_MOST_PARTS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """Fingerprints of the images that a model was trained and validated on.
+
+    Attributes
+    ----------
+    training, validation : Fingerprints
+        Sorted, each once.
+    pretrained : tuple of str
+        Names of the included models from whose weights training started.
+    classes : ndarray or None
+        ``classes_`` of the classifier that this is attached to: a new fit makes a new array, a copy or pickle of the
+        classifier keeps that both are one.
+    """
+
+    training: Fingerprints = field(default_factory=lambda: Fingerprints.join([]))
+    validation: Fingerprints = field(default_factory=lambda: Fingerprints.join([]))
+    pretrained: tuple[str, ...] = ()
+    classes: Any = None
+
+    def __repr__(self) -> str:
+        return f"TrainingImages({len(self.training.pixels)} training, {len(self.validation.pixels)} validation)"
+
+    def __len__(self) -> int:
+        return len(self.training.pixels) + len(self.validation.pixels)
+
+    def to_json(self) -> bytes:
+        """Return the content of a file: at most 22 bytes for each image."""
+        about = {
+            "version": _VERSION,
+            "pretrained": list(self.pretrained),
+            **{name: _encode(getattr(self, name)) for name in ("training", "validation")},
+        }
+        return HEAD + json.dumps(about)[1:].encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "TrainingImages":
+        """Read the content of a file; raise a ValueError, which ends a sentence, if it is no such content."""
+        if not content.startswith(HEAD) or sum(map(content.count, (b"{", b"[", b","))) > _MOST_PARTS:
+            raise ValueError("was not written by save_model or is damaged")
+        try:
+            about = json.loads(content)
+            if about["version"] > _VERSION:
+                raise ValueError("was written by a later version of sk_emotion")
+            known = {name: _decode(about[name]) for name in ("training", "validation")}
+            return cls(**known, pretrained=tuple(map(str, about["pretrained"])))
+        except (KeyError, TypeError, RecursionError) as error:
+            raise ValueError("is damaged") from error
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How many images a model has seen before."""
+
+    n_images: int
+    trained: int
+    # Of these, how many only by an included model from which training started, by its name.
+    by_pretrained: dict[str, int]
+    validated: int
+    # Images of other pixels, but with the perceptual hash of a training or validation image.
+    similar: int
+
+
+def record_images(model: Any, training: Any, validation: Any, owner: str) -> TrainingImages | None:
+    """Return what to write beside the file of a model; None if nothing is known.
+
+    Images that a loaded model was trained on still count, unless it was fitted anew.
+    """
+    known = find_training_images(model)
+    parts: dict[str, list[Fingerprints]] = {"training": [], "validation": []}
+    for name, images in {"training": training, "validation": validation}.items():
+        if known is not None:
+            parts[name].append(getattr(known, name))
+        if images is not None:
+            parts[name].append(take_fingerprints(images, model, owner)[0])
+    joined = {name: Fingerprints.join(each) for name, each in parts.items()}
+    record = TrainingImages(**joined, pretrained=() if known is None else known.pretrained)
+    return record if len(record) else None
+
+
+def attach(model: Any, images: TrainingImages | None) -> None:
+    """Attach its training images to the classifier that predicts for a loaded model."""
+    last = find_last_step(model)
+    if images is not None and hasattr(last, "classes_"):
+        setattr(last, ATTRIBUTE, replace(images, classes=last.classes_))
+
+
+def find_training_images(model: Any) -> TrainingImages | None:
+    """Return the training images of all parts of a model, unless they were fitted since; None if nothing is known."""
+    found, names = [], set()
+    for part in list_parts(model):
+        images = vars(part).get(ATTRIBUTE, getattr(type(part), ATTRIBUTE, None)) if hasattr(part, "__dict__") else None
+        if isinstance(images, property):
+            images = getattr(part, ATTRIBUTE)
+        if images is not None and (images.classes is None or images.classes is part.classes_):
+            found.append(images)
+            names.update(images.pretrained)
+        # Of a network, and of features by an included network.
+        for start in (part, getattr(part, "network_", None)):
+            name = getattr(start, "pretrained", None)
+            if isinstance(name, str) and name in list_weights():
+                names.add(name)
+    if not found and not names:
+        return None
+    parts = (Fingerprints.join(getattr(images, name) for images in found) for name in ("training", "validation"))
+    return TrainingImages(*parts, pretrained=tuple(sorted(names)))
+
+
+def find_seen(model: Any, images: Any, owner: str) -> Seen | None:
+    """Count the images that a model has seen before; None if it is unknown which it has seen.
+
+    They are known by their pixels, whatever their names. Images are compared as they are: a face that was cropped from
+    a training photo is another image.
+    """
+    own = find_training_images(model)
+    if own is None:
+        return None
+    earlier = _list_earlier(own.pretrained)
+    fingerprints, n_images = take_fingerprints(images, model, owner)
+    pixels, looks = fingerprints
+    trained = np.isin(pixels, own.training.pixels)
+    by_pretrained = {}
+    for name, record in earlier.items():
+        more = np.isin(pixels, record.training.pixels) & ~trained
+        by_pretrained[name] = int(more.sum())
+        trained |= more
+    everything = [own, *earlier.values()]
+    validated = ~trained & _is_in(pixels, [record.validation.pixels for record in everything])
+    all_looks = [part.looks for record in everything for part in (record.training, record.validation)]
+    similar = ~trained & ~validated & _is_in(looks, all_looks)
+    return Seen(n_images, int(trained.sum()), by_pretrained, int(validated.sum()), int(similar.sum()))
+
+
+def _list_earlier(names: Iterable[str]) -> dict[str, TrainingImages]:
+    """Return the training images of included models, and of those from which these started."""
+    todo, known = list(names), {}
+    while todo:
+        name = todo.pop(0)
+        record = None if name in known else read_included(name)
+        if record is not None:
+            known[name] = record
+            todo += record.pretrained
+    return known
+
+
+@lru_cache
+def read_included(name: str) -> TrainingImages | None:
+    """Read the training images of an included model; None if their file was deleted."""
+    # The name may come from a model file.
+    path = FOLDER / f"{name}{ENDING}"
+    return TrainingImages.from_json(path.read_bytes()) if name in list_weights() and path.is_file() else None
+
+
+def _is_in(values: NDArray[np.uint64], known: list[NDArray[np.uint64]]) -> NDArray[np.bool_]:
+    return np.any([np.isin(values, part) for part in known], axis=0)
+
+
+def _encode(fingerprints: Fingerprints) -> dict[str, str]:
+    return {name: b64encode(values.tobytes()).decode() for name, values in fingerprints._asdict().items()}
+
+
+def _decode(encoded: dict[str, str]) -> Fingerprints:
+    return Fingerprints(
+        *(np.frombuffer(b64decode(encoded[name], validate=True), dtype=np.uint64) for name in Fingerprints._fields)
+    )
