@@ -85,6 +85,11 @@ class Faces(NamedTuple):
         known = {name: part[rows] for name, part in self._asdict().items() if isinstance(part, np.ndarray)}
         return self._replace(**known)
 
+    @property
+    def photos(self) -> Any:
+        """The paths; of synthetic faces, the images."""
+        return self.images if self.names is None else self.names
+
     def list_files(self) -> list[str]:
         """Return the paths of the images."""
         return [] if self.names is None else list(map(str, self.names))

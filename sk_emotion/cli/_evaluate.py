@@ -89,7 +89,7 @@ def evaluate(
             metadata=columns and {name: column[faces.rows] for name, column in columns.items()},
             equalize=equalize,
             pos_label=pos_label,
-            image_names=faces.names,
+            photos=faces.photos,
             display_estimator=classifier,
             random_state=0,
         )

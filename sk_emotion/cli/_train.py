@@ -111,7 +111,7 @@ def train(
         summary = _evaluate(steps, held_out, pos_label, result)
     pipeline = Pipeline([("faceloader", loader.set_params(on_error="raise", cache=None)), *steps])
     # Before printing, which may fail.
-    save_model(pipeline, out)
+    save_model(pipeline, out, training_data=fit_part.photos, validation_data=held_out and held_out.photos)
     if curves is not None:
         save_figure(lambda: TrainingCurves.from_estimator(pipeline).figure, curves)
         result["curves"] = str(curves)
@@ -227,6 +227,7 @@ def _evaluate(steps: list[tuple[str, Any]], held_out: Faces, pos_label: Any, res
             Pipeline(steps),
             held_out.images,
             held_out.labels,
+            photos=held_out.photos,
             groups=held_out.people,
             pos_label=pos_label,
             random_state=0,

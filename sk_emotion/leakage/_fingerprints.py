@@ -14,10 +14,10 @@ from sklearn.utils import Bunch
 from .._images._stored import as_indexable, is_stored, iterate_blocks
 from .._images._validation import infer_image_shape, refuse_one_image
 from ..exceptions import ImageArrayError, ImageReadError
-from ..preprocessing._decode import decode_picture, find_tops
+from ..preprocessing._decode import decode_picture, find_tops, read_size
 from ..preprocessing._faces import as_rgb
 from ..preprocessing._pipelines import list_parts, split_loader
-from ..preprocessing._sources import list_once, list_pictures
+from ..preprocessing._sources import MAX_FILE_SIZE, list_once, list_pictures, read_source
 from ..utils._arrays import as_numpy
 from ._duplicates import BLANK, hash_thumbnails
 from ._thumbnails import SIZE, shrink
@@ -25,11 +25,15 @@ from ._thumbnails import SIZE, shrink
 # Images decoded by one thread at a time.
 _CHUNK = 32
 
+# Smallest side, in pixels, of a large JPEG file decoded at reduced scale for its perceptual hash.
+_SIDE = 512
+_JPEG = b"\xff\xd8"
+
 
 class Fingerprints(NamedTuple):
     """Fingerprints of images, as arrays of uint64."""
 
-    # Digests of all pixels: an image has the same as a path, as an array, and as another file without loss.
+    # Digests of size and pixels: an image has the same as a path, as an array, and as another file without loss.
     pixels: NDArray[np.uint64]
     # Perceptual hashes, which many copies of another size or quality share; 0 for uniform images.
     looks: NDArray[np.uint64]
@@ -42,8 +46,13 @@ class Fingerprints(NamedTuple):
         return cls(pixels, looks[looks != 0])
 
 
-def take_fingerprints(images: Any, model: Any, owner: str) -> tuple[Fingerprints, int]:
+def take_fingerprints(
+    images: Any, model: Any, owner: str, *, known: Fingerprints | None = None
+) -> tuple[Fingerprints, int]:
     """Return the fingerprints of the images that can be read, and the number of all images.
+
+    To be compared with those of `known` images, digests are only computed for images of the size of one of these, and
+    are 0 for all others: decoding a large photo completely takes several times as long as its perceptual hash.
 
     Parameters
     ----------
@@ -65,9 +74,10 @@ def take_fingerprints(images: Any, model: Any, owner: str) -> tuple[Fingerprints
     tops = {} if not listed and found.dtype == np.uint8 else find_tops(found if listed else iterate_blocks(found))
     loader, _ = split_loader(model)
     order = "rgb" if loader is None else loader.channel_order
+    sizes = None if known is None else np.unique(known.pixels.view(np.uint16)[::4])
 
     def take(block: Any) -> Fingerprints:
-        return _take_each(block, tops, order)
+        return _take_each(block, tops, order, sizes)
 
     # Threads wait for blocks to be read, so that no more than a few are in memory.
     parts = Parallel(n_jobs=-1, require="sharedmem", return_as="generator")(map(delayed(take), _cut(found)))
@@ -121,21 +131,42 @@ def _cut(images: Any) -> Iterator[Any]:
     return (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))
 
 
-def _take_each(block: Any, tops: dict[str, float], channel_order: str) -> Fingerprints:
+def _take_each(
+    block: Any, tops: dict[str, float], channel_order: str, sizes: NDArray[np.uint16] | None
+) -> Fingerprints:
     """Return the fingerprints of the images of a block, without those that cannot be read."""
     pixels, thumbnails = [], []
     for image in block:
-        source = as_rgb(np.asarray(image), channel_order) if isinstance(image, np.ndarray) else image
+        source = as_rgb(image, channel_order) if isinstance(image, np.ndarray) else image
         try:
-            picture = _drop_equal_channels(decode_picture(source, tops=tops))
+            if not isinstance(source, np.ndarray | Image.Image):
+                source = read_source(source, MAX_FILE_SIZE)
+            sides = read_size(source)
+            is_candidate = sizes is None or _name_size(sides) in sizes
+            # Perceptual hashes of other files change more if they are decoded at reduced scale.
+            is_large = isinstance(source, bytes) and source.startswith(_JPEG) and sides[0] >= 2 * _SIDE
+            picture: Any = decode_picture(source, tops=tops) if is_candidate or not is_large else None
+            small = decode_picture(source, min_side=_SIDE) if is_large else picture
         except ImageReadError:
             continue
-        form = f"{picture.width} {picture.height} {picture.mode} "
-        pixels.append(blake2b(form.encode() + picture.tobytes(), digest_size=8).digest())
-        thumbnails.append(shrink(picture))
-    small = np.array(thumbnails, dtype=np.uint8).reshape(-1, SIZE, SIZE)
-    looks = np.where(small.std(axis=(1, 2)) < BLANK, np.uint64(0), hash_thumbnails(small))
+        pixels.append(_digest(picture) if is_candidate else bytes(8))
+        thumbnails.append(shrink(small))
+    stacked = np.array(thumbnails, dtype=np.uint8).reshape(-1, SIZE, SIZE)
+    looks = np.where(stacked.std(axis=(1, 2)) < BLANK, np.uint64(0), hash_thumbnails(stacked))
     return Fingerprints(np.frombuffer(b"".join(pixels), dtype=np.uint64), looks)
+
+
+def _digest(picture: Image.Image) -> bytes:
+    """Return two bytes of the size of an image, and six of its pixels."""
+    gray = _drop_equal_channels(picture)
+    form = f"{gray.width} {gray.height} {gray.mode} "
+    pixels = blake2b(form.encode() + gray.tobytes(), digest_size=6).digest()
+    return _name_size(sorted(gray.size)).tobytes() + pixels
+
+
+def _name_size(sides: Iterable[int]) -> np.uint16:
+    digest = blake2b(" ".join(map(str, sides)).encode(), digest_size=2).digest()
+    return np.frombuffer(digest, dtype=np.uint16)[0]
 
 
 def _drop_equal_channels(picture: Image.Image) -> Image.Image:

@@ -54,10 +54,9 @@ def _make_thumbnail(image: Any) -> NDArray[np.uint8]:
     if not is_array or isinstance(image, str | bytes | Image.Image):
         try:
             # A JPEG is decoded at an eighth of its size, which is much faster but still reads it completely.
-            picture = decode_picture(image, min_side=2 * SIZE, gray=True, cut_padding=False)
+            return shrink(decode_picture(image, min_side=2 * SIZE, gray=True, cut_padding=False))
         except ImageReadError as error:
             raise ImageReadError(f"{_name(image)} {error}.") from error
-        return shrink(picture)
     pixels = np.asarray(image)
     if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.dtype.kind not in "biuf":
         raise ImageReadError(
@@ -68,7 +67,7 @@ def _make_thumbnail(image: Any) -> NDArray[np.uint8]:
 
 
 def shrink(picture: Image.Image) -> NDArray[np.uint8]:
-    """Shrink one decoded image to a gray thumbnail."""
+    """Shrink a decoded image to a gray thumbnail."""
     small = picture.convert("L").resize((SIZE, SIZE), Image.Resampling.BOX, reducing_gap=REDUCING_GAP)
     return np.asarray(small)
 

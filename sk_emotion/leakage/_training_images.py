@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..preprocessing._pipelines import find_last_step, list_parts
 from ..utils._files import FOLDER, list_weights
@@ -71,12 +70,14 @@ class TrainingImages:
             raise ValueError("was not written by save_model or is damaged")
         try:
             about = json.loads(content)
-            if about["version"] > _VERSION:
-                raise ValueError("was written by a later version of sk_emotion")
-            known = {name: _decode(about[name]) for name in ("training", "validation")}
-            return cls(**known, pretrained=tuple(map(str, about["pretrained"])))
-        except (KeyError, TypeError, RecursionError) as error:
+            later = about["version"] > _VERSION
+            known = {} if later else {name: _decode(about[name]) for name in ("training", "validation")}
+            names = tuple(map(str, about["pretrained"]))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("is damaged") from error
+        if later:
+            raise ValueError("was written by a later version of sk_emotion")
+        return cls(**known, pretrained=names)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Seen:
     n_images: int
     trained: int
     # Of these, how many only by an included model from which training started, by its name.
-    by_pretrained: dict[str, int]
+    by_pretrained: list[tuple[str, int]]
     validated: int
     # Images of other pixels, but with the perceptual hash of a training or validation image.
     similar: int
@@ -118,23 +119,28 @@ def attach(model: Any, images: TrainingImages | None) -> None:
 
 def find_training_images(model: Any) -> TrainingImages | None:
     """Return the training images of all parts of a model, unless they were fitted since; None if nothing is known."""
-    found, names = [], set()
+    found: list[TrainingImages] = []
+    names: set[str] = set()
     for part in list_parts(model):
-        images = vars(part).get(ATTRIBUTE, getattr(type(part), ATTRIBUTE, None)) if hasattr(part, "__dict__") else None
-        if isinstance(images, property):
-            images = getattr(part, ATTRIBUTE)
-        if images is not None and (images.classes is None or images.classes is part.classes_):
+        images = getattr(part, ATTRIBUTE, None)
+        if isinstance(images, TrainingImages) and _is_of_this_fit(images, part):
             found.append(images)
             names.update(images.pretrained)
-        # Of a network, and of features by an included network.
+        # Of a network, and of features that an included network computes.
         for start in (part, getattr(part, "network_", None)):
             name = getattr(start, "pretrained", None)
             if isinstance(name, str) and name in list_weights():
                 names.add(name)
     if not found and not names:
         return None
-    parts = (Fingerprints.join(getattr(images, name) for images in found) for name in ("training", "validation"))
-    return TrainingImages(*parts, pretrained=tuple(sorted(names)))
+    training, validation = (
+        Fingerprints.join(getattr(images, name) for images in found) for name in ("training", "validation")
+    )
+    return TrainingImages(training, validation, tuple(sorted(names)))
+
+
+def _is_of_this_fit(images: TrainingImages, part: Any) -> bool:
+    return images.classes is None or images.classes is getattr(part, "classes_", None)
 
 
 def find_seen(model: Any, images: Any, owner: str) -> Seen | None:
@@ -147,18 +153,17 @@ def find_seen(model: Any, images: Any, owner: str) -> Seen | None:
     if own is None:
         return None
     earlier = _list_earlier(own.pretrained)
-    fingerprints, n_images = take_fingerprints(images, model, owner)
-    pixels, looks = fingerprints
+    records = [own, *earlier.values()]
+    known = Fingerprints.join(part for record in records for part in (record.training, record.validation))
+    (pixels, looks), n_images = take_fingerprints(images, model, owner, known=known)
     trained = np.isin(pixels, own.training.pixels)
-    by_pretrained = {}
+    by_pretrained = []
     for name, record in earlier.items():
         more = np.isin(pixels, record.training.pixels) & ~trained
-        by_pretrained[name] = int(more.sum())
+        by_pretrained.append((name, int(more.sum())))
         trained |= more
-    everything = [own, *earlier.values()]
-    validated = ~trained & _is_in(pixels, [record.validation.pixels for record in everything])
-    all_looks = [part.looks for record in everything for part in (record.training, record.validation)]
-    similar = ~trained & ~validated & _is_in(looks, all_looks)
+    validated = np.isin(pixels, known.pixels) & ~trained
+    similar = np.isin(looks, known.looks) & ~trained & ~validated
     return Seen(n_images, int(trained.sum()), by_pretrained, int(validated.sum()), int(similar.sum()))
 
 
@@ -180,10 +185,6 @@ def read_included(name: str) -> TrainingImages | None:
     # The name may come from a model file.
     path = FOLDER / f"{name}{ENDING}"
     return TrainingImages.from_json(path.read_bytes()) if name in list_weights() and path.is_file() else None
-
-
-def _is_in(values: NDArray[np.uint64], known: list[NDArray[np.uint64]]) -> NDArray[np.bool_]:
-    return np.any([np.isin(values, part) for part in known], axis=0)
 
 
 def _encode(fingerprints: Fingerprints) -> dict[str, str]:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from ..exceptions import LabelError
+from ..exceptions import LabelError, SkEmotionError
 from ..leakage._groups import find_shared, number_copies
+from ..leakage._training_images import find_seen
 from ..utils._labels import check_labels
 from ..utils._splits import Split
 from ..utils._text import abridge
@@ -36,6 +37,37 @@ def find_leaks(X: Any, X_train: Any, groups: Any, groups_train: Any) -> list[str
         n_train = _num_samples(X_train)
         remedy = "Split by groups='duplicates', as in train_val_test_split."
         caveats += describe_copies(copies, [_number_rows(n_train, len(copies) - n_train)], remedy, first_test=n_train)
+    return caveats
+
+
+def find_seen_images(estimator: Any, images: Any) -> list[str]:
+    """Describe how many test images the estimator was trained or validated on, as far as its file says."""
+    try:
+        seen = find_seen(estimator, images, "EmotionReport")
+    except SkEmotionError:
+        # They are features rather than images.
+        return []
+    if seen is None:
+        return []
+    caveats, of_all = [], f"of {seen.n_images} images"
+    if seen.trained:
+        by = [
+            f"{count} of them by {name}, whose weights it started from" for name, count in seen.by_pretrained if count
+        ]
+        caveats.append(
+            f"{seen.trained} {of_all} were trained on{f' ({abridge(by)})' if by else ''}, so scores are too high for "
+            "new images. Evaluate on images that the model has not seen."
+        )
+    if seen.validated:
+        caveats.append(
+            f"{seen.validated} {of_all} were used to validate it, and choices were made by their scores, which may be "
+            "slightly too high for new images."
+        )
+    if seen.similar:
+        caveats.append(
+            f"{seen.similar} {of_all} are possible copies of others that it was trained or validated on: they look the "
+            "same, in another size or file format, for example. Copies make scores too high: leave them out."
+        )
     return caveats
 
 

@@ -16,7 +16,7 @@ from ..preprocessing._pipelines import find_last_step
 from ..utils._arrays import as_numpy
 from ..utils._files import write_output
 from ..utils._labels import check_labels, check_same_length
-from ._caveats import find_leaks
+from ._caveats import find_leaks, find_seen_images
 from ._predictions import (
     equalize_images,
     find_class_counts,
@@ -102,8 +102,9 @@ class EmotionReport(BaseReport):
         of the estimator records it as :class:`AugmentationOverSampler` does.
     caveats : list of str
         Sentences about what limits the validity of the scores: test images or groups that are also in the training set,
-        classes without test images, and classes with fewer than 20. Text and page show them, and
-        :meth:`from_estimator` and :meth:`from_predictions` issue them as a warning.
+        images that the file of the model names as trained or validated on (see :func:`save_model`), classes without
+        test images, and classes with fewer than 20. Text and page show them, and :meth:`from_estimator` and
+        :meth:`from_predictions` issue them as a warning.
     environment : dict of str to str
         Time, platform and package versions.
     figure, axes : matplotlib Figure, ndarray of Axes
@@ -153,6 +154,7 @@ class EmotionReport(BaseReport):
         pos_label: Any = None,
         X_train: Any = None,
         groups_train: ArrayLike | None = None,
+        photos: Any = None,
         image_names: ArrayLike | None = None,
         display_estimator: Any = None,
         n_resamples: int = 1000,
@@ -185,8 +187,11 @@ class EmotionReport(BaseReport):
             searched for among up to 40,000 images; beyond that, only exact copies are.
         groups_train : array-like of shape (n_train,), default=None
             Groups of the training images, to detect groups that are also in the test set.
+        photos : list, array or DataFrame of length n_samples, default=None
+            Photos that the faces in `X` were cropped from; by default `X`. The file of a model says which images it was
+            trained on: these are known by their pixels, so that a face that was cropped from one is not.
         image_names : array-like of str of shape (n_samples,), default=None
-            Names of the faces on the page; by default their paths, if `X` contains paths.
+            Names of the faces on the page; by default the paths in `photos`, if it contains paths.
         display_estimator : estimator, default=None
             Estimator whose parameters, training history and class balance the page shows, for example the whole
             pipeline if `X` contains the faces that its FaceLoader returned; by default `estimator`.
@@ -215,6 +220,9 @@ class EmotionReport(BaseReport):
         labels = check_labels(y, "EmotionReport", "y")
         images, given = ("X", len(faces), "images"), ("y", len(labels), "labels")
         check_same_length("EmotionReport", images, given, "one label per image")
+        photos = X if photos is None else as_indexable(as_numpy(photos, "EmotionReport"))
+        given = "photos", len(photos), "photos"
+        check_same_length("EmotionReport", images, given, "one photo per image")
         options = {
             "classes": classifier.classes_,
             "pos_label": pos_label,
@@ -224,9 +232,9 @@ class EmotionReport(BaseReport):
         }
         answers = predict_with_scores(classifier, faces)
         images = find_images(classifier, faces)
-        names = find_names(X) if image_names is None else image_names
+        names = find_names(photos) if image_names is None else image_names
         report = cls(labels, *answers, groups=groups, metadata=metadata, images=images, image_names=names, **options)
-        report.caveats = leaks + report.caveats
+        report.caveats = leaks + find_seen_images(estimator, photos) + report.caveats
         warn_of_caveats(report)
         shown = estimator if display_estimator is None else display_estimator
         report.estimator_html, report._estimator_name = show_estimator(shown), name_estimator(shown)

@@ -30,6 +30,7 @@ class Content:
     def __init__(self, file: BinaryIO):
         schema, nodes, self.sizes = read_schema(file)
         self.version = escape(schema["sk_emotion"].get("version"), 40)
+        self.training_images = schema["sk_emotion"].get("training_images")
         self.memory = remove_memory(nodes)
         if self.memory:
             # The nodes of the memory are no longer part of the model.
@@ -66,8 +67,11 @@ class Content:
         return model
 
 
-def load_content(file: BinaryIO, place: str, trusted: set[str]) -> Any:
-    """Load a model in the format of skops; build nothing unless everything that the file names is trusted."""
+def load_content(file: BinaryIO, place: str, trusted: set[str]) -> tuple[Any, Any]:
+    """Load a model in the format of skops, and the name of its training images, which may be anything.
+
+    Nothing is built unless everything that the file names is trusted.
+    """
     # Errors are not chained: the cause could show unescaped content of the file in a traceback.
     try:
         content = Content(file)
@@ -99,7 +103,7 @@ def load_content(file: BinaryIO, place: str, trusted: set[str]) -> Any:
             stacklevel=4,
         )
     NAMED_FOLDERS.update(content.folders)
-    return model
+    return model, content.training_images
 
 
 def _ask_for(unknown: list[str]) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 from sklearn.utils._param_validation import validate_params
 
+from ..leakage._training_images import attach
 from ._files import escape, open_model
+from ._side_file import read_side_file
 
 
 @validate_params({"path": [str, os.PathLike], "trusted": "no_validation"}, prefer_skip_nested_validation=True)
@@ -40,6 +42,12 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
         If the file does not exist.
     TypeError
         If `trusted` is not a list of names, classes and functions.
+
+    Warns
+    -----
+    DatasetWarning
+        If the file of training images beside the model file, which :func:`save_model` describes, is damaged or was
+        written with another model. It is ignored.
 
     See Also
     --------
@@ -81,7 +89,9 @@ def load_model(path: str | os.PathLike[str], trusted: Iterable[Any] = ()) -> Any
     from ._content import load_content
 
     with open_model(path, "load_model") as file:
-        return load_content(file, f"load_model: {escape(os.fsdecode(path))}", names)
+        model, named = load_content(file, f"load_model: {escape(os.fsdecode(path))}", names)
+    attach(model, read_side_file(path, named, "load_model"))
+    return model
 
 
 def _name_trusted(trusted: Iterable[Any]) -> set[str]:

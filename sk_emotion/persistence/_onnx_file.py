@@ -58,6 +58,10 @@ class OnnxFile:
     pixel_range: tuple[float, float]
     loader: dict[str, Any] | None
     integer_ranges: dict[str, float]
+    # Where to find the training images: names of included models, and what the file beside it is named by.
+    started_from: tuple[str, ...]
+    named: Any
+    training_images: TrainingImages | None = None
 
     def __init__(self, data: bytes, refuse: Callable[[str], ModelFileError], *, check: bool = True):
         self._refuse = refuse
@@ -121,6 +125,7 @@ class OnnxFile:
         if wrong:
             raise self._refuse(f"its metadata hold no valid {wrong[0]}")
         labels, shape, limits, self.loader, self.integer_ranges = (about[key] for key in _TEXT)
+        self.named, self.started_from = about.get("training_images"), tuple(map(str, about.get("pretrained", ())))
         kinds = {type(label) for label in labels}
         if len(kinds) != 1 or not kinds <= {*_LABEL_TYPES} or not 2 <= len(labels) <= _MAX_CLASSES:
             raise self._refuse(f"its classes must be 2 to {_MAX_CLASSES} names or numbers")

@@ -21,15 +21,27 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from ..exceptions import ModelFileError, SkEmotionError
+from ..leakage._training_images import ATTRIBUTE, record_images
 from ..utils._files import write_output
 from ._checks import FORMAT, SCHEMA, describe, remove_memory, walk
 from ._content import Content
 from ._files import check_target
 from ._onnx_classifier import OnnxClassifier
+from ._side_file import name_content, write_side_file
 
 
-@validate_params({"model": [HasMethods("fit")], "path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def save_model(model: Any, path: str | os.PathLike[str]) -> None:
+@validate_params(
+    {
+        "model": [HasMethods("fit")],
+        "path": [str, os.PathLike],
+        "training_data": "no_validation",
+        "validation_data": "no_validation",
+    },
+    prefer_skip_nested_validation=True,
+)
+def save_model(
+    model: Any, path: str | os.PathLike[str], *, training_data: Any = None, validation_data: Any = None
+) -> None:
     """Save a fitted model to a file for :func:`load_model`.
 
     The file is written atomically: if saving fails, `path` still holds the previous model.
@@ -41,6 +53,13 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         warning.
     path : str or PathLike
         File to write; the usual extension is ``.skops``.
+    training_data : Bunch, list of images or paths, or array, default=None
+        Images that the model was trained on, as they were passed to `fit` or before faces were cropped from them: a
+        Bunch of a loader of this package, a list of paths, bytes, PIL images or arrays, or an array of images or of
+        flattened ones. :class:`EmotionReport` then says how many test images are among them, whatever their names.
+        By default, those of the file from which the model was loaded, unless it was fitted since.
+    validation_data : Bunch, list of images or paths, or array, default=None
+        Images that the model was validated on, such as those by which the number of epochs or a threshold was chosen.
 
     Raises
     ------
@@ -51,6 +70,8 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         If the folder does not exist.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
+    ImageArrayError, ImageReadError
+        If `training_data` or `validation_data` does not contain images. Images that cannot be read are left out.
     TypeError
         If `model` is not an estimator.
     OSError
@@ -70,6 +91,11 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     or callbacks, or has too many parts, save ``search.best_estimator_``. Saving the same model twice writes identical
     files.
 
+    Training and validation images are recorded in a second file, ``model.training.json`` beside ``model.skops``, to
+    which the model file refers: for each image, 8 bytes of a digest of its pixels and 8 bytes of a perceptual hash, as
+    :func:`find_duplicates` computes it. It holds no images and no names, but anyone who has an image can check whether
+    it is among them. Delete the file if you do not want this; the model remains the same.
+
     References
     ----------
     .. [1] https://skops.readthedocs.io/en/stable/persistence.html
@@ -87,14 +113,19 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     """
     check_is_fitted(model)
     path = check_target(path, "save_model")
-    write_output(path, _dump(model).getbuffer())
+    images = record_images(model, training_data, validation_data, "save_model")
+    content = _dump(model, {} if images is None else {"training_images": name_content(images)}).getbuffer()
+    if images is not None:
+        # First, so that `path` still holds the previous model if it cannot be written.
+        write_side_file(path, images, "save_model")
+    write_output(path, content)
 
 
-def _dump(model: Any) -> io.BytesIO:
+def _dump(model: Any, about: dict[str, Any]) -> io.BytesIO:
     """Write a model to an archive in memory, and load it to check that it can be loaded."""
     try:
         with warnings.catch_warnings(record=True) as caught:
-            archive = _write_archive(model, {"format": FORMAT, "version": __version__})
+            archive = _write_archive(model, {"format": FORMAT, "version": __version__, **about})
             content = Content(archive)
             content.build(content.untrusted)
     except (SkEmotionError, Warning):
@@ -114,7 +145,7 @@ def _write_archive(model: Any, made_by: dict[str, Any]) -> io.BytesIO:
     """Write a model to a zip archive in memory."""
     check = _NameCheck(model)
     check.dump(model)
-    with _without_owners(check.requests):
+    with _without_owners(check.requests), _without_training_images(check.recorded):
         written = io.BytesIO(skops.io.dumps(model))
     with zipfile.ZipFile(written) as archive:
         schema = json.loads(archive.read(SCHEMA))
@@ -138,11 +169,14 @@ class _NameCheck(pickle.Pickler):
         super().__init__(io.BytesIO(), protocol=5, buffer_callback=lambda _array: None)
         self.params: dict[str, Any] = getattr(model, "get_params", dict)()
         self.requests: list[Any] = []
+        self.recorded: list[Any] = []
 
     def reducer_override(self, value: Any) -> Any:
         """Check each object of the model."""
         if isinstance(value, MetadataRequest | MethodMetadataRequest):
             self.requests.append(value)
+        if ATTRIBUTE in getattr(value, "__dict__", ()):
+            self.recorded.append(value)
         if isinstance(value, OnnxClassifier):
             raise ModelFileError(
                 f"save_model: the network is in an ONNX file, {os.fspath(value.path)!r}. Copy that file, which "
@@ -189,6 +223,17 @@ def _without_owners(requests: list[Any]) -> Iterator[None]:
     finally:
         for request, owner in zip(requests, owners, strict=True):
             request.owner = owner
+
+
+@contextmanager
+def _without_training_images(recorded: list[Any]) -> Iterator[None]:
+    """Detach training images from the classifiers that have some, since they are saved in a file of their own."""
+    images = [vars(classifier).pop(ATTRIBUTE) for classifier in recorded]
+    try:
+        yield
+    finally:
+        for classifier, each in zip(recorded, images, strict=True):
+            setattr(classifier, ATTRIBUTE, each)
 
 
 def _repair(schema: dict[str, Any]) -> None:

@@ -79,6 +79,18 @@ def decode_picture(source: Any, **options: Any) -> Image.Image:
     return decode(source, **options).picture
 
 
+def read_size(source: Any) -> tuple[int, int]:
+    """Return the sides of an image in ascending order, as its header states them, without decoding it."""
+    if isinstance(source, np.ndarray):
+        height, width = source.shape[:2]
+    elif isinstance(source, Image.Image):
+        width, height = source.size
+    else:
+        with quiet_pillow, _open_picture(read_source(source, MAX_FILE_SIZE), MAX_PIXELS) as image:
+            width, height = image.size
+    return min(width, height), max(width, height)
+
+
 def decode(
     source: Any,
     *,
