@@ -13,6 +13,9 @@ Other crops are compared with ``--scores-only``:
 
 ``--trained FILE`` saves the trained ``fer2013`` to a file, or loads it if the file exists; evaluation and writing take
 minutes. ``--keep-weights`` evaluates the weights of the package instead, to change the parameters of its FaceLoader.
+
+Next to the weights, ``NAME.training.json`` holds digests and perceptual hashes of the images they were trained on, by
+which reports say that a model is evaluated on them. ``--training-images-only`` writes only this file.
 """
 
 import argparse
@@ -50,6 +53,8 @@ from sk_emotion import (
 )
 from sk_emotion._training._predict import make_views
 from sk_emotion._training._standardize import learn_pixel_statistics
+from sk_emotion.leakage._fingerprints import Fingerprints, take_fingerprints
+from sk_emotion.leakage._training_images import ENDING, TrainingImages
 from sk_emotion.metrics import expected_calibration_error
 from sk_emotion.utils._device import choose_device
 from sk_emotion.utils._files import FOLDER, read_weights
@@ -86,13 +91,17 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder from which an interrupted run resumes; for human-emotions")
     parser.add_argument("--trained", type=Path, help="file of the trained network; for fer2013")
     parser.add_argument("--keep-weights", action="store_true", help="use the weights of the package; for fer2013")
+    parser.add_argument(
+        "--training-images-only", action="store_true", help="write which images the weights were trained on, and stop"
+    )
     arguments = parser.parse_args()
     arguments.loader = LOADERS[arguments.name] | {
         key: value for key in ("margin", "align") if (value := getattr(arguments, key)) is not None
     }
     if arguments.seed is None:
         arguments.seed = {"fer2013": 2, "human-emotions": 0}[arguments.name]
-    for needed in {"fer2013": ["fer2013", "ferplus"], "human-emotions": ["photos"]}[arguments.name]:
+    needs = {"fer2013": ["fer2013", "ferplus"], "human-emotions": ["photos"]}[arguments.name]
+    for needed in needs[:1] if arguments.training_images_only else needs:
         if getattr(arguments, needed) is None:
             parser.error(f"{arguments.name} requires --{needed}")
     return arguments
@@ -234,8 +243,20 @@ def write_model(name, trained, loader):
     return load_pretrained(name)
 
 
+def write_training_images(name, training, validation=None, pretrained=()):
+    """Write the fingerprints of the images that a model was trained on, and on which choices were made."""
+    model = load_pretrained(name)
+    taken = [[] if part is None else [take_fingerprints(part, model, name)[0]] for part in (training, validation)]
+    path = FOLDER / f"{name}{ENDING}"
+    path.write_bytes(TrainingImages(*map(Fingerprints.join, taken), pretrained=pretrained).to_json())
+    print(path)
+
+
 def make_fer2013(arguments):
     training, public_test = (load_fer2013(arguments.fer2013, subset=subset) for subset in ("train", "validation"))
+    if arguments.training_images_only:
+        write_training_images("fer2013", training, public_test)
+        return
     faces, labels = public_test.data, np.asarray(public_test.target)
     photos = [enlarge(face) for face in faces]
     loader = FaceLoader(**arguments.loader)
@@ -265,6 +286,7 @@ def make_fer2013(arguments):
         views = [scale_probabilities([view], 1 / temperature) for view in views]
     uncalibrated = measure(labels, np.mean(views, axis=0), clf.classes_)["expected calibration error"]
     model = write_model("fer2013", trained, arguments.loader)
+    write_training_images("fer2013", training, public_test)
     probabilities = model.predict_proba(faces)
     known = {face.tobytes() for face in training.data}
     new = np.array([face.tobytes() not in known for face in faces])
@@ -301,6 +323,9 @@ def enlarge(face):
 def make_human(arguments):
     """Evaluate in folds, over three seeds and against two others, then train on all photos."""
     photos = load_face_folder(arguments.photos)
+    if arguments.training_images_only:
+        write_training_images("human-emotions", photos, pretrained=("fer2013",))
+        return
     labels, groups = np.asarray(photos.target), np.asarray(photos.groups)
     memory = Memory(arguments.cache, verbose=0)
     loader = FaceLoader(**arguments.loader, cache=arguments.cache and arguments.cache / "faces")
@@ -345,6 +370,7 @@ def make_human(arguments):
     measures = {f"seed {seed}": measure(labels, part, classes) for seed, part in enumerate(calibrated)}
     measures["a face was seen"] = measure(labels[found], calibrated[0][found], classes)
     write_model("human-emotions", trained, arguments.loader)
+    write_training_images("human-emotions", photos, pretrained=("fer2013",))
     write_card(
         "human-emotions",
         clf,

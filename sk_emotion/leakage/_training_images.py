@@ -51,8 +51,10 @@ class TrainingImages:
     def __repr__(self) -> str:
         return f"TrainingImages({len(self.training.pixels)} training, {len(self.validation.pixels)} validation)"
 
-    def __len__(self) -> int:
-        return len(self.training.pixels) + len(self.validation.pixels)
+    @property
+    def has_own(self) -> bool:
+        """Whether there are any besides those of included models."""
+        return len(self.training.pixels) + len(self.validation.pixels) > 0
 
     def to_json(self) -> bytes:
         """Return the content of a file: at most 22 bytes for each image."""
@@ -107,7 +109,7 @@ def record_images(model: Any, training: Any, validation: Any, owner: str) -> Tra
             parts[name].append(take_fingerprints(images, model, owner)[0])
     joined = {name: Fingerprints.join(each) for name, each in parts.items()}
     record = TrainingImages(**joined, pretrained=() if known is None else known.pretrained)
-    return record if len(record) else None
+    return record if record.has_own else None
 
 
 def attach(model: Any, images: TrainingImages | None) -> None:

@@ -26,11 +26,13 @@ from .._images._validation import validate_images
 from .._training._predict import make_views
 from ..classifier import EmotionClassifier
 from ..exceptions import MissingDependencyError, ModelFileError
+from ..leakage._training_images import find_training_images
 from ..preprocessing import FaceLoader
 from ..utils._files import write_output
 from ._files import check_target
 from ._onnx_classifier import OnnxClassifier, build_loader
 from ._onnx_file import LOADER_PARAMETERS, METADATA_KEY, OnnxFile
+from ._side_file import name_content, write_side_file
 
 _BATCH_SIZE = 64
 
@@ -81,7 +83,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     Other engines can run the file, too. The entry ``sk_emotion`` of its metadata is JSON with the keys ``classes``, the
     labels of the columns, without their dtype; ``image_shape``; ``pixel_range``; ``loader``, parameters of the
     :class:`FaceLoader`, or null; and, if the loader was fitted on integers of more than 8 bits, ``integer_ranges``, the
-    largest pixel by dtype.
+    largest pixel by dtype. If the training images of a loaded model are known, the file beside it that
+    :func:`save_model` describes is written, too: ``pretrained`` names the included models from which training started,
+    and ``training_images`` is a digest of that file.
 
     Examples
     --------
@@ -105,10 +109,16 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     }
     if loader is not None and loader._tops:
         about["integer_ranges"] = loader._tops
+    images = find_training_images(model)
+    if images is not None:
+        about["pretrained"] = list(images.pretrained)
+        about["training_images"] = name_content(images) if images.has_own else ""
     entry = exported.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(about, default=lambda number: number.item())
     content = exported.SerializeToString()
     _check_content(content)
+    if images is not None and images.has_own:
+        write_side_file(path, images, "export_onnx")
     write_output(path, content)
 
 

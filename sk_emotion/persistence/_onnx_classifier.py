@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from .._images._validation import validate_images
 from ..exceptions import ModelFileError
+from ..leakage._training_images import TrainingImages
 from ..preprocessing import FaceLoader
 from ..preprocessing._faces import find_face_shape
 from ..utils._estimators import ClassifierOfLabels
@@ -47,6 +48,9 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
         Pixel range of the training images.
     loader_ : dict or None
         Parameters of the :class:`FaceLoader` with which the network was exported; None if it was exported alone.
+    training_images_ : object or None
+        Fingerprints of the images that the network was trained on, as far as known (see :func:`save_model`), by which
+        :class:`EmotionReport` says whether it is evaluated on them.
 
     Raises
     ------
@@ -156,6 +160,10 @@ class OnnxClassifier(ClassifierOfLabels, BaseEstimator):
     @property
     def loader_(self) -> dict[str, Any] | None:
         return self._get("loader")
+
+    @property
+    def training_images_(self) -> TrainingImages | None:
+        return self._get("training_images")
 
     def _get(self, name: str) -> Any:
         try:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from .._images._pixel_range import clip_pixels
 from ..exceptions import ModelFileError
+from ..leakage._training_images import TrainingImages
 from ..utils._files import FOLDER
 from ..utils._parallel import open_session
 from ._files import escape, first_line, open_model
+from ._side_file import read_side_file
 
 METADATA_KEY = "sk_emotion"
 
@@ -37,7 +39,17 @@ _ELEMENT_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 _DEEP_TYPES = ("int8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 _DEEP_RANGES = (2.0**12 - 1, 2.0**16 - 1, 2.0**32 - 1)
 _LABEL_TYPES = (str, bool, int, float)
-_TEXT = {"classes": list, "image_shape": list, "pixel_range": list, "loader": dict | None, "integer_ranges": dict}
+_TEXT = {
+    "classes": list,
+    "image_shape": list,
+    "pixel_range": list,
+    "loader": dict | None,
+    "integer_ranges": dict,
+    "pretrained": list,
+    "training_images": str,
+}
+# Entries of networks whose training images are known.
+_OPTIONAL: dict[str, Any] = {"pretrained": [], "training_images": ""}
 
 
 class OnnxFile:
@@ -58,9 +70,9 @@ class OnnxFile:
     pixel_range: tuple[float, float]
     loader: dict[str, Any] | None
     integer_ranges: dict[str, float]
-    # Where to find the training images: names of included models, and what the file beside it is named by.
-    started_from: tuple[str, ...]
-    named: Any
+    # Included models from which training started, and the name of the content of the file beside it.
+    pretrained: list[str]
+    named_images: str
     training_images: TrainingImages | None = None
 
     def __init__(self, data: bytes, refuse: Callable[[str], ModelFileError], *, check: bool = True):
@@ -119,13 +131,14 @@ class OnnxFile:
             # Files of earlier versions state no ranges.
             about.setdefault("pixel_range", [0.0, 255.0 if self._dtype == np.uint8 else 1.0])
             about.setdefault("integer_ranges", {})
+            about = _OPTIONAL | about
             wrong = [key for key, kind in _TEXT.items() if not isinstance(about[key], kind)]
         except Exception:
             raise self._refuse(f"its metadata have no entry {METADATA_KEY}, or not of that form") from None
         if wrong:
             raise self._refuse(f"its metadata hold no valid {wrong[0]}")
-        labels, shape, limits, self.loader, self.integer_ranges = (about[key] for key in _TEXT)
-        self.named, self.started_from = about.get("training_images"), tuple(map(str, about.get("pretrained", ())))
+        labels, shape, limits, self.loader, self.integer_ranges = (about[key] for key in _TEXT if key not in _OPTIONAL)
+        self.pretrained, self.named_images = (about[key] for key in _OPTIONAL)
         kinds = {type(label) for label in labels}
         if len(kinds) != 1 or not kinds <= {*_LABEL_TYPES} or not 2 <= len(labels) <= _MAX_CLASSES:
             raise self._refuse(f"its classes must be 2 to {_MAX_CLASSES} names or numbers")
@@ -178,7 +191,14 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
 
     with open_model(path, "OnnxClassifier") as file:
         data = file.read(_MAX_FILE_SIZE + 1)
-    return OnnxFile(data, refuse, check=Path(path).resolve().parent != FOLDER.resolve())
+    is_included = Path(path).resolve().parent == FOLDER.resolve()
+    network = OnnxFile(data, refuse, check=not is_included)
+    names = [Path(path).stem] if is_included else network.pretrained
+    known = read_side_file(path, network.named_images, "OnnxClassifier")
+    if known is None and names:
+        known = TrainingImages(pretrained=tuple(map(str, names)))
+    network.training_images = known
+    return network
 
 
 def run_in_batches(run: Callable[[Any], NDArray[Any]], images: Any, batch_size: int) -> NDArray[Any]:

@@ -39,14 +39,12 @@ def write_side_file(path: str | os.PathLike[str], images: TrainingImages, owner:
     write_output(side_file, images.to_json())
 
 
-def read_side_file(
-    path: str | os.PathLike[str], named: object, owner: str, stacklevel: int = 3
-) -> TrainingImages | None:
+def read_side_file(path: str | os.PathLike[str], named: object, owner: str) -> TrainingImages | None:
     """Read the file beside a model file that refers to it as `named`.
 
     None if the model refers to none, and if the file was deleted; also, with a warning, if it cannot be used.
     """
-    if not isinstance(named, str):
+    if not named:
         return None
     side_file = find_side_file(path)
     try:
@@ -70,7 +68,7 @@ def read_side_file(
         f"{owner}: {escape(side_file)} {reason}, so reports will not say which images the model was trained on. Save "
         "the model again, copy the file that was written with it, or delete this one.",
         DatasetWarning,
-        stacklevel=stacklevel,
+        stacklevel=3,
     )
     return None
 
