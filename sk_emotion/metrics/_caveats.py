@@ -52,7 +52,9 @@ def find_seen_images(estimator: Any, images: Any) -> list[str]:
     caveats, of_all = [], f"of {seen.n_images} images"
     if seen.trained:
         by = [
-            f"{count} of them by {name}, whose weights it started from" for name, count in seen.by_pretrained if count
+            f"{'' if count == seen.trained else f'{count} of them '}in the training of {name}"
+            for name, count in seen.by_pretrained
+            if count
         ]
         caveats.append(
             f"{seen.trained} {of_all} were trained on{f' ({abridge(by)})' if by else ''}, so scores are too high for "
@@ -60,7 +62,7 @@ def find_seen_images(estimator: Any, images: Any) -> list[str]:
         )
     if seen.validated:
         caveats.append(
-            f"{seen.validated} {of_all} were used to validate it, and choices were made by their scores, which may be "
+            f"{seen.validated} {of_all} were used to validate it: choices were made by their scores, which may be "
             "slightly too high for new images."
         )
     if seen.similar:
