@@ -143,7 +143,8 @@ def build_nets(classifiers: Iterable[Any], sizes: list[int], trusted: set[str], 
         _check_state(clf, trusted)
     with _limit_network_size(_SLACK * sum(sizes) + _ALLOWANCE) if deferred and limited else nullcontext():
         for clf in deferred:
-            clf.__setstate__({**vars(clf), _NET: vars(clf).pop(_DEFERRED)})
+            net_state = vars(clf).pop(_DEFERRED)
+            clf.__setstate__({**vars(clf), _NET: net_state})
 
 
 @contextmanager

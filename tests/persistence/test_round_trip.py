@@ -117,6 +117,12 @@ def test_training_continues_after_loading(settings, way, few, path):
     np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
 
 
+def test_file_of_a_loaded_model_is_not_larger(trained, path, tmp_path):
+    save_model(trained, path)
+    save_model(load_model(path), tmp_path / "again.skops")
+    assert (tmp_path / "again.skops").stat().st_size == pytest.approx(path.stat().st_size, rel=0.05)
+
+
 def test_frozen_model_with_threshold_round_trip(trained, few, path):
     X, y, _ = few
     model = FixedThresholdClassifier(FrozenEstimator(trained), threshold=0.4, pos_label="pain").fit(X, y)
