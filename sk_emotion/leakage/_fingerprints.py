@@ -1,5 +1,6 @@
 """Fingerprints of images: digests of their pixels, and perceptual hashes; neither shows the image."""
 
+import math
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -101,9 +102,13 @@ def _list_images(images: Any, model: Any, owner: str) -> Any:
             f"{owner}: images have shape {shape} and dtype {images.dtype}, expected paths, (n, H, W), (n, H, W, 3) or "
             "rows (n, n_features)."
         )
-    known = [part.image_shape_ for part in list_parts(model) if hasattr(part, "image_shape_")]
-    refuse_one_image(images, owner, known[-1] if known else None)
-    return images if len(shape) > 2 else _Rows(images, known[-1] if known else infer_image_shape(shape[1], None, owner))
+    shapes = [part.image_shape_ for part in list_parts(model) if hasattr(part, "image_shape_")]
+    fitting = [image_shape for image_shape in shapes if math.prod(image_shape) == shape[-1]]
+    if len(shape) > 2 or (shapes and not fitting):
+        refuse_one_image(images, owner, shapes[-1] if len(shape) == 2 else None)
+    if len(shape) > 2:
+        return images
+    return _Rows(images, fitting[0] if fitting else infer_image_shape(shape[1], None, owner))
 
 
 def _is_array(images: Any) -> bool:
