@@ -5,6 +5,7 @@ The loader of a model attaches a :class:`TrainingImages` to the classifier that 
 """
 
 import json
+import warnings
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..exceptions import DatasetWarning, ImageArrayError
 from ..preprocessing._pipelines import find_last_step, list_parts
 from ..utils._files import FOLDER, list_weights
 from ._fingerprints import Fingerprints, take_fingerprints
@@ -106,10 +108,27 @@ def record_images(model: Any, training: Any, validation: Any, owner: str) -> Tra
         if known is not None:
             parts[name].append(getattr(known, name))
         if images is not None:
-            parts[name].append(take_fingerprints(images, model, owner)[0])
+            parts[name].append(_take_new(images, model, owner))
     joined = {name: Fingerprints.join(each) for name, each in parts.items()}
     record = TrainingImages(**joined, pretrained=() if known is None else known.pretrained)
     return record if record.has_own else None
+
+
+def _take_new(images: Any, model: Any, owner: str) -> Fingerprints:
+    fingerprints, n_images = take_fingerprints(images, model, owner)
+    n_read = len(fingerprints.pixels)
+    if not n_read:
+        raise ImageArrayError(
+            f"{owner}: none of the {n_images} images can be read. Pass them as uint8, or as floats from 0 to 1 or 0 to "
+            "255, before they are standardized; or existing files."
+        )
+    if n_read < n_images:
+        warnings.warn(
+            f"{owner}: {n_images - n_read} of {n_images} images cannot be read, so they are not recorded.",
+            DatasetWarning,
+            stacklevel=5,
+        )
+    return fingerprints
 
 
 def attach(model: Any, images: TrainingImages | None) -> None:

@@ -33,7 +33,7 @@ def write_side_file(path: str | os.PathLike[str], images: TrainingImages, owner:
             f"{owner}: {escape(side_file)} exists and holds no training images, so it is kept, and those of the model "
             "are not saved. Move it, and save the model again.",
             DatasetWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return
     write_output(side_file, images.to_json())
@@ -68,7 +68,7 @@ def read_side_file(path: str | os.PathLike[str], named: object, owner: str) -> T
         f"{owner}: {escape(side_file)} {reason}, so reports will not say which images the model was trained on. Save "
         "the model again, copy the file that was written with it, or delete this one.",
         DatasetWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
     return None
 
