@@ -62,13 +62,13 @@ def find_seen_images(estimator: Any, images: Any) -> list[str]:
         )
     if seen.validated:
         caveats.append(
-            f"{seen.validated} {of_all} were used to validate it: choices were made by their scores, which may be "
-            "slightly too high for new images."
+            f"{seen.validated} {of_all} were used to validate the model: choices were made by their scores, which may "
+            "be slightly too high for new images."
         )
     if seen.similar:
         caveats.append(
-            f"{seen.similar} {of_all} are possible copies of others that it was trained or validated on: they look the "
-            "same, in another size or file format, for example. Copies make scores too high: leave them out."
+            f"{seen.similar} {of_all} are possible copies of images that the model was trained or validated on: they "
+            "look the same, in another size or file format, for example. Copies make scores too high: leave them out."
         )
     return caveats
 

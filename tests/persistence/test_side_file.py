@@ -262,9 +262,7 @@ MODELS = {
     "HOG+SVM": lambda: make_hog_svm(image_size=24, probability=False),
     "calibrated": lambda: make_hog_svm(image_size=24),
     "network": make_classifier,
-    "search": lambda: GridSearchCV(
-        make_hog_svm(image_size=24, probability=False), {"svc__C": [1, 2]}, cv=2
-    ),
+    "search": lambda: GridSearchCV(make_hog_svm(image_size=24, probability=False), {"svc__C": [1, 2]}, cv=2),
     "threshold": lambda: FixedThresholdClassifier(make_hog_svm(image_size=24), pos_label="pain"),
     "binary": lambda: ConsolidatedClassifier(make_hog_svm(image_size=24), positive="pain"),
 }
