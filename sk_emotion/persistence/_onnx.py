@@ -110,15 +110,16 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, calibration: Any = 
     if loader is not None and loader._tops:
         about["integer_ranges"] = loader._tops
     images = find_training_images(model)
+    recorded = images.to_json() if images is not None and images.has_own else None
     if images is not None:
         about["pretrained"] = list(images.pretrained)
-        about["training_images"] = name_content(images) if images.has_own else ""
+        about["training_images"] = "" if recorded is None else name_content(recorded)
     entry = exported.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(about, default=lambda number: number.item())
     content = exported.SerializeToString()
     _check_content(content)
-    if images is not None and images.has_own:
-        write_side_file(path, images, "export_onnx")
+    if recorded is not None:
+        write_side_file(path, recorded, "export_onnx")
     write_output(path, content)
 
 

@@ -114,10 +114,11 @@ def save_model(
     check_is_fitted(model)
     path = check_target(path, "save_model")
     images = record_images(model, training_data, validation_data, "save_model")
-    content = _dump(model, {} if images is None else {"training_images": name_content(images)}).getbuffer()
-    if images is not None:
+    recorded = None if images is None else images.to_json()
+    content = _dump(model, {} if recorded is None else {"training_images": name_content(recorded)}).getbuffer()
+    if recorded is not None:
         # First, so that `path` still holds the previous model if it cannot be written.
-        write_side_file(path, images, "save_model")
+        write_side_file(path, recorded, "save_model")
     write_output(path, content)
 
 

@@ -11,8 +11,8 @@ from ..leakage._training_images import ENDING, HEAD, TrainingImages
 from ..utils._files import write_output
 from ._files import escape, open_model
 
-# Of three million images.
-_MAX_SIZE = 64_000_000
+# Of 23 million images.
+_MAX_SIZE = 500_000_000
 
 
 def find_side_file(path: str | os.PathLike[str]) -> Path:
@@ -20,12 +20,12 @@ def find_side_file(path: str | os.PathLike[str]) -> Path:
     return Path(os.fsdecode(path)).with_suffix(ENDING)
 
 
-def name_content(images: TrainingImages) -> str:
+def name_content(content: bytes) -> str:
     """Return the name by which a model file refers to the content of the file beside it."""
-    return blake2b(images.to_json(), digest_size=16).hexdigest()
+    return blake2b(content, digest_size=16).hexdigest()
 
 
-def write_side_file(path: str | os.PathLike[str], images: TrainingImages, owner: str) -> None:
+def write_side_file(path: str | os.PathLike[str], content: bytes, owner: str) -> None:
     """Write the file beside a model file; a file of other content is kept, with a warning."""
     side_file = find_side_file(path)
     if side_file.exists() and _read_head(side_file) != HEAD:
@@ -36,7 +36,7 @@ def write_side_file(path: str | os.PathLike[str], images: TrainingImages, owner:
             stacklevel=4,
         )
         return
-    write_output(side_file, images.to_json())
+    write_output(side_file, content)
 
 
 def read_side_file(path: str | os.PathLike[str], named: object, owner: str) -> TrainingImages | None:
@@ -49,13 +49,11 @@ def read_side_file(path: str | os.PathLike[str], named: object, owner: str) -> T
     side_file = find_side_file(path)
     try:
         with open_model(side_file, owner) as file:
-            content = file.read(_MAX_SIZE + 1)
-        if len(content) > _MAX_SIZE:
-            raise ValueError(f"has more than {_MAX_SIZE:,} bytes")
-        images = TrainingImages.from_json(content)
-        if name_content(images) == named:
-            return images
-        reason = "was written with another model"
+            is_huge = os.fstat(file.fileno()).st_size > _MAX_SIZE
+            content = b"" if is_huge else file.read(_MAX_SIZE)
+        if name_content(content) == named:
+            return TrainingImages.from_json(content)
+        reason = "was written with another model or is damaged"
     except ModelNotFoundError:
         return None
     except ModelFileError:

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from saved_models import make_classifier
+from saved_models import make_classifier, rewrite
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
@@ -27,6 +27,7 @@ from sk_emotion import (
 )
 from sk_emotion.exceptions import DatasetWarning, ImageArrayError
 from sk_emotion.leakage._training_images import find_training_images
+from sk_emotion.persistence._side_file import name_content
 
 pytestmark = pytest.mark.training
 
@@ -96,10 +97,6 @@ def write_other_format(side_file, svm, few):
     side_file.write_text('{"epochs": 30}')
 
 
-def write_later_version(side_file, svm, few):
-    side_file.write_text(side_file.read_text().replace('"version": 1', '"version": 2'))
-
-
 def write_for_another_model(side_file, svm, few):
     save_model(svm, side_file.with_name("other.skops"), training_data=few[0][:10])
     os.replace(side_file.with_name("other.training.json"), side_file)
@@ -122,11 +119,10 @@ def make_pipe(side_file, svm, few):
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (damage, "is damaged"),
-        (write_other_format, "was not written by save_model"),
-        (write_later_version, "was written by a later version"),
-        (write_for_another_model, "was written with another model"),
-        (make_huge, "has more than 64,000,000 bytes"),
+        (damage, "was written with another model or is damaged"),
+        (write_other_format, "was written with another model or is damaged"),
+        (write_for_another_model, "was written with another model or is damaged"),
+        (make_huge, "was written with another model or is damaged"),
         (make_folder, "is not a regular file"),
         pytest.param(make_pipe, "is not a regular file", marks=pytest.mark.skipif(os.name == "nt", reason="no pipes")),
     ],
@@ -139,6 +135,14 @@ def test_other_side_file_is_ignored_with_a_warning(change, reason, written, side
         model = load_model(written)
     assert count(model) is None and caught[0].filename == __file__
     np.testing.assert_array_equal(model.predict(few[0]), svm.predict(few[0]))
+
+
+def test_side_file_of_a_later_version_is_ignored_with_a_warning(written, side_file):
+    content = side_file.read_bytes().replace(b'"version": 1', b'"version": 2')
+    side_file.write_bytes(content)
+    rewrite(written, lambda schema: schema | {"sk_emotion": {"format": 1, "training_images": name_content(content)}})
+    with pytest.warns(DatasetWarning, match="was written by a later version of sk_emotion"):
+        assert count(load_model(written)) is None
 
 
 def test_endless_link_is_ignored_with_a_warning(written, side_file):
