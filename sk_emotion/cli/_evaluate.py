@@ -44,7 +44,8 @@ def evaluate(
     """Evaluate a model on labeled images that it was not trained on.
 
     A model trained with --binary is evaluated on the same question. With --binary, a model of more classes answers by
-    the sum of their probabilities. Confidence intervals resample whole groups.
+    the sum of their probabilities. Confidence intervals resample whole groups. For pretrained models and those of
+    train, the report says how many of the images they were trained on.
 
     \b
     Examples:

@@ -58,6 +58,9 @@ def train(
 ) -> None:
     """Train a model on labeled images and save it to a file.
 
+    Beside the file, model.training.json holds digests of the images, by which evaluate says if a model is evaluated on
+    images that it was trained on. It can be deleted.
+
     \b
     Examples:
       sk-emotion train my_faces

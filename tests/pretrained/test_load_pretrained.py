@@ -40,9 +40,10 @@ def test_models_have_at_most_6_mb_of_weights_and_a_card():
     for name, classes in CLASSES.items():
         for ending in (".safetensors", ".onnx"):
             assert (FOLDER / f"{name}{ending}").stat().st_size <= 6e6
+        assert 0 < (FOLDER / f"{name}.training.json").stat().st_size < 1e6
         card = (FOLDER / f"{name}.md").read_text()
         assert all(f"| {label} |" in card for label in classes)
-        assert "Not fit for" in card
+        assert "Not fit for" in card and f"The package contains `{name}.training.json`" in card
 
 
 def test_package_contains_no_images():
