@@ -176,6 +176,9 @@ def find_seen(model: Any, images: Any, owner: str) -> Seen | None:
     earlier = _list_earlier(own.pretrained)
     records = [own, *earlier.values()]
     known = Fingerprints.join(part for record in records for part in (record.training, record.validation))
+    if not len(known.pixels):
+        # The files of included models may have been deleted.
+        return None
     (pixels, looks), n_images = take_fingerprints(images, model, owner, known=known)
     trained = np.isin(pixels, own.training.pixels)
     by_pretrained = []

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .._images._pixel_range import clip_pixels
 from ..exceptions import ModelFileError
 from ..leakage._training_images import TrainingImages
-from ..utils._files import FOLDER
+from ..utils._files import FOLDER, list_weights
 from ..utils._parallel import open_session
 from ._files import escape, first_line, open_model
 from ._side_file import read_side_file
@@ -193,11 +193,10 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
         data = file.read(_MAX_FILE_SIZE + 1)
     is_included = Path(path).resolve().parent == FOLDER.resolve()
     network = OnnxFile(data, refuse, check=not is_included)
-    names = [Path(path).stem] if is_included else network.pretrained
+    named = [Path(path).stem] if is_included else network.pretrained
+    started_from = tuple(name for name in list_weights() if name in named)
     known = read_side_file(path, network.named_images, "OnnxClassifier")
-    if known is None and names:
-        known = TrainingImages(pretrained=tuple(map(str, names)))
-    network.training_images = known
+    network.training_images = TrainingImages(pretrained=started_from) if known is None and started_from else known
     return network
 
 

@@ -77,6 +77,11 @@ def save_model(
     OSError
         If the file cannot be written, for example because the disk is full.
 
+    Warns
+    -----
+    DatasetWarning
+        If some images cannot be read, or the second file exists with other content and is therefore not written.
+
     See Also
     --------
     load_model : Load the file.

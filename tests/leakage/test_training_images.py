@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sk_emotion import EmotionClassifier, FaceEmbedding, LeastSquaresSVC, load_pretrained, networks
+from sk_emotion.leakage import _training_images
 from sk_emotion.leakage._fingerprints import Fingerprints
 from sk_emotion.leakage._training_images import (
     HEAD,
@@ -141,6 +142,14 @@ def test_images_of_an_included_model_and_of_its_ancestors_count(engine, names, f
     seen = find_seen(load_pretrained(names[0], engine=engine), faces[0], "test")
     by_pretrained = [(name, int(name == "fer2013")) for name in names]
     assert seen == Seen(9, trained=1, by_pretrained=by_pretrained, validated=0, similar=0)
+
+
+def test_nothing_is_known_of_an_included_model_whose_file_was_deleted(faces, tmp_path, monkeypatch):
+    read_included.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(_training_images, "FOLDER", tmp_path)
+        assert find_seen(load_pretrained("fer2013", engine="onnx"), faces[0], "test") is None
+    read_included.cache_clear()
 
 
 @pytest.mark.training

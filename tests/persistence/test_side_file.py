@@ -1,6 +1,7 @@
 """The file of training images beside a model file."""
 
 import copy
+import json
 import os
 import pickle
 
@@ -25,7 +26,7 @@ from sk_emotion import (
     networks,
     save_model,
 )
-from sk_emotion.exceptions import DatasetWarning, ImageArrayError
+from sk_emotion.exceptions import DatasetWarning, ImageArrayError, ModelFileError
 from sk_emotion.leakage._training_images import find_training_images
 from sk_emotion.persistence._side_file import name_content
 
@@ -308,3 +309,27 @@ def test_export_names_the_included_model_from_which_training_started(few, tmp_pa
     export_onnx(network.fit(*few[:2]), tmp_path / "model.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert find_training_images(load_model(tmp_path / "model.onnx")).pretrained == ("fer2013",)
+
+
+@pytest.mark.parametrize(
+    "about, expected",
+    [
+        ({"pretrained": ["fer2013", "../fer2013", 3, None, {}]}, ("fer2013",)),
+        ({"pretrained": ["missing"] * 1000}, None),
+        ({"training_images": "0" * 32}, None),
+        ({"training_images": 3}, ModelFileError),
+        ({"pretrained": "fer2013"}, ModelFileError),
+    ],
+)
+def test_metadata_of_an_export_name_only_included_models(about, expected, model, tmp_path):
+    """`model` is the graph of an included model."""
+    (entry,) = model.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | about)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    if expected is ModelFileError:
+        with pytest.raises(ModelFileError, match="metadata hold no valid"):
+            load_model(path)
+        return
+    images = find_training_images(load_model(path))
+    assert (None if images is None else images.pretrained) == expected
