@@ -54,10 +54,11 @@ def save_model(
     path : str or PathLike
         File to write; the usual extension is ``.skops``.
     training_data : Bunch, list of images or paths, or array, default=None
-        Images that the model was trained on, as they were passed to `fit` or before faces were cropped from them: a
-        Bunch of a loader of this package, a list of paths, bytes, PIL images or arrays, or an array of images or of
-        flattened ones. :class:`EmotionReport` then says how many test images are among them, whatever their names.
-        By default, those of the file from which the model was loaded, unless it was fitted since.
+        Images that the model was trained on: a Bunch of a loader of this package, a list of paths, bytes, PIL images or
+        arrays, or an array of images or of flattened ones. :class:`EmotionReport` then says how many test images are
+        among them, whatever their names. Pass photos rather than the faces that were cropped from them if you evaluate
+        the model on photos, since a face is another image. Those of the file from which the model was loaded are kept,
+        unless it was fitted anew.
     validation_data : Bunch, list of images or paths, or array, default=None
         Images that the model was validated on, such as those by which the number of epochs or a threshold was chosen.
 
@@ -71,7 +72,7 @@ def save_model(
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ImageArrayError, ImageReadError
-        If `training_data` or `validation_data` does not contain images. Images that cannot be read are left out.
+        If `training_data` or `validation_data` contains no images, or none that can be read; others are left out.
     TypeError
         If `model` is not an estimator.
     OSError
