@@ -46,8 +46,9 @@ class EmotionClassifier(ClassifierOfLabels, ParametersOfClasses):
         ``"sgd"``, and the default of an optimizer class.
     schedule : {"onecycle", "cosine"} or None, default="onecycle"
         Schedule of the learning rate; None keeps it constant.
-    ema : float or None, default=None
-        Decay per step, below 1, of an exponential moving average of the weights, which is then used to predict.
+    ema : float, "auto" or None, default="auto"
+        Decay per step, below 1, of an exponential moving average of the weights, which is validated and used to
+        predict. ``"auto"`` averages over about the last 5 % of the steps of a `fit` with a `schedule`, from 40 steps.
     criterion : "cross_entropy", torch loss class or callable, default="cross_entropy"
         The loss of training and validation. A class, such as ``torch.nn.MultiMarginLoss``, is built with parameters
         ``criterion__...``, and with ``reduction="none"`` if it has that parameter. A function or instance takes float32
@@ -177,7 +178,7 @@ class EmotionClassifier(ClassifierOfLabels, ParametersOfClasses):
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"onecycle", "cosine"}), None],
-        "ema": [Interval(Real, 0, 1, closed="neither"), None],
+        "ema": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither"), None],
         "criterion": [StrOptions({"cross_entropy"}), callable],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -209,7 +210,7 @@ class EmotionClassifier(ClassifierOfLabels, ParametersOfClasses):
         momentum=0.9,
         weight_decay="auto",
         schedule="onecycle",
-        ema=None,
+        ema="auto",
         criterion="cross_entropy",
         label_smoothing=0.1,
         class_weight=None,

@@ -221,6 +221,32 @@ def test_momentum_of_the_fused_optimizer_matches_the_plain_one(faces):
     np.testing.assert_allclose(fused.predict_proba(X), plain.predict_proba(X), atol=1e-3)
 
 
+def test_automatic_average_covers_the_last_twentieth_of_a_scheduled_training(faces):
+    X, y, _ = faces
+    settings = {"network": networks.TorchNetwork(perceptron), "batch_size": 8}
+    decays = {
+        (n_epochs, schedule): make_classifier(max_epochs=n_epochs, schedule=schedule, **settings).fit(X, y).net_.ema
+        for n_epochs, schedule in [(3, "onecycle"), (4, "onecycle"), (6, "cosine"), (6, None)]
+    }
+    # An epoch has 10 steps.
+    assert decays == {(3, "onecycle"): None, (4, "onecycle"): 0.5, (6, "cosine"): pytest.approx(2 / 3), (6, None): None}
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_training_continues_from_the_last_weights_without_averaging(faces, copied):
+    X, y, _ = faces
+    clf = make_classifier(network=networks.TorchNetwork(perceptron), batch_size=8, max_epochs=6).fit(X, y)
+    arrays = clf.net_.to_arrays()
+    averaged, last = arrays["weights"], arrays["training_weights"]
+    clf = pickle.loads(pickle.dumps(clf)) if copied else clf
+    clf.set_params(learning_rate=1e-12, weight_decay=0, augmentation=None).partial_fit(X, y).partial_fit(X, y)
+    arrays = clf.net_.to_arrays()
+    assert arrays["training_weights"] is None
+    for name, value in arrays["weights"].items():
+        np.testing.assert_allclose(value, last[name], rtol=0, atol=1e-9)
+    assert any(np.abs(averaged[name] - last[name]).max() > 1e-6 for name in last)
+
+
 def test_weights_are_averaged_in_modules_without_counters(faces):
     X, y, _ = faces
     assert make_classifier(network=networks.TorchNetwork(perceptron), ema=0.9).fit(X, y).score(X, y) > 0.3
@@ -301,7 +327,8 @@ def test_validation_set_is_scored_each_epoch(faces):
 def test_early_stopping_keeps_the_best_epoch(faces):
     X, y, _ = faces
     settings = {"optimizer": "sgd", "learning_rate": 0.5, "schedule": None, "early_stopping": True}
-    clf = make_classifier(max_epochs=12, n_iter_no_change=2, **settings).fit(X[:50], y[:50], X_val=X[50:], y_val=y[50:])
+    network = networks.ResNet(width=4, pool=1)
+    clf = make_classifier(network=network, max_epochs=12, n_iter_no_change=2, **settings).fit(X[:50], y[:50], X_val=X[50:], y_val=y[50:])
     losses = [epoch["valid_loss"] for epoch in clf.history_]
     assert len(losses) < 12
     probabilities = clf.predict_proba(X[50:])[np.arange(30), np.searchsorted(clf.classes_, y[50:])]

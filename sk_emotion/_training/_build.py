@@ -32,7 +32,7 @@ from ._hardware import choose_precision, module_lock, prediction_batch_size, sma
 from ._net import FaceNet
 from ._optimizer import describe_optimizer
 from ._parameters import list_passed_on
-from ._schedule import attach_scheduler, find_schedulers
+from ._schedule import attach_scheduler, choose_decay, find_schedulers
 from ._standardize import Preparation, learn_pixel_statistics
 from ._state import serialize_bookkeeping
 
@@ -257,7 +257,7 @@ def _assemble(
     )
     net.precision = precision
     net.labels = clf.classes_
-    net.ema = clf.ema
+    net.ema = choose_decay(clf.ema, schedule, n_steps)
     net.schedule = schedule
     net.known_callbacks = known_callbacks
     if isinstance(net, DataParallelNet):

@@ -238,6 +238,7 @@ class FaceNet(NeuralNetClassifier):
             return
         if training:
             self._load(self._current)
+            self._current = None
             self.history.record("lr", self.optimizer_.param_groups[-1]["lr"])
         first_batch = len(self.history[-1, "batches"])
         rates = []
@@ -304,10 +305,10 @@ class FaceNet(NeuralNetClassifier):
             for name, weight in self.module_.named_parameters():
                 if weight.is_floating_point():
                     weight.requires_grad_(name not in frozen)
-        if self.ema is not None:
-            self._averaged = self._snapshot()
-            current = to_tensors(arrays["training_weights"]) or self._averaged
-            self._current = {name: value.to(self.device) for name, value in current.items()}
+        self._averaged = None if self.ema is None else self._snapshot()
+        # Without averaging, training goes on from the weights of the last step, too.
+        current = to_tensors(arrays["training_weights"]) or self._averaged
+        self._current = None if current is None else {name: value.to(self.device) for name, value in current.items()}
         same_criterion = load_state(self.criterion_, to_tensors(arrays.get("criterion", {})))
         if arrays["optimizer"] == type(self.optimizer_).__name__:
             groups = self.optimizer_.state_dict()["param_groups"]

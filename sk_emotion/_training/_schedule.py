@@ -11,6 +11,9 @@ from ..exceptions import ParameterError
 # Share of the steps in which the one-cycle schedule warms up.
 _WARM_UP = 0.25
 
+# Share of the last steps over which weights are averaged, and the minimum number of these steps.
+_AVERAGED, _MIN_AVERAGED = 0.05, 2
+
 
 def one_cycle(n_steps: int) -> Callable[[int], float]:
     """Return the one-cycle schedule: linear warm-up, then cosine annealing to zero (Smith & Topin, 2019)."""
@@ -32,6 +35,15 @@ def cosine(n_steps: int) -> Callable[[int], float]:
 def _anneal(progress: float) -> float:
     # A rate of zero would waste the last step.
     return max(1e-3, 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def choose_decay(ema: float | str | None, schedule: str | None, n_steps: int) -> float | None:
+    """Return the decay per step of the moving average of weights; None does not average."""
+    if not isinstance(ema, str):
+        return ema
+    # With a constant learning rate, training may go on in the next call.
+    horizon = 0.0 if schedule is None else _AVERAGED * n_steps
+    return 1 - 1 / horizon if horizon >= _MIN_AVERAGED else None
 
 
 SCHEDULES = {"onecycle": one_cycle, "cosine": cosine}
