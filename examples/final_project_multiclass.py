@@ -37,7 +37,7 @@ X_train, X_val, X_test, y_train, y_val, y_test, _, _, test = ske.train_val_test_
 X_equal, y_equal = ske.AugmentationOverSampler(random_state=0).fit_resample(X_train, y_train)
 
 # 4. Train a convolutional network, for photos from weights learned on faces, and validate it after each epoch.
-network = ske.EmotionClassifier(ske.networks.ResNet(pretrained=pretrained), random_state=0, verbose=1)
+network = ske.EmotionClassifier(ske.networks.ResNet(pretrained=pretrained), max_epochs=30, random_state=0, verbose=1)
 network.fit(X_equal, y_equal, X_val=X_val, y_val=y_val)
 ske.TrainingCurves.from_estimator(network).figure.savefig(results / "training_curves.png", dpi=100)
 

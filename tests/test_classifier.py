@@ -328,7 +328,9 @@ def test_early_stopping_keeps_the_best_epoch(faces):
     X, y, _ = faces
     settings = {"optimizer": "sgd", "learning_rate": 0.5, "schedule": None, "early_stopping": True}
     network = networks.ResNet(width=4, pool=1)
-    clf = make_classifier(network=network, max_epochs=12, n_iter_no_change=2, **settings).fit(X[:50], y[:50], X_val=X[50:], y_val=y[50:])
+    clf = make_classifier(network=network, max_epochs=12, n_iter_no_change=2, **settings).fit(
+        X[:50], y[:50], X_val=X[50:], y_val=y[50:]
+    )
     losses = [epoch["valid_loss"] for epoch in clf.history_]
     assert len(losses) < 12
     probabilities = clf.predict_proba(X[50:])[np.arange(30), np.searchsorted(clf.classes_, y[50:])]
@@ -445,6 +447,19 @@ def test_embedding_is_the_input_of_the_last_layer_with_global_pooling(faces):
     logits = features @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), fitted.predict_proba(X), atol=1e-4)
+
+
+def test_default_network_of_an_older_file_is_kept(faces):
+    X, y, _ = faces
+    clf = make_classifier(network=networks.ResNet(pool=1), max_epochs=1).fit(X, y)
+    clf.network = None
+    del clf.network_.pool
+    older = pickle.loads(pickle.dumps(clf))
+    assert older.network.pool == 1
+    np.testing.assert_array_equal(older.predict_proba(X), clf.predict_proba(X))
+    assert older.partial_fit(X, y).n_iter_ == 2
+    assert clone(older).fit(X, y).net_.module_.head[-1].in_features == 192
+    assert pickle.loads(pickle.dumps(make_classifier(network=None, max_epochs=1).fit(X, y))).network is None
 
 
 def test_nested_parameters_of_the_defaults_can_be_set():

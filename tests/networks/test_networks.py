@@ -1,3 +1,4 @@
+import pickle
 import sys
 
 import pytest
@@ -26,7 +27,9 @@ class Pooled(nn.Module):
 SPECS = [
     ResNet(width=4),
     ResNet(width=2, blocks_per_stage=2, dropout=0),
+    ResNet(width=2, pool=1),
     VGG(width=4),
+    VGG(width=4, pool=2),
     TorchvisionNetwork("squeezenet1_1"),
     TorchNetwork(perceptron),
     TorchNetwork(Pooled),
@@ -96,6 +99,64 @@ def test_resnet_grows_with_blocks_and_width():
         layer.p for layer in ResNet(4, dropout=0.3).build(1, (48, 48), 6).modules() if isinstance(layer, nn.Dropout)
     ]
     assert dropouts == [0.3]
+
+
+@pytest.mark.parametrize(
+    ("network", "image_size", "cells"),
+    [
+        (ResNet(2), (48, 48), 9),
+        (ResNet(2, pool=2), (48, 48), 4),
+        (ResNet(2, pool=1), (48, 48), 1),
+        (ResNet(2), (40, 25), 9),
+        (ResNet(2), (16, 64), 6),
+        (ResNet(2), (8, 8), 1),
+        (VGG(2), (48, 48), 9),
+        (VGG(2), (70, 48), 9),
+        (VGG(2, pool=1), (48, 48), 1),
+        (VGG(2), (24, 32), 2),
+    ],
+)
+def test_last_layer_sees_a_grid_of_at_most_pool_cells_per_side(network, image_size, cells):
+    module = network.build(1, image_size, 3).eval()
+    head = next(layer for layer in module.modules() if isinstance(layer, nn.Linear))
+    assert head.in_features == 16 * cells
+    seen = []
+    pools = [layer for layer in module.modules() if isinstance(layer, nn.AvgPool2d | nn.AdaptiveAvgPool2d)]
+    pools[-1].register_forward_hook(lambda layer, inputs, output: seen.extend([inputs[0], output]))
+    module(torch.rand(2, 1, *image_size))
+    maps, pooled = seen
+    # Every pixel of the maps is in a cell, and cells are means of equal size, in order.
+    assert pooled.shape[2] * pooled.shape[3] == cells
+    if all(length % count == 0 for length, count in zip(maps.shape[2:], pooled.shape[2:], strict=True)):
+        torch.testing.assert_close(pooled, nn.functional.adaptive_avg_pool2d(maps, pooled.shape[2:]))
+    marked = torch.zeros_like(maps)
+    marked[..., -1, -1] = 1
+    assert pools[-1](marked)[..., -1, -1].min() > 0 and pools[-1](marked).flatten(2)[..., :-1].abs().max(initial=0) == 0
+
+
+def test_parameters_of_resnet_are_resolved_from_the_pretrained_weights():
+    assert ResNet().resolve().get_params() == {
+        **ResNet().get_params(), "width": 24, "blocks_per_stage": 1, "pool": 3
+    }  # fmt: skip
+    start = ResNet(pretrained="fer2013", dropout=0.3)
+    resolved = start.resolve()
+    assert (resolved.width, resolved.blocks_per_stage, resolved.pool, resolved.dropout) == (24, 1, 1, 0.3)
+    assert (start.width, start.pool) == (None, None)
+    assert resolved.without_weights().get_params() == {**resolved.get_params(), "pretrained": None}
+    assert start.without_weights().pool == 1
+    assert start.build(1, (48, 48), 4).head[-1].in_features == 192
+    assert ResNet(pretrained="fer2013", pool=2).build(1, (48, 48), 4).head[-1].in_features == 4 * 192
+
+
+@pytest.mark.parametrize("network", [ResNet(width=2), VGG(width=2)])
+def test_networks_of_older_files_have_global_pooling(network):
+    older = pickle.loads(pickle.dumps(network))
+    state = older.__getstate__()
+    del state["pool"]
+    older = type(network).__new__(type(network))
+    older.__setstate__(state)
+    assert older.pool == 1
+    assert pickle.loads(pickle.dumps(network)).pool == network.pool
 
 
 @pytest.mark.parametrize("image_size", [(1, 1), (1, 2), (2, 1), (3, 5)])

@@ -138,6 +138,18 @@ def test_quantized_file_is_smaller_and_predicts_almost_the_same(fer2013, tmp_pat
     np.testing.assert_allclose(OnnxClassifier(tmp_path / "small.onnx").predict_proba(faces), normalized, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [40, 48])
+def test_grid_of_pooled_cells_is_exported_in_both_precisions(size, tmp_path):
+    faces, labels, _ = make_faces(90, emotions=["fear", "happiness"], image_size=size, random_state=0)
+    clf = EmotionClassifier(networks.ResNet(width=4, pool=3), max_epochs=4, random_state=0).fit(faces, labels)
+    export_onnx(clf, tmp_path / "model.onnx")
+    expected = clf.predict_proba(faces)
+    np.testing.assert_allclose(load_model(tmp_path / "model.onnx").predict_proba(faces), expected, atol=1e-5)
+    export_onnx(clf, tmp_path / "small.onnx", calibration=faces)
+    quantized = OnnxClassifier(tmp_path / "small.onnx").predict_proba(faces)
+    assert np.abs(quantized - expected).mean() < 0.02
+
+
 def test_other_models_are_an_error(tmp_path):
     with pytest.raises(ModelFileError, match=r"ends in \w+, expected an EmotionClassifier"):
         export_onnx(make_hog_svm(image_size=24).fit(X, Y), tmp_path / "model.onnx")
