@@ -69,7 +69,11 @@ def main() -> None:
     arguments = parse_arguments(
         __doc__,
         fer2013={"help": "fer2013.csv, .npz, or a folder with train and test"},
-        width={"type": int, "default": networks.ResNet().width, "help": "width of the ResNet that is evaluated"},
+        width={
+            "type": int,
+            "default": networks.ResNet().resolve().width,
+            "help": "width of the ResNet that is evaluated",
+        },
         epochs={"type": int, "default": 30, "help": "number of epochs of that training"},
         batch_size={"type": int, "default": 128, "help": "batch size of that training"},
     )

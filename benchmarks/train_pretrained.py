@@ -61,7 +61,7 @@ from sk_emotion.utils._files import FOLDER, read_weights
 
 # Width, blocks per stage, epochs and seed of the teachers.
 TEACHERS = [(80, 1, 121, 10), (80, 1, 121, 11), (64, 2, 114, 12), (48, 2, 117, 13)]
-WIDTH, N_EPOCHS, N_LESSONS = 24, 73, 40
+WIDTH, POOL, N_EPOCHS, N_LESSONS = 24, 1, 73, 40
 
 AUGMENTATION = FaceAugmentation(rotation=15, scale=0.2, translation=0.1, brightness=0.3, contrast=0.3, erasing=0.3)
 LOADERS = {
@@ -117,7 +117,7 @@ def train_fer2013(training, votes, seed):
     lessons = Lessons(faces, statistics, torch.device(choose_device("auto")))
     teachers = [
         learn_from_people(
-            networks.ResNet(width, blocks_per_stage=n_blocks, dropout=0.3),
+            networks.ResNet(width, blocks_per_stage=n_blocks, dropout=0.3, pool=POOL),
             lessons,
             codes,
             votes,
@@ -126,7 +126,7 @@ def train_fer2013(training, votes, seed):
         )[0]
         for width, n_blocks, n_epochs, teacher_seed in TEACHERS
     ]
-    network = networks.ResNet(WIDTH, dropout=0.0)
+    network = networks.ResNet(WIDTH, dropout=0.0, pool=POOL)
     module, history = learn_from_networks(
         network, lessons, teachers, len(classes), n_epochs=N_EPOCHS, n_lessons=N_LESSONS, seed=seed
     )
@@ -137,7 +137,7 @@ def train_fer2013(training, votes, seed):
     mean, std = statistics
     return {
         "weights": weights,
-        "network": {"width": WIDTH},
+        "network": {"width": WIDTH, "pool": POOL},
         "classes": classes.tolist(),
         "mean": mean.tolist(),
         "std": std.tolist(),
@@ -152,7 +152,9 @@ def make_human_emotions(seed):
         networks.ResNet(pretrained="fer2013", dropout=0.2, body_rate=1.0),
         augmentation=AUGMENTATION,
         max_epochs=20,
+        optimizer="sgd",
         learning_rate=0.02,
+        ema=None,
         balance_batches=True,
         tta=TTA["human-emotions"],
         random_state=seed,
@@ -337,11 +339,11 @@ def make_human(arguments):
     print(f"{arguments.loader}: macro F1 {scores.mean():.3f} ± {scores.std(ddof=1):.3f}, {found.sum()} faces found")
     if arguments.scores_only:
         return
-    # From scratch, the default augmentation and more epochs are better.
-    scratch = {"network": networks.ResNet(), "augmentation": "default", "learning_rate": 0.05, "max_epochs": 40}
+    # From scratch, the default recipe and more epochs are better.
+    scratch = {"network": networks.ResNet(), "max_epochs": 40, "balance_batches": True, "tta": TTA["human-emotions"]}
     contenders = {
         "fine-tuned": clf,
-        "from scratch": clone(clf).set_params(**scratch),
+        "from scratch": EmotionClassifier(**scratch, random_state=arguments.seed),
         "HOG+SVM": make_hog_svm(),
     }
     comparison = memory.cache(compare_classifiers, ignore=["verbose"])(
@@ -360,7 +362,7 @@ def make_human(arguments):
     preparation = clf.net_.preparation
     trained = {
         "weights": include_temperature(clf.net_.module_.state_dict(), temperature),
-        "network": {"width": clf.network_.width, "dropout": clf.network_.dropout},
+        "network": {name: getattr(clf.network_, name) for name in ("width", "pool", "dropout")},
         "classes": clf.classes_.tolist(),
         "mean": preparation.mean.tolist(),
         "std": preparation.std.tolist(),
