@@ -1,9 +1,12 @@
 """Base class and building blocks of network specifications."""
 
 from abc import ABC, abstractmethod
+from numbers import Integral
 
 from sklearn.base import BaseEstimator, clone
 from torch import nn
+
+from ..exceptions import ParameterError
 
 
 class Network(BaseEstimator, ABC):
@@ -71,6 +74,8 @@ def pooled_head(
     in_channels: int, map_size: tuple[int, int], pool: int, n_classes: int, dropout: float
 ) -> nn.Sequential:
     """Return average pooling to a grid of at most `pool` cells per side, dropout, and a linear layer."""
+    if not (isinstance(pool, Integral) and pool >= 1):
+        raise ParameterError(f"pool={pool!r}, expected an integer of at least 1.")
     rows, columns = grid = min(pool, map_size[0]), min(pool, map_size[1])
     return nn.Sequential(
         nn.AdaptiveAvgPool2d(1) if grid == (1, 1) else RegionPool(map_size, grid),

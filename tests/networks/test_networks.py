@@ -6,7 +6,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
-from sk_emotion.exceptions import ImageSizeError, MissingDependencyError
+from sk_emotion.exceptions import ImageSizeError, MissingDependencyError, ParameterError
 from sk_emotion.networks import VGG, Network, ResNet, TimmNetwork, TorchNetwork, TorchvisionNetwork
 
 
@@ -131,7 +131,14 @@ def test_last_layer_sees_a_grid_of_at_most_pool_cells_per_side(network, image_si
         torch.testing.assert_close(pooled, nn.functional.adaptive_avg_pool2d(maps, pooled.shape[2:]))
     marked = torch.zeros_like(maps)
     marked[..., -1, -1] = 1
-    assert pools[-1](marked)[..., -1, -1].min() > 0 and pools[-1](marked).flatten(2)[..., :-1].abs().max(initial=0) == 0
+    assert pools[-1](marked)[..., -1, -1].min() > 0 and pools[-1](marked).flatten(2)[..., :-1].abs().sum() == 0
+
+
+@pytest.mark.parametrize("pool", [0, -1, 1.5, "3", [3]])
+@pytest.mark.parametrize("network", [ResNet(width=2), VGG(width=2)])
+def test_pool_that_is_no_positive_integer_is_an_error(network, pool):
+    with pytest.raises(ParameterError, match=r"pool=.*, expected an integer of at least 1"):
+        clone(network).set_params(pool=pool).build(1, (48, 48), 3)
 
 
 def test_parameters_of_resnet_are_resolved_from_the_pretrained_weights():

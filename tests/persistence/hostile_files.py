@@ -433,7 +433,7 @@ def swap_weights(weights):
 def swap_momenta(states):
     """Swap momenta of a convolution and a normalization: fused optimizers would write beyond the smaller one."""
     first, second, *_ = [state["content"] for state in states["content"].values()]
-    first["momentum_buffer"], second["momentum_buffer"] = second["momentum_buffer"], first["momentum_buffer"]
+    first["exp_avg"], second["exp_avg"] = second["exp_avg"], first["exp_avg"]
 
 
 def drop_weight(weights):
@@ -444,7 +444,7 @@ WEIGHTS = {
     "swapped weights": (lambda net: change_weights(net, swap_weights), "size mismatch"),
     "swapped momenta": (
         lambda net: change_weights(net, swap_momenta, "optimizer_state"),
-        "momentum_buffer has shape .* but its weight",
+        "exp_avg has shape .* but its weight",
     ),
     "a missing weight": (lambda net: change_weights(net, drop_weight), "Missing key"),
     "weights of strings": (lambda net: replace_arrays(net, array(np.array(["a"] * 8))), "is damaged"),
