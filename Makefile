@@ -4,7 +4,7 @@ BIN := .venv/bin
 # uv is much faster than pip.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt
 
-BENCHMARKS := training hog hog_svm loading photos pretrained larger_than_memory data_parallel cluster scaling
+BENCHMARKS := training few_faces hog hog_svm loading photos pretrained larger_than_memory data_parallel cluster scaling
 
 .PHONY: demo test test-precision coverage mutants soak onnx docs bench bench-quick lint format clean
 

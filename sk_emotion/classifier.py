@@ -37,8 +37,8 @@ class EmotionClassifier(ClassifierOfLabels, ParametersOfClasses):
     optimizer : {"sgd", "adamw"} or torch.optim.Optimizer class, default="adamw"
         ``"sgd"`` is used with Nesterov momentum. A function that takes the weights and ``lr`` can be passed, too.
     learning_rate : float or "auto", default="auto"
-        The maximum learning rate of the schedule. ``"auto"`` is 0.002 for ``"adamw"``, 0.05 for ``"sgd"``, and the
-        default of an optimizer class.
+        The maximum learning rate of the schedule. ``"auto"`` is 0.002 for ``"adamw"``, or 0.0005 if the network is
+        pretrained, 0.05 for ``"sgd"``, and the default of an optimizer class.
     momentum : float, default=0.9
         Momentum of ``"sgd"``.
     weight_decay : float or "auto", default="auto"

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.training(quick=True)
 
 
 def make_network(precision="fp32"):
-    return EmotionClassifier(
-        networks.ResNet(width=4), max_epochs=1, batch_size=20, learning_rate=0.05, precision=precision, random_state=0
-    )
+    return EmotionClassifier(networks.ResNet(width=4), max_epochs=1, batch_size=20, precision=precision, random_state=0)
 
 
 @pytest.fixture(scope="module")

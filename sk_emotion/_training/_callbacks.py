@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.metrics._scorer import _BaseScorer
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler, PassthroughScoring
 from skorch.callbacks import lr_scheduler as skorch_schedulers
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
@@ -65,6 +65,14 @@ def reuse_callbacks(named: list[tuple[str, Any]], known_callbacks: dict[str, Any
                 callback.initialize()
             callbacks.append((name, callback))
     return callbacks
+
+
+def restore_best_scores(net: Any) -> None:
+    """Set the best losses so far, which skorch's PassthroughScoring, unlike EpochScoring, does not read itself."""
+    for _, callback in net.callbacks_:
+        if isinstance(callback, PassthroughScoring):
+            best = [epoch[callback.name] for epoch in net.history if epoch.get(f"{callback.name}_best")]
+            callback.best_score_ = best[-1] if best else callback.best_score_
 
 
 def check_monitors(net: Any) -> None:

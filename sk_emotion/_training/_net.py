@@ -21,6 +21,7 @@ from ._callbacks import (
     StopTrainingError,
     check_monitors,
     explain_error,
+    restore_best_scores,
     reuse_callbacks,
     watch_signals,
 )
@@ -69,7 +70,6 @@ class FaceNet(NeuralNetClassifier):
     def initialize(self):
         super().initialize()
         if self.precision == "fp16":
-            # Gradients below 6e-8 would underflow in half precision.
             self.scaler = torch.amp.GradScaler(torch.device(self.device).type)
         init_momentum_buffers(self.optimizer_)
         self.built_rates = list_rates(self.optimizer_)
@@ -121,6 +121,7 @@ class FaceNet(NeuralNetClassifier):
             self._restore_from(checkpoints, state, restore_history, restore_rates)
             n_epochs -= len(self.history) - n_before
         check_monitors(self)
+        restore_best_scores(self)
         self.notify("on_train_begin", X=dataset, y=None)
         if checkpoints is not None and state is not None:
             self._restore_from(checkpoints, state, restore_history, restore_state)
@@ -252,7 +253,7 @@ class FaceNet(NeuralNetClassifier):
             step = step_fn(batch, **fit_params)
             losses[number] = step["loss"].detach()
             if self.watches_batches and losses.device.type == "cpu":
-                # On a GPU this would force a synchronization; losses are checked at the end of the epoch instead.
+                # On a GPU this would wait for the step; losses are checked at the end of the epoch instead.
                 self._check_loss(losses[number].item(), number, rates[number], prefix)
             self.history.record_batch(prefix + "_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
@@ -306,7 +307,6 @@ class FaceNet(NeuralNetClassifier):
                 if weight.is_floating_point():
                     weight.requires_grad_(name not in frozen)
         self._averaged = None if self.ema is None else self._snapshot()
-        # Without averaging, training goes on from the weights of the last step, too.
         current = to_tensors(arrays["training_weights"]) or self._averaged
         self._current = None if current is None else {name: value.to(self.device) for name, value in current.items()}
         same_criterion = load_state(self.criterion_, to_tensors(arrays.get("criterion", {})))

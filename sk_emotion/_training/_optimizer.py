@@ -12,6 +12,9 @@ from ..exceptions import ParameterError
 # With the default schedule, on 600 to 28,709 faces; figures are in benchmarks/README.md.
 _AUTO = {"sgd": {"lr": 0.05, "weight_decay": 5e-4}, "adamw": {"lr": 2e-3, "weight_decay": 0.05}}
 
+# Pretrained weights are lost at the rate from scratch: AdamW moves each weight by up to its rate in every step.
+_FINE_TUNING = {"sgd": 0.05, "adamw": 5e-4}
+
 
 def describe_optimizer(clf: Any) -> dict[str, Any]:
     """Return skorch's arguments for the optimizer, limited to those in its signature."""
@@ -22,9 +25,11 @@ def describe_optimizer(clf: Any) -> dict[str, Any]:
         parameters = {}
     bound = optimizer.keywords if isinstance(optimizer, functools.partial) else {}
     rate, decay = clf.learning_rate, clf.weight_decay
+    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
     if isinstance(clf.optimizer, str):
         # A class or function has defaults of its own.
-        rate = _AUTO[clf.optimizer]["lr"] if rate == "auto" else rate
+        if rate == "auto":
+            rate = _FINE_TUNING[clf.optimizer] if shares else _AUTO[clf.optimizer]["lr"]
         decay = _AUTO[clf.optimizer]["weight_decay"] if decay == "auto" else decay
     elif rate == "auto":
         rate = _read_default_rate(optimizer, parameters)
@@ -39,7 +44,6 @@ def describe_optimizer(clf: Any) -> dict[str, Any]:
         optimizer = _without_compiler(optimizer)
     taken = parameters.keys() - bound.keys()
     arguments = {f"optimizer__{name}": value for name, value in offered.items() if name in taken and value != "auto"}
-    shares: dict[str, float] = getattr(clf.network_, "learning_rates", dict)()
     if shares:
         arguments["optimizer__param_groups"] = [(pattern, {"lr": share * rate}) for pattern, share in shares.items()]
     return {"optimizer": optimizer, "lr": rate, **arguments}

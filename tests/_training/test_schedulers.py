@@ -132,7 +132,8 @@ class Record(Callback):
 
 
 def make_classifier(*callbacks, **settings):
-    defaults = {"max_epochs": 2, "batch_size": 8, "schedule": None, "random_state": 0}
+    sgd = {"optimizer": "sgd", "learning_rate": 0.05}
+    defaults = {"max_epochs": 2, "batch_size": 8, "schedule": None, "random_state": 0, **sgd}
     network = networks.TorchNetwork(perceptron)
     return EmotionClassifier(network, callbacks=list(callbacks), **(defaults | settings))
 

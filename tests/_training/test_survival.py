@@ -54,7 +54,7 @@ def finish_two_epochs(**settings):
     [
         (raise_rate, 1, r"The train loss became (nan|inf) in epoch 3, batch 2, at a learning rate of 1e\+300"),
         (raise_rate, 3, r"Weights were not finite at the end of epoch 3"),
-        (spoil_weights, 2, r"The train loss became nan in epoch 3, batch 2, at a learning rate of 0\.05"),
+        (spoil_weights, 2, r"The train loss became nan in epoch 3, batch 2, at a learning rate of 0\.002"),
     ],
 )
 def test_non_finite_loss_stops_at_once_and_keeps_the_last_finite_weights(action, batch, message, ema):

@@ -49,6 +49,7 @@ def assert_near(faces, expected, atol=1):
     assert np.abs(faces.astype(int) - expected).max() <= atol
 
 
+@pytest.mark.filterwarnings("ignore:FaceLoader. 1 of . images have more than 256 pixels")
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("top", [1, 255])
 @pytest.mark.parametrize("name", [name for name in OVERSTEPPING if name not in ("brighter",)])

@@ -42,7 +42,8 @@ def test_specs_and_augmentations_are_no_estimators():
 @pytest.mark.parametrize("kind", [*ESTIMATORS, *SPECS, FaceAugmentation])
 def test_every_parameter_is_documented_in_order(kind):
     assert issubclass(kind, BaseEstimator)
-    assert list_documented_parameters(kind) == list_parameters(kind)
+    # Parameters of classes, such as criterion__gamma, are documented, but not in the signature.
+    assert [name for name in list_documented_parameters(kind) if name != "**params"] == list_parameters(kind)
 
 
 @pytest.mark.parametrize("kind", [*ESTIMATORS, FaceAugmentation])
