@@ -123,6 +123,8 @@ def test_fine_tuning_on_images_of_any_shape(shape, faces):
     assert clf.fit(images, faces[1]).predict_proba(images).shape == (48, 3)
     head, stem = clf.net_.optimizer_.param_groups[-1], clf.net_.optimizer_.param_groups[0]
     assert stem["lr"] == pytest.approx(0.3 * head["lr"])
+    # A quarter of the rate from scratch.
+    assert head["initial_lr"] == 5e-4
 
 
 def test_grayscale_and_rgb_weights_agree_on_grayscale_images():
