@@ -8,7 +8,7 @@ from sklearn.base import clone
 from torch import nn
 from torch.nn import functional
 
-from ..utils._files import read_weights
+from ..utils._files import read_description, read_weights
 from ._base import Network, conv_bn, pooled_head
 
 # Of the parameters that are None by default.
@@ -130,7 +130,7 @@ class ResNet(Network):
         given = {name: value for name in _DEFAULTS if (value := getattr(self, name)) is not None}
         if self.pretrained is None or given.keys() == _DEFAULTS.keys():
             return {**_DEFAULTS, **given}
-        return {**_describe_network(read_weights(self.pretrained)[1]), **given}
+        return {**_describe_network(read_description(self.pretrained)), **given}
 
     def _load_pretrained(self, parts: "OrderedDict[str, _Part]", in_channels: int) -> None:
         weights, about = read_weights(self.pretrained)

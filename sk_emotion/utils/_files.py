@@ -186,14 +186,22 @@ def check_weights(name: Any) -> None:
         raise ValueError(f"pretrained={name!r:.60} is not an included model. Choose from {list_weights()}.")
 
 
-def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
-    """Read the weights of an included model in single precision, and the description saved with them."""
+def read_description(name: Any) -> dict[str, Any]:
+    """Read the description of an included model, without its weights."""
     from safetensors import safe_open
 
     check_weights(name)
     with safe_open(FOLDER / f"{name}.safetensors", framework="pt") as file:
+        return json.loads(file.metadata()["sk_emotion"])
+
+
+def read_weights(name: Any) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
+    """Read the weights of an included model in single precision, and the description saved with them."""
+    from safetensors import safe_open
+
+    about = read_description(name)
+    with safe_open(FOLDER / f"{name}.safetensors", framework="pt") as file:
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-        about = json.loads(file.metadata()["sk_emotion"])
     return {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}, about
 
 
